@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt,
     io::{self, Read},
     sync::{
         Arc, Weak,
@@ -13,9 +12,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-use rplay_wire::{
-    Batch, Blob, Call, Failure, MAX_OUTCOME, Map, Outcome, PIECE, Pieces, Reply, Request, Stage, Value, encode,
-};
+use rplay_wire::{Failure, MAX_OUTCOME, Outcome, PIECE, Pieces, Reply, Request, encode};
 use tokio::{
     io::{AsyncRead, AsyncWriteExt},
     sync::{
@@ -27,17 +24,15 @@ use tokio::{
 use tracing::{debug, trace};
 
 use super::{
-    BlobSource, ContentSink, ContentSinks, LinkEvent, Listener,
+    LinkEvent,
     boundary::{MAX_VALUES, MOST_WANTED, ReplyError, bounded, read_reply},
+    running::{Running, Sending, Sink, Stages, answer_all},
     silence::Silence,
     transport::{Tail, Transport},
 };
 
 /// Number of frames waiting to be written; further senders wait.
 const QUEUE: usize = 4;
-
-/// The argument that numbers the destination of a call's content.
-const SINK: &str = "_sink";
 
 /// Number of contents that are read for one agent at a time. Each holds a thread and an open file; an agent that does
 /// not read must not take those of others.
@@ -56,39 +51,6 @@ pub(super) struct Conversation {
     wanted: AtomicUsize,
     giving: Arc<Semaphore>,
     stderr: Tail,
-}
-
-/// A batch that has been sent.
-struct Running {
-    key: u64,
-    events: Arc<dyn Listener>,
-    /// For each call, whether it has been answered.
-    answered: Vec<bool>,
-    left: usize,
-    /// The content that its calls mention: only this may the host ask for.
-    offered: HashMap<String, Blob>,
-    blobs: BlobSource,
-    /// For each call, by index, the destination of the content that it may send.
-    sinks: HashMap<u32, Sink>,
-    open: ContentSinks,
-    /// For each call, by index, the pieces of its outcome received so far.
-    parts: HashMap<u32, Pieces>,
-}
-
-/// The destination of a call's content.
-enum Sink {
-    /// Not opened yet.
-    Numbered(i64),
-    Open(Box<dyn ContentSink>),
-}
-
-/// Everything needed to send a batch and to report its outcomes.
-pub(super) struct Sending {
-    pub key: u64,
-    pub batch: Batch,
-    pub events: Arc<dyn Listener>,
-    pub blobs: BlobSource,
-    pub sinks: ContentSinks,
 }
 
 impl Conversation {
@@ -380,24 +342,6 @@ impl Conversation {
     }
 }
 
-impl Running {
-    fn of(sending: Sending) -> Self {
-        let Sending { key, batch, events, blobs, sinks: open } = sending;
-        let mut offered = HashMap::new();
-        let mut sinks = HashMap::new();
-        for (index, Call { args, .. }) in (0..).zip(batch.stages.iter().flat_map(|stage| &stage.calls)) {
-            offer_map(args, &mut offered);
-            if let Some(Value::Int(number)) = args.get(SINK)
-                && let Ok(number) = i64::try_from(*number)
-            {
-                sinks.insert(index, Sink::Numbered(number));
-            }
-        }
-        let (answered, left) = (vec![false; batch.len()], batch.len());
-        Running { key, events, answered, left, offered, blobs, sinks, open, parts: HashMap::new() }
-    }
-}
-
 /// Sends signs of life until the conversation ends. None is sent while much data is queued, since the agent counts
 /// bytes.
 async fn assure(conversation: Weak<Conversation>, interval: Duration) {
@@ -406,44 +350,6 @@ async fn assure(conversation: Weak<Conversation>, interval: Duration) {
         tokio::time::sleep(interval).await;
         let Some(frames) = conversation.upgrade().and_then(|conversation| conversation.frames()) else { return };
         let _ = frames.try_send(frame.clone());
-    }
-}
-
-/// The modules of a batch, for trace lines: `2×file, copy as deploy`. No argument of them, which may be secret.
-struct Stages<'b>(&'b [Stage]);
-
-impl fmt::Display for Stages<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut comma = "";
-        for stage in self.0 {
-            for alike in stage.calls.chunk_by(|a, b| a.module == b.module) {
-                f.write_str(comma)?;
-                if alike.len() > 1 {
-                    write!(f, "{}×", alike.len())?;
-                }
-                f.write_str(alike.first().map_or("", |call| &call.module))?;
-                if let Some(user) = &stage.become_user {
-                    write!(f, " as {}", user.user)?;
-                }
-                comma = ", ";
-            }
-        }
-        Ok(())
-    }
-}
-
-fn offer_map(map: &Map, offered: &mut HashMap<String, Blob>) {
-    map.values().for_each(|value| offer(value, offered));
-}
-
-fn offer(value: &Value, offered: &mut HashMap<String, Blob>) {
-    match value {
-        Value::Blob(blob) => {
-            offered.insert(blob.sha256.clone(), blob.clone());
-        }
-        Value::List(items) => items.iter().for_each(|item| offer(item, offered)),
-        Value::Map(map) => offer_map(map, offered),
-        _ => {}
     }
 }
 
@@ -457,15 +363,6 @@ fn stream(sha256: &str, mut content: Box<dyn Read + Send>, frames: &Sender<Vec<u
             return Ok(());
         }
     }
-}
-
-/// Gives every call of a batch that was never sent this outcome.
-pub(super) fn answer_all(sending: &Sending, outcome: &Outcome) {
-    for index in 0..sending.batch.len() {
-        let outcome = outcome.clone();
-        sending.events.hear(LinkEvent::Outcome { key: sending.key, index: index as u32, outcome });
-    }
-    sending.events.hear(LinkEvent::Done { key: sending.key });
 }
 
 /// The failure for a host whose agent broke the protocol.

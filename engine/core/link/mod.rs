@@ -17,6 +17,7 @@ mod job;
 mod links;
 mod local;
 mod pace;
+mod running;
 mod silence;
 mod ssh;
 mod ssh_words;

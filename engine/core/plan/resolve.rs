@@ -1,24 +1,23 @@
-//! Resolves plays: follows imports, inlines roles, filters by tags.
+//! Resolves the entries of plays, task files and roles to steps: follows imports, inlines roles, filters by tags.
 //!
 //! The same code is used at the start of a run (whole playbooks) and during it (`include_tasks`, `include_role`); only
 //! the context in [`Place`] differs.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use rayon::prelude::*;
 
 use super::{
-    Action, PlanError, Project, Statement, TagSelection, arguments, misuse, settings::layer, statics, step::*,
+    Action, PlanError, Project, Statement, TagSelection, arguments, misuse,
+    place::{Place, folder_of, real, search_folders, task_file},
+    statics,
+    step::*,
 };
 use crate::{
-    collections::Collection,
     external::Around,
-    files, limits,
-    source::{self, Problems, Source, Span},
-    syntax::{self, Entry, Node, PlaybookEntry},
+    limits,
+    source::{Problems, Span},
+    syntax::{self, Entry, Node},
     vars::Layer,
 };
 
@@ -35,34 +34,6 @@ pub struct Resolver {
     pub base: Arc<Settings>,
 }
 
-/// The context of a playbook.
-struct In<'p> {
-    /// The collection that contains it.
-    home: Option<&'p Arc<Collection>>,
-    settings: &'p Arc<Settings>,
-    /// Where it is imported.
-    at: Option<&'p Span>,
-}
-
-/// The context of the entries that are resolved.
-#[derive(Clone)]
-pub struct Place {
-    pub settings: Arc<Settings>,
-    pub role: Option<Arc<Role>>,
-    /// The directory of the playbook.
-    pub playbook: PathBuf,
-    /// The directory of the file that contains the entries.
-    pub folder: PathBuf,
-    pub handler: bool,
-    /// A block of the same file is round it.
-    pub in_block: bool,
-    /// A `rescue` deals with failures.
-    pub may_fail: bool,
-    pub play_vars: Arc<Layer>,
-    /// The chain of importing files, to detect one that imports itself.
-    pub trail: Vec<PathBuf>,
-}
-
 /// What resolving found besides the steps.
 #[derive(Default)]
 pub struct Found {
@@ -74,150 +45,8 @@ pub struct Found {
 }
 
 impl Resolver {
-    /// All plays of a playbook, including those of imported playbooks.
-    ///
-    /// # Errors
-    /// All errors of all files.
-    pub fn playbook(&self, path: &Path) -> Result<Vec<Arc<Play>>, Problems> {
-        let mut plays = Vec::new();
-        let mut problems = Problems::default();
-        self.project.collections.add_playbooks(&folder_of(path));
-        let home = self.project.collections.of_path(path);
-        let at = In { home: home.as_ref(), settings: &self.base, at: None };
-        self.playbook_into(path, &at, &mut Vec::new(), &mut plays, &mut problems);
-        problems.unless_any(plays)
-    }
-
-    /// The plays of a text that is not a file; `folder` is where it looks for files and roles.
-    ///
-    /// # Errors
-    /// All errors of the text, and of the files that it imports.
-    pub fn playbook_text(&self, source: &Arc<Source>, folder: &Path) -> Result<Vec<Arc<Play>>, Problems> {
-        let mut problems = Problems::default();
-        let mut plays = Vec::new();
-        for entry in &self.project.playbook_of(source)?.entries {
-            if let PlaybookEntry::Play(play) = entry {
-                plays.push(Arc::new(self.play(play, folder, &self.base, &mut problems)));
-            }
-        }
-        problems.unless_any(plays)
-    }
-
-    fn playbook_into(
-        &self,
-        path: &Path,
-        surroundings: &In<'_>,
-        trail: &mut Vec<PathBuf>,
-        plays: &mut Vec<Arc<Play>>,
-        problems: &mut Problems,
-    ) {
-        let home = surroundings.home.map(|collection| collection.name.clone());
-        if let Some(Err(msg)) = surroundings.home.map(|collection| self.project.begin_to_use(collection)) {
-            let source = Source::inline(path.display().to_string(), "");
-            let at = surroundings.at.cloned().unwrap_or_else(|| Span::new(&source, 0..0));
-            return problems.push(PlanError::unusable(msg, &at));
-        }
-        let settings = &surroundings.settings.at_home(home.clone());
-        self.project.finder().add_plugins(&folder_of(path), true);
-        let playbook = match self.project.playbook(path, home.as_ref(), surroundings.at) {
-            Ok(playbook) => playbook,
-            Err(more) => return problems.0.extend(more.0),
-        };
-        let folder = folder_of(path);
-        trail.push(real(path));
-        for entry in &playbook.entries {
-            match entry {
-                PlaybookEntry::Play(play) => plays.push(Arc::new(self.play(play, &folder, settings, problems))),
-                PlaybookEntry::Import(import) => {
-                    let settings = settings.with(&import.keywords, None);
-                    let scope = statics::scope(&self.extra, &settings, None, &Arc::default(), &folder);
-                    match statics::text(&field(&import.file), &scope, "import_playbook") {
-                        Ok(file) => {
-                            let (next, home) = match self.project.collections.playbook(&file) {
-                                Some((path, collection)) => (path, Some(collection)),
-                                None => {
-                                    let next = folder.join(files::filled_in(&file));
-                                    let home = self.project.collections.of_path(&next);
-                                    (next, home)
-                                }
-                            };
-                            if trail.contains(&real(&next)) || trail.len() >= limits::depth() {
-                                problems.push(PlanError::Endless {
-                                    file: next.display().to_string(),
-                                    at: import.file.span.clone(),
-                                });
-                            } else {
-                                let at = Some(&import.file.span);
-                                let inner = In { home: home.as_ref(), settings: &settings, at };
-                                self.playbook_into(&next, &inner, trail, plays, problems);
-                            }
-                        }
-                        Err(problem) => problems.push(problem),
-                    }
-                }
-            }
-        }
-        trail.pop();
-    }
-
-    fn play(&self, play: &syntax::Play, folder: &Path, outer: &Arc<Settings>, problems: &mut Problems) -> Play {
-        let vars = play.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
-        // The variables of a play have their own precedence, so they are not inherited.
-        let keywords = syntax::Keywords { vars: None, ..play.keywords.clone() };
-        let settings = outer.with(&keywords, None);
-        let place = Place {
-            settings: settings.clone(),
-            role: None,
-            playbook: folder.to_owned(),
-            folder: folder.to_owned(),
-            handler: false,
-            in_block: false,
-            may_fail: false,
-            play_vars: vars.clone(),
-            trail: Vec::new(),
-        };
-        let mut found = Found::default();
-        let mut steps = self.steps(&play.pre_tasks, &place, &mut found);
-        steps.push(Step::Flush);
-        steps.extend(self.roles(&play.roles, &place, &mut found));
-        steps.extend(self.steps(&play.tasks, &place, &mut found));
-        steps.push(Step::Flush);
-        steps.extend(self.steps(&play.post_tasks, &place, &mut found));
-        steps.push(Step::Flush);
-        let own = self.steps(&play.handlers, &Place { handler: true, ..place }, &mut found);
-        found.handlers.extend(own);
-        problems.0.append(&mut found.problems.0);
-        for problem in found.foreseen.0 {
-            self.project.warn_of(&*problem);
-        }
-        Play {
-            span: play.span.clone(),
-            name: play.keywords.name.as_ref().map(field),
-            hosts: field(&play.hosts),
-            gather: Gather {
-                wanted: play.gather_facts.as_ref().map(field),
-                subset: play.gather_subset.as_ref().map(field),
-                timeout: play.gather_timeout.as_ref().map(field),
-                fact_path: play.fact_path.as_ref().map(field),
-            },
-            serial: play.serial.as_ref().map(fields).unwrap_or_default(),
-            strategy: play.strategy.as_ref().map(field),
-            order: play.order.as_ref().map(field),
-            max_fail_percentage: play.max_fail_percentage.as_ref().map(field),
-            force_handlers: play.force_handlers.as_ref().map(field),
-            vars,
-            vars_files: play.vars_files.as_ref().map(vars_files).unwrap_or_default(),
-            vars_prompt: play.vars_prompt.as_ref().map(vars_prompt).unwrap_or_default(),
-            settings,
-            steps,
-            handlers: found.handlers,
-            roles: found.roles,
-            folder: folder.to_owned(),
-        }
-    }
-
     /// The steps of a play's roles. They are independent, so many of them are read in parallel.
-    fn roles(&self, uses: &[syntax::RoleUse], place: &Place, found: &mut Found) -> Vec<Step> {
+    pub(super) fn roles(&self, uses: &[syntax::RoleUse], place: &Place, found: &mut Found) -> Vec<Step> {
         let resolve = |role_use| {
             let mut found = Found::default();
             let step = self.role_use(role_use, place, &[], &mut found);
@@ -488,81 +317,4 @@ fn no_async(task: &Task) -> Option<PlanError> {
         label: "not supported here".to_owned(),
         help: Some("only modules, which run on the host, can run in the background".to_owned()),
     })
-}
-
-/// The file of an include or import: next to the including file, or in the role's `tasks/`.
-pub fn task_file(place: &Place, name: &str) -> PathBuf {
-    let name = &files::filled_in(name);
-    // A handler may include one of the role's task files.
-    let kinds: &[&str] = if place.handler { &["handlers", "tasks"] } else { &["tasks"] };
-    let role = |kind: &&str| place.role.as_ref().map(|role| role.path.join(kind).join(name));
-    let mut candidates = vec![Some(place.folder.join(name))];
-    candidates.extend(kinds.iter().map(role));
-    candidates.push(place.role.as_ref().map(|role| role.path.join(name)));
-    candidates.push(Some(place.playbook.join(name)));
-    let mut candidates = candidates.into_iter().flatten();
-    let first = place.folder.join(name);
-    candidates.find(|path| path.is_file()).unwrap_or(first)
-}
-
-pub(super) fn search_folders(place: &Place) -> Arc<[PathBuf]> {
-    let mut folders: Vec<PathBuf> = Vec::new();
-    if let Some(role) = &place.role {
-        folders.push(role.path.clone());
-    }
-    for folder in [&place.folder, &place.playbook] {
-        if !folders.contains(folder) {
-            folders.push(folder.clone());
-        }
-    }
-    // Lookups return paths that are used in other contexts.
-    folders.into_iter().map(|folder| PathBuf::from(source::absolute(&folder))).collect()
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-fn vars_files(node: &Node) -> Vec<Vec<Field>> {
-    match node.as_seq() {
-        Some(items) => items.iter().map(fields).collect(),
-        None => vec![fields(node)],
-    }
-}
-
-fn vars_prompt(node: &Node) -> Vec<VarsPrompt> {
-    let flag = |entry: &Node, key: &str, otherwise: bool| match entry.get(key).map(|node| &node.kind) {
-        Some(syntax::Kind::Bool(value)) => *value,
-        Some(syntax::Kind::Int(value)) => value.to_string() == "1",
-        Some(syntax::Kind::Str(text)) => {
-            matches!(text.value.to_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t")
-        }
-        _ => otherwise,
-    };
-    node.as_seq()
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|entry| {
-            Some(VarsPrompt {
-                name: entry.get("name")?.as_str()?.into(),
-                prompt: entry.get("prompt").map(field),
-                default: entry.get("default").map(field),
-                private: flag(entry, "private", true),
-                confirm: flag(entry, "confirm", false),
-                encrypt: entry.get("encrypt").and_then(Node::as_str).map(Arc::from),
-                salt: entry.get("salt").filter(|node| !node.is_null()).map(field),
-                salt_size: entry.get("salt_size").filter(|node| !node.is_null()).map(field),
-                unsafe_: flag(entry, "unsafe", false),
-                span: entry.span.clone(),
-            })
-        })
-        .collect()
-}
-
-/// The canonical path of a file, so that a file that imports itself under another name is detected.
-fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

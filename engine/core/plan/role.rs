@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     Action, PlanError, arguments,
-    resolve::{Found, Place, Resolver, search_folders},
+    place::{Place, search_folders},
+    resolve::{Found, Resolver},
     settings::searched,
     statics,
     step::*,

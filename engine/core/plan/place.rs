@@ -1,0 +1,71 @@
+//! Where entries stand that are resolved: settings, role and files around them.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::step::{Role, Settings};
+use crate::{files, source, vars::Layer};
+
+/// The context of the entries that are resolved.
+#[derive(Clone)]
+pub struct Place {
+    pub settings: Arc<Settings>,
+    pub role: Option<Arc<Role>>,
+    /// The directory of the playbook.
+    pub playbook: PathBuf,
+    /// The directory of the file that contains the entries.
+    pub folder: PathBuf,
+    pub handler: bool,
+    /// A block of the same file is round it.
+    pub in_block: bool,
+    /// A `rescue` deals with failures.
+    pub may_fail: bool,
+    pub play_vars: Arc<Layer>,
+    /// The chain of importing files, to detect one that imports itself.
+    pub trail: Vec<PathBuf>,
+}
+
+/// The file of an include or import: next to the including file, or in the role's `tasks/`.
+pub fn task_file(place: &Place, name: &str) -> PathBuf {
+    let name = &files::filled_in(name);
+    // A handler may include one of the role's task files.
+    let kinds: &[&str] = if place.handler { &["handlers", "tasks"] } else { &["tasks"] };
+    let role = |kind: &&str| place.role.as_ref().map(|role| role.path.join(kind).join(name));
+    let mut candidates = vec![Some(place.folder.join(name))];
+    candidates.extend(kinds.iter().map(role));
+    candidates.push(place.role.as_ref().map(|role| role.path.join(name)));
+    candidates.push(Some(place.playbook.join(name)));
+    let mut candidates = candidates.into_iter().flatten();
+    let first = place.folder.join(name);
+    candidates.find(|path| path.is_file()).unwrap_or(first)
+}
+
+/// The directories in which the entries look for files, first the role's.
+pub(super) fn search_folders(place: &Place) -> Arc<[PathBuf]> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    if let Some(role) = &place.role {
+        folders.push(role.path.clone());
+    }
+    for folder in [&place.folder, &place.playbook] {
+        if !folders.contains(folder) {
+            folders.push(folder.clone());
+        }
+    }
+    // Lookups return paths that are used in other contexts.
+    folders.into_iter().map(|folder| PathBuf::from(source::absolute(&folder))).collect()
+}
+
+/// The directory of a file.
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// The canonical path of a file, so that a file that imports itself under another name is detected.
+pub(super) fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,210 @@
+//! Resolves playbooks: follows imports, and makes plays of what is written.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    PlanError,
+    place::{Place, folder_of, real},
+    resolve::{Found, Resolver},
+    settings::layer,
+    statics,
+    step::*,
+};
+use crate::{
+    collections::Collection,
+    files, limits,
+    source::{Problems, Source, Span},
+    syntax::{self, Node, PlaybookEntry},
+};
+
+/// The context of a playbook.
+struct In<'p> {
+    /// The collection that contains it.
+    home: Option<&'p Arc<Collection>>,
+    settings: &'p Arc<Settings>,
+    /// Where it is imported.
+    at: Option<&'p Span>,
+}
+
+impl Resolver {
+    /// All plays of a playbook, including those of imported playbooks.
+    ///
+    /// # Errors
+    /// All errors of all files.
+    pub fn playbook(&self, path: &Path) -> Result<Vec<Arc<Play>>, Problems> {
+        let mut plays = Vec::new();
+        let mut problems = Problems::default();
+        self.project.collections.add_playbooks(&folder_of(path));
+        let home = self.project.collections.of_path(path);
+        let at = In { home: home.as_ref(), settings: &self.base, at: None };
+        self.playbook_into(path, &at, &mut Vec::new(), &mut plays, &mut problems);
+        problems.unless_any(plays)
+    }
+
+    /// The plays of a text that is not a file; `folder` is where it looks for files and roles.
+    ///
+    /// # Errors
+    /// All errors of the text, and of the files that it imports.
+    pub fn playbook_text(&self, source: &Arc<Source>, folder: &Path) -> Result<Vec<Arc<Play>>, Problems> {
+        let mut problems = Problems::default();
+        let mut plays = Vec::new();
+        for entry in &self.project.playbook_of(source)?.entries {
+            if let PlaybookEntry::Play(play) = entry {
+                plays.push(Arc::new(self.play(play, folder, &self.base, &mut problems)));
+            }
+        }
+        problems.unless_any(plays)
+    }
+
+    fn playbook_into(
+        &self,
+        path: &Path,
+        surroundings: &In<'_>,
+        trail: &mut Vec<PathBuf>,
+        plays: &mut Vec<Arc<Play>>,
+        problems: &mut Problems,
+    ) {
+        let home = surroundings.home.map(|collection| collection.name.clone());
+        if let Some(Err(msg)) = surroundings.home.map(|collection| self.project.begin_to_use(collection)) {
+            let source = Source::inline(path.display().to_string(), "");
+            let at = surroundings.at.cloned().unwrap_or_else(|| Span::new(&source, 0..0));
+            return problems.push(PlanError::unusable(msg, &at));
+        }
+        let settings = &surroundings.settings.at_home(home.clone());
+        self.project.finder().add_plugins(&folder_of(path), true);
+        let playbook = match self.project.playbook(path, home.as_ref(), surroundings.at) {
+            Ok(playbook) => playbook,
+            Err(more) => return problems.0.extend(more.0),
+        };
+        let folder = folder_of(path);
+        trail.push(real(path));
+        for entry in &playbook.entries {
+            match entry {
+                PlaybookEntry::Play(play) => plays.push(Arc::new(self.play(play, &folder, settings, problems))),
+                PlaybookEntry::Import(import) => {
+                    let settings = settings.with(&import.keywords, None);
+                    let scope = statics::scope(&self.extra, &settings, None, &Arc::default(), &folder);
+                    match statics::text(&field(&import.file), &scope, "import_playbook") {
+                        Ok(file) => {
+                            let (next, home) = match self.project.collections.playbook(&file) {
+                                Some((path, collection)) => (path, Some(collection)),
+                                None => {
+                                    let next = folder.join(files::filled_in(&file));
+                                    let home = self.project.collections.of_path(&next);
+                                    (next, home)
+                                }
+                            };
+                            if trail.contains(&real(&next)) || trail.len() >= limits::depth() {
+                                problems.push(PlanError::Endless {
+                                    file: next.display().to_string(),
+                                    at: import.file.span.clone(),
+                                });
+                            } else {
+                                let at = Some(&import.file.span);
+                                let inner = In { home: home.as_ref(), settings: &settings, at };
+                                self.playbook_into(&next, &inner, trail, plays, problems);
+                            }
+                        }
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+            }
+        }
+        trail.pop();
+    }
+
+    fn play(&self, play: &syntax::Play, folder: &Path, outer: &Arc<Settings>, problems: &mut Problems) -> Play {
+        let vars = play.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
+        // The variables of a play have their own precedence, so they are not inherited.
+        let keywords = syntax::Keywords { vars: None, ..play.keywords.clone() };
+        let settings = outer.with(&keywords, None);
+        let place = Place {
+            settings: settings.clone(),
+            role: None,
+            playbook: folder.to_owned(),
+            folder: folder.to_owned(),
+            handler: false,
+            in_block: false,
+            may_fail: false,
+            play_vars: vars.clone(),
+            trail: Vec::new(),
+        };
+        let mut found = Found::default();
+        let mut steps = self.steps(&play.pre_tasks, &place, &mut found);
+        steps.push(Step::Flush);
+        steps.extend(self.roles(&play.roles, &place, &mut found));
+        steps.extend(self.steps(&play.tasks, &place, &mut found));
+        steps.push(Step::Flush);
+        steps.extend(self.steps(&play.post_tasks, &place, &mut found));
+        steps.push(Step::Flush);
+        let own = self.steps(&play.handlers, &Place { handler: true, ..place }, &mut found);
+        found.handlers.extend(own);
+        problems.0.append(&mut found.problems.0);
+        for problem in found.foreseen.0 {
+            self.project.warn_of(&*problem);
+        }
+        Play {
+            span: play.span.clone(),
+            name: play.keywords.name.as_ref().map(field),
+            hosts: field(&play.hosts),
+            gather: Gather {
+                wanted: play.gather_facts.as_ref().map(field),
+                subset: play.gather_subset.as_ref().map(field),
+                timeout: play.gather_timeout.as_ref().map(field),
+                fact_path: play.fact_path.as_ref().map(field),
+            },
+            serial: play.serial.as_ref().map(fields).unwrap_or_default(),
+            strategy: play.strategy.as_ref().map(field),
+            order: play.order.as_ref().map(field),
+            max_fail_percentage: play.max_fail_percentage.as_ref().map(field),
+            force_handlers: play.force_handlers.as_ref().map(field),
+            vars,
+            vars_files: play.vars_files.as_ref().map(vars_files).unwrap_or_default(),
+            vars_prompt: play.vars_prompt.as_ref().map(vars_prompt).unwrap_or_default(),
+            settings,
+            steps,
+            handlers: found.handlers,
+            roles: found.roles,
+            folder: folder.to_owned(),
+        }
+    }
+}
+
+fn vars_files(node: &Node) -> Vec<Vec<Field>> {
+    match node.as_seq() {
+        Some(items) => items.iter().map(fields).collect(),
+        None => vec![fields(node)],
+    }
+}
+
+fn vars_prompt(node: &Node) -> Vec<VarsPrompt> {
+    let flag = |entry: &Node, key: &str, otherwise: bool| match entry.get(key).map(|node| &node.kind) {
+        Some(syntax::Kind::Bool(value)) => *value,
+        Some(syntax::Kind::Int(value)) => value.to_string() == "1",
+        Some(syntax::Kind::Str(text)) => {
+            matches!(text.value.to_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t")
+        }
+        _ => otherwise,
+    };
+    node.as_seq()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|entry| {
+            Some(VarsPrompt {
+                name: entry.get("name")?.as_str()?.into(),
+                prompt: entry.get("prompt").map(field),
+                default: entry.get("default").map(field),
+                private: flag(entry, "private", true),
+                confirm: flag(entry, "confirm", false),
+                encrypt: entry.get("encrypt").and_then(Node::as_str).map(Arc::from),
+                salt: entry.get("salt").filter(|node| !node.is_null()).map(field),
+                salt_size: entry.get("salt_size").filter(|node| !node.is_null()).map(field),
+                unsafe_: flag(entry, "unsafe", false),
+                span: entry.span.clone(),
+            })
+        })
+        .collect()
+}
