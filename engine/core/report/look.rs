@@ -66,7 +66,7 @@ impl Look {
         };
         format!(
             "{} : {} {} {} {} {} {} {}",
-            self.coloured(&format!("{:<26}", host), colour),
+            self.coloured(&format!("{host:<26}"), colour),
             part("ok", counts.ok, Colour::Ok),
             part("changed", counts.changed, Colour::Changed),
             part("unreachable", counts.unreachable, Colour::Unreachable),

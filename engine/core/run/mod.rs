@@ -6,14 +6,14 @@
 //! Order, each file using only those before it: `options`, `reads`, `shorthand`, `conditions`, `scope/names`,
 //! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`, `state/run`,
 //! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
-//! `connection/target`, `lookahead/rules`, `task/iteration`, `task/external`, `task/diffs`, `task/plugin`,
-//! `task/arguments`, `task/refusal`, `task/prepare`, `task/invocation`, `task/evaluated`, `task/register`,
-//! `task/task_run`, `task/evaluate`, `task/handlers`, `task/failure`, `task/commit`, `lookahead/continuation`,
-//! `lookahead/interference`, `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`, `dispatch/pipeline`,
-//! `lookahead/stop`, `lookahead/look_ahead`, `dispatch/parcel`, `dispatch/outbox`, `dispatch/executor`,
-//! `plays/keywords`, `walk/due_handlers`, `walk/start_at`, `walk/include`, `walk/meta`, `walk/gathering`, `walk`,
-//! `plays/serial`, `plays/hosts`, `plays/prompts`, `plays/vars_files`, `plays/strategy`, `plays/preflight`,
-//! `plays/play`, `plays/playbooks`, `plays/definitions`.
+//! `connection/target`, `lookahead/rules`, `task/iteration`, `task/external`, `task/diffs`, `task/module_result`,
+//! `task/plugin`, `task/arguments`, `task/refusal`, `task/prepare`, `task/invocation`, `task/evaluated`,
+//! `task/register`, `task/task_run`, `task/evaluate`, `task/handlers`, `task/failure`, `task/commit`,
+//! `lookahead/continuation`, `lookahead/interference`, `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`,
+//! `dispatch/pipeline`, `lookahead/stop`, `lookahead/look_ahead`, `dispatch/parcel`, `dispatch/outbox`,
+//! `dispatch/executor`, `plays/keywords`, `walk/due_handlers`, `walk/start_at`, `walk/include`, `walk/meta`,
+//! `walk/gathering`, `walk`, `plays/serial`, `plays/hosts`, `plays/prompts`, `plays/vars_files`, `plays/strategy`,
+//! `plays/preflight`, `plays/play`, `plays/playbooks`, `plays/definitions`.
 //!
 //! The state is at the bottom (`state`, `scope`), then comes one task on one host (`task`), then what sends it
 //! (`lookahead`, `dispatch`). All recursion of a run, through blocks, roles, includes, handlers and the gathering of

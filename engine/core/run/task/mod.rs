@@ -10,6 +10,7 @@ pub(crate) mod failure;
 pub(crate) mod handlers;
 pub(crate) mod invocation;
 pub(crate) mod iteration;
+mod module_result;
 pub(crate) mod plugin;
 pub(crate) mod prepare;
 mod refusal;

@@ -21,17 +21,17 @@ use rplay_contract::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    actions::{self, Effect, Rendered, TaskResult, text_of},
+    actions::{self, Rendered, TaskResult, text_of},
     event::Event,
     external::{ActionPlugin, Around, answer_of_scope},
     link::{Connection, Job, LinkEvent, Listener, Target},
     plan::{Action, Task},
     run::{
         state::{play::PlayRun, run::Run},
-        task::{diffs, external::Caller},
+        task::{external::Caller, module_result},
     },
     template::{self, Exchange},
-    vars::{Scope, Value, mapping, to_wire_map},
+    vars::{Scope, Value, to_wire_map},
 };
 
 /// How often a call looks whether the task is over.
@@ -323,11 +323,11 @@ impl PluginRun {
                 let names: Vec<Arc<str>> = args.keys().map(|name| name.as_str().into()).collect();
                 let unknown = crate::plan::unknown(&action, names.iter());
                 if let Some(name) = unknown.first() {
-                    return Ok(failed(&format!("Unsupported parameters for ({module}) module: {name}")));
+                    return Ok(module_result::failed(&format!("Unsupported parameters for ({module}) module: {name}")));
                 }
                 if let Some(fault) = ArgError::foremost(action.check(&args, &[])) {
                     let about = fault.arg.as_ref().filter(|_| !fault.stands_alone());
-                    return Ok(failed(&match about {
+                    return Ok(module_result::failed(&match about {
                         Some(arg) => format!("argument `{arg}` of `{module}` {}", fault.msg),
                         None => fault.msg,
                     }));
@@ -339,7 +339,7 @@ impl PluginRun {
                 let caller = Caller { module, target, variables, no_log: self.no_log };
                 match self.run.order(&caller, std::mem::take(&mut args)) {
                     Ok(order) => args = order,
-                    Err(answer) => return Ok(self.result(&action, *answer)),
+                    Err(answer) => return Ok(module_result::value(&action, *answer)),
                 }
                 MODULE
             }
@@ -350,44 +350,8 @@ impl PluginRun {
         let background = self.background.clone().filter(|_| in_background);
         let environment = self.environment.clone();
         let call = Call { module: module.to_owned(), args, mode, environment, background };
-        Ok(self.result(&action, TaskResult::from_outcome(self.call(call, true)?)))
+        Ok(module_result::value(&action, TaskResult::from_outcome(self.call(call, true)?)))
     }
-
-    fn result(&self, action: &Action, answer: TaskResult) -> Value {
-        let mut fields = answer.data.into_entries();
-        fields.insert("changed".into(), Value::from(answer.changed));
-        let is_own = matches!(action, Action::Module(_));
-        if let Some(diff) = diffs::value(fields.get("diff"), &answer.diff).filter(|_| is_own) {
-            fields.insert("diff".into(), diff);
-        }
-        for (name, holds) in [("failed", answer.failed), ("unreachable", answer.unreachable)] {
-            if holds {
-                fields.insert(name.into(), Value::from(true));
-            }
-        }
-        if let Some(why) = &answer.skipped {
-            fields.insert("skipped".into(), Value::from(true));
-            fields.entry("msg".into()).or_insert_with(|| Value::from(&**why));
-        }
-        if !answer.warnings.is_empty() {
-            fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
-        }
-        let prefixed = action.traits().gathers;
-        for effect in answer.effects {
-            if let Effect::Facts(facts) = effect {
-                let full = |(name, value): (Arc<str>, Value)| match prefixed && !name.starts_with("ansible_") {
-                    true => (format!("ansible_{name}"), value),
-                    false => (name.to_string(), value),
-                };
-                fields.insert("ansible_facts".into(), mapping(facts.into_entries().into_iter().map(full)));
-            }
-        }
-        mapping(fields)
-    }
-}
-
-fn failed(msg: &str) -> Value {
-    mapping([("failed", Value::from(true)), ("changed", Value::from(false)), ("msg", Value::from(msg))])
 }
 
 fn decoded(base64: &str) -> Result<Vec<u8>, String> {

@@ -1,0 +1,48 @@
+//! The result of a module as an action plugin in Python gets it from `_execute_module`.
+
+use std::sync::Arc;
+
+use crate::{
+    actions::{Effect, TaskResult},
+    plan::Action,
+    run::task::diffs,
+    vars::{Value, mapping},
+};
+
+/// All that the module returned, with the keys that every result has.
+pub(super) fn value(action: &Action, answer: TaskResult) -> Value {
+    let mut fields = answer.data.into_entries();
+    fields.insert("changed".into(), Value::from(answer.changed));
+    let is_own = matches!(action, Action::Module(_));
+    if let Some(diff) = diffs::value(fields.get("diff"), &answer.diff).filter(|_| is_own) {
+        fields.insert("diff".into(), diff);
+    }
+    for (name, holds) in [("failed", answer.failed), ("unreachable", answer.unreachable)] {
+        if holds {
+            fields.insert(name.into(), Value::from(true));
+        }
+    }
+    if let Some(why) = &answer.skipped {
+        fields.insert("skipped".into(), Value::from(true));
+        fields.entry("msg".into()).or_insert_with(|| Value::from(&**why));
+    }
+    if !answer.warnings.is_empty() {
+        fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
+    }
+    let prefixed = action.traits().gathers;
+    for effect in answer.effects {
+        if let Effect::Facts(facts) = effect {
+            let full = |(name, value): (Arc<str>, Value)| match prefixed && !name.starts_with("ansible_") {
+                true => (format!("ansible_{name}"), value),
+                false => (name.to_string(), value),
+            };
+            fields.insert("ansible_facts".into(), mapping(facts.into_entries().into_iter().map(full)));
+        }
+    }
+    mapping(fields)
+}
+
+/// The result of a module that cannot be called.
+pub(super) fn failed(msg: &str) -> Value {
+    mapping([("failed", Value::from(true)), ("changed", Value::from(false)), ("msg", Value::from(msg))])
+}
