@@ -109,6 +109,17 @@ class ActionModule(ActionBase):
             result['tried'] = self._templar.template(out['stdout'].strip())
             result['ansible_facts'] = {'ansible_host': 'evil', 'fine': out['stdout'].strip()}
             return result
+        if do == 'variables':
+            del task_vars['word']
+            result['deleted'] = ['word' in task_vars, task_vars.get('word', 'none'), 'word' in list(task_vars)]
+            task_vars['word'] = 'set'
+            task_vars |= {'more': 1}
+            result['popped'] = [task_vars.pop('word'), task_vars.pop('word', 'none'), task_vars.pop('more')]
+            kept = task_vars.copy()
+            task_vars.clear()
+            result['left'] = [len(task_vars), 'word' in kept, kept['inventory_hostname']]
+            result['key'] = self._play_context.private_key_file
+            return result
         tmpdir = self._make_tmp_path()
         local = tempfile.NamedTemporaryFile('w', delete=False)
         local.write('content'); local.close()
@@ -187,6 +198,20 @@ fn a_plugin_fails_and_skips_in_ansibles_words_and_what_hosts_say_is_data() {
 "#;
     let text = project.passes(tasks, &[]);
     assert!(text.contains("that a host may not set: ansible_host"), "{text}");
+}
+
+#[test]
+fn a_plugin_may_change_the_variables_it_gets() {
+    let Some(project) = Project::new() else { return };
+    let tasks = "    - mine: {do: variables}
+      register: r
+    - assert:
+        that:
+          - r.deleted == [false, 'none', false] and r.popped == ['set', 'none', 1]
+          - r.left == [0, false, 'host'] and word == 'ok'
+          - r.key == ansible_ssh_private_key_file
+";
+    project.passes(tasks, &[]);
 }
 
 #[test]

@@ -207,10 +207,20 @@ def task_of(about, args, folders, role):
     return task
 
 
-def context_of(task, about, verbosity):
+# What the controller says of a context, or keeps to itself; all else comes from variables.
+OURS = ('connection', 'remote_addr', 'remote_user', 'port', 'password', 'become', 'become_method', 'become_user', 'become_pass')
+
+
+def context_of(task, about, variables, verbosity):
+    from ansible import constants
     from ansible.playbook.play_context import PlayContext
 
     context = PlayContext()
+    names = set(variables.keys())
+    for attribute, given in constants.MAGIC_VARIABLE_MAPPING.items():
+        name = next((name for name in given if name in names), None)
+        if name is not None and attribute not in OURS:
+            setattr(context, attribute, variables[name])
     context.connection = about['kind']
     context.remote_addr = about['address']
     context.remote_user = about['user']
@@ -243,7 +253,7 @@ def run(host, name, args, task, connection, folders, role, verbosity):
         theirs = variables
         if task['delegate_to']:
             theirs = values.Fetched(call, ['ansible_delegated_vars', task['delegate_to']])
-        context = context_of(given, connection, verbosity)
+        context = context_of(given, connection, theirs, verbosity)
         way = connected(call, connection, given, context, theirs)
         plugin = call.world.loader.action_loader.get(
             name, task=given, connection=way, play_context=context, loader=call.world.data,

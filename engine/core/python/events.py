@@ -25,14 +25,18 @@ def load(text):
     return module
 
 
+# What the result of a loop has of its items' results besides the modules' own.
+SHOWN = ('_ansible_item_label', '_ansible_verbose_always')
+
+
 class Callbacks(object):
     def __init__(self, setup):
         self.versions = load(setup['versions'])
         self.native = setup['stdout'] is None
         self.diff = setup['diff']
         self.tasks = {}
-        # The labels of a loop's items until its end, by task and host.
-        self.labels = {}
+        # What the items of a loop show, until its end, by task and host.
+        self.items = {}
         self.playbook = self.play = self.current = None
         sys.argv = setup['argv']
         from ansible import context
@@ -184,19 +188,20 @@ class Callbacks(object):
         return self.versions.task_result(self.host(host), task, data, fields)
 
     def item_done(self, status, **about):
-        self.labels.setdefault((about['task'], about['host']), []).append(about['item']['label'])
         result = self.result(status=status, **about)
+        shown = {key: about['data'][key] for key in SHOWN if key in about['data']}
+        self.items.setdefault((about['task'], about['host']), []).append(shown)
         self.differences(result, status)
         event = {'ok': 'ok', 'changed': 'ok', 'skipped': 'skipped'}.get(status, 'failed')
         self.tqm.send_callback('v2_runner_item_on_' + event, result)
 
     def host_done(self, status, **about):
-        labels = self.labels.pop((about['task'], about['host']), [])
+        shown = self.items.pop((about['task'], about['host']), [])
         items = about['data'].get('results')
-        if isinstance(items, list) and len(items) == len(labels):
-            for item, label in zip(items, labels):
+        if isinstance(items, list) and len(items) == len(shown):
+            for item, keys in zip(items, shown):
                 if isinstance(item, dict):
-                    item['_ansible_item_label'] = label
+                    item.update(keys)
         result = self.result(status=status, item=None, **about)
         self.differences(result, status)
         if status in ('failed', 'ignored'):

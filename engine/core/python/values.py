@@ -105,13 +105,15 @@ class Fetched(dict):
         dict.__init__(self)
         self.call = call
         self.path = path
+        # What the plugin has set, and the names it has deleted.
         self.own = {}
+        self.gone = set()
         self.names = None
 
     def fetch(self, name):
         if name in self.own:
             return self.own[name]
-        if not isinstance(name, str):
+        if not isinstance(name, str) or name in self.gone:
             raise KeyError(name)
         path = self.path + [name]
         if path == ['vars']:
@@ -142,13 +144,13 @@ class Fetched(dict):
     def __contains__(self, name):
         if name in self.own:
             return True
-        return isinstance(name, str) and bool(self.call.ask('has', path=self.path + [name]))
+        return isinstance(name, str) and name not in self.gone and bool(self.call.ask('has', path=self.path + [name]))
 
     def keys(self):
         if self.names is None:
             self.names = self.call.ask('names', path=self.path)
-        more = [name for name in self.own if name not in self.names]
-        return dict.fromkeys(list(self.names) + more).keys()
+        names = [name for name in self.names if name not in self.gone]
+        return dict.fromkeys(names + list(self.own)).keys()
 
     def __iter__(self):
         return iter(self.keys())
@@ -168,6 +170,7 @@ class Fetched(dict):
     def copy(self):
         copied = Fetched(self.call, self.path)
         copied.own = dict(self.own)
+        copied.gone = set(self.gone)
         return copied
 
     __copy__ = copy
@@ -177,13 +180,45 @@ class Fetched(dict):
 
     def __setitem__(self, name, value):
         self.own[name] = value
+        self.gone.discard(name)
+
+    def __delitem__(self, name):
+        if name not in self:
+            raise KeyError(name)
+        self.own.pop(name, None)
+        self.gone.add(name)
+
+    def pop(self, name, *default):
+        try:
+            value = self.fetch(name)
+        except KeyError:
+            if default:
+                return default[0]
+            raise
+        del self[name]
+        return value
+
+    def popitem(self):
+        name = next(reversed(list(self)), None)
+        if name is None:
+            raise KeyError('popitem(): dictionary is empty')
+        return name, self.pop(name)
+
+    def clear(self):
+        for name in list(self):
+            del self[name]
 
     def update(self, *more, **named):
-        self.own.update(*more, **named)
+        for name, value in dict(*more, **named).items():
+            self[name] = value
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
 
     def setdefault(self, name, default=None):
         if name not in self:
-            self.own[name] = default
+            self[name] = default
         return self[name]
 
     def __or__(self, other):
@@ -269,7 +304,10 @@ class Call(object):
             return str.__str__(value)
         if isinstance(value, int):
             number = int(value)
-            return number if -2 ** 63 <= number < 2 ** 63 else {'$': 'int', 'v': str(number)}
+            if -2 ** 63 <= number < 2 ** 63:
+                return number
+            # Larger ones are text, as in the results of modules.
+            return {'$': 'int', 'v': str(number)} if -2 ** 127 <= number < 2 ** 127 else str(number)
         if isinstance(value, float):
             return {'$': 'float', 'v': repr(float(value))} if not math.isfinite(value) else float(value)
         if self.templates.is_marker(value):

@@ -136,6 +136,9 @@ impl Module for Cron {
         }
         let after = crontab.text();
         plan = plan.set("jobs", crontab.jobs()).set("envs", crontab.variables());
+        if let Some(file) = &self.cron_file {
+            plan = plan.set("cron_file", file.0.as_str());
+        }
         if after == before || (after.trim().is_empty() && before.trim().is_empty()) {
             return Ok(plan);
         }
