@@ -43,11 +43,12 @@ create_host() {
         set -- $other
         flags+=(--add-host "$1:$2")
     done
-    # Without CAP_SYS_RESOURCE, which not every machine has to give; so no --privileged.
+    # Without CAP_SYS_RESOURCE, which not every machine has to give; so no --privileged. Without CAP_SYS_TIME: the first
+    # time zone that is set would move the clock of this machine.
     docker run --detach "${flags[@]}" --name "$prefix-$name" --hostname "$name" --label "$label=1" \
         --network "$network" --ip "$address" --add-host "$registry_name:$registry_address" \
         --publish "$published:$ssh_port:22" --publish "$published:$http_port:80" \
-        --cap-add ALL --cap-drop SYS_RESOURCE --device-cgroup-rule 'a *:* rwm' \
+        --cap-add ALL --cap-drop SYS_RESOURCE --cap-drop SYS_TIME --device-cgroup-rule 'a *:* rwm' \
         --cgroupns private --tmpfs /run:exec --tmpfs /run/lock --tmpfs /tmp:exec \
         --env "LAB_NAMESERVERS=$(machine_nameservers)" \
         --volume "$prefix-$name:/var/lib/docker" "$images/$host_image" >/dev/null || {

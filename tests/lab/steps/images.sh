@@ -4,7 +4,9 @@
 # look at the engine. `base` comes from Debian's packages with mmdebstrap; the others are
 # Dockerfiles on top of it, or on scratch with what they need copied from it.
 
+# step_images [NAME]...: only these, if any are named.
 step_images() {
+    local named=" $* "
     mkdir -p "$state/log"
     local cgroup; cgroup=$(cgroup_flags)
     build_flags=(${cgroup:+"$cgroup"})
@@ -26,6 +28,7 @@ step_images() {
     have=$(docker image ls --filter "label=$image_label=1" --format '{{.Repository}} {{.Tag}}')
     for entry in "${wanted[@]}"; do
         read -r name hash <<<"$entry"
+        [[ $named = "  " || $named = *" $name "* ]] || continue
         grep -qx "$images/$name $hash" <<<"$have" || stale+=("$name")
     done
     if [ "${#stale[@]}" = 0 ]; then
