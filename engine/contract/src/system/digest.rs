@@ -5,10 +5,12 @@ use std::{
     path::Path,
 };
 
+use blake2::{Blake2b512, Blake2s256};
 use md5::Md5;
 use rplay_wire::hex;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
 
 crate::choice! {
     /// The digest algorithm.
@@ -19,6 +21,46 @@ crate::choice! {
         Sha256 = "sha256",
         Sha384 = "sha384",
         Sha512 = "sha512",
+    }
+}
+
+/// An algorithm by the name that Python's hashlib gives it, as in the checksum of `get_url`: those of [`Algorithm`], the
+/// others of SHA-3, and BLAKE2.
+#[derive(Clone, Copy)]
+pub struct Hashlib(fn(&mut dyn Read) -> io::Result<String>);
+
+impl Hashlib {
+    /// All names.
+    pub const NAMES: [&'static str; 12] = [
+        "blake2b", "blake2s", "md5", "sha1", "sha224", "sha256", "sha384", "sha3_224", "sha3_256", "sha3_384",
+        "sha3_512", "sha512",
+    ];
+
+    /// The algorithm of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(Hashlib(match name {
+            "blake2b" => |mut reader| digest::<Blake2b512>(&mut reader),
+            "blake2s" => |mut reader| digest::<Blake2s256>(&mut reader),
+            "md5" => |mut reader| digest::<Md5>(&mut reader),
+            "sha1" => |mut reader| digest::<Sha1>(&mut reader),
+            "sha224" => |mut reader| digest::<Sha224>(&mut reader),
+            "sha256" => |mut reader| digest::<Sha256>(&mut reader),
+            "sha384" => |mut reader| digest::<Sha384>(&mut reader),
+            "sha512" => |mut reader| digest::<Sha512>(&mut reader),
+            "sha3_224" => |mut reader| digest::<Sha3_224>(&mut reader),
+            "sha3_256" => |mut reader| digest::<Sha3_256>(&mut reader),
+            "sha3_384" => |mut reader| digest::<Sha3_384>(&mut reader),
+            "sha3_512" => |mut reader| digest::<Sha3_512>(&mut reader),
+            _ => return None,
+        }))
+    }
+
+    /// The digest of a file's content, in lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or read.
+    pub fn of_file(self, path: &Path) -> io::Result<String> {
+        (self.0)(&mut crate::system::regular::open(path)?)
     }
 }
 
@@ -78,5 +120,32 @@ mod tests {
             Algorithm::Sha256.of_bytes(b"abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+    }
+
+    /// Those of "abc", of the standards and RFC 7693, by their first digits.
+    #[test]
+    fn names_of_hashlib() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        std::fs::write(&file, "abc").unwrap();
+        for (name, digits) in [
+            ("blake2b", "ba80a53f981c4d0d"),
+            ("blake2s", "508c5e8c327c14e2"),
+            ("md5", "900150983cd24fb0"),
+            ("sha1", "a9993e364706816a"),
+            ("sha224", "23097d223405d822"),
+            ("sha256", "ba7816bf8f01cfea"),
+            ("sha384", "cb00753f45a35e8b"),
+            ("sha3_224", "e642824c3f8cf24a"),
+            ("sha3_256", "3a985da74fe225b2"),
+            ("sha3_384", "ec01498288516fc9"),
+            ("sha3_512", "b751850b1a57168a"),
+            ("sha512", "ddaf35a193617aba"),
+        ] {
+            assert!(Hashlib::NAMES.contains(&name));
+            let found = Hashlib::named(name).unwrap().of_file(&file).unwrap();
+            assert!(found.starts_with(digits), "{name}: {found}");
+        }
+        assert!(Hashlib::named("shake_128").is_none() && Hashlib::named("sha").is_none());
     }
 }

@@ -1,19 +1,25 @@
 //! HTTP and HTTPS requests from the host, for `uri`, `get_url` and others.
 
 mod address;
+mod challenge;
 mod login;
 mod names;
+mod secured;
 mod tls;
 mod unix;
+mod verifier;
 
 pub use address::{Address, form_encoded};
 pub use login::Login;
 pub use tls::Trust;
 
-use std::{collections::BTreeMap, io::Read, os::unix::ffi::OsStringExt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, io::Read, os::unix::ffi::OsStringExt, path::PathBuf, sync::Arc, time::Duration};
 
 use rplay_wire::Failure;
-use ureq::{Agent, Proxy, http, unversioned::transport::DefaultConnector};
+use ureq::{
+    Agent, Proxy, http,
+    unversioned::transport::{ConnectProxyConnector, Connector, DefaultConnector, TcpConnector},
+};
 
 use crate::{
     Host, choice,
@@ -186,10 +192,9 @@ impl Request {
             }
             let status = response.status().as_u16();
             if status == 401
-                && self.asks_for_basic(&response)
-                && let Some(login) = &self.login
+                && let Some(authorization) = self.authorization(&response, &address)
             {
-                self.headers.push(("Authorization".to_owned(), login.basic()));
+                self.headers.push(("Authorization".to_owned(), authorization));
                 continue;
             }
             let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok());
@@ -208,10 +213,15 @@ impl Request {
         }
     }
 
-    fn asks_for_basic(&self, response: &http::Response<ureq::Body>) -> bool {
-        let sent = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    /// What to send to a server that asks for credentials; `None` if there are none, or they were sent already.
+    fn authorization(&self, response: &http::Response<ureq::Body>, address: &Address) -> Option<String> {
+        let login = self.login.as_ref()?;
+        if self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+            return None;
+        }
         let asked = response.headers().get_all(http::header::WWW_AUTHENTICATE);
-        !sent && asked.iter().any(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"basic"))
+        let asked: Vec<&str> = asked.iter().filter_map(|value| value.to_str().ok()).collect();
+        login.meet(&asked, &self.method, &address.path)
     }
 
     fn follows(&self, status: u16) -> bool {
@@ -243,8 +253,10 @@ impl Request {
             });
         }
         let dropped = std::mem::take(&mut self.unredirected);
-        self.headers.retain(|(name, _)| {
+        self.headers.retain(|(name, value)| {
             !dropped.iter().any(|found| found.eq_ignore_ascii_case(name))
+                // A digest is of one path.
+                && !(name.eq_ignore_ascii_case("authorization") && value.starts_with("Digest "))
                 // Credentials are not sent to other servers.
                 && (same_origin || !["authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str()))
         });
@@ -325,13 +337,15 @@ impl Request {
         if !self.decompress {
             config = config.accept_encoding("");
         }
-        // Reading the host's certificates is slow.
-        if address.scheme == "https" {
-            config = config.tls_config(self.trust.config(host)?);
-        }
         let names = names::Names::new(host, self.timeout);
         Ok(match &self.unix_socket {
             Some(path) => Agent::with_parts(config.build(), unix::Socket(path.clone()), names),
+            // Reading the host's certificates is slow.
+            None if address.scheme == "https" => {
+                let tls = secured::Tls(Arc::new(self.trust.config(host)?));
+                let reached = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
+                Agent::with_parts(config.build(), reached.chain(tls), names)
+            }
             None => Agent::with_parts(config.build(), DefaultConnector::new(), names),
         })
     }

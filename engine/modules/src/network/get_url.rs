@@ -12,13 +12,12 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::system::fs;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    args::ArgType,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
     network::web::Web,
     system::{
         attributes::{Attributes, describe},
-        digest::Algorithm,
+        digest::{Algorithm, Hashlib},
         http::{Address, Answer, Request},
         machine, paths,
         place::{Content, Placement},
@@ -62,7 +61,7 @@ impl Module for GetUrl {
         };
         if !self.checksum.is_empty() {
             wanted(&self.checksum).map_err(|fault| {
-                let failure = Failure::new(fault.msg).arg("checksum").data(told.clone());
+                let failure = Failure::new(fault.msg).arg("checksum").data(told.clone()).data(describe(&dest));
                 Failure { help: fault.help, ..failure }
             })?;
         }
@@ -96,7 +95,7 @@ impl Module for GetUrl {
         };
         let mut force = self.web.force.0;
         if present && let Some((algorithm, hex)) = &checksum {
-            let found = algorithm.of_file(&dest)?;
+            let found = hashed(&dest, algorithm)?;
             if found == *hex && !force {
                 plan.data.extend(told);
                 plan = plan.set("msg", "file already exists");
@@ -138,7 +137,7 @@ struct Fetch {
     module: GetUrl,
     file: Target,
     since: Option<String>,
-    checksum: Option<(Algorithm, String)>,
+    checksum: Option<(String, String)>,
 }
 
 impl GetUrl {
@@ -252,7 +251,7 @@ impl Fetch {
             return Err(Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest"));
         }
         if let Some((algorithm, hex)) = &self.checksum {
-            let found = algorithm.of_file(new.path())?;
+            let found = hashed(new.path(), algorithm).inspect_err(|_| data.clear())?;
             if found != *hex {
                 return Err(Failure::new(format!(
                     "The checksum for {} did not match {hex}; it was {found}.",
@@ -310,14 +309,26 @@ fn http_date(time: SystemTime) -> Option<String> {
     Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
+/// The digest of a file by an algorithm of hashlib.
+fn hashed(path: &Path, algorithm: &str) -> Result<String, Failure> {
+    match Hashlib::named(algorithm) {
+        Some(hash) => hash.of_file(path).map_err(|error| io_failure("read", path, &error)),
+        None => Err(Failure::new(format!(
+            "Could not hash file '{}' with algorithm '{algorithm}'. Available algorithms: {}",
+            path.display(),
+            Hashlib::NAMES.join(", ")
+        ))
+        .arg("checksum")),
+    }
+}
+
 const FORMAT: &str = "The checksum parameter has to be in format <algorithm>:<checksum>";
 
 /// The parts of `algorithm:what`.
-fn wanted(checksum: &str) -> Result<(Algorithm, &str), ArgError> {
+fn wanted(checksum: &str) -> Result<(&str, &str), ArgError> {
     let help = "write it as `sha256:` and the digest, or `sha256:` and the URL of a list of digests";
     let fault = |msg: String| ArgError::new("checksum", msg).help(help);
     let (algorithm, what) = checksum.split_once(':').ok_or_else(|| fault(FORMAT.to_owned()))?;
-    let algorithm = Algorithm::parse(&algorithm.trim().into()).map_err(fault)?;
     let what = what.trim();
     let digits = digits(what);
     if !what.contains("://") && (digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
@@ -331,10 +342,10 @@ fn digits(digest: &str) -> String {
     digest.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect::<String>().to_ascii_lowercase()
 }
 
-fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(Algorithm, String), Failure> {
+fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(String, String), Failure> {
     let (algorithm, what) = wanted(checksum).map_err(|fault| Failure::new(fault.msg).arg("checksum"))?;
     if !what.contains("://") {
-        return Ok((algorithm, digits(what)));
+        return Ok((algorithm.to_owned(), digits(what)));
     }
     let mut request = module.web.request(host, module.timeout);
     what.clone_into(&mut request.url);
@@ -350,7 +361,7 @@ fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(Algori
     let list = String::from_utf8_lossy(&answer.content()?).into_owned();
     let name = Address::parse(&module.web.url).ok().and_then(|address| address.file_name()).unwrap_or_default();
     match digest_in(&list, &name) {
-        Some(hex) => Ok((algorithm, hex)),
+        Some(hex) => Ok((algorithm.to_owned(), hex)),
         None => Err(about(format!("unable to find a checksum for file '{name}' in '{}'", answer.url))),
     }
 }

@@ -12,7 +12,7 @@ pub struct Address {
     pub host: String,
     port: Option<u16>,
     /// With the query; begins with `/`.
-    path: String,
+    pub(super) path: String,
 }
 
 impl Address {

@@ -62,6 +62,27 @@ fn a_login_is_sent_on_request() {
 }
 
 #[test]
+fn a_digest_is_sent_for_each_path() {
+    let server = Server::start(|seen| {
+        let path = seen.line.split(' ').nth(1).unwrap();
+        match seen
+            .headers
+            .contains(&format!("authorization: digest username=\"me\", realm=\"x\", nonce=\"n\", uri=\"{path}\""))
+        {
+            true if path == "/old?a=1" => response("302 Found", "Location: /new\r\n", ""),
+            true => response("200 OK", "", ""),
+            false => {
+                response("401 Unauthorized", "WWW-Authenticate: Digest realm=\"x\", nonce=\"n\", qop=\"auth\"\r\n", "")
+            }
+        }
+    });
+    let mut request = Request::get(format!("{}/old?a=1", server.url));
+    request.login = Some(Login::new("me", "pw"));
+    assert_eq!(request.send(&host()).unwrap().status, 200);
+    assert_eq!(server.seen.lock().len(), 4);
+}
+
+#[test]
 fn a_body_is_sent_with_any_method() {
     let server = Server::start(|_| response("204 No Content", "", ""));
     for method in ["POST", "PUT", "DELETE", "GET", "PROPFIND"] {

@@ -1,10 +1,20 @@
 //! TLS: trusted certificates, and client certificates.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use rustls::{
+    ClientConfig,
+    client::danger::ServerCertVerifier,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
-use crate::Host;
+use super::verifier::{Unverified, Verifier};
+use crate::{Host, system::regular};
 
 /// Which servers are trusted.
 #[derive(Clone, Debug)]
@@ -25,62 +35,59 @@ impl Default for Trust {
 }
 
 impl Trust {
-    pub(super) fn config(&self, host: &Host) -> Result<TlsConfig, String> {
-        let mut config = TlsConfig::builder().disable_verification(!self.validate);
-        if self.validate {
-            let roots = match &self.ca_path {
-                Some(path) => certificates_at(path)?,
-                None => own_certificates(host)?,
-            };
-            config = config.root_certs(RootCerts::from(roots));
+    /// How to speak TLS with a server that is to be trusted so.
+    pub(super) fn config(&self, host: &Host) -> Result<ClientConfig, String> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier: Arc<dyn ServerCertVerifier> = match self.validate {
+            true => Arc::new(Verifier::new(self.trusted(host)?, provider.clone())?),
+            false => Arc::new(Unverified(provider.signature_verification_algorithms.supported_schemes())),
+        };
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.map_err(|error| error.to_string())?;
+        let config = config.dangerous().with_custom_certificate_verifier(verifier);
+        let Some(path) = &self.client_cert else { return Ok(config.with_no_client_auth()) };
+        let key_path = self.client_key.as_ref().unwrap_or(path);
+        let key = PrivateKeyDer::from_pem_slice(&read(key_path)?)
+            .map_err(|_| format!("there is no private key in {}", key_path.display()))?;
+        let config = config.with_client_auth_cert(read_pem(path)?, key);
+        config.map_err(|error| format!("cannot use the client certificate in {}: {error}", path.display()))
+    }
+
+    fn trusted(&self, host: &Host) -> Result<Vec<CertificateDer<'static>>, String> {
+        match &self.ca_path {
+            Some(path) => certificates_at(path),
+            None => own_certificates(host),
         }
-        if let Some(path) = &self.client_cert {
-            let (chain, mut key) = read_pem(path)?;
-            if let Some(path) = &self.client_key {
-                key = read_pem(path)?.1;
-            }
-            let key = key.ok_or_else(|| format!("there is no private key in {}", path.display()))?;
-            config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
-        }
-        Ok(config.build())
     }
 }
 
 /// The host's own certificates: `SSL_CERT_FILE` of the call, or the bundle of the distribution.
-fn own_certificates(host: &Host) -> Result<Vec<Certificate<'static>>, String> {
+fn own_certificates(host: &Host) -> Result<Vec<CertificateDer<'static>>, String> {
     if let Some(path) = host.variable("SSL_CERT_FILE") {
         return certificates_at(&PathBuf::from(path));
     }
     // Invalid certificates in the bundle are skipped; servers that need them are rejected.
-    let loaded = rustls_native_certs::load_native_certs();
-    Ok(loaded.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
+    Ok(rustls_native_certs::load_native_certs().certs)
 }
 
-fn certificates_at(path: &PathBuf) -> Result<Vec<Certificate<'static>>, String> {
+fn certificates_at(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     if !path.is_dir() {
-        return read_pem(path).map(|(certificates, _)| certificates);
+        return read_pem(path);
     }
     let entries = fs::read_dir(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let mut all = Vec::new();
     for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
         // A certificate directory may contain other files too.
-        all.extend(read_pem(&entry.path()).map(|(certificates, _)| certificates).unwrap_or_default());
+        all.extend(read_pem(&entry.path()).unwrap_or_default());
     }
     Ok(all)
 }
 
-type Pem = (Vec<Certificate<'static>>, Option<PrivateKey<'static>>);
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    regular::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
 
-fn read_pem(path: &PathBuf) -> Result<Pem, String> {
-    let text =
-        crate::system::regular::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let (mut certificates, mut key) = (Vec::new(), None);
-    for item in parse_pem(&text) {
-        match item.map_err(|error| format!("{} is not in PEM: {error}", path.display()))? {
-            PemItem::Certificate(certificate) => certificates.push(certificate),
-            PemItem::PrivateKey(found) => key = Some(found),
-            _ => {}
-        }
-    }
-    Ok((certificates, key))
+fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    found.map_err(|error| format!("{} is not in PEM: {error}", path.display()))
 }
