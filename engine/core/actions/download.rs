@@ -209,19 +209,20 @@ impl Download {
                 let Some(known) = self.known.as_ref().filter(|known| remote.as_str() == Some(known.sha1())) else {
                     return answer.and_failed("the host did not send the file");
                 };
-                answer.set("file", source.unwrap_or_default());
-                answer.set("dest", file);
-                answer.set("checksum", known.sha1.as_str());
-                answer.set("md5sum", known.md5.as_str());
-                return answer;
+                return self.unchanged(answer, source, known);
             }
         };
+        let is_valid = !self.validates || remote.as_str() == Some(&digests.sha1);
+        // Another host or item may have brought the same content to the same place since this task was prepared.
+        if is_valid && Digests::of_file(&self.path).is_ok_and(|there| there.sha1 == digests.sha1) {
+            return self.unchanged(answer, source, &digests);
+        }
         answer.set("dest", file);
         answer.set("checksum", digests.sha1.as_str());
         answer.set("md5sum", digests.md5.as_str());
-        answer.set("remote_checksum", remote.clone());
+        answer.set("remote_checksum", remote);
         answer.set("remote_md5sum", Value::from(()));
-        if self.validates && remote.as_str() != Some(&digests.sha1) {
+        if !is_valid {
             answer.set("file", source.unwrap_or_default());
             return answer.and_failed("checksum mismatch");
         }
@@ -229,6 +230,15 @@ impl Download {
             Ok(_) => answer.changed = true,
             Err(error) => return answer.and_failed(format!("cannot write {}: {}", self.path.display(), error.error)),
         }
+        answer
+    }
+
+    /// The answer where the file is there already.
+    fn unchanged(&self, mut answer: TaskResult, source: Option<Value>, known: &Digests) -> TaskResult {
+        answer.set("file", source.unwrap_or_default());
+        answer.set("dest", self.path.display().to_string());
+        answer.set("checksum", known.sha1.as_str());
+        answer.set("md5sum", known.md5.as_str());
         answer
     }
 
