@@ -62,6 +62,11 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     if *config.link_timeout == 0 {
         rplay::link::release_stops();
     }
+    rplay::vars::set_managed(&config.ansible_managed);
+    for name in rplay::template::enable_extensions(&config.jinja2_extensions) {
+        let said = format!("[WARNING]: the Jinja extension {name} is not supported; templates that use it fail\n");
+        crate::output::aside(&said);
+    }
     let log = log(&config);
     faults::show(&warnings);
     let secrets = faults::secrets().clone();

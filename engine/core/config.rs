@@ -163,14 +163,11 @@ macro_rules! settings {
 
 /// Ansible's settings that are parsed but not supported yet. Setting one gives a warning.
 const WITHOUT_EFFECT: &[&str] = &[
-    "ansible_managed",
     "check_mode_markers",
     "diff_context",
     "display_failed_stderr",
-    "error_on_undefined_vars",
     "executable",
     "inject_facts_as_vars",
-    "jinja2_extensions",
     "max_diff_size",
     "show_task_path_on_failure",
     "ssh_password_mechanism",
@@ -178,7 +175,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "ssh_private_key_passphrase",
     "ssh_verbosity",
     "sshpass_prompt",
-    "su_prompt_l10n",
 ];
 
 settings! {
@@ -282,8 +278,6 @@ settings! {
     inject_facts_as_vars: bool = true, ["defaults.inject_facts_as_vars"], ["ANSIBLE_INJECT_FACT_VARS"];
     /// Whether role variables are only visible in the role.
     private_role_vars: bool = false, ["defaults.private_role_vars"], ["ANSIBLE_PRIVATE_ROLE_VARS"];
-    /// Whether an undefined variable is an error.
-    error_on_undefined_vars: bool = true, ["defaults.error_on_undefined_vars"], ["ANSIBLE_ERROR_ON_UNDEFINED_VARS"];
     /// Whether notifying a handler that does not exist is an error.
     error_on_missing_handler: bool = true, ["defaults.error_on_missing_handler"], ["ANSIBLE_ERROR_ON_MISSING_HANDLER"];
     /// Run notified handlers even after a failure.
@@ -394,7 +388,7 @@ settings! {
     su_flags: Option<String> = None, ["su_become_plugin.flags"], ["ANSIBLE_SU_FLAGS"];
     /// The password for su.
     su_pass: Option<Secret> = None, ["su_become_plugin.password"], ["ANSIBLE_SU_PASS"];
-    /// Additional words in su's password prompt.
+    /// Additional words in su's password prompt. rplay recognizes the prompt in any language.
     su_prompt_l10n: Option<String> = None, ["su_become_plugin.localized_prompts"], ["ANSIBLE_SU_PROMPT_L10N"];
     /// The user to become with doas.
     doas_user: Option<String> = None, ["doas_become_plugin.user"], ["ANSIBLE_DOAS_USER"];

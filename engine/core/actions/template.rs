@@ -22,7 +22,7 @@ use super::{
 use crate::{
     source::absolute,
     template::{self, FileOptions},
-    vars::{Layer, Lazy, Scope, Value},
+    vars::{Layer, Lazy, Scope, Value, managed},
 };
 
 args! {
@@ -154,13 +154,15 @@ fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> Arc<Sc
     let mut set = |name: &str, value: Value| drop(layer.insert(name.into(), Lazy::Data(value)));
     set("template_path", full.clone().into());
     set("template_fullpath", full.into());
-    set("template_host", host_name().into());
-    set("template_uid", user_name(about.as_ref().map_or(0, |meta| meta.uid())).into());
+    let (host, user) = (host_name(), user_name(about.as_ref().map_or(0, |meta| meta.uid())));
+    set("template_host", host.clone().into());
+    set("template_uid", user.clone().into());
     set("template_mtime", modified.into());
     set("template_destpath", args.get("dest").cloned().unwrap_or_default());
     set("template_run_date", now().into());
     if context.scope.find("ansible_managed").is_none() {
-        set("ansible_managed", "Ansible managed".into());
+        let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        set("ansible_managed", managed(&file, &host, &user, modified).into());
     }
     let mut layers = context.scope.layers.clone();
     layers.push(Arc::new(layer));

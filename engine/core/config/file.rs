@@ -100,6 +100,8 @@ pub const HARMLESS: &[&str] = &[
     "connection.pipelining",
     "connection.ssh_agent",
     "defaults.action_plugins",
+    "defaults.error_on_undefined_vars",
+    "defaults.python_module_rlimit_nofile",
     "defaults.action_warnings",
     "defaults.allow_world_readable_tmpfiles",
     "defaults.become_plugins",

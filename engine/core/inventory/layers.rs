@@ -14,7 +14,7 @@ use super::{
     host::{Host, LOCALHOST},
 };
 use crate::{
-    source::Problems,
+    source::{Problems, Source, Span, Spanned},
     vars::{Layer, Lazy},
     vault::Vault,
 };
@@ -42,7 +42,19 @@ impl Default for Layers {
     fn default() -> Self {
         let implicit = LOCALHOST.map(|name| Host {
             name: name.into(),
-            vars: Arc::new(Layer::from_iter([("ansible_connection".into(), Lazy::Data("local".into()))])),
+            vars: Arc::new(Layer::from_iter([
+                ("ansible_connection".into(), Lazy::Data("local".into())),
+                (
+                    "ansible_python_interpreter".into(),
+                    Lazy::from_text(&Spanned {
+                        value: "{{ ansible_playbook_python }}".into(),
+                        span: Span::new(
+                            &Source::inline("the implicit localhost", "{{ ansible_playbook_python }}"),
+                            0..29,
+                        ),
+                    }),
+                ),
+            ])),
             groups: Default::default(),
             implicit: true,
         });

@@ -117,7 +117,8 @@ fn broken_variables_are_found_when_a_host_needs_them() {
 fn localhost_is_always_there_but_in_no_group() {
     let mut inventory = Inventory::load(&["a,".to_owned()], Arc::default(), &SourceRules::default()).unwrap();
     assert!(inventory.host("localhost").unwrap().implicit);
-    assert_eq!(inventory.layers("localhost", None).unwrap()[0].len(), 1);
+    // Its connection and its Python.
+    assert_eq!(inventory.layers("localhost", None).unwrap()[0].len(), 2);
     assert!(inventory.group_names("localhost").is_empty());
     inventory.add_host("127.0.0.1", &[], Default::default());
     assert_eq!(&*inventory.host("localhost").unwrap().name, "127.0.0.1");

@@ -6,7 +6,7 @@
 //!   template file, [`lookup`] runs a lookup plugin.
 //! - Callables are in `library`. The evaluator gets them by name from a `Library`.
 //!
-//! Order, each using only those before it: `error`, `origin`, `value/error`, `value/undefined`, `value/size`,
+//! Order, each using only those before it: `extensions`, `error`, `origin`, `value/error`, `value/undefined`, `value/size`,
 //! `value/number`, `value/containers`, `value/time`, `value/show`, `value/place`, `value/items`, `value/depth`,
 //! `value/text`, `value/format`, `value/ops`, `value/sort`, `value/freeze`, `value/exchange`, `args`, `page/reading`, `page/nesting`,
 //! `page/parsed_template`, `output`, `yaml`, `regex`, `eval`, `library/crypt`, `library/mersenne_twister`,
@@ -19,6 +19,7 @@ mod compat;
 mod condition;
 mod error;
 mod eval;
+mod extensions;
 mod library;
 mod origin;
 mod output;
@@ -34,6 +35,7 @@ mod yaml;
 pub use condition::condition;
 pub use error::{TemplateError, Via};
 pub use eval::{lazy::Level, template_file::FileOptions};
+pub use extensions::enable_extensions;
 pub(crate) use library::functions::exists as is_function;
 pub use library::{built_in_names, lookups::names as lookup_names};
 pub use render::{render, render_file};

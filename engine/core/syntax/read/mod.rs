@@ -118,6 +118,7 @@ mod tests {
             ("- action: {module: debug msg=2, verbosity: 1}", "debug verbosity=1<1> msg=2<2>"),
             ("- action: {module: copy, args: {src: a}}", "copy src=a<a>"),
             ("- debug: '{{ all }}'", "debug whole={{ all }}"),
+            ("- debug: '{{ all }}'\n  args: {verbosity: 1}", "debug verbosity=1<1> whole={{ all }}"),
             ("- debug:\n  args: '{{ all }}'", "debug whole={{ all }}"),
             ("- debug:", "debug"),
         ] {

@@ -463,6 +463,7 @@ impl Reader<'_> {
                 }
             }
             Kind::Str(text) => {
+                let of_args = action.args.len();
                 if let Err(Unbalanced(at)) = self.line(&mut action, &text, &span) {
                     let at = locate(&text.value, &span, text.style, at..at + 1);
                     let help = match free_form {
@@ -476,7 +477,8 @@ impl Reader<'_> {
                 }
                 // Free-form text for an action that does not accept it is reported when its arguments are checked.
                 if !free_form
-                    && action.args.is_empty()
+                    && action.args.len() == of_args
+                    && action.whole.is_none()
                     && action.free.as_ref().and_then(Node::as_str).is_some_and(is_one_template)
                 {
                     action.whole = action.free.take();

@@ -193,8 +193,7 @@ impl<'s> Machine<'s> {
             ast::Expr::Test(test) => {
                 let input = self.expr(&test.expr)?;
                 let args = self.args(&test.args)?;
-                self.test(test.name, &input, args)
-                    .map(Value::from)
+                or_undefined(self.test(test.name, &input, args).map(Value::from))
                     .map_err(|fault| fault.at(name_range(self.page, range(test.span()), test.name)))
             }
             ast::Expr::GetAttr(attr) => {
@@ -207,7 +206,7 @@ impl<'s> Machine<'s> {
                 let key = self.value(&item.subscript_expr)?;
                 self.item(&parent, &key, range(item.subscript_expr.span()))
             }
-            ast::Expr::Call(call) => self.call(call),
+            ast::Expr::Call(call) => or_undefined(self.call(call)),
             ast::Expr::List(list) => {
                 let items = list.items.iter().map(|item| self.expr(item)).collect::<EvalResult<Vec<_>>>()?;
                 depth::nests(&items)?;
@@ -484,7 +483,7 @@ impl<'s> Machine<'s> {
         Ok(Args::new(positional, named))
     }
 
-    fn call(&mut self, call: &'static ast::Call<'static>) -> EvalResult {
+    pub(crate) fn call(&mut self, call: &'static ast::Call<'static>) -> EvalResult {
         if let ast::Expr::GetAttr(attr) = &call.expr {
             if matches!(&attr.expr, ast::Expr::Var(var) if var.id == "self") && !self.blocks.is_empty() {
                 return self.block(attr.name, 0);
@@ -587,8 +586,14 @@ impl<'s> Machine<'s> {
                 EvalError::syntax(format!("No filter named '{written}'."), near.or(help))
             });
         };
+        if !filter.accepts_undefined {
+            let given = args.positional.iter().chain(args.named.iter().map(|(_, value)| value));
+            if let Some(value) = std::iter::once(&input).chain(given).find(|value| as_undefined(value).is_some()) {
+                return Ok(value.clone());
+            }
+        }
         let input = if filter.accepts_undefined { input } else { present(input)? };
-        (filter.run)(self, input, args).map_err(|fault| named("filter", &name, fault))
+        or_undefined((filter.run)(self, input, args)).map_err(|fault| named("filter", &name, fault))
     }
 
     /// Runs a test by name.
@@ -606,6 +611,17 @@ impl<'s> Machine<'s> {
             present(input.clone())?;
         }
         (test.run)(self, input, args).map_err(|fault| named("test", &name, fault))
+    }
+}
+
+/// As in ansible-core: a call that comes upon an undefined value has that value, which `default` may still replace.
+fn or_undefined(result: EvalResult) -> EvalResult {
+    match result {
+        Err(fault) => match fault.cause {
+            Cause::Undefined(value) => Ok(value),
+            _ => Err(fault),
+        },
+        value => value,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
             machine::{Machine, range},
             render,
         },
+        extensions,
         origin::Origin,
         output::Output,
         page::parsed_template::{Body, ParsedTemplate},
@@ -292,6 +293,7 @@ impl Machine<'_> {
                 let value = self.call_value(&callee, args).map_err(|fault| fault.at(at.clone()))?;
                 out.value(value, at)
             }
+            ast::Stmt::Do(node) if extensions::has_do() => self.call(&node.call).map(drop),
             ast::Stmt::Do(node) => {
                 let help = "write `{% set _ = ... %}`".to_owned();
                 Err(EvalError::syntax("Encountered unknown tag 'do'.", Some(help)).at(range(node.span())))

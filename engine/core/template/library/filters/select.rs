@@ -45,7 +45,11 @@ fn map(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
     let name = name.as_str().ok_or_else(|| EvalError::new("map requires a filter argument"))?.to_owned();
     let rest = Args::new(args.positional.split_off(1), args.named);
     let items = items::items(&value)?.into_iter();
-    items.map(|item| machine.filter(&name, item, rest.clone())).collect::<EvalResult<Vec<_>>>().map(Value::from)
+    // An item that is undefined makes the whole undefined.
+    items
+        .map(|item| machine.filter(&name, item, rest.clone()).and_then(present))
+        .collect::<EvalResult<Vec<_>>>()
+        .map(Value::from)
 }
 
 fn select(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {

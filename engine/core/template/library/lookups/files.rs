@@ -113,8 +113,13 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
         let name = show::text(&term)?;
         let path = search(machine, "templates", &name)
             .ok_or_else(|| EvalError::new(format!("the template file {name} could not be found for the lookup")))?;
-        let source = Source::read(&path).map_err(|error| EvalError::new(format!("cannot read '{name}': {error}")))?;
+        let mut source =
+            Source::read(&path).map_err(|error| EvalError::new(format!("cannot read '{name}': {error}")))?;
         let scope = &machine.session.scope;
+        if source.text.starts_with("$ANSIBLE_VAULT;") {
+            let text = scope.magic.decrypt(&source.text).map_err(EvalError::new)?;
+            source = Source::decrypted(source.name.clone(), source.path.clone(), text);
+        }
         let mut layer = Layer::new();
         if let Some(vars) = &vars {
             for (key, value) in containers::pairs(vars) {

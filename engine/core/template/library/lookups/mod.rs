@@ -117,6 +117,19 @@ fn unknown(name: &str, library: &Library, help: Option<String>) -> Box<EvalError
     }
 }
 
+/// What ansible-core says of an option of the wrong type.
+fn of_option(lookup: &str, message: &str, given: &[(String, Value)]) -> Option<String> {
+    let (option, kind) = message.strip_prefix("argument '")?.split_once("' must be ")?;
+    let kind = ["integer", "boolean", "number"].iter().position(|name| kind.split([',', ' ']).nth(1) == Some(name))?;
+    let kind = ["int", "bool", "float"].get(kind)?;
+    let value = given.iter().find(|(name, _)| name == option).map(|(_, value)| show::repr(value))?;
+    let lookup = lookup.rsplit('.').next().unwrap_or(lookup);
+    Some(format!(
+        "Config '{option}' for '{lookup}' lookup plugin from 'Direct' has an invalid value: Invalid value provided for \
+         '{kind}': {value}"
+    ))
+}
+
 /// `lookup(...)`, or `query(...)` if a list is wanted.
 pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> EvalResult {
     let name = args.required("plugin_name")?;
@@ -140,6 +153,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
     };
     let terms = args.rest()?.into_iter().map(present).collect::<EvalResult<Vec<_>>>()?;
     let options = Args::new(vec![], std::mem::take(&mut args.named));
+    let given = options.named.clone();
     look(machine, &name)?;
     let found = match lookup(machine, terms, options) {
         Ok(found) => found,
@@ -159,7 +173,8 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
         }
         Err(mut fault) => {
             if let Cause::Failed { message, .. } = &mut fault.cause {
-                *message = format!("The lookup plugin '{name}' failed: {message}");
+                let said = of_option(&name, message, &given).unwrap_or_else(|| message.clone());
+                *message = format!("The lookup plugin '{name}' failed: {said}");
             }
             return Err(fault);
         }
