@@ -281,12 +281,21 @@ fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
     // A folder that the other user may not enter is no place to start from.
     let folder = wanted.chdir.as_deref().unwrap_or("/");
     if wanted.chdir.is_some()
-        && let Err(error) = std::fs::read_dir(folder)
+        && let Err(error) = enterable(Path::new(folder))
     {
         return Err(Failure::new(format!("cannot cd to {folder}: {error}")));
     }
     command.current_dir(folder);
     Ok(Way { command, program, prompt })
+}
+
+/// Whether a process may start in that directory: it may be entered, even if it cannot be listed.
+fn enterable(folder: &Path) -> std::io::Result<()> {
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(std::io::ErrorKind::NotADirectory.into());
+    }
+    nix::unistd::access(folder, nix::unistd::AccessFlags::X_OK)?;
+    Ok(())
 }
 
 /// The flags as words, or Ansible's defaults. The home directory becomes the other user's.
@@ -331,6 +340,17 @@ mod tests {
         let missing = Become { chdir: Some("/no/such/folder".into()), ..wanted("sudo") };
         let refused = way(&missing, Path::new("/x")).err().unwrap_or_else(|| panic!("accepted"));
         assert!(refused.msg.starts_with("cannot cd to /no/such/folder: "), "{}", refused.msg);
+    }
+
+    #[test]
+    fn a_directory_to_start_in_is_entered_and_not_listed() {
+        use std::os::unix::fs::PermissionsExt;
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(enterable(&file).unwrap_err().kind(), std::io::ErrorKind::NotADirectory);
+        std::fs::set_permissions(base.path(), std::fs::Permissions::from_mode(0o100)).unwrap();
+        assert!(enterable(base.path()).is_ok());
     }
 
     #[test]

@@ -130,7 +130,8 @@ pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         "lstrip_blocks",
         "output_encoding",
     ];
-    let name = text_arg(&args, "output_encoding").unwrap_or_else(|| "utf-8".to_owned());
+    let name = text_arg(&args, "output_encoding").filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| "utf-8".to_owned());
     let at_encoding = |msg: String| {
         let mut answer = TaskResult::failed(format!("Task failed: {msg}"));
         answer.place = Some(context.span("output_encoding"));

@@ -5,6 +5,7 @@ mod cache;
 mod deb;
 mod dpkg;
 mod get;
+mod marks;
 mod spec;
 
 pub(crate) use cache::Refresh;
@@ -237,6 +238,12 @@ impl Apt {
 
     fn plan_present(&self, host: &Host, specs: Vec<Spec>) -> Result<Plan, Failure> {
         let installed = dpkg::Installed::look(host, &specs)?;
+        // What is wanted by name does not go when nothing else needs it any more.
+        let named = specs.iter().filter(|spec| !spec.is_pattern() && installed.version(&spec.name).is_some());
+        let automatic = match self.state {
+            State::BuildDep => Vec::new(),
+            _ => marks::automatic(named.map(|spec| spec.name.clone())),
+        };
         let mut warnings = Vec::new();
         let mut unknown = Vec::new();
         let mut wanted = Vec::new();
@@ -289,6 +296,9 @@ impl Apt {
                 plan.change(get.args(unknown.iter().map(|missing| &missing.name)).change(format!("install {names}")));
         }
         plan.warnings.extend(warnings);
+        if !automatic.is_empty() {
+            plan = plan.change(marks::manual(automatic));
+        }
         Ok(plan)
     }
 }

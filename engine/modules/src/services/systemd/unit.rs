@@ -113,6 +113,8 @@ fn enabled(rc: i64, stdout: &str) -> Option<bool> {
         "static" | "generated" | "transient" => None,
         // Enabled under another name, or through another unit, but not itself.
         "alias" | "indirect" => Some(false),
+        // Only until the next boot.
+        "enabled-runtime" => Some(false),
         // For an init script, the answer follows the output of another program.
         other => Some(rc == 0 || other.lines().last() == Some("enabled")),
     }
@@ -162,7 +164,7 @@ mod tests {
     fn is_enabled_is_read() {
         for (rc, said, expected) in [
             (0, "enabled\n", Some(true)),
-            (0, "enabled-runtime\n", Some(true)),
+            (0, "enabled-runtime\n", Some(false)),
             (1, "disabled\n", Some(false)),
             (1, "masked\n", Some(false)),
             (0, "static\n", None),
