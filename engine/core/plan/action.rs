@@ -57,14 +57,14 @@ impl Action {
                 return Some(found);
             }
         }
-        module(name)
-            .filter(|entry| match collection {
-                None => true,
-                // Ansible redirects old names of modules that moved into collections.
-                Some("ansible.builtin" | "ansible.legacy") => !entry.collection.starts_with("rplay."),
-                Some(collection) => collection == entry.collection,
-            })
-            .map(Action::Module)
+        let found = module(name).filter(|entry| match collection {
+            None => true,
+            // Ansible redirects old names of modules that moved into collections.
+            Some("ansible.builtin" | "ansible.legacy") => !entry.collection.starts_with("rplay."),
+            Some(collection) => collection == entry.collection,
+        })?;
+        // A module of a collection may have its part on the controller, too: `ansible.posix.patch`.
+        Some(actions::registry::find(name).map_or(Action::Module(found), Action::Controller))
     }
 
     /// The short name.
@@ -213,6 +213,13 @@ mod tests {
             assert!(!keeps(name), "{name}");
         }
         assert!(!Action::late().traits().keeps_to_host);
+    }
+
+    #[test]
+    fn a_module_of_a_collection_has_its_part_on_the_controller_by_every_name() {
+        for name in ["patch", "ansible.posix.patch"] {
+            assert!(matches!(Action::find(name), Some(Action::Controller(_))), "{name}");
+        }
     }
 
     /// The controller only provides content.

@@ -53,7 +53,7 @@ impl Module for LocaleGen {
         let before = text::read(&list)?.unwrap_or_default();
         let supported: Vec<(String, String)> = if is_old { Vec::new() } else { supported(&before) };
         if !is_old {
-            let is_known = |name: &&String| !supported.iter().any(|(known, _)| known == *name);
+            let is_known = |name: &&String| !supported.iter().any(|(known, _)| normal(known) == normal(name));
             let unknown: Vec<&str> = self.name.iter().filter(is_known).map(String::as_str).collect();
             if !unknown.is_empty() {
                 let what = "The following locales you have entered are not available on your system:";
@@ -122,7 +122,10 @@ fn edited(text: &str, names: &[String], supported: &[(String, String)], wanted: 
     for line in text.split_inclusive('\n') {
         let bare = line.trim_start_matches(['#', ' ', '\t']);
         let words: Vec<&str> = bare.split_whitespace().collect();
-        let own = words.first().and_then(|first| names.iter().find(|name| name == first)).filter(|_| words.len() == 2);
+        let own = words
+            .first()
+            .and_then(|first| names.iter().find(|name| normal(name) == normal(first)))
+            .filter(|_| words.len() == 2);
         let is_comment = line.trim_start().starts_with('#');
         match own {
             Some(name) if wanted => {
@@ -138,7 +141,7 @@ fn edited(text: &str, names: &[String], supported: &[(String, String)], wanted: 
             if !out.is_empty() && !out.ends_with('\n') {
                 out.push('\n');
             }
-            let line = supported.iter().find(|(known, _)| known == name).map(|(_, line)| line);
+            let line = supported.iter().find(|(known, _)| normal(known) == normal(name)).map(|(_, line)| line);
             out.extend(line.map(|line| format!("{line}\n")));
         }
     }
