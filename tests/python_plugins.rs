@@ -315,20 +315,39 @@ fn a_callback_next_to_the_playbook_gets_all_events() {
     assert!(!out.contains("S3CR3T") && !err.contains("S3CR3T"), "{out}{err}");
 }
 
+/// A callback for standard output: ansible-core's minimal by another name.
+const OWN_MINIMAL: &str = "
+DOCUMENTATION = '''
+name: shout
+type: stdout
+short_description: results alone
+extends_documentation_fragment: [result_format_callback]
+'''
+from ansible.plugins.callback.minimal import CallbackModule as Minimal
+
+class CallbackModule(Minimal):
+    CALLBACK_NAME = 'shout'
+";
+
 #[test]
-fn a_callback_of_a_collection_writes_standard_output() {
+fn a_callback_of_the_user_writes_standard_output() {
     let Some(project) = Project::new() else { return };
+    project.write("callback_plugins/shout.py", OWN_MINIMAL);
     let tasks = "  - debug: {msg: told}\n  - {fail: {msg: broken}, ignore_errors: true}\n";
     project.write("site.yml", &format!("- hosts: h\n  gather_facts: false\n  tasks:\n{tasks}"));
     let words = ["-i", "h,", "-c", "local", "site.yml"];
-    let (out, err) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "minimal")]);
+    let (out, err) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "shout")]);
     assert!(out.contains("h | SUCCESS => {") && out.contains("h | FAILED! => {"), "{out}{err}");
     assert!(!out.contains("PLAY RECAP") && !err.contains("dispatch"), "{out}{err}");
     let (_, err, code) = project.run(&words, &[("ANSIBLE_STDOUT_CALLBACK", "no.such.plugin")]);
     assert!(code != 0 && err.contains("no.such.plugin"), "{err}");
-    let none = [("ANSIBLE_STDOUT_CALLBACK", "minimal"), ("RPLAY_ANSIBLE_PYTHON", "/nonexistent/python")];
+    let none = [("ANSIBLE_STDOUT_CALLBACK", "shout"), ("RPLAY_ANSIBLE_PYTHON", "/nonexistent/python")];
     let (_, err, code) = project.run(&words, &none);
     assert!(code != 0 && err.contains("pip install ansible-core"), "{err}");
+    // A file of the user's precedes a format that is built in.
+    project.write("callback_plugins/json.py", &OWN_MINIMAL.replace("shout", "json"));
+    let (out, err) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "json")]);
+    assert!(out.contains("h | SUCCESS => {"), "{out}{err}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{io::BufWriter, sync::Arc};
 use miette::Diagnostic;
 use rplay::{
     config::Config,
-    report::{Answers, Log, Reader},
+    report::{Answers, Format, Log, Reader},
     secrets::Secrets,
     source::{Problems, Source},
 };
@@ -75,9 +75,12 @@ pub(crate) fn answers(
     secrets: &Arc<Secrets>,
     log: Option<Arc<Log>>,
 ) -> Answers<BufWriter<std::io::Stdout>> {
-    let one_line = one_line || config.stdout_callback.value.rsplit('.').next() == Some("oneline");
+    let one_line = one_line || Format::of(&config.stdout_callback.value) == Some(Format::OneLine);
     let short = module.rsplit('.').next().unwrap_or_default();
-    Answers::new(BufWriter::new(std::io::stdout()), short, one_line, secrets.clone()).with_log(log)
+    let yaml = config.result_format.value == "yaml";
+    Answers::new(BufWriter::new(std::io::stdout()), short, one_line, secrets.clone())
+        .with_log(log)
+        .with_look(*config.diff_always, yaml)
 }
 
 /// A task from the command line.

@@ -10,13 +10,13 @@ use rplay::{
     config::Config,
     limits,
     python::{self, CoreError, Pythons},
-    report::{CallbackSetup, Callbacks, Reader},
+    report::{Added, CallbackSetup, Callbacks, Format, Log, Reader},
     secrets::Secrets,
     source::Problems,
 };
 use serde_json::{Value as Json, json};
 
-use crate::{args::run::RunArgs, output};
+use crate::{args::run::RunArgs, formats, output};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum CallbackPluginError {
@@ -31,25 +31,24 @@ enum CallbackPluginError {
     NotLoaded { name: String, why: String },
 }
 
-/// What writes to standard output by itself.
-const OF_PLAYBOOKS: [&str; 1] = ["default"];
-const OF_ADHOC: [&str; 3] = ["default", "minimal", "oneline"];
+/// What shows the results of ad-hoc tasks without Python.
+const OF_ADHOC: [Format; 3] = [Format::Default, Format::Minimal, Format::OneLine];
 
-/// The report of playbooks, with the plugins that are enabled or lie beside them.
+/// The report of playbooks by the settings: a format that is built in, with what is added to it, or plugins in Python.
 ///
 /// # Errors
-/// The plugin that is to write to standard output cannot be loaded.
+/// The plugin that is to write to standard output cannot be loaded, or a setting of a format is wrong.
 pub(crate) fn of_playbooks(
     args: &RunArgs,
     config: &Config,
     secrets: &Arc<Secrets>,
+    log: Option<Arc<Log>>,
     playbooks: &[PathBuf],
-    own: Box<dyn Reader>,
 ) -> Result<Box<dyn Reader>, Problems> {
     let mut folders: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(absolute).collect();
     folders.dedup();
-    let stdout = foreign(config, &OF_PLAYBOOKS);
-    load(args, config, secrets, &folders, stdout, true, own)
+    let own = formats::reader(args, config, secrets, log)?;
+    load(args, config, secrets, &folders, foreign(config, &folders, |_| true), true, own)
 }
 
 /// The report of `adhoc`, which calls plugins only where the settings say so.
@@ -63,22 +62,31 @@ pub(crate) fn of_adhoc(
     folder: &Path,
     own: Box<dyn Reader>,
 ) -> Result<Box<dyn Reader>, Problems> {
+    let folders = [absolute(folder)];
     match *config.load_callback_plugins {
-        true => load(args, config, secrets, &[absolute(folder)], foreign(config, &OF_ADHOC), false, own),
+        true => {
+            let stdout = foreign(config, &folders, |format| OF_ADHOC.contains(&format));
+            load(args, config, secrets, &folders, stdout, false, own)
+        }
         false => Ok(own),
     }
 }
 
-/// Whether standard output has the own report of playbooks.
-pub(crate) fn is_own(config: &Config) -> bool {
-    foreign(config, &OF_PLAYBOOKS).is_none()
+/// The name of the plugin for standard output, if what it names is not built in. A file of the user's own precedes.
+fn foreign(config: &Config, folders: &[PathBuf], is_native: impl Fn(Format) -> bool) -> Option<String> {
+    let name = &config.stdout_callback.value;
+    let is_native = Format::of(name).is_some_and(is_native) && !has_own(config, folders, name);
+    (!is_native).then(|| name.clone())
 }
 
-/// The name of the plugin for standard output, if it is not built in.
-fn foreign(config: &Config, native: &[&str]) -> Option<String> {
-    let name = &config.stdout_callback.value;
-    let short = name.strip_prefix("ansible.builtin.").unwrap_or(name);
-    (!native.contains(&short)).then(|| name.clone())
+/// Whether a plugin of this short name lies in a directory of plugins.
+fn has_own(config: &Config, folders: &[PathBuf], name: &str) -> bool {
+    plugin_folders(config, folders).any(|folder| folder.join(format!("{name}.py")).exists())
+}
+
+fn plugin_folders(config: &Config, folders: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let beside: Vec<PathBuf> = folders.iter().map(|folder| folder.join("callback_plugins")).collect();
+    beside.into_iter().chain(config.callback_plugins.0.clone())
 }
 
 fn load(
@@ -90,11 +98,17 @@ fn load(
     is_playbook: bool,
     own: Box<dyn Reader>,
 ) -> Result<Box<dyn Reader>, Problems> {
-    let enabled = config.callbacks_enabled.value.as_deref().unwrap_or_default();
-    let beside = folders.iter().map(|folder| folder.join("callback_plugins"));
-    let has_files = || beside.chain(config.callback_plugins.0.iter().cloned()).any(|folder| has_plugins(&folder));
-    if args.only_looks() || stdout.is_none() && enabled.is_empty() && !has_files() {
+    if args.only_looks() {
         return Ok(own);
+    }
+    let enabled = config.callbacks_enabled.value.as_deref().unwrap_or_default();
+    // Where one must be called through Python, Python calls all of them, in their order.
+    let (native, others): (Vec<&String>, Vec<&String>) =
+        enabled.iter().partition(|name| Added::of(name).is_some() && !has_own(config, folders, name));
+    let added = |own| formats::with_additions(config, secrets, &native, own);
+    let has_files = || plugin_folders(config, folders).any(|folder| has_plugins(&folder));
+    if stdout.is_none() && others.is_empty() && !has_files() {
+        return added(own);
     }
     let pythons = Pythons::new(config.ansible_python.value.clone());
     let core = match (pythons.core(), &stdout) {
@@ -104,12 +118,12 @@ fn load(
             return Err(CallbackPluginError::NoCore { name, why, help: CoreError::help() }.into());
         }
         (Err(error), None) => {
-            let what = match enabled {
-                [] => "the callback plugins beside the playbook".to_owned(),
-                enabled => format!("the callback plugins {}", enabled.join(", ")),
+            let what = match others.is_empty() {
+                true => "the callback plugins beside the playbook".to_owned(),
+                false => format!("the callback plugins {}", others.into_iter().cloned().collect::<Vec<_>>().join(", ")),
             };
             output::aside(&format!("[WARNING]: {what} are not called: {error}\n"));
-            return Ok(own);
+            return added(own);
         }
     };
     let mut options = options(args, config, is_playbook);
@@ -133,7 +147,7 @@ fn load(
             Some(name) => Err(CallbackPluginError::NotLoaded { name, why: error.why }.into()),
             None => {
                 output::aside(&format!("[WARNING]: callback plugins are not called: {}\n", error.why));
-                Ok(error.own)
+                added(error.own)
             }
         },
     }

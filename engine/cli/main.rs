@@ -12,6 +12,7 @@ mod doc;
 mod editor;
 mod ending;
 mod faults;
+mod formats;
 mod galaxy;
 mod here;
 mod inventory;

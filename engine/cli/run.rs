@@ -1,12 +1,6 @@
 //! Runs playbooks: from the command line to the exit code.
 
-use std::{
-    collections::HashMap,
-    io::{BufWriter, IsTerminal, Stdout},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use miette::Diagnostic;
 use rplay::{
@@ -18,7 +12,7 @@ use rplay::{
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
     python::InventoryPlugins,
-    report::{Channel, Log, Look, Reader, RunAbout, RunReport, Terminal},
+    report::{Channel, Log, Reader, RunAbout, RunReport},
     run::{Defaults, MethodDefaults, Options, Run},
     secrets::Secrets,
     source::{Problems, Source, Span},
@@ -27,7 +21,7 @@ use rplay::{
 
 use crate::{
     args::{Cli, run::RunArgs},
-    callbacks, ending, faults, listing, passwords,
+    callbacks, ending, faults, formats, listing, passwords,
     prompt::Person,
     trace,
 };
@@ -77,8 +71,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (playbooks, text, reader) = match plays {
         Plays::Files => {
             let files = Cli::playbooks(args).map_err(|error| RunError::Usage(error.to_string()))?;
-            let own = Box::new(terminal(args, &config, &secrets).with_log(log));
-            let reader = callbacks::of_playbooks(args, &config, &secrets, &files, own)?;
+            let reader = callbacks::of_playbooks(args, &config, &secrets, log, &files)?;
             (files, None, reported(args, &config, &secrets, reader)?)
         }
         Plays::Text { source, folder, reader } => {
@@ -159,8 +152,8 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             does not match 'all'";
         channel.send(Event::Warning { message: message.into(), place: None });
     }
-    // A plugin that writes to standard output may write JSON.
-    if args.announces && !is_text && callbacks::is_own(&config) {
+    // What another format or a plugin writes may be JSON.
+    if args.announces && !is_text && formats::is_for_people(&config) {
         let text = announcement(args, &sources, &resolved, &inventory, allowed.as_ref()).into();
         channel.send(Event::Message { text });
     }
@@ -295,26 +288,6 @@ pub(crate) fn project(
     }))
 }
 
-fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal<BufWriter<Stdout>> {
-    let stdout = std::io::stdout();
-    let plain = *config.nocolor || std::env::var_os("NO_COLOR").is_some();
-    let colour = *config.force_color || stdout.is_terminal() && !plain;
-    let columns = faults::columns();
-    let look = Look {
-        colour,
-        live: stdout.is_terminal(),
-        columns,
-        verbosity: args.sources.verbose.max(*config.verbosity as u8),
-        diff: args.diff || *config.diff_always,
-        show_ok: *config.display_ok_hosts,
-        custom_stats: *config.show_custom_stats,
-        show_skipped: *config.display_skipped_hosts,
-        yaml: config.result_format.value == "yaml",
-    };
-    let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
-    Terminal::new(BufWriter::new(stdout), Box::new(std::io::stderr()), look, secrets.clone(), explain)
-}
-
 /// The options of a run, from the command line and the settings.
 ///
 /// # Errors
@@ -369,11 +342,13 @@ pub(crate) fn options(
     let task_timeout = args.task_timeout.unwrap_or(*config.task_timeout);
     let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
     let absolute = |path: &std::path::Path| rplay::source::absolute(path);
+    let verbosity = args.sources.verbose.max(*config.verbosity as u8);
     Ok(Options {
         check: args.check,
         diff: args.diff || *config.diff_always,
         forks: args.forks.number(config.forks.value) as usize,
-        verbosity: args.sources.verbose.max(*config.verbosity as u8),
+        verbosity,
+        invocations: verbosity > 2 || formats::wants_invocations(config),
         limit: args.limit.clone(),
         allowed,
         host_pattern_mismatch: *config.host_pattern_mismatch,

@@ -451,6 +451,43 @@ settings! {
     /// How results are shown: `json` or `yaml`.
     result_format: String = "json".to_owned(),
         ["defaults.callback_result_format", "defaults.result_format"], ["ANSIBLE_CALLBACK_RESULT_FORMAT"];
+    /// Spaces for each level of the formats `json` (4) and `jsonl` (none).
+    json_indent: Option<String> = None, ["defaults.json_indent"], ["ANSIBLE_JSON_INDENT"];
+    /// Rows of the table of `profile_tasks`, or `all`.
+    profile_tasks_limit: String = "20".to_owned(),
+        ["callback_profile_tasks.task_output_limit"], ["PROFILE_TASKS_TASK_OUTPUT_LIMIT"];
+    /// Its order: `descending`, `ascending` or `none`.
+    profile_tasks_order: String = "descending".to_owned(),
+        ["callback_profile_tasks.sort_order"], ["PROFILE_TASKS_SORT_ORDER"];
+    /// Only the table of `profile_tasks`, no line at each task.
+    profile_tasks_summary: bool = false,
+        ["callback_profile_tasks.summary_only"], ["PROFILE_TASKS_SUMMARY_ONLY"];
+    /// Only the table of `profile_roles`, no line at each task.
+    profile_roles_summary: bool = false,
+        ["callback_profile_roles.summary_only"], ["PROFILE_ROLES_SUMMARY_ONLY"];
+    /// The directory in which `log_plays` keeps a log for each host.
+    log_plays_folder: PathBuf = "/var/log/ansible/hosts".into(),
+        ["callback_log_plays.log_folder"], ["ANSIBLE_LOG_FOLDER"];
+    /// The directory in which `tree` keeps the last result of each host.
+    tree_directory: Option<PathBuf> = None, ["callback_tree.directory"], ["ANSIBLE_CALLBACK_TREE_DIR"];
+    /// The directory in which `junit` writes.
+    junit_output_dir: Option<PathBuf> = None, [], ["JUNIT_OUTPUT_DIR"];
+    /// Changes are failures for `junit`.
+    junit_fail_on_change: bool = false, [], ["JUNIT_FAIL_ON_CHANGE"];
+    /// Ignored failures are failures for `junit`.
+    junit_fail_on_ignore: bool = false, [], ["JUNIT_FAIL_ON_IGNORE"];
+    /// Names of test cases have no arguments.
+    junit_hide_task_arguments: bool = false, [], ["JUNIT_HIDE_TASK_ARGUMENTS"];
+    /// Tasks that gather facts are test cases, too.
+    junit_include_setup_tasks: bool = true, [], ["JUNIT_INCLUDE_SETUP_TASKS_IN_REPORT"];
+    /// Classes of test cases are files.
+    junit_task_class: bool = false, [], ["JUNIT_TASK_CLASS"];
+    /// The directory to which paths of test cases are relative.
+    junit_task_relative_path: Option<PathBuf> = None, [], ["JUNIT_TASK_RELATIVE_PATH"];
+    /// What stands for the directory of files outside of it.
+    junit_replace_out_of_tree_path: Option<String> = None, [], ["JUNIT_REPLACE_OUT_OF_TREE_PATH"];
+    /// Only tasks whose names begin so, and failures, are test cases.
+    junit_test_case_prefix: String = String::new(), [], ["JUNIT_TEST_CASE_PREFIX"];
     /// A file that also receives the output.
     log_path: Option<PathBuf> = None, ["defaults.log_path"], ["ANSIBLE_LOG_PATH"];
     /// Always show the differences in changed files.

@@ -2,7 +2,9 @@
 
 use std::{io::Write, path::PathBuf, sync::Arc};
 
-use super::{Level, Log, Reader, words};
+use minijinja::Value;
+
+use super::{Level, Log, Reader, layout::Layout, words};
 use crate::{
     event::{Event, HostResult, Status, TaskResult},
     secrets::Secrets,
@@ -17,8 +19,14 @@ pub struct Answers<W: Write> {
     out: W,
     secrets: Arc<Secrets>,
     plain: bool,
+    /// Whether the task is one that only says something.
+    is_debug: bool,
+    is_playbook: bool,
     one_line: bool,
     log: Option<Arc<Log>>,
+    /// Show differences of files.
+    diff: bool,
+    yaml: bool,
     /// A folder for the answers, too, each in a file of its host's name.
     tree: Option<PathBuf>,
 }
@@ -26,12 +34,33 @@ pub struct Answers<W: Write> {
 impl<W: Write> Answers<W> {
     /// `module` is the short name of the called module.
     pub fn new(out: W, module: &str, one_line: bool, secrets: Arc<Secrets>) -> Self {
-        Answers { out, secrets, plain: PLAIN.contains(&module), one_line, log: None, tree: None }
+        Answers {
+            out,
+            secrets,
+            plain: PLAIN.contains(&module),
+            is_debug: false,
+            is_playbook: false,
+            one_line,
+            log: None,
+            diff: false,
+            yaml: false,
+            tree: None,
+        }
     }
 
     /// Also writes everything to a log.
     pub fn with_log(self, log: Option<Arc<Log>>) -> Self {
         Answers { log, ..self }
+    }
+
+    /// The results of playbooks rather than of one task.
+    pub fn of_playbooks(self) -> Self {
+        Answers { is_playbook: true, ..self }
+    }
+
+    /// Shows differences of files, and results as YAML (`callback_result_format`).
+    pub fn with_look(self, diff: bool, yaml: bool) -> Self {
+        Answers { diff, yaml, ..self }
     }
 
     /// Writes each answer to a file as well.
@@ -64,6 +93,17 @@ impl<W: Write> Answers<W> {
         }
     }
 
+    fn differences(&mut self, result: &HostResult) {
+        let shown = if self.diff { &*result.task_result.diff } else { &[] };
+        for diff in shown {
+            let mut lines = words::difference(diff, &self.secrets);
+            if !lines.is_empty() {
+                lines.push(String::new());
+                self.line(&lines.join("\n"));
+            }
+        }
+    }
+
     fn answer(&mut self, result: &HostResult) {
         let word = match result.status {
             Status::Ok => "SUCCESS",
@@ -75,14 +115,18 @@ impl<W: Write> Answers<W> {
         for warning in &result.task_result.warnings {
             self.line(&format!("[WARNING]: {}", one_line(warning)));
         }
+        self.differences(result);
         let host = one_line(&result.host);
         let of = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined());
         let text = |name: &str| of(name).map(|value| words::label(&value)).unwrap_or_default();
         match (word, of("rc")) {
             ("SKIPPED", _) => self.line(&format!("{host} | SKIPPED")),
-            ("SUCCESS" | "CHANGED" | "FAILED", Some(rc)) if self.plain => {
+            ("UNREACHABLE", _) if self.one_line => self.line(&format!("{host} | UNREACHABLE!: {}", text("msg"))),
+            ("SUCCESS" | "CHANGED" | "FAILED", rc) if self.plain => {
+                // As in Ansible, for what has none, like the sum of a loop.
+                let rc = rc.unwrap_or_else(|| Value::from(-1));
                 let (out, err) = (text("stdout"), text("stderr"));
-                let msg = if word == "FAILED" { text("msg") } else { String::new() };
+                let msg = if word == "FAILED" || of("rc").is_none() { text("msg") } else { String::new() };
                 match self.one_line {
                     true => {
                         let out = out.replace('\n', "\\n");
@@ -101,7 +145,15 @@ impl<W: Write> Answers<W> {
             _ => {
                 let mark = if matches!(word, "FAILED" | "UNREACHABLE") { "!" } else { "" };
                 let head = format!("{host} | {word}{mark} => ");
-                let data = words::json(&result.data, !self.one_line, &self.secrets);
+                let data = match () {
+                    // As in Ansible, a loop of debug says nothing at its end.
+                    () if self.is_debug && result.looped && !self.one_line => {
+                        Layout::indented(4).write(&serde_json::json!({ "msg": text("msg") }))
+                    }
+                    () if self.one_line => words::one_line(result, &self.secrets),
+                    () if self.yaml => words::yaml(&result.data, 4, &self.secrets),
+                    () => words::json(&result.data, true, &self.secrets),
+                };
                 self.masked_line(&format!("{}{data}", self.secrets.mask(&head)));
             }
         }
@@ -119,6 +171,7 @@ impl<W: Write + Send> Reader for Answers<W> {
             Event::TaskStarted(task) => {
                 let short = task.action.rsplit('.').next().unwrap_or_default();
                 self.plain = PLAIN.contains(&short);
+                self.is_debug = short == "debug";
             }
             Event::Included { hosts, data, .. } => {
                 for host in hosts {
@@ -130,6 +183,7 @@ impl<W: Write + Send> Reader for Answers<W> {
                     self.keep(&result);
                 }
             }
+            Event::NoHosts { .. } if self.is_playbook => {}
             Event::NoHosts { .. } => self.line("[WARNING]: No hosts matched, nothing to do"),
             Event::Warning { message, .. } => self.line(&format!("[WARNING]: {message}")),
             Event::Message { text } => self.line(text),

@@ -20,7 +20,6 @@ use super::{Reader, words};
 use crate::{
     event::{Event, HostResult, Item, Recap, Status, TaskStarted},
     secrets::Secrets,
-    vars::Lazy,
 };
 
 /// Bytes of an answer at most.
@@ -138,8 +137,8 @@ impl Callbacks {
             Event::PlayStarted(play) => {
                 self.tasks.clear();
                 let hosts: Vec<&str> = play.hosts.iter().map(|host| &**host).collect();
-                json!({ "event": "play_started", "name": &*play.name, "hosts": hosts, "variables": raw(&play.vars),
-                    "check_mode": play.check_mode, "place": place(&play.place) })
+                json!({ "event": "play_started", "name": &*play.name, "hosts": hosts, "variables": words::written(&play.vars),
+                    "check_mode": play.check_mode, "place": words::place(&play.place) })
             }
             Event::NoHosts { .. } => json!({ "event": "no_hosts" }),
             Event::NoHostsLeft => json!({ "event": "no_hosts_left" }),
@@ -274,41 +273,19 @@ impl Drop for Process {
 
 fn started(task: &TaskStarted) -> Json {
     let about = &task.about;
-    let name = match &about.role {
-        _ if !about.named => "",
-        // The role's name is told by itself.
-        Some((role, _)) => {
-            task.name.strip_prefix(&**role).and_then(|rest| rest.strip_prefix(" : ")).unwrap_or(&task.name)
-        }
-        None => &task.name,
-    };
+    let name = if about.named { words::own_name(task) } else { "" };
     let role = about.role.as_ref();
     json!({
         "event": "task_started", "id": task.id.0, "name": name, "action": &*task.action,
-        "handler": task.handler, "check_mode": task.check_mode, "place": place(&task.place),
-        "args": raw(&about.args), "tags": &*about.tags,
+        "handler": task.handler, "check_mode": task.check_mode, "place": words::place(&task.place),
+        "args": words::written(&about.args), "tags": &*about.tags,
         "role": role.map(|(name, _)| &**name), "role_path": role.map(|(_, path)| path.to_string_lossy()),
         "looped": about.looped, "no_log": about.no_log,
     })
 }
 
 fn done(event: &str, task: u64, result: &HostResult) -> Json {
-    let mut data = words::to_json(&result.data);
-    if let Json::Object(data) = &mut data {
-        if !result.task_result.diff.is_empty() && !data.contains_key("diff") {
-            let diffs = result.task_result.diff.iter().map(|diff| {
-                json!({ "before": diff.before, "after": diff.after, "before_header": diff.before_header,
-                    "after_header": diff.after_header })
-            });
-            data.insert("diff".to_owned(), diffs.collect());
-        }
-        if !result.task_result.warnings.is_empty() {
-            data.insert(
-                "warnings".to_owned(),
-                result.task_result.warnings.iter().map(|warning| Json::from(&**warning)).collect(),
-            );
-        }
-    }
+    let data = words::whole(result);
     let status = match result.status {
         Status::Ok => "ok",
         Status::Changed => "changed",
@@ -338,24 +315,4 @@ fn ended(recap: &Recap) -> Json {
 
 fn label(item: &Item) -> Json {
     json!({ "label": words::to_json(&item.label) })
-}
-
-/// `FILE:LINE`, as callbacks know places.
-fn place(span: &crate::source::Span) -> String {
-    let file = span.source.path.as_deref().map_or_else(|| span.source.name.clone(), crate::source::absolute);
-    format!("{file}:{}", span.line_column().0)
-}
-
-/// Values as they were written.
-fn raw(layer: &crate::vars::Layer) -> Json {
-    fn of(value: &Lazy) -> Json {
-        match value {
-            Lazy::Data(data) => words::to_json(data),
-            Lazy::Template(template) => Json::from(&*template.text),
-            Lazy::Vaulted(_) => Json::from("********"),
-            Lazy::List(items) => items.iter().map(of).collect(),
-            Lazy::Map(entries) => entries.iter().map(|(key, value)| (key.to_string(), of(value))).collect(),
-        }
-    }
-    Json::Object(layer.iter().map(|(name, value)| (name.to_string(), of(value))).collect())
 }

@@ -2,6 +2,7 @@
 
 use miette::Diagnostic;
 
+use super::ResultFormat;
 use crate::event::Counts;
 
 /// Renders a diagnostic. The command line defines its look, and makes control characters visible.
@@ -10,8 +11,6 @@ pub type Explain = Box<dyn Fn(&dyn Diagnostic) -> String + Send>;
 /// The options of the output.
 pub struct Look {
     pub colour: bool,
-    /// Show a status line with the running task.
-    pub live: bool,
     pub columns: usize,
     pub verbosity: u8,
     /// Show differences of files.
@@ -20,8 +19,7 @@ pub struct Look {
     pub show_ok: bool,
     /// Show the values of `set_stats` (`show_custom_stats`).
     pub custom_stats: bool,
-    /// Show results as YAML instead of JSON (`callback_result_format`).
-    pub yaml: bool,
+    pub results: ResultFormat,
     pub show_skipped: bool,
 }
 

@@ -1,22 +1,34 @@
 //! Reports: they read events and do not depend on the engine.
 
+mod additions;
 mod answers;
 mod callbacks;
 mod channel;
+mod columns;
 mod failures;
+mod formats;
+mod layout;
+mod live;
 mod log;
 mod look;
 mod page;
+mod result_format;
 mod run_document;
 mod run_report;
 mod terminal;
 mod words;
 
+pub use additions::{
+    Added, Addition, Junit, JunitOptions, LogPlays, Order, Profile, ProfileOf, Timer, Tree, WithAdditions,
+};
 pub use answers::Answers;
 pub use callbacks::{CallbackError, CallbackSetup, Callbacks};
 pub use channel::{Channel, Reader};
+pub use formats::{Dense, Format, JsonDocument, JsonLines, JsonOptions, Output, Quiet};
+pub use live::{Live, Screen};
 pub use log::{Level, Log};
 pub use look::{Explain, Look};
+pub use result_format::ResultFormat;
 pub use run_document::RunAbout;
 pub use run_report::RunReport;
 pub use terminal::Terminal;

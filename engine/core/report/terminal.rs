@@ -1,7 +1,6 @@
-//! The output that Ansible users know: a line for each host and task, and a recap. On a terminal it has colours and a
-//! status line with the running task and its duration.
+//! The output that Ansible users know: a line for each host and task, and a recap. On a terminal it has colours.
 
-use std::{borrow::Cow, collections::HashMap, io::Write, sync::Arc, time::Instant};
+use std::{borrow::Cow, collections::HashMap, io::Write, sync::Arc};
 
 use super::{
     Level, Log, Reader,
@@ -25,11 +24,8 @@ pub struct Terminal<W: Write> {
     secrets: Arc<Secrets>,
     explain: Explain,
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
-    running: HashMap<(TaskId, Arc<str>), Instant>,
     /// Those of the current task that are still to be explained.
     failures: Failures,
-    /// Whether the status line is on the screen.
-    live: bool,
     /// The task named by the last banner.
     shown: Option<TaskId>,
     log: Option<Arc<Log>>,
@@ -44,9 +40,7 @@ impl<W: Write> Terminal<W> {
             secrets,
             explain,
             tasks: HashMap::new(),
-            running: HashMap::new(),
             failures: Failures::default(),
-            live: false,
             shown: None,
             log: None,
         }
@@ -60,7 +54,6 @@ impl<W: Write> Terminal<W> {
 
 impl<W: Write + Send> Reader for Terminal<W> {
     fn read(&mut self, event: &Event) {
-        self.clear();
         match event {
             Event::PlaybookStarted { name, plays } if self.look.verbosity > 1 => {
                 let name = one_line(name);
@@ -73,16 +66,13 @@ impl<W: Write + Send> Reader for Terminal<W> {
             Event::NoHosts { .. } => self.line("skipping: no hosts matched", Some(Colour::Skipped)),
             Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),
             Event::TaskStarted(task) => self.task(task),
-            Event::HostStarted { task, host } => {
-                self.running.insert((*task, host.clone()), Instant::now());
-            }
+            Event::HostStarted { .. } => {}
             Event::ItemDone { task, item, result } => {
                 self.back_to(*task);
                 self.result(Some(item), result);
             }
             Event::HostDone { task, result } => {
                 self.back_to(*task);
-                self.running.remove(&(*task, result.host.clone()));
                 match result.looped {
                     true => self.after_items(result),
                     false => self.result(None, result),
@@ -102,9 +92,6 @@ impl<W: Write + Send> Reader for Terminal<W> {
             }
             Event::Included { task, hosts, file, item, .. } => {
                 self.back_to(*task);
-                for host in hosts {
-                    self.running.remove(&(*task, host.clone()));
-                }
                 let hosts: Vec<String> = hosts.iter().map(|host| self.name(host)).collect();
                 let item = item.as_ref().map(|item| format!(" => (item={})", self.label(item)));
                 let file = self.name(file);
@@ -126,37 +113,6 @@ impl<W: Write + Send> Reader for Terminal<W> {
 
     fn rest(&mut self) {
         let _ = self.out.flush();
-    }
-
-    /// Writes the status line.
-    fn tick(&mut self) {
-        if !self.look.live {
-            return;
-        }
-        let Some(oldest) = self.running.values().min() else { return };
-        let seconds = oldest.elapsed().as_secs();
-        if seconds < 1 {
-            return;
-        }
-        let mut hosts: Vec<&str> = self.running.keys().map(|(_, host)| &**host).collect();
-        hosts.sort_unstable();
-        let shown = match hosts.len() {
-            0..=4 => hosts.join(", "),
-            more => format!("{} and {} more", hosts[..3].join(", "), more - 3),
-        };
-        let text = format!("running for {}:{:02} on {}", seconds / 60, seconds % 60, self.name(&shown));
-        let text: String = text.chars().take(self.look.columns.saturating_sub(1)).collect();
-        let _ = write!(self.out, "\r\x1b[K\x1b[2m{text}\x1b[0m");
-        let _ = self.out.flush();
-        self.live = true;
-    }
-
-    /// Removes the status line.
-    fn clear(&mut self) {
-        if std::mem::take(&mut self.live) {
-            let _ = write!(self.out, "\r\x1b[K");
-            let _ = self.out.flush();
-        }
     }
 }
 
@@ -238,10 +194,7 @@ impl<W: Write> Terminal<W> {
 
     /// The data of a result in the configured format.
     fn data(&self, result: &HostResult, indent: bool) -> String {
-        match self.look.yaml {
-            true => words::yaml(&result.data, &self.secrets),
-            false => words::json(&result.data, indent, &self.secrets),
-        }
+        self.look.results.show(&result.data, indent, &self.secrets)
     }
 
     fn failure(&mut self, host: &str, label: Option<String>, result: &HostResult) {
@@ -345,7 +298,6 @@ impl<W: Write> Terminal<W> {
     }
 
     fn recap(&mut self, recap: &Recap) {
-        self.running.clear();
         self.banner("PLAY RECAP");
         for (host, counts) in &recap.hosts {
             let line = self.look.recap_line(&self.name(host), counts);

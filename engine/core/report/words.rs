@@ -4,13 +4,19 @@ use minijinja::value::{Value, ValueKind};
 use rplay_wire::Diff;
 use similar::TextDiff;
 
-use crate::secrets::Secrets;
+use super::layout::Layout;
+use crate::{
+    event::{HostResult, Status, TaskStarted},
+    secrets::Secrets,
+    source::Span,
+    vars::{Layer, Lazy},
+};
 
 /// Keys of results that are not shown.
 const HIDDEN: &[&str] = &["failed", "skipped", "diff", "exception"];
 
 /// A result without hidden keys and secrets; keys sorted.
-fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
+pub(super) fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
     let mut value = to_json(data);
     secrets.mask_data(&mut value);
     if let serde_json::Value::Object(map) = &mut value {
@@ -23,30 +29,84 @@ fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
     value
 }
 
-/// A result as YAML, starting on its own line (`callback_result_format = yaml`). It is only read by people, so it need
-/// not follow YAML 1.1.
-pub(super) fn yaml(data: &Value, secrets: &Secrets) -> String {
-    match serde_yaml::to_string(&shown(data, secrets)) {
-        Ok(text) => text.trim_end().lines().map(|line| format!("\n    {line}")).collect(),
+/// A result as YAML, starting on its own line and indented by so many spaces.
+pub(super) fn yaml(data: &Value, indent: usize, secrets: &Secrets) -> String {
+    block(&shown(data, secrets), indent)
+}
+
+/// Data as indented YAML, starting on its own line, without the lines of a text that stands beside them. It is only read
+/// by people, so it need not follow YAML 1.1.
+pub(super) fn block(data: &serde_json::Value, indent: usize) -> String {
+    let mut data = data.clone();
+    if let Some(data) = data.as_object_mut() {
+        for name in ["stdout", "stderr"].into_iter().filter(|name| data.contains_key(*name)).collect::<Vec<_>>() {
+            data.entry(format!("{name}_lines")).and_modify(|lines| *lines = "<omitted>".into());
+        }
+    }
+    match serde_yaml::to_string(&data) {
+        Ok(text) => text.trim_end().lines().map(|line| format!("\n{:indent$}{line}", "")).collect(),
         Err(error) => error.to_string(),
     }
 }
 
 /// A result as JSON on one line, or indented by four; keys sorted as in Ansible.
 pub(super) fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
-    let value = shown(data, secrets);
-    let mut text = Vec::new();
-    let done = match indent {
-        true => {
-            let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-            serde::Serialize::serialize(&value, &mut serde_json::Serializer::with_formatter(&mut text, formatter))
-        }
-        false => serde::Serialize::serialize(&value, &mut serde_json::Serializer::with_formatter(&mut text, Spaced)),
-    };
-    match done {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
-        Err(error) => error.to_string(),
+    let layout = if indent { Layout::indented(4) } else { Layout::LINE };
+    layout.write(&shown(data, secrets))
+}
+
+/// A result as text with a line for each value, as `junit` has it.
+pub(super) fn result(result: &HostResult, secrets: &Secrets) -> String {
+    let layout = Layout::indented(if result.task_result.verbose_always { 4 } else { 0 });
+    layout.write(&with_changed(shown(&result.data, secrets), result))
+}
+
+/// Data with `changed`, which the default output does not show of every action.
+pub(super) fn with_changed(mut data: serde_json::Value, result: &HostResult) -> serde_json::Value {
+    if let serde_json::Value::Object(data) = &mut data
+        && !data.contains_key("changed")
+        && !data.contains_key("censored")
+    {
+        data.insert("changed".to_owned(), matches!(result.status, Status::Changed).into());
+        data.sort_keys();
     }
+    data
+}
+
+/// A result on one line, as `oneline` has it.
+pub(super) fn one_line(result: &HostResult, secrets: &Secrets) -> String {
+    self::result(result, secrets).replace('\n', "")
+}
+
+/// A result with all that callbacks get of it: its differences and warnings, too. Not masked yet.
+pub(super) fn whole(result: &HostResult) -> serde_json::Value {
+    let mut data = to_json(&result.data);
+    if let serde_json::Value::Object(data) = &mut data {
+        // `register` alone says so of what did not fail, or was not skipped.
+        for name in ["failed", "skipped"] {
+            if data.get(name) == Some(&serde_json::Value::Bool(false)) {
+                data.shift_remove(name);
+            }
+        }
+        if !result.task_result.diff.is_empty() && !data.contains_key("diff") {
+            let diffs = result.task_result.diff.iter().map(|diff| {
+                serde_json::json!({ "before": diff.before, "after": diff.after, "before_header": diff.before_header,
+                    "after_header": diff.after_header })
+            });
+            data.insert("diff".to_owned(), diffs.collect());
+        }
+        if !result.task_result.warnings.is_empty() {
+            let warnings = result.task_result.warnings.iter().map(|warning| serde_json::Value::from(&**warning));
+            data.insert("warnings".to_owned(), warnings.collect());
+        }
+    }
+    data
+}
+
+/// `FILE:LINE`, as callbacks know places.
+pub(super) fn place(span: &Span) -> String {
+    let file = span.source.path.as_deref().map_or_else(|| span.source.name.clone(), crate::source::absolute);
+    format!("{file}:{}", span.line_column().0)
 }
 
 /// A value as JSON.
@@ -54,21 +114,24 @@ pub(super) fn to_json(value: &Value) -> serde_json::Value {
     (&crate::vars::to_wire(value)).into()
 }
 
-/// `{"a": 1, "b": 2}`, in Python's format.
-struct Spaced;
+/// A task's name without its role's.
+pub(super) fn own_name(task: &TaskStarted) -> &str {
+    let rest = task.about.role.as_ref().and_then(|(role, _)| task.name.strip_prefix(&**role)?.strip_prefix(" : "));
+    rest.unwrap_or(&task.name).trim()
+}
 
-impl serde_json::ser::Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+/// Values as they were written.
+pub(super) fn written(layer: &Layer) -> serde_json::Value {
+    fn of(value: &Lazy) -> serde_json::Value {
+        match value {
+            Lazy::Data(data) => to_json(data),
+            Lazy::Template(template) => serde_json::Value::from(&*template.text),
+            Lazy::Vaulted(_) => serde_json::Value::from("********"),
+            Lazy::List(items) => items.iter().map(of).collect(),
+            Lazy::Map(entries) => entries.iter().map(|(key, value)| (key.to_string(), of(value))).collect(),
+        }
     }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
-        writer.write_all(b": ")
-    }
+    serde_json::Value::Object(layer.iter().map(|(name, value)| (name.to_string(), of(value))).collect())
 }
 
 /// The label of a loop item.

@@ -15,6 +15,8 @@ pub struct Options {
     pub diff: bool,
     pub forks: usize,
     pub verbosity: u8,
+    /// Results have the arguments of their modules.
+    pub invocations: bool,
     /// `--limit` as it was given.
     pub limit: Option<String>,
     /// The hosts that `--limit` allows.
@@ -62,6 +64,7 @@ impl Default for Options {
             diff: false,
             forks: 50,
             verbosity: 0,
+            invocations: false,
             limit: None,
             allowed: None,
             host_pattern_mismatch: Mismatch::Warning,

@@ -129,7 +129,7 @@ impl HostTask {
             host_task.ready.clear();
         }
         host_task.ready.resize_with(host_task.iterations.len(), || None);
-        if run.options.verbosity > 2 {
+        if run.options.invocations {
             host_task.invocations = host_task.ready.iter().map(|ready| invocation::of(ready.as_ref()?)).collect();
         }
         host_task.attempts = vec![0; host_task.iterations.len()];

@@ -1,0 +1,205 @@
+//! The output formats that are built in, and what is added to them, by the settings.
+
+use std::{
+    io::{BufWriter, IsTerminal},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use miette::Diagnostic;
+use rplay::{
+    config::{Config, Origin},
+    report::{
+        Added, Addition, Answers, Dense, Format, JsonDocument, JsonLines, JsonOptions, Junit, JunitOptions, Live, Log,
+        LogPlays, Look, Order, Output, Profile, ProfileOf, Quiet, Reader, ResultFormat, Screen, Terminal, Timer, Tree,
+        WithAdditions,
+    },
+    secrets::Secrets,
+    source::Problems,
+};
+
+use crate::{args::run::RunArgs, faults};
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{setting} must be {wanted}, not `{text}` ({origin})")]
+struct SettingError {
+    setting: &'static str,
+    wanted: &'static str,
+    text: String,
+    origin: String,
+}
+
+/// Whether standard output is for people: not JSON, not a plugin's.
+pub(crate) fn is_for_people(config: &Config) -> bool {
+    Format::of(&config.stdout_callback.value).is_some_and(Format::is_for_people)
+}
+
+/// Whether results must have the arguments of their modules, as Ansible's JSON has them.
+pub(crate) fn wants_invocations(config: &Config) -> bool {
+    matches!(Format::of(&config.stdout_callback.value), Some(Format::Json | Format::JsonLines))
+}
+
+/// The format for standard output, the default if the settings name one that is not built in.
+///
+/// # Errors
+/// A setting of the format is wrong.
+pub(crate) fn reader(
+    args: &RunArgs,
+    config: &Config,
+    secrets: &Arc<Secrets>,
+    log: Option<Arc<Log>>,
+) -> Result<Box<dyn Reader>, Problems> {
+    let format = Format::of(&config.stdout_callback.value).unwrap_or(Format::Default);
+    let diff = args.diff || *config.diff_always;
+    let is_yaml = config.result_format.value == "yaml";
+    let output = |log| {
+        let out = Box::new(BufWriter::new(std::io::stdout()));
+        Output::new(out, Box::new(std::io::stderr()), secrets.clone(), log)
+    };
+    let results = match format {
+        Format::Debug => ResultFormat::Debug,
+        Format::Yaml => ResultFormat::ChangedAndYaml,
+        _ if is_yaml => ResultFormat::Yaml,
+        _ => ResultFormat::Json,
+    };
+    Ok(match format {
+        Format::Default | Format::Debug | Format::Yaml => {
+            let own: Box<dyn Reader> = Box::new(terminal(args, config, secrets, results).with_log(log));
+            match std::io::stdout().is_terminal() {
+                true => Box::new(Live::new(own, screen(config), secrets.clone())),
+                false => own,
+            }
+        }
+        Format::Minimal | Format::OneLine => {
+            let out = BufWriter::new(std::io::stdout());
+            let answers = Answers::new(out, "", format == Format::OneLine, secrets.clone());
+            Box::new(answers.of_playbooks().with_log(log).with_look(diff, is_yaml))
+        }
+        Format::Json => Box::new(JsonDocument::new(output(log), json_options(config, 4)?)),
+        Format::JsonLines => Box::new(JsonLines::new(output(log), json_options(config, 0)?)),
+        Format::Dense => {
+            let columns = std::io::stdout().is_terminal().then(faults::columns);
+            Box::new(Dense::new(output(log), has_colour(config), columns))
+        }
+        Format::Quiet => Box::new(Quiet::new(output(log))),
+    })
+}
+
+fn json_options(config: &Config, indent: i64) -> Result<JsonOptions, Problems> {
+    let indent = match &config.json_indent.value {
+        Some(text) => number(text, "json_indent", &config.json_indent.origin)?,
+        None => indent,
+    };
+    Ok(JsonOptions { indent, custom_stats: *config.show_custom_stats })
+}
+
+fn number<T: std::str::FromStr>(text: &str, setting: &'static str, origin: &Origin) -> Result<T, SettingError> {
+    let wrong =
+        |_| SettingError { setting, wanted: "a whole number", text: text.to_owned(), origin: origin.to_string() };
+    text.trim().parse().map_err(wrong)
+}
+
+fn screen(config: &Config) -> Screen {
+    let size = || {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| size.ws_col > 0);
+        size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
+    };
+    Screen { out: Box::new(std::io::stdout()), size: Box::new(size), colour: has_colour(config) }
+}
+
+fn has_colour(config: &Config) -> bool {
+    let plain = *config.nocolor || std::env::var_os("NO_COLOR").is_some();
+    *config.force_color || std::io::stdout().is_terminal() && !plain
+}
+
+fn terminal(
+    args: &RunArgs,
+    config: &Config,
+    secrets: &Arc<Secrets>,
+    results: ResultFormat,
+) -> Terminal<BufWriter<std::io::Stdout>> {
+    let stdout = std::io::stdout();
+    let colour = has_colour(config);
+    let columns = faults::columns();
+    let look = Look {
+        colour,
+        columns,
+        verbosity: args.sources.verbose.max(*config.verbosity as u8),
+        diff: args.diff || *config.diff_always,
+        show_ok: *config.display_ok_hosts,
+        custom_stats: *config.show_custom_stats,
+        show_skipped: *config.display_skipped_hosts,
+        results,
+    };
+    let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
+    Terminal::new(BufWriter::new(stdout), Box::new(std::io::stderr()), look, secrets.clone(), explain)
+}
+
+/// The report with what the settings add to it.
+///
+/// # Errors
+/// A setting of an addition is wrong.
+pub(crate) fn with_additions(
+    config: &Config,
+    secrets: &Arc<Secrets>,
+    names: &[&String],
+    own: Box<dyn Reader>,
+) -> Result<Box<dyn Reader>, Problems> {
+    let kinds = names.iter().filter_map(|name| Added::of(name));
+    let additions = kinds.map(|kind| addition(kind, config, secrets)).collect::<Result<Vec<_>, _>>()?;
+    Ok(match additions.is_empty() {
+        true => own,
+        false => Box::new(WithAdditions::new(own, additions)),
+    })
+}
+
+fn addition(kind: Added, config: &Config, secrets: &Arc<Secrets>) -> Result<Box<dyn Addition>, SettingError> {
+    Ok(match kind {
+        Added::Timer => Box::new(Timer::new()),
+        Added::ProfileRoles => {
+            Box::new(Profile::new(ProfileOf::Roles, Order::Descending, None, *config.profile_roles_summary))
+        }
+        Added::ProfileTasks => {
+            let limit = &config.profile_tasks_limit;
+            let most = match limit.value.as_str() {
+                "all" | "None" => None,
+                text => Some(number(text, "task_output_limit", &limit.origin)?),
+            };
+            let order = &config.profile_tasks_order;
+            let order = match order.value.as_str() {
+                "descending" => Order::Descending,
+                "ascending" => Order::Ascending,
+                "none" => Order::None,
+                text => {
+                    let (text, origin) = (text.to_owned(), order.origin.to_string());
+                    let wanted = "descending, ascending or none";
+                    return Err(SettingError { setting: "sort_order", wanted, text, origin });
+                }
+            };
+            Box::new(Profile::new(ProfileOf::Tasks, order, most, *config.profile_tasks_summary))
+        }
+        Added::LogPlays => Box::new(LogPlays::new(config.log_plays_folder.value.clone(), secrets.clone())),
+        Added::Tree => {
+            let folder = config.tree_directory.value.clone().unwrap_or_else(|| in_home(".ansible/tree"));
+            Box::new(Tree::new(folder, secrets.clone()))
+        }
+        Added::Junit => {
+            let options = JunitOptions {
+                folder: config.junit_output_dir.value.clone().unwrap_or_else(|| in_home(".ansible.log")),
+                fail_on_change: *config.junit_fail_on_change,
+                fail_on_ignore: *config.junit_fail_on_ignore,
+                hide_arguments: *config.junit_hide_task_arguments,
+                task_class: *config.junit_task_class,
+                with_setup: *config.junit_include_setup_tasks,
+                prefix: config.junit_test_case_prefix.value.clone(),
+                relative_to: config.junit_task_relative_path.value.clone(),
+                out_of_tree: config.junit_replace_out_of_tree_path.value.clone(),
+            };
+            Box::new(Junit::new(options, secrets.clone()))
+        }
+    })
+}
+
+fn in_home(name: &str) -> PathBuf {
+    rplay::files::filled_in(&format!("~/{name}"))
+}

@@ -1,0 +1,47 @@
+//! The last result of each host in a file of its name (`tree`).
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::Addition;
+use crate::{
+    event::{Event, HostResult, Status, TaskResult},
+    report::{layout::Layout, words},
+    secrets::Secrets,
+};
+
+pub struct Tree {
+    folder: PathBuf,
+    secrets: Arc<Secrets>,
+}
+
+impl Tree {
+    pub fn new(folder: PathBuf, secrets: Arc<Secrets>) -> Self {
+        Tree { folder, secrets }
+    }
+
+    fn keep(&self, result: &HostResult) -> Result<(), String> {
+        let layout = if result.task_result.verbose_always { Layout::indented(4) } else { Layout::LINE };
+        let text = layout.write(&words::with_changed(words::shown(&result.data, &self.secrets), result));
+        // A host cannot be called so that its file lies elsewhere.
+        let path = self.folder.join(result.host.replace('/', "_"));
+        std::fs::create_dir_all(&self.folder)
+            .and_then(|()| std::fs::write(&path, text))
+            .map_err(|error| format!("the result of {} cannot be written to {}: {error}", result.host, path.display()))
+    }
+}
+
+impl Addition for Tree {
+    fn read(&mut self, event: &Event) -> Result<Option<String>, String> {
+        match event {
+            Event::HostDone { result, .. } => self.keep(result).map(|()| None),
+            Event::Included { hosts, data, .. } => hosts.iter().try_fold(None, |_, host| {
+                let result = HostResult {
+                    data: data.clone(),
+                    ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
+                };
+                self.keep(&result).map(|()| None)
+            }),
+            _ => Ok(None),
+        }
+    }
+}

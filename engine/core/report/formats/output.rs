@@ -1,0 +1,77 @@
+//! Standard output and standard error of a format that is not the default: masked, with control characters visible.
+
+use std::{io::Write, sync::Arc};
+
+use crate::{
+    report::{Level, Log},
+    secrets::Secrets,
+    source::Span,
+    visible::{one_line, visible},
+};
+
+/// Where a format writes.
+pub struct Output {
+    out: Box<dyn Write + Send>,
+    /// Warnings and messages, which must not stand in the middle of data.
+    aside: Box<dyn Write + Send>,
+    pub(super) secrets: Arc<Secrets>,
+    log: Option<Arc<Log>>,
+}
+
+impl Output {
+    pub fn new(
+        out: Box<dyn Write + Send>,
+        aside: Box<dyn Write + Send>,
+        secrets: Arc<Secrets>,
+        log: Option<Arc<Log>>,
+    ) -> Self {
+        Output { out, aside, secrets, log }
+    }
+
+    /// Writes a text of ours, in which what others said has passed [`Output::name`] or [`Output::text`]. A closed pipe
+    /// must not stop the run.
+    pub(super) fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
+        if let Some(log) = &self.log {
+            log.record(Level::Info, text);
+        }
+    }
+
+    /// Writes what will be written over, which is nothing for the log.
+    pub(super) fn draw(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
+    }
+
+    pub(super) fn warning(&mut self, message: &str, place: Option<&Span>) {
+        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        let text = self.text(&format!("[WARNING]: {message}{place}"));
+        self.aside(&text, Level::Warning);
+    }
+
+    pub(super) fn message(&mut self, text: &str) {
+        let text = self.text(text);
+        self.aside(&text, Level::Info);
+    }
+
+    fn aside(&mut self, text: &str, level: Level) {
+        self.flush();
+        let _ = writeln!(self.aside, "{text}");
+        if let Some(log) = &self.log {
+            log.record(level, text);
+        }
+    }
+
+    /// A name without secrets, on one line.
+    pub(super) fn name(&self, text: &str) -> String {
+        one_line(&self.secrets.mask(text)).into_owned()
+    }
+
+    /// A text without secrets.
+    pub(super) fn text(&self, text: &str) -> String {
+        visible(&self.secrets.mask(text)).into_owned()
+    }
+
+    pub(super) fn flush(&mut self) {
+        let _ = self.out.flush();
+    }
+}

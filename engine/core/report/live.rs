@@ -1,0 +1,429 @@
+//! The lines at the end of a terminal that say what runs: on how many hosts and since when, how far it is, what failed.
+//!
+//! They are written below the output while the run waits, and removed before anything else is written; so what the
+//! output said is never scrolled away by them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use indexmap::IndexSet;
+
+use super::{Reader, columns};
+use crate::{
+    event::{Event, HostResult, Status, TaskId},
+    secrets::Secrets,
+    visible::one_line,
+};
+
+/// A task that is done sooner needs no lines.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two times of writing while events keep coming.
+const PACE: Duration = Duration::from_millis(200);
+
+/// Hosts that are named on a line at most.
+const NAMED: usize = 4;
+
+/// The terminal.
+pub struct Screen {
+    pub out: Box<dyn Write + Send>,
+    /// Its columns and rows, now.
+    pub size: Box<dyn Fn() -> (usize, usize) + Send>,
+    pub colour: bool,
+}
+
+/// An output, and below it what runs.
+pub struct Live {
+    own: Box<dyn Reader>,
+    screen: Screen,
+    secrets: Arc<Secrets>,
+    /// Hosts that work on a task, and since when.
+    running: HashMap<(TaskId, Arc<str>), Instant>,
+    /// Of the play: its hosts, and those that are done with the last task.
+    hosts: usize,
+    task: Option<TaskId>,
+    done: HashSet<Arc<str>>,
+    failed: IndexSet<Arc<str>>,
+    unreachable: IndexSet<Arc<str>>,
+    /// The widths of the lines that are on the screen.
+    drawn: Vec<usize>,
+    last: Instant,
+    /// Something else is about to write, as a prompt: nothing is drawn until the next event.
+    is_held: bool,
+}
+
+impl Live {
+    pub fn new(own: Box<dyn Reader>, screen: Screen, secrets: Arc<Secrets>) -> Self {
+        Live {
+            own,
+            screen,
+            secrets,
+            running: HashMap::new(),
+            hosts: 0,
+            task: None,
+            done: HashSet::new(),
+            failed: IndexSet::new(),
+            unreachable: IndexSet::new(),
+            drawn: Vec::new(),
+            last: Instant::now(),
+            is_held: false,
+        }
+    }
+
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::PlayStarted(play) => {
+                self.hosts = play.hosts.len();
+                self.task = None;
+                self.running.clear();
+            }
+            Event::TaskStarted(task) => {
+                self.task = Some(task.id);
+                self.done.clear();
+            }
+            Event::HostStarted { task, host } => {
+                self.running.insert((*task, host.clone()), Instant::now());
+            }
+            Event::HostDone { task, result } => self.host_done(*task, result),
+            Event::Included { task, hosts, .. } => {
+                for host in hosts {
+                    self.running.remove(&(*task, host.clone()));
+                }
+            }
+            Event::RunEnded(_) => self.running.clear(),
+            _ => {}
+        }
+    }
+
+    fn host_done(&mut self, task: TaskId, result: &HostResult) {
+        self.running.remove(&(task, result.host.clone()));
+        if self.task == Some(task) {
+            self.done.insert(result.host.clone());
+        }
+        match result.status {
+            Status::Failed => {
+                self.failed.insert(result.host.clone());
+            }
+            Status::Unreachable => {
+                self.unreachable.insert(result.host.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// What is to be shown now: nothing while all goes fast.
+    fn lines(&self, now: Instant) -> Vec<String> {
+        let Some(oldest) = self.running.values().min().filter(|since| now - **since >= PATIENCE) else {
+            return Vec::new();
+        };
+        let mut hosts: Vec<(&Arc<str>, &Instant)> =
+            self.running.iter().map(|((_, host), since)| (host, since)).collect();
+        // Who takes longest comes first.
+        hosts.sort_unstable_by_key(|(host, since)| (**since, (*host).clone()));
+        let count = hosts.len();
+        let shown = named(hosts.into_iter().map(|(host, _)| host), count);
+        let mut first = format!("running for {} on {}", minutes(now - *oldest), self.text(&shown));
+        if self.hosts > 1 && count + self.done.len() > 1 {
+            first += &format!("; {} of {} hosts done", self.done.len(), self.hosts);
+        }
+        let mut lines = vec![self.coloured(&first, "\x1b[2m")];
+        let lost = [("failed", &self.failed), ("unreachable", &self.unreachable)];
+        let lost: Vec<String> = lost
+            .into_iter()
+            .filter(|(_, hosts)| !hosts.is_empty())
+            .map(|(word, hosts)| format!("{word}: {}", self.text(&named(hosts.iter(), hosts.len()))))
+            .collect();
+        if !lost.is_empty() {
+            lines.push(self.coloured(&lost.join("; "), "\x1b[0;31m"));
+        }
+        lines
+    }
+
+    fn text(&self, text: &str) -> String {
+        one_line(&self.secrets.mask(text)).into_owned()
+    }
+
+    fn coloured(&self, text: &str, code: &str) -> String {
+        match self.screen.colour {
+            true => format!("{code}{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    fn draw(&mut self) {
+        if self.is_held {
+            return;
+        }
+        self.last = Instant::now();
+        let (width, rows) = (self.screen.size)();
+        let mut lines = self.lines(self.last);
+        // On a very low terminal, one line is enough.
+        if rows < 6 {
+            lines.truncate(1);
+        }
+        if lines.is_empty() && self.drawn.is_empty() {
+            return;
+        }
+        let mut text = self.removal(width);
+        let lines: Vec<String> = lines.iter().map(|line| columns::cut(line, width.saturating_sub(1))).collect();
+        text += &lines.join("\n");
+        self.drawn = lines.iter().map(|line| columns::of(line)).collect();
+        let _ = self.screen.out.write_all(text.as_bytes());
+        let _ = self.screen.out.flush();
+    }
+
+    /// What removes the lines from the screen; where it has become narrower, they take more rows.
+    fn removal(&mut self, width: usize) -> String {
+        let rows: usize = self.drawn.drain(..).map(|line| line.div_ceil(width.max(1)).max(1)).sum();
+        match rows {
+            0 => String::new(),
+            1 => "\r\x1b[J".to_owned(),
+            more => format!("\r\x1b[{}A\x1b[J", more - 1),
+        }
+    }
+
+    fn remove(&mut self) {
+        if self.drawn.is_empty() {
+            return;
+        }
+        let width = (self.screen.size)().0;
+        let text = self.removal(width);
+        let _ = self.screen.out.write_all(text.as_bytes());
+        let _ = self.screen.out.flush();
+    }
+}
+
+impl Reader for Live {
+    fn read(&mut self, event: &Event) {
+        self.is_held = false;
+        self.note(event);
+        // What shows nothing need not move the lines.
+        if !matches!(event, Event::HostStarted { .. }) {
+            self.remove();
+        }
+        self.own.read(event);
+    }
+
+    fn rest(&mut self) {
+        self.own.rest();
+        if self.last.elapsed() >= PACE {
+            self.draw();
+        }
+    }
+
+    fn tick(&mut self) {
+        self.own.tick();
+        self.draw();
+    }
+
+    fn clear(&mut self) {
+        self.remove();
+        self.is_held = true;
+        self.own.clear();
+    }
+}
+
+/// `a, b, c and 5 more`
+fn named<'h>(hosts: impl Iterator<Item = &'h Arc<str>>, count: usize) -> String {
+    let most = if count <= NAMED { NAMED } else { NAMED - 1 };
+    let names: Vec<&str> = hosts.take(most).map(|host| &**host).collect();
+    match count - names.len() {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+fn minutes(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds / 3600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::{
+        event::{PlayStarted, TaskStarted},
+        source::{Source, Span},
+    };
+
+    /// Both the output and the lines go here.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Reader for Paper {
+        fn read(&mut self, event: &Event) {
+            if let Event::HostDone { result, .. } = event {
+                let _ = writeln!(self, "done: {}", result.host);
+            }
+        }
+    }
+
+    /// What a terminal of so many columns shows in the end: lines, where the cursor goes up, and what is erased.
+    fn screen(paper: &Paper, width: usize) -> Vec<String> {
+        let text = String::from_utf8(paper.0.lock().clone()).unwrap();
+        let (mut rows, mut row, mut column) = (vec![String::new()], 0, 0);
+        let mut rest = text.chars();
+        while let Some(c) = rest.next() {
+            match c {
+                '\r' => column = 0,
+                '\n' => (row, column) = (row + 1, 0),
+                '\x1b' => {
+                    let code: String = rest.by_ref().take_while(|c| !"AJ".contains(*c)).collect();
+                    match code.strip_prefix('[').unwrap() {
+                        "" => rows.truncate(row),
+                        up => row -= up.parse::<usize>().unwrap(),
+                    }
+                    if rows.len() <= row {
+                        rows.push(String::new());
+                    }
+                    // `ESC [ n A` is followed by the one that erases.
+                }
+                c => {
+                    if column == width {
+                        (row, column) = (row + 1, 0);
+                    }
+                    while rows.len() <= row {
+                        rows.push(String::new());
+                    }
+                    rows[row].push(c);
+                    column += 1;
+                }
+            }
+        }
+        rows
+    }
+
+    struct Stage {
+        live: Live,
+        paper: Paper,
+        width: Arc<AtomicUsize>,
+    }
+
+    fn stage(hosts: &[&str]) -> Stage {
+        let (paper, width) = (Paper::default(), Arc::new(AtomicUsize::new(60)));
+        let now = width.clone();
+        let screen = Screen {
+            out: Box::new(paper.clone()),
+            size: Box::new(move || (now.load(Ordering::Relaxed), 24)),
+            colour: false,
+        };
+        let secrets = Arc::new(Secrets::default());
+        secrets.add("tell-nobody");
+        let mut live = Live::new(Box::new(paper.clone()), screen, secrets);
+        let place = Span::new(&Source::inline("site.yml", "x"), 0..1);
+        let hosts = hosts.iter().map(|host| Arc::from(*host)).collect();
+        let (name, check_mode) = ("all".into(), false);
+        live.read(&Event::PlayStarted(PlayStarted {
+            name,
+            hosts,
+            check_mode,
+            place: place.clone(),
+            vars: Arc::default(),
+        }));
+        live.read(&Event::TaskStarted(Arc::new(TaskStarted {
+            id: TaskId(1),
+            name: "x".into(),
+            action: "command".into(),
+            handler: false,
+            check_mode: false,
+            place,
+            about: Default::default(),
+        })));
+        Stage { live, paper, width }
+    }
+
+    impl Stage {
+        fn starts(&mut self, host: &str, seconds_ago: u64) {
+            self.live.read(&Event::HostStarted { task: TaskId(1), host: host.into() });
+            let since = Instant::now().checked_sub(Duration::from_secs(seconds_ago)).unwrap();
+            self.live.running.insert((TaskId(1), host.into()), since);
+        }
+
+        fn ends(&mut self, host: &str, status: Status) {
+            self.live.read(&Event::HostDone {
+                task: TaskId(1),
+                result: HostResult::of(host.into(), status, Default::default()),
+            });
+        }
+
+        fn shows(&self) -> Vec<String> {
+            screen(&self.paper, self.width.load(Ordering::Relaxed))
+        }
+    }
+
+    #[test]
+    fn it_says_what_runs_since_when_how_far_and_what_failed() {
+        let mut stage = stage(&["a", "b", "c", "d", "e", "f", "g-tell-nobody"]);
+        for (host, ago) in [("a", 5), ("b", 70), ("c", 3), ("d", 2), ("e", 1), ("f", 1), ("g-tell-nobody", 90)] {
+            stage.starts(host, ago);
+        }
+        stage.ends("a", Status::Failed);
+        stage.ends("e", Status::Unreachable);
+        stage.live.tick();
+        let expected = [
+            "done: a",
+            "done: e",
+            "running for 1:30 on g-********, b, c and 2 more; 2 of 7 hosts",
+            "failed: a; unreachable: e",
+        ];
+        let shown = stage.shows();
+        assert_eq!(shown[..2], expected[..2]);
+        assert_eq!(shown[2], expected[2][..59], "cut to the terminal's width");
+        assert_eq!(shown[3], expected[3]);
+        // The output goes on where it was.
+        stage.ends("b", Status::Ok);
+        assert_eq!(stage.shows(), ["done: a", "done: e", "done: b"]);
+        stage.live.tick();
+        assert_eq!(stage.shows().len(), 5);
+        stage.live.clear();
+        stage.live.rest();
+        stage.live.tick();
+        assert_eq!(stage.shows(), ["done: a", "done: e", "done: b", ""], "a prompt is asked below the output");
+    }
+
+    #[test]
+    fn what_is_fast_needs_no_lines() {
+        let mut stage = stage(&["a"]);
+        stage.starts("a", 0);
+        stage.live.tick();
+        stage.ends("a", Status::Ok);
+        assert_eq!(stage.shows(), ["done: a"]);
+    }
+
+    #[test]
+    fn lines_that_wrapped_are_removed_as_a_whole() {
+        let mut stage = stage(&["a", "b"]);
+        stage.starts("a", 3);
+        stage.starts("b", 3);
+        stage.live.tick();
+        // Terminals wrap what does not fit any more.
+        stage.width.store(10, Ordering::Relaxed);
+        let width = columns::of("running for 0:03 on a, b; 0 of 2 hosts done");
+        stage.paper.0.lock().clear();
+        stage.ends("a", Status::Ok);
+        let text = String::from_utf8(stage.paper.0.lock().clone()).unwrap();
+        assert_eq!(text, format!("\r\x1b[{}A\x1b[Jdone: a\n", width.div_ceil(10) - 1));
+    }
+}

@@ -1,0 +1,1 @@
+{"attempts": 1, "changed": true, "cmd": ["false"], "delta": "0:00:00.022343", "end": "2026-11-27 11:50:31.571277", "msg": "non-zero return code", "rc": 1, "start": "2026-11-27 11:50:31.548934", "stderr": "", "stderr_lines": [], "stdout": "", "stdout_lines": []}
