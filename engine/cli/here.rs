@@ -66,6 +66,7 @@ fn text() -> Result<String, Problems> {
         (format!("rplay {example} --list-hosts"), "show on which hosts; --list-tasks shows what"),
         ("rplay inventory --graph".to_owned(), "show hosts and groups"),
         ("rplay why VARIABLE -l HOST".to_owned(), "show where a value comes from"),
+        ("rplay init DIRECTORY".to_owned(), "make a project that runs"),
         ("rplay --help".to_owned(), "show all options and commands"),
     ];
     let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);

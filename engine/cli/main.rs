@@ -15,6 +15,7 @@ mod faults;
 mod formats;
 mod galaxy;
 mod here;
+mod init;
 mod inventory;
 mod listing;
 mod output;
@@ -112,6 +113,7 @@ fn command() -> ExitCode {
         Some(Command::Config(wanted)) => config::command(&wanted),
         Some(Command::Doc(wanted)) => doc::command(&wanted, called.tool),
         Some(Command::Galaxy(wanted)) => galaxy::command(&wanted),
+        Some(Command::Init(wanted)) => init::command(&wanted),
         Some(Command::Inventory(wanted)) => inventory::command(&wanted),
         Some(Command::Own(wanted)) => own::command(&wanted),
         Some(Command::Pull(wanted)) => pull::command(&wanted),

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod console;
 pub(crate) mod doc;
 pub(crate) mod galaxy;
+pub(crate) mod init;
 pub(crate) mod inventory;
 pub(crate) mod own;
 pub(crate) mod pull;
@@ -18,7 +19,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use self::{
-    adhoc::AdhocArgs, config::ConfigArgs, console::ConsoleArgs, doc::DocArgs, galaxy::GalaxyArgs,
+    adhoc::AdhocArgs, config::ConfigArgs, console::ConsoleArgs, doc::DocArgs, galaxy::GalaxyArgs, init::InitArgs,
     inventory::InventoryArgs, own::SelfArgs, pull::PullArgs, run::RunArgs, vault::VaultArgs, why::WhyArgs,
 };
 
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Doc(DocArgs),
     /// Install, list, build and check collections and roles
     Galaxy(GalaxyArgs),
+    /// Make a project that runs: settings, an inventory, a playbook and a role
+    Init(InitArgs),
     /// Show hosts, groups and variables
     Inventory(InventoryArgs),
     /// Show this installation; links for Ansible's names, completions, man pages

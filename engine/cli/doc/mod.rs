@@ -41,19 +41,29 @@ enum DocError {
     Schema(#[from] serde_json::Error),
 }
 
+/// The JSON schema of playbooks, as text.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub(crate) fn schema_of_playbooks() -> Result<String, Problems> {
+    Ok(as_text(&schema::of_playbooks())?)
+}
+
+fn as_text(schema: &Json) -> Result<String, DocError> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(schema)?))
+}
+
 /// Prints the requested documentation. `tool` is the name of Ansible's by which it was called.
 ///
 /// # Errors
 /// Settings cannot be read, or what was asked for is not there.
 pub(crate) fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems> {
     if args.schema {
-        let schema = if args.names.is_empty() {
-            schema::of_playbooks()
-        } else {
-            schema::of_modules(&args.names).map_err(DocError::Failed)?
+        let text = match args.names.is_empty() {
+            true => schema_of_playbooks()?,
+            false => as_text(&schema::of_modules(&args.names).map_err(DocError::Failed)?)?,
         };
-        let text = serde_json::to_string_pretty(&schema).map_err(DocError::Schema)?;
-        output::show(format!("{text}\n").as_bytes())?;
+        output::show(text.as_bytes())?;
         return Ok(0);
     }
     let is_plain = !args.list && !args.list_files && !args.json && !args.metadata_dump && args.kind == "module";
