@@ -79,13 +79,6 @@ fn text() -> Result<String, Problems> {
 
 /// How many hosts sources have, if that is known from plain files: nothing is run and nobody is asked.
 fn counted(sources: &[String], config: &Config) -> String {
-    let is_plain = |source: &String| {
-        use std::os::unix::fs::PermissionsExt;
-        let path = Path::new(source);
-        let is_file = path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 == 0);
-        let text = || rplay::files::read_text(path).unwrap_or_default();
-        is_file && !text().lines().any(|line| line.starts_with("plugin:"))
-    };
     if !sources.iter().all(is_plain) {
         return String::new();
     }
@@ -100,8 +93,18 @@ fn counted(sources: &[String], config: &Config) -> String {
     count.unwrap_or_default()
 }
 
+/// Whether a source of the inventory is a plain file, which is neither run nor read by a plugin.
+#[allow(clippy::ptr_arg, reason = "it filters strings")]
+pub(crate) fn is_plain(source: &String) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let path = Path::new(source);
+    let is_file = path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 == 0);
+    let text = || rplay::files::read_text(path).unwrap_or_default();
+    is_file && !text().lines().any(|line| line.starts_with("plugin:"))
+}
+
 /// Files here and in playbooks/ that begin as a playbook does.
-fn playbooks(default: Option<&Path>) -> Vec<PathBuf> {
+pub(crate) fn playbooks(default: Option<&Path>) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
     for folder in [".", "playbooks"] {
         for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {

@@ -6,6 +6,7 @@
 mod adhoc;
 mod args;
 mod callbacks;
+mod completions;
 mod config;
 mod console;
 mod doc;

@@ -21,7 +21,7 @@ use crate::{
         Cli,
         own::{SelfAction, SelfArgs},
     },
-    output, tool,
+    completions, output, tool,
 };
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -42,10 +42,9 @@ pub(crate) fn command(args: &SelfArgs) -> Result<u8, Problems> {
         None => output::show(about()?.as_bytes())?,
         Some(SelfAction::Link { folder }) => output::show(link(folder)?.as_bytes())?,
         Some(SelfAction::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "rplay", &mut script);
-            output::show(&script)?;
+            output::show(&completions::script(*shell))?;
         }
+        Some(SelfAction::Words { kind }) => output::show(completions::words(*kind).as_bytes())?,
         Some(SelfAction::Man { folder }) => {
             let at = |error| SelfError::Path { path: folder.clone(), error };
             fs::create_dir_all(folder).map_err(at)?;
@@ -165,8 +164,7 @@ mod tests {
         for page in ["rplay.1", "rplay-vault.1", "rplay-self.1"] {
             assert!(there.path().join(page).exists(), "{page}");
         }
-        let mut script = Vec::new();
-        clap_complete::generate(clap_complete::Shell::Bash, &mut Cli::command(), "rplay", &mut script);
+        let script = completions::script(clap_complete::Shell::Bash);
         assert!(String::from_utf8(script).unwrap().contains("--start-at-task"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SelfArgs {
@@ -23,10 +23,23 @@ pub(crate) enum SelfAction {
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
+    /// Print the words that a shell completes: what this project has
+    #[command(hide = true)]
+    Words { kind: Words },
     /// Write the man pages
     Man {
         /// The directory for the pages: share/man/man1 of an installation
         #[arg(value_name = "DIRECTORY")]
         folder: PathBuf,
     },
+}
+
+/// What a project has names of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Words {
+    /// Hosts and groups of the inventory
+    Hosts,
+    Tags,
+    Modules,
+    Playbooks,
 }

@@ -1,0 +1,157 @@
+//! The completions of shells: what clap knows of the command line, and what the project has: hosts, tags, modules,
+//! playbooks.
+//!
+//! The scripts ask `rplay self words KIND` for the project's words. That runs no program and asks nobody, since it happens
+//! at each press of the key.
+
+use std::{collections::BTreeSet, path::Path};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use rplay::{
+    config::Config,
+    inventory::{Inventory, SourceRules},
+    plan::Action,
+};
+
+use crate::{
+    args::{Cli, own::Words},
+    faults, here, passwords,
+};
+
+/// The words of a kind, one a line. Where something cannot be read, there are none.
+pub(crate) fn words(kind: Words) -> String {
+    let words: BTreeSet<String> = match kind {
+        Words::Hosts => hosts().into_iter().collect(),
+        Words::Tags => tags(Path::new(".")),
+        Words::Modules => Action::names().map(str::to_owned).collect(),
+        Words::Playbooks => here::playbooks(None).iter().map(|path| path.display().to_string()).collect(),
+    };
+    words.into_iter().filter(|word| !word.contains(char::is_whitespace)).map(|word| word + "\n").collect()
+}
+
+fn hosts() -> Vec<String> {
+    let Ok((config, _)) = Config::load() else { return Vec::new() };
+    let sources: Vec<String> = config.inventory_sources(&[]).into_iter().filter(here::is_plain).collect();
+    let Ok(vault) = passwords::gather(&[], &config, faults::secrets(), passwords::Asked::IfWanted) else {
+        return Vec::new();
+    };
+    let rules = SourceRules { plugins: None, ..config.source_rules() };
+    let Ok(inventory) = Inventory::load(&sources, vault, &rules) else { return Vec::new() };
+    let hosts = inventory.hosts().map(|host| host.name.to_string());
+    hosts.chain(inventory.groups().map(|group| group.name.to_string())).collect()
+}
+
+/// Tags as playbooks and roles write them: `tags: a`, `tags: [a, b]`, and lists below `tags:`.
+fn tags(folder: &Path) -> BTreeSet<String> {
+    let mut files = Vec::new();
+    for name in [".", "playbooks", "tasks"] {
+        files.extend(yaml_files(&folder.join(name)));
+    }
+    for role in std::fs::read_dir(folder.join("roles")).into_iter().flatten().flatten() {
+        files.extend(yaml_files(&role.path().join("tasks")));
+    }
+    let mut tags = BTreeSet::new();
+    for text in files.iter().filter_map(|file| rplay::files::read_text(file).ok()) {
+        let mut is_list = false;
+        for line in text.lines().map(str::trim) {
+            let after = line.trim_start_matches("- ").strip_prefix("tags:").map(str::trim);
+            let words = match (after, line.strip_prefix("- ")) {
+                (Some(""), _) => {
+                    is_list = true;
+                    continue;
+                }
+                (Some(words), _) => words.trim_matches(['[', ']']),
+                (None, Some(word)) if is_list && !word.contains(": ") => word,
+                _ => {
+                    is_list = false;
+                    continue;
+                }
+            };
+            let words = words.split(',').map(|word| word.trim().trim_matches(['"', '\'']));
+            tags.extend(words.filter(|word| !word.is_empty() && !word.contains(['{', '#'])).map(str::to_owned));
+        }
+    }
+    tags
+}
+
+fn yaml_files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|end| end == "yml" || end == "yaml")).collect()
+}
+
+/// The script for a shell.
+pub(crate) fn script(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "rplay", &mut script);
+    match shell {
+        Shell::Bash => script.extend_from_slice(include_bytes!("completions/rplay.bash")),
+        Shell::Fish => script.extend_from_slice(include_bytes!("completions/rplay.fish")),
+        Shell::Zsh => return zsh(&String::from_utf8_lossy(&script)).into_bytes(),
+        _ => {}
+    }
+    script
+}
+
+/// In zsh's script, each option says with which function it is completed.
+fn zsh(script: &str) -> String {
+    let mut text = String::new();
+    for line in script.lines() {
+        let start = line.trim_start().trim_start_matches(['\'', '*']);
+        let is_of = |options: &[&str]| options.iter().any(|option| start.starts_with(option));
+        let function = match () {
+            () if is_of(&["-l+", "--limit="]) => "_rplay_hosts",
+            () if is_of(&["-t+", "--tags=", "--skip-tags="]) && line.contains(":TAGS:") => "_rplay_tags",
+            () if is_of(&["-m+", "--module-name="]) => "_rplay_modules",
+            () if start.starts_with("::playbooks") => "_rplay_playbooks",
+            () => "_default",
+        };
+        text += &line
+            .replace(":_default'", &format!(":{function}'"))
+            .replace(":_files'", &format!(":{}'", if function == "_rplay_playbooks" { function } else { "_files" }));
+        text.push('\n');
+    }
+    // The functions must be there before the last lines call the completion.
+    let functions = include_str!("completions/rplay.zsh");
+    match text.find("\nif [ \"$funcstack[1]\"") {
+        Some(at) => text.insert_str(at + 1, functions),
+        None => text += functions,
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_read_as_they_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("roles/r/tasks")).unwrap();
+        let site = "- hosts: all\n  tags: [one, \"two\"]\n  tasks:\n    - debug:\n      tags:\n        - three\n        - four\n    - debug: {}\n";
+        std::fs::write(folder.path().join("site.yml"), site).unwrap();
+        std::fs::write(folder.path().join("roles/r/tasks/main.yml"), "- debug:\n  tags: five, six\n").unwrap();
+        let found: Vec<String> = tags(folder.path()).into_iter().collect();
+        assert_eq!(found, ["five", "four", "one", "six", "three", "two"]);
+    }
+
+    #[test]
+    fn scripts_ask_for_the_projects_words() {
+        for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
+            let text = String::from_utf8(script(shell)).unwrap();
+            for kind in ["hosts", "tags", "modules", "playbooks"] {
+                assert!(
+                    text.contains(&format!("self words {kind}"))
+                        || text.contains("self words $")
+                        || text.contains("self words \"$"),
+                    "{shell} {kind}"
+                );
+            }
+            assert!(text.contains("start-at-task"), "{shell}");
+        }
+        let zsh = String::from_utf8(script(Shell::Zsh)).unwrap();
+        for function in ["_rplay_hosts'", "_rplay_tags'", "_rplay_modules'"] {
+            assert!(zsh.contains(function), "{function}");
+        }
+    }
+}

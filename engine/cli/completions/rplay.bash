@@ -1,0 +1,27 @@
+
+# The project's own words: hosts, tags, modules, playbooks.
+_rplay_project() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} kind=
+    case $prev in
+        -l | --limit) kind=hosts ;;
+        --tags | --skip-tags) kind=tags ;;
+        # It is another option of these.
+        -t) [[ ${COMP_WORDS[1]} != @(adhoc|config|doc) ]] && kind=tags ;;
+        -m | --module-name) kind=modules ;;
+        doc) [[ $COMP_CWORD -eq 2 && $cur != -* ]] && kind=modules ;;
+        adhoc | console) [[ $COMP_CWORD -eq 2 && $cur != -* ]] && kind=hosts ;;
+    esac
+    if [[ -n $kind ]]; then
+        # The last of several, as in `-l web,db`.
+        local before=
+        [[ $cur == *,* ]] && before=${cur%,*},
+        COMPREPLY=($(compgen -P "$before" -W "$(rplay self words "$kind" 2>/dev/null)" -- "${cur##*,}"))
+        return
+    fi
+    _rplay "$@"
+    if [[ $COMP_CWORD -eq 1 && $cur != -* ]]; then
+        COMPREPLY+=($(compgen -W "$(rplay self words playbooks 2>/dev/null)" -- "$cur"))
+    fi
+}
+
+complete -F _rplay_project -o nosort -o bashdefault -o default rplay
