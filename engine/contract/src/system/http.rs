@@ -221,7 +221,7 @@ impl Request {
         }
         let asked = response.headers().get_all(http::header::WWW_AUTHENTICATE);
         let asked: Vec<&str> = asked.iter().filter_map(|value| value.to_str().ok()).collect();
-        login.meet(&asked, &self.method, &address.path)
+        challenge::meet(login, &asked, &self.method, &address.path)
     }
 
     fn follows(&self, status: u16) -> bool {

@@ -5,9 +5,20 @@ use std::hash::{BuildHasher, RandomState};
 use super::Login;
 use crate::system::digest::Algorithm;
 
+/// The value of the `Authorization` header that meets one of a server's challenges: the digest if it asks for one,
+/// otherwise the password itself. `None` if it asks for neither. `target` is the path of the URL, with its query.
+pub(super) fn meet(login: &Login, challenges: &[&str], method: &str, target: &str) -> Option<String> {
+    let mut digests = challenges.iter().filter_map(|asked| Challenge::read(asked));
+    let met = digests.find_map(|challenge| challenge.met(login, method, target, &nonce()));
+    met.or_else(|| {
+        let asks_for_basic = |asked: &&str| asked.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("basic"));
+        challenges.iter().any(asks_for_basic).then(|| login.basic())
+    })
+}
+
 /// What a server asks for in its `WWW-Authenticate: Digest ...`.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Challenge {
+struct Challenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
@@ -16,13 +27,13 @@ pub(super) struct Challenge {
 }
 
 /// A number that nobody can know before.
-pub(super) fn nonce() -> String {
+fn nonce() -> String {
     format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
 }
 
 impl Challenge {
     /// `None` if the header asks for something other than a digest.
-    pub(super) fn read(header: &str) -> Option<Self> {
+    fn read(header: &str) -> Option<Self> {
         let (scheme, mut rest) = header.trim().split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("digest") {
             return None;
@@ -51,7 +62,7 @@ impl Challenge {
 
     /// The value of the `Authorization` header; `None` if the server asks for an algorithm or a protection of the body
     /// that is not known here.
-    pub(super) fn met(&self, login: &Login, method: &str, target: &str, cnonce: &str) -> Option<String> {
+    fn met(&self, login: &Login, method: &str, target: &str, cnonce: &str) -> Option<String> {
         let name = self.algorithm.as_deref().unwrap_or("MD5");
         let algorithm = match name.to_ascii_uppercase().as_str() {
             "MD5" => Algorithm::Md5,
@@ -140,10 +151,10 @@ mod tests {
             assert_eq!(Challenge::read(header), None, "{header}");
         }
         let login = Login::new("me", "pw");
-        assert_eq!(login.meet(&["basic realm=\"x\""], "GET", "/"), Some(login.basic()));
+        assert_eq!(meet(&login, &["basic realm=\"x\""], "GET", "/"), Some(login.basic()));
         let both = ["Basic realm=\"x\"", "Digest realm=\"x\", nonce=\"n\""];
-        assert!(login.meet(&both, "GET", "/").unwrap().starts_with("Digest username=\"me\""));
-        assert_eq!(login.meet(&["Negotiate"], "GET", "/"), None);
+        assert!(meet(&login, &both, "GET", "/").unwrap().starts_with("Digest username=\"me\""));
+        assert_eq!(meet(&login, &["Negotiate"], "GET", "/"), None);
         assert_ne!(nonce(), nonce());
     }
 }

@@ -2,7 +2,6 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::challenge::{Challenge, nonce};
 use crate::{Host, argtypes::Secret, system::paths};
 
 /// A user name and a password. The password is never shown.
@@ -20,17 +19,6 @@ impl Login {
     /// The value of the `Authorization` header.
     pub fn basic(&self) -> String {
         format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password.0)))
-    }
-
-    /// The value of the `Authorization` header that meets one of a server's challenges: the digest if it asks for one,
-    /// otherwise the password itself. `None` if it asks for neither. `target` is the path of the URL, with its query.
-    pub(super) fn meet(&self, challenges: &[&str], method: &str, target: &str) -> Option<String> {
-        let mut digests = challenges.iter().filter_map(|asked| Challenge::read(asked));
-        let met = digests.find_map(|challenge| challenge.met(self, method, target, &nonce()));
-        met.or_else(|| {
-            let asks_for_basic = |asked: &&str| asked.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("basic"));
-            challenges.iter().any(asks_for_basic).then(|| self.basic())
-        })
     }
 
     /// The credentials of a server in the file named by `NETRC`, or `~/.netrc`.
