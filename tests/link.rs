@@ -528,6 +528,7 @@ exec "$@"
                 flags: None,
                 password: password.map(str::to_owned),
                 chdir: None,
+                plugin: None,
             });
             links.dispatch(job);
             outcomes(&heard).unwrap()
@@ -579,7 +580,7 @@ exec "$@"
         let become_user = || {
             let (method, user) = ("sudo".to_owned(), "open".to_owned());
             let exe = Some(sudo.0.path().join("sudo").to_str().unwrap().to_owned());
-            Some(Become { method, user, exe, flags: None, password: None, chdir: None })
+            Some(Become { method, user, exe, flags: None, password: None, chdir: None, plugin: None })
         };
         let pid = sudo.0.path().join("pid");
         let sleep = || command(&format!("sh -c 'echo $$ > {}; sleep 60; true'", pid.display()));
@@ -644,6 +645,7 @@ exec "$@"
                 flags: None,
                 password: None,
                 chdir: None,
+                plugin: None,
             });
             links.dispatch(job);
             let outcomes = outcomes(&heard).unwrap();
@@ -653,8 +655,15 @@ exec "$@"
         }
         let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
         let user = "rplay-no-such-user".to_owned();
-        job.stages[0].become_user =
-            Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None, chdir: None });
+        job.stages[0].become_user = Some(Become {
+            method: "sudo".into(),
+            user,
+            exe: None,
+            flags: None,
+            password: None,
+            chdir: None,
+            plugin: None,
+        });
         links.dispatch(job);
         let failure = outcomes(&heard).unwrap()[0].failure.clone().unwrap();
         assert_eq!(failure.msg, "user `rplay-no-such-user` does not exist on this host");

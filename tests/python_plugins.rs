@@ -4,47 +4,13 @@
 #[allow(dead_code)]
 mod ansible;
 #[allow(dead_code)]
+mod python_project;
+#[allow(dead_code)]
 mod seen;
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, process::Command};
 
-use ansible::ansible;
-
-/// A directory for what a test writes, and the Python that has ansible-core.
-struct Project {
-    folder: tempfile::TempDir,
-    python: PathBuf,
-}
-
-impl Project {
-    /// `None`, with the reason printed, where there is no ansible-core.
-    fn new() -> Option<Project> {
-        Some(Project { folder: tempfile::tempdir().unwrap(), python: ansible()? })
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// What a command prints on both outputs, and its exit code.
-    fn run(&self, words: &[&str], env: &[(&str, &str)]) -> (String, String, i32) {
-        let mut command = seen::rplay();
-        command.env("RPLAY_ANSIBLE_PYTHON", &self.python).env("XDG_CACHE_HOME", self.folder.path().join("cache"));
-        command.env("XDG_RUNTIME_DIR", self.folder.path()).envs(env.iter().copied());
-        let output = command.args(words).current_dir(self.folder.path()).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        (text(output.stdout), text(output.stderr), output.status.code().unwrap_or(-1))
-    }
-
-    #[track_caller]
-    fn passes(&self, words: &[&str], env: &[(&str, &str)]) -> (String, String) {
-        let (out, err, code) = self.run(words, env);
-        assert_eq!(code, 0, "{out}{err}");
-        (out, err)
-    }
-}
+use python_project::Project;
 
 /// An inventory plugin of a collection that creates everything a plugin can create.
 const CLOUD: &str = r#"

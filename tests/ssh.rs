@@ -675,7 +675,7 @@ mod accounts {
 
     fn to(method: &str, user: &str, password: Option<&str>) -> Option<Become> {
         let (method, user, password) = (method.into(), user.into(), password.map(str::to_owned));
-        Some(Become { method, user, exe: None, flags: None, password, chdir: None })
+        Some(Become { method, user, exe: None, flags: None, password, chdir: None, plugin: None })
     }
 
     #[test]

@@ -11,9 +11,9 @@ use rplay::{
     inventory::{Inventory, Limit, Matched, SourceRules},
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
-    python::InventoryPlugins,
+    python::{InventoryPlugins, VarsSettings},
     report::{Channel, Log, Reader, RunAbout, RunReport},
-    run::{Defaults, MethodDefaults, Options, Run},
+    run::{Defaults, FactCaching, MethodDefaults, Options, Run},
     secrets::Secrets,
     source::{Problems, Source, Span},
     vars::{Lenience, extra_vars},
@@ -222,6 +222,11 @@ fn reported(
     Ok(Box::new(report))
 }
 
+/// Where vars plugins are.
+pub(crate) fn vars_settings(config: &Config) -> VarsSettings {
+    VarsSettings { directories: config.vars_plugins.0.clone(), enabled: config.vars_plugins_enabled.value.clone() }
+}
+
 /// How sources of the inventory are read; plugins may stand beside the playbooks.
 pub(crate) fn source_rules(
     args: &RunArgs,
@@ -232,7 +237,8 @@ pub(crate) fn source_rules(
     let mut folders: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(PathBuf::from).collect();
     folders.extend(folder.cloned());
     folders.dedup();
-    let plugins = InventoryPlugins::new(config.ansible_python.value.clone(), folders, !args.flush_cache);
+    let plugins =
+        InventoryPlugins::new(config.ansible_python.value.clone(), folders, !args.flush_cache, vars_settings(config));
     SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() }
 }
 
@@ -265,6 +271,11 @@ pub(crate) fn project(
     let warn = Box::new(move |message: String, place: Option<Span>| {
         told.send(Event::Warning { message: message.into(), place });
     });
+    let filters = config.plugin_filters_cfg.value.clone().unwrap_or_else(|| "/etc/ansible/plugin_filters.yml".into());
+    let (rejected, told) = external::Rejected::read(&filters);
+    if let Some(message) = told {
+        warn(message, None);
+    }
     let python = config.ansible_python.value.clone();
     let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
         .with_interpreter(python.clone());
@@ -282,6 +293,8 @@ pub(crate) fn project(
         test_plugins: config.test_plugins.0.clone(),
         lookup_plugins: config.lookup_plugins.0.clone(),
         action_plugins: config.action_plugins.0.clone(),
+        rejected,
+        become_plugins: config.become_plugins.0.clone(),
         ansible_python: python,
         interpreter: config.interpreter_python.value.clone(),
         remote_tmp: config.remote_tmp.value.clone(),
@@ -357,6 +370,7 @@ pub(crate) fn options(
         start_at: args.start_at_task.clone(),
         gather: !matches!(config.gathering.value, Gathering::Explicit),
         keep_facts: matches!(config.gathering.value, Gathering::Smart),
+        fact_caching: fact_caching(config, args.flush_cache),
         any_errors_fatal: *config.any_errors_fatal,
         private_role_vars: *config.private_role_vars,
         no_log: *config.no_log,
@@ -385,6 +399,19 @@ pub(crate) fn options(
         .into_iter()
         .flatten()
         .collect(),
+    })
+}
+
+/// Where facts are kept between runs; `None` if they are not.
+fn fact_caching(config: &Config, flush: bool) -> Option<FactCaching> {
+    let plugin = config.fact_caching.value.as_str();
+    let plugin = plugin.strip_prefix("ansible.builtin.").unwrap_or(plugin);
+    (plugin != "memory").then(|| FactCaching {
+        plugin: plugin.to_owned(),
+        directory: config.fact_caching_connection.value.clone(),
+        prefix: config.fact_caching_prefix.value.clone().unwrap_or_default(),
+        timeout: config.fact_caching_timeout.value,
+        flush,
     })
 }
 

@@ -25,7 +25,7 @@ pub use overview::{Effect, Overview, PLUGIN_TYPES, PluginSettings, Shown, Unknow
 
 use crate::{
     collections::Mismatch,
-    inventory::{GroupNames, SourceRules},
+    inventory::{GroupNames, SourceRules, VarsFiles},
     limits::Limits,
     source::{Problems, Source, Span, nearest},
     syntax::DuplicateKeys,
@@ -237,6 +237,17 @@ settings! {
     lookup_plugins: Folders = Folders::usual("plugins/lookup"), ["defaults.lookup_plugins"], ["ANSIBLE_LOOKUP_PLUGINS"];
     /// Directories with action plugins in Python, after those next to playbooks and in roles.
     action_plugins: Folders = Folders::usual("plugins/action"), ["defaults.action_plugins"], ["ANSIBLE_ACTION_PLUGINS"];
+    /// The file that says which modules may not be used.
+    plugin_filters_cfg: Option<PathBuf> = None, ["defaults.plugin_filters_cfg"], [];
+    /// Directories with become plugins in Python, after those next to playbooks and in roles.
+    become_plugins: Folders = Folders::usual("plugins/become"), ["defaults.become_plugins"], ["ANSIBLE_BECOME_PLUGINS"];
+    /// Directories with vars plugins in Python, after those next to playbooks and in roles.
+    vars_plugins: Folders = Folders::usual("plugins/vars"), ["defaults.vars_plugins"], ["ANSIBLE_VARS_PLUGINS"];
+    /// The vars plugins to be used of those that must be named.
+    vars_plugins_enabled: Vec<String> = vec!["host_group_vars".to_owned()],
+        ["defaults.vars_plugins_enabled"], ["ANSIBLE_VARS_ENABLED"];
+    /// When vars plugins are asked: `demand` or `start`.
+    run_vars_plugins: String = "demand".to_owned(), ["defaults.run_vars_plugins"], ["ANSIBLE_RUN_VARS_PLUGINS"];
     /// The Python of hosts: a path, or `auto`.
     interpreter_python: Option<String> = None, ["defaults.interpreter_python"], ["ANSIBLE_PYTHON_INTERPRETER"];
     /// Where modules in Python and other languages create temporary directories on hosts.
@@ -267,6 +278,15 @@ settings! {
     forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
     /// When facts are gathered.
     gathering: Gathering = Gathering::Implicit, ["defaults.gathering"], ["ANSIBLE_GATHERING"];
+    /// Where facts are kept between runs: `memory` for nowhere, `jsonfile`, or the name of a cache plugin.
+    fact_caching: String = "memory".to_owned(), ["defaults.fact_caching"], ["ANSIBLE_CACHE_PLUGIN"];
+    /// The directory of `jsonfile`. Other cache plugins read this setting themselves.
+    fact_caching_connection: Option<PathBuf> = None,
+        ["defaults.fact_caching_connection"], ["ANSIBLE_CACHE_PLUGIN_CONNECTION"];
+    /// What the names of its files begin with.
+    fact_caching_prefix: Option<String> = None, ["defaults.fact_caching_prefix"], ["ANSIBLE_CACHE_PLUGIN_PREFIX"];
+    /// Seconds after which cached facts are no longer used; 0 for never.
+    fact_caching_timeout: u32 = 86400, ["defaults.fact_caching_timeout"], ["ANSIBLE_CACHE_PLUGIN_TIMEOUT"];
     /// How a mapping that is defined twice is combined.
     hash_behaviour: HashBehaviour = HashBehaviour::Replace, ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
     /// The strategy of plays without one.
@@ -572,6 +592,16 @@ impl Config {
         }
     }
 
+    /// Whether `group_vars` and `host_vars` are read, and when.
+    fn vars_files(&self) -> VarsFiles {
+        let native = |name: &String| matches!(name.as_str(), "host_group_vars" | "ansible.builtin.host_group_vars");
+        match self.vars_plugins_enabled.iter().any(native) {
+            false => VarsFiles::Never,
+            true if *self.run_vars_plugins == "start" => VarsFiles::WithInventory,
+            true => VarsFiles::InPlays,
+        }
+    }
+
     /// How inventory sources are read.
     pub fn source_rules(&self) -> SourceRules {
         let usual = SourceRules::default();
@@ -584,6 +614,7 @@ impl Config {
             group_names: *self.force_valid_group_names,
             enabled: self.inventory_enabled.value.clone(),
             records_places: false,
+            files: self.vars_files(),
             plugins: None,
         }
     }

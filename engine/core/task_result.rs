@@ -47,6 +47,8 @@ pub struct TaskResult {
     /// Hidden whatever the task says: it comes from an encrypted file.
     pub no_log: bool,
     pub effects: Vec<Effect>,
+    /// Handlers that it notifies besides those of the task.
+    pub notify: Vec<String>,
     pub micros: u64,
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay_wire::{Become, Failure, MARKER};
+use rplay_wire::{AGENT_PATH, Become, BecomePlugin, Failure, MARKER};
 
 /// How long sudo may stay silent before the agent answers. Ansible uses the same limit.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,7 +85,8 @@ pub(crate) fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Sta
         return Err(Failure::new(format!("`{}` was started without its streams", way.program)).into());
     };
     let (signs, seen) = channel();
-    let begun = watch_stdout(stdout, signs.clone()).and_then(|()| watch_stderr(stderr, signs));
+    // A program of a plugin's may ask on either stream.
+    let begun = watch_stdout(stdout, signs.clone(), wanted.plugin.is_some()).and_then(|()| watch_stderr(stderr, signs));
     begun.map_err(|error| Failure::new(format!("cannot start a thread on the host: {error}")))?;
     match converse(wanted, &way, own, stdin, &seen) {
         Ok((stdin, stdout)) => Ok(Started { process, stdin, stdout }),
@@ -106,13 +107,17 @@ enum Sign {
     Ended(String),
 }
 
-fn watch_stdout(stdout: ChildStdout, signs: Sender<Sign>) -> std::io::Result<()> {
+/// Waits for the marker; `tells` passes on what comes before.
+fn watch_stdout(stdout: ChildStdout, signs: Sender<Sign>, tells: bool) -> std::io::Result<()> {
     thread::Builder::new().spawn(move || {
         let mut reader = BufReader::with_capacity(1 << 16, stdout);
         let mut noise = Vec::new();
         let mut byte = [0u8];
         while noise.len() < MOST_NOISE && matches!(reader.read(&mut byte), Ok(1)) {
             noise.push(byte[0]);
+            if tells {
+                let _ = signs.send(Sign::Text(String::from_utf8_lossy(&byte).into_owned()));
+            }
             if noise.ends_with(MARKER) {
                 let _ = signs.send(Sign::Marker(reader));
                 return;
@@ -201,6 +206,14 @@ fn incorrect(wanted: &Become, program: &str, own: &str) -> Refused {
 fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answered: usize) -> Refused {
     let (program, user) = (&wanted.method, &wanted.user);
     let says = |what: &str| said.contains(what);
+    if let Some(plugin) = &wanted.plugin {
+        if answered > 0 && plugin.failed.iter().any(|words| says(words)) {
+            return incorrect(wanted, program, own);
+        }
+        if answered == 0 && plugin.missing.iter().any(|words| says(words)) {
+            return missing(program);
+        }
+    }
     if answered > 0 && (says("incorrect password") || says("Sorry, try again") || says("uthentication failure")) {
         return incorrect(wanted, program, own);
     }
@@ -240,7 +253,26 @@ fn last_words(said: &str, way: &Way) -> String {
     words.chars().take(400).collect()
 }
 
+/// The command of a become plugin. It stands in quotes in ways that only the plugin knows, so the path must need none.
+fn way_of_plugin(plugin: &BecomePlugin, executable: &Path) -> Result<Way, Failure> {
+    let path = executable.to_string_lossy();
+    if !path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c)) {
+        let msg = format!("a become plugin cannot start the agent, since its path `{path}` has special characters");
+        return Err(Failure::new(msg).help("use `sudo` or `su`, or a home directory with a plain name"));
+    }
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &plugin.command.replace(AGENT_PATH, &path)]).current_dir("/");
+    let prompt = match &plugin.prompt {
+        Some(words) if !words.trim().is_empty() => Prompt::Words(words.trim().to_owned()),
+        _ => Prompt::Never,
+    };
+    Ok(Way { command, program: "/bin/sh".to_owned(), prompt })
+}
+
 fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
+    if let Some(plugin) = &wanted.plugin {
+        return way_of_plugin(plugin, executable);
+    }
     let program = wanted.exe.clone().unwrap_or_else(|| wanted.method.clone());
     let mut command = Command::new(&program);
     let mut flags = flags(wanted)?;
@@ -313,13 +345,38 @@ mod tests {
     use super::*;
 
     fn wanted(method: &str) -> Become {
-        Become { method: method.into(), user: "deploy".into(), exe: None, flags: None, password: None, chdir: None }
+        Become {
+            method: method.into(),
+            user: "deploy".into(),
+            exe: None,
+            flags: None,
+            password: None,
+            chdir: None,
+            plugin: None,
+        }
     }
 
     fn words(wanted: &Become) -> Vec<String> {
         let command = way(wanted, Path::new("/x y/rplay")).ok().map(|way| way.command).unwrap();
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn the_command_of_a_plugin_starts_the_agent_wherever_it_is_quoted() {
+        let plugin = BecomePlugin {
+            command: "tool -u x /bin/sh -c 'echo DONE ; RPLAY_AGENT_PATH agent'".into(),
+            prompt: Some("Secret: ".into()),
+            failed: vec!["no way".into()],
+            missing: Vec::new(),
+        };
+        let with = Become { plugin: Some(plugin), ..wanted("mine") };
+        let way = way(&with, Path::new("/home/u/.cache/rplay-1")).unwrap_or_else(|failure| panic!("{}", failure.msg));
+        let args: Vec<_> = way.command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        assert_eq!(args, ["-c", "tool -u x /bin/sh -c 'echo DONE ; /home/u/.cache/rplay-1 agent'"]);
+        assert!(way.prompt.asked("Secret:", 0) && !way.prompt.asked("Secret:", 1));
+        assert!(explain(&with, &way, "me", "no way", "", 1).wrong_password);
+        assert!(super::way(&with, Path::new("/home/a b/rplay")).is_err());
     }
 
     #[test]

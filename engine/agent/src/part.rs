@@ -146,6 +146,7 @@ mod tests {
                 flags: None,
                 password: None,
                 chdir: None,
+                plugin: None,
             }),
             calls: vec![call(), call()],
             parallel: 1,

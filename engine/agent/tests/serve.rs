@@ -149,6 +149,7 @@ fn a_become_method_that_is_not_there_fails_each_call_and_leaves_the_host_reachab
         flags: None,
         password: None,
         chdir: None,
+        plugin: None,
     });
     let mut others = batch(1, vec![ping("a"), ping("b")]);
     others.stages[0].become_user = become_user;

@@ -104,7 +104,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.python_module_rlimit_nofile",
     "defaults.action_warnings",
     "defaults.allow_world_readable_tmpfiles",
-    "defaults.become_plugins",
     "defaults.cache_plugins",
     "defaults.callback_format_pretty",
     "defaults.command_warnings",

@@ -123,14 +123,14 @@ fn unknown_keys_cause_warnings_with_a_suggestion() {
 #[test]
 fn ignored_settings_cause_warnings() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "[defaults]\nvars_plugins_enabled = mine\nfact_caching = memory\nretry_files_enabled = no\nnocows = 1\n";
+    let text = "[defaults]\nprecedence = all_inventory\nretry_files_enabled = no\nnocows = 1\n";
     std::fs::write(folder.path().join("ansible.cfg"), text).unwrap();
-    let env = |name: &str| (name == "ANSIBLE_CACHE_PLUGIN_TIMEOUT").then(|| "5".to_owned());
+    let env = |name: &str| (name == "ANSIBLE_PLAYBOOK_VARS_ROOT").then(|| "all".to_owned());
     let (_, warnings) = Config::read(&Surroundings { env: &env, folder: folder.path() }).unwrap();
     let told: Vec<String> = warnings.0.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().any(|warning| warning.contains("`vars_plugins_enabled`") && warning.contains("ansible.cfg")));
-    assert!(told.iter().any(|warning| warning.contains("ANSIBLE_CACHE_PLUGIN_TIMEOUT")), "{told:?}");
+    assert!(told.iter().any(|warning| warning.contains("`precedence`") && warning.contains("ansible.cfg")));
+    assert!(told.iter().any(|warning| warning.contains("ANSIBLE_PLAYBOOK_VARS_ROOT")), "{told:?}");
 }
 
 /// `rplay config list` shows rplay's own settings, too.

@@ -48,6 +48,27 @@ impl Finder {
         self.action(path, format!("ansible.builtin.{name}"))
     }
 
+    /// The action plugin of ansible-core that runs a module by a connection plugin.
+    ///
+    /// # Errors
+    /// There is no ansible-core.
+    pub fn action_over_plugin(&self, name: &str) -> Result<&'static ActionPlugin, String> {
+        let core = self.pythons.core().map_err(|error| error.to_string())?;
+        let found = self.action_of_core(core, name).or_else(|| self.action_of_core(core, "normal"));
+        found.ok_or_else(|| format!("{} has no action plugin `normal`", core.package.display()))
+    }
+
+    /// Asks the plugin host for something that may be repeated.
+    ///
+    /// # Errors
+    /// There is no ansible-core, or no answer: why, and what to do about it.
+    pub fn ask(&self, op: &str, with: Json) -> Result<Json, String> {
+        if let Err(error) = self.pythons.core() {
+            return Err(format!("it needs ansible-core on the controller: {error}; {}", CoreError::help()));
+        }
+        self.pythons.ask(op, with).map_err(|error| error.to_string())
+    }
+
     /// Runs an action plugin; `serve` answers what it asks.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rplay_contract::external::Style;
 
 use super::{
-    ActionPlugin, ExternalModule, Payload, PayloadError,
+    ActionPlugin, ExternalModule, Payload, PayloadError, Rejected,
     library::{Library, folders_in},
     payload,
     plugged::Plugged,
@@ -36,6 +36,9 @@ pub struct Settings {
     pub test_plugins: Vec<PathBuf>,
     pub lookup_plugins: Vec<PathBuf>,
     pub action_plugins: Vec<PathBuf>,
+    pub become_plugins: Vec<PathBuf>,
+    /// Modules that the project may not use.
+    pub rejected: Rejected,
     /// The Python on this machine that has ansible-core.
     pub ansible_python: Option<PathBuf>,
     /// The Python on hosts without a configured one: a path, or `auto`.

@@ -20,7 +20,7 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// The module of that name directly in a directory.
+    /// The module of that name directly in a directory. A deprecated one has a file whose name begins with `_`.
     pub(super) fn find(&self, folder: &Path, name: &str) -> Option<PathBuf> {
         let known = self.folders().get(folder).cloned();
         let found = known.unwrap_or_else(|| {
@@ -28,7 +28,7 @@ impl Library {
             self.folders().insert(folder.to_owned(), read.clone());
             read
         });
-        found.get(name).cloned()
+        found.get(name).or_else(|| found.get(&format!("_{name}"))).cloned()
     }
 
     /// The module of that name in a directory or its subdirectories, up to two levels deep.
@@ -81,15 +81,28 @@ mod tests {
     fn modules_are_found_by_their_names_whatever_their_endings() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("net/deep")).unwrap();
-        for name in ["a.py", "a.sh", "b", "c.rb", "c.txt", "d.pyc", "e.py~", "__init__.py", "net/f.py", "net/deep/g.pl"]
-        {
+        for name in [
+            "a.py",
+            "a.sh",
+            "b",
+            "c.rb",
+            "c.txt",
+            "d.pyc",
+            "e.py~",
+            "__init__.py",
+            "net/f.py",
+            "net/deep/g.pl",
+            "_old.py",
+        ] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let library = Library::default();
         let found = |name: &str| {
             library.find_below(folder.path(), name).map(|path| path.strip_prefix(folder.path()).unwrap().to_owned())
         };
-        for (name, path) in [("a", "a.py"), ("b", "b"), ("c", "c.rb"), ("f", "net/f.py"), ("g", "net/deep/g.pl")] {
+        for (name, path) in
+            [("a", "a.py"), ("b", "b"), ("c", "c.rb"), ("f", "net/f.py"), ("g", "net/deep/g.pl"), ("old", "_old.py")]
+        {
             assert_eq!(found(name), Some(PathBuf::from(path)), "{name}");
         }
         for name in ["d", "e", "__init__", "x"] {

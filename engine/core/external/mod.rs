@@ -5,16 +5,19 @@
 //! Python module with the module_utils that it imports.
 
 mod action;
+mod becoming;
 mod finder;
 mod library;
 mod payload;
 mod plugged;
 mod plugins;
+mod rejected;
 mod style;
 
 pub use finder::{Around, Finder, Missing, OfCore, Reason, Settings};
 pub use payload::{Payload, PayloadError};
 pub use plugins::answer_of_scope;
+pub use rejected::Rejected;
 
 use std::path::PathBuf;
 

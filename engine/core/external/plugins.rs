@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use rplay_contract::wire::Become;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Finder, library::folders_in};
@@ -17,7 +18,7 @@ use crate::{
     python::{CoreError, HostError, Repeat},
     source::{Span, absolute},
     template::{Exchange, variable},
-    vars::{PluginCall, PluginError, PluginKind, Plugins, Scope, Value},
+    vars::{BecomeCall, PluginCall, PluginError, PluginKind, Plugins, Scope, Value},
 };
 
 impl Finder {
@@ -126,6 +127,14 @@ impl Plugins for Finder {
         let found = self.find_replacement(kind, name);
         self.plugged.replaced.lock().insert(key, found);
         found
+    }
+
+    fn replaces_become(&self, method: &str) -> bool {
+        self.has_own_become(method)
+    }
+
+    fn becoming(&self, call: &BecomeCall<'_>) -> Result<Option<Become>, String> {
+        Finder::becoming(self, call)
     }
 
     fn call(&self, call: &PluginCall<'_>) -> Result<Value, PluginError> {

@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 use super::{
     folder::VarsFolder,
     host::{Host, LOCALHOST},
+    rules::VarsFiles,
+    vars_state::VarsPlugins,
 };
 use crate::{
     source::{Problems, Source, Span, Spanned},
@@ -31,6 +33,9 @@ pub(super) struct Layers {
     /// The hosts of each group.
     pub members: OnceLock<Vec<Arc<IndexSet<usize>>>>,
     folders: Mutex<HashMap<PathBuf, Arc<VarsFolder>>>,
+    pub vars_plugins: VarsPlugins,
+    /// Whether `group_vars` and `host_vars` are read, and when.
+    pub files: VarsFiles,
     /// Warnings about ignored files, found when directories were opened.
     pub warnings: Mutex<Vec<String>>,
     /// By the groups that contain a host directly: hosts of the same groups share one stack.
@@ -64,6 +69,8 @@ impl Default for Layers {
             depths: OnceLock::new(),
             members: OnceLock::new(),
             folders: Mutex::default(),
+            vars_plugins: VarsPlugins::default(),
+            files: VarsFiles::default(),
             warnings: Mutex::default(),
             groups: Mutex::default(),
             hosts: Mutex::default(),
@@ -76,6 +83,12 @@ impl Layers {
     pub(super) fn forget(&mut self) {
         self.depths = OnceLock::new();
         self.members = OnceLock::new();
+        self.vars_plugins.forget();
+        self.forget_variables();
+    }
+
+    /// Must be called when vars plugins may give other variables.
+    pub(super) fn forget_variables(&mut self) {
         self.groups = Mutex::default();
         self.hosts = Mutex::default();
     }

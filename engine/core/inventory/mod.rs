@@ -27,6 +27,8 @@ mod rules;
 mod script;
 mod source_errors;
 mod tencent;
+mod vars_plugins;
+mod vars_state;
 mod words;
 mod yaml;
 
@@ -38,7 +40,7 @@ pub use json::of as as_written;
 pub use listing::Listing;
 pub use pattern::{Limit, Matched, Pattern};
 pub use plugins::{Plugins, PluginsError};
-pub use rules::{GroupNames, SourceRules};
+pub use rules::{GroupNames, SourceRules, VarsFiles};
 
 #[cfg(test)]
 mod tests;

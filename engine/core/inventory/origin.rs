@@ -79,6 +79,9 @@ impl Inventory {
         inventory.warn_of_names();
         inventory.group_names = GroupNames::default();
         inventory.plugins = None;
+        inventory.layers.files = rules.files;
+        inventory.layers.vars_plugins.plugins = rules.plugins.clone();
+        inventory.add_vars_of_plugins()?;
         Ok(inventory)
     }
 

@@ -61,7 +61,7 @@ impl Inventory {
         self.add_all(&answer, &Source::inline(source, ""))
     }
 
-    fn known(&self) -> Json {
+    pub(super) fn known(&self) -> Json {
         let groups = self.groups().map(|group| {
             let children = self.children(group).map(|child| &*child.name).collect::<Vec<_>>();
             let hosts = self.own_hosts(group).map(|host| &*host.name).collect::<Vec<_>>();
@@ -133,7 +133,7 @@ fn marked(entries: Map<String, Json>) -> Json {
     json!({ "map": entries })
 }
 
-fn layer(vars: &Json, source: &Arc<Source>) -> Layer {
+pub(super) fn layer(vars: &Json, source: &Arc<Source>) -> Layer {
     let entries = vars.as_object().into_iter().flatten();
     entries.map(|(name, value)| (name.as_str().into(), taken(value, &source.name))).collect()
 }

@@ -1,13 +1,17 @@
 //! Ansible's order of a host's inventory variables.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
-    Inventory,
+    Inventory, VarsFiles,
     host::{ALL, Group, Host},
     layers::Stack,
+    vars_plugins::Owners,
 };
-use crate::source::Problems;
+use crate::{source::Problems, vars::Layer};
 
 impl Inventory {
     /// The inventory variables of a host, including `group_vars` and `host_vars` next to the inventory and in
@@ -23,7 +27,7 @@ impl Inventory {
         let Some(found) = self.host(host) else { return Ok(Stack::from([])) };
         let mut stack = Vec::new();
         for folder in self.var_folders(playbook_dir) {
-            stack.push(self.layers.folder(folder)?.host(&found.name, &self.layers.vault)?);
+            self.push_host(folder, &found.name, &mut stack)?;
         }
         stack.push(found.vars.clone());
         stack.extend(self.group_layers(found, playbook_dir)?.iter().cloned());
@@ -42,7 +46,7 @@ impl Inventory {
     pub(super) fn layers_of_group(&self, group: &Group, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let mut stack = Vec::new();
         for folder in self.var_folders(playbook_dir) {
-            stack.push(self.layers.folder(folder)?.group(&group.name, &self.layers.vault)?);
+            self.push_groups(folder, &[group], &mut stack)?;
         }
         stack.push(group.vars.clone());
         Ok(stack.into())
@@ -52,14 +56,40 @@ impl Inventory {
     pub(super) fn layers_of_host(&self, host: &Host, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let mut stack = Vec::new();
         for folder in self.var_folders(playbook_dir) {
-            stack.push(self.layers.folder(folder)?.host(&host.name, &self.layers.vault)?);
+            self.push_host(folder, &host.name, &mut stack)?;
         }
         stack.push(host.vars.clone());
         Ok(stack.into())
     }
 
+    /// What files and plugins give these groups for a folder, strongest first.
+    fn push_groups(&self, folder: &Path, groups: &[&Group], stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
+        let plugins = self.vars_of_plugins(folder, Owners::Groups(groups))?;
+        stack.push(plugins.above);
+        if self.layers.files != VarsFiles::Never {
+            let files = self.layers.folder(folder)?;
+            for group in groups {
+                stack.push(files.group(&group.name, &self.layers.vault)?);
+            }
+        }
+        stack.push(plugins.below);
+        Ok(())
+    }
+
+    /// What files and plugins give a host for a folder, strongest first.
+    fn push_host(&self, folder: &Path, name: &str, stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
+        let plugins = self.vars_of_plugins(folder, Owners::Host(name))?;
+        stack.push(plugins.above);
+        if self.layers.files != VarsFiles::Never {
+            stack.push(self.layers.folder(folder)?.host(name, &self.layers.vault)?);
+        }
+        stack.push(plugins.below);
+        Ok(())
+    }
+
     /// The playbook's folder, then those of the inventory, the strongest first.
     pub(super) fn var_folders<'p>(&'p self, playbook_dir: Option<&'p Path>) -> impl Iterator<Item = &'p Path> {
+        let playbook_dir = playbook_dir.filter(|_| self.layers.files != VarsFiles::WithInventory);
         playbook_dir.into_iter().chain(self.folders.iter().rev().map(PathBuf::as_path))
     }
 
@@ -69,19 +99,24 @@ impl Inventory {
             return Ok(stack.clone());
         }
         let groups = self.groups_in_order(host);
-        let vault = &self.layers.vault;
+        let all: Vec<&Group> = self.group(ALL).into_iter().collect();
         let mut stack = Vec::new();
-        for folder in self.var_folders(playbook_dir) {
-            let folder = self.layers.folder(folder)?;
-            for group in &groups {
-                stack.push(folder.group(&group.name, vault)?);
+        if self.layers.files == VarsFiles::WithInventory {
+            // What stands beside the inventory belongs to the variables of the sources.
+            for group in groups.iter().chain(&all) {
+                for folder in self.var_folders(playbook_dir) {
+                    self.push_groups(folder, std::slice::from_ref(group), &mut stack)?;
+                }
+                stack.push(group.vars.clone());
             }
+        } else {
+            for part in [&groups, &all] {
+                for folder in self.var_folders(playbook_dir) {
+                    self.push_groups(folder, part, &mut stack)?;
+                }
+            }
+            stack.extend(groups.iter().chain(&all).map(|group| group.vars.clone()));
         }
-        for folder in self.var_folders(playbook_dir) {
-            stack.push(self.layers.folder(folder)?.group(ALL, vault)?);
-        }
-        stack.extend(groups.iter().map(|group| group.vars.clone()));
-        stack.extend(self.group(ALL).map(|all| all.vars.clone()));
         stack.retain(|layer| !layer.is_empty());
         let stack: Stack = stack.into();
         self.layers.groups.lock().insert(key, stack.clone());

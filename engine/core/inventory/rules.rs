@@ -28,7 +28,9 @@ pub struct SourceRules {
     pub enabled: Option<Vec<String>>,
     /// Whether to keep where sources give variables their values, for [`super::Inventory::definitions`].
     pub records_places: bool,
-    /// What reads sources with plugins that are not built in.
+    /// Whether `group_vars` and `host_vars` are read, and when.
+    pub files: VarsFiles,
+    /// What reads sources with plugins that are not built in, and runs vars plugins.
     pub plugins: Option<Arc<dyn Plugins>>,
 }
 
@@ -43,6 +45,7 @@ impl Default for SourceRules {
             group_names: GroupNames::Never,
             enabled: None,
             records_places: false,
+            files: VarsFiles::default(),
             plugins: None,
         }
     }
@@ -54,6 +57,18 @@ impl SourceRules {
         self.ignored_extensions.iter().any(|end| name.ends_with(end.as_str()))
             || self.ignored_patterns.iter().any(|pattern| pattern.is_in(name))
     }
+}
+
+/// Whether `group_vars` and `host_vars` are read (VARIABLE_PLUGINS_ENABLED, RUN_VARS_PLUGINS).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VarsFiles {
+    /// For each play, beside the inventory and beside the playbook.
+    #[default]
+    InPlays,
+    /// Once, with the inventory: what stands beside it is as strong as the variables of the source itself.
+    WithInventory,
+    /// `host_group_vars` is not enabled.
+    Never,
 }
 
 /// How to handle characters in group names that are invalid in variable names (TRANSFORM_INVALID_GROUP_CHARS).

@@ -272,7 +272,7 @@ impl Shared {
         let silence = match &target.connection {
             Connection::Ssh(_) => Silence(self.options.silence),
             // There is no network in between, and Ctrl-Z may stop `docker exec` as well.
-            Connection::Local | Connection::Container(_) => Silence(0),
+            Connection::Local | Connection::Container(_) | Connection::Plugin(_) => Silence(0),
         };
         let LinkOptions { patience, stall, .. } = self.options;
         let begun = Conversation::begin(target.name.clone(), transport, patience, stall, silence).await;
@@ -295,6 +295,10 @@ impl Shared {
                 Ok(transport)
             }
             Connection::Ssh(ssh) => self.masters.start(target, ssh, patience, how).await,
+            // Tasks go to the plugin itself.
+            Connection::Plugin(plugin) => {
+                Err(Failure::new(format!("no agent can be started through the connection plugin '{}'", plugin.kind)))
+            }
             Connection::Container(container) => {
                 debug!(
                     host = target.name,

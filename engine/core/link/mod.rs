@@ -29,4 +29,4 @@ pub use executables::{HostAgent, host_agent};
 pub use job::{BlobSource, ContentSink, ContentSinks, Job, LinkEvent, Listener};
 pub use links::{LinkOptions, Links};
 pub use stops::{hold as hold_stops, release as release_stops};
-pub use target::{Connection, Container, Secret, SshOptions, Target};
+pub use target::{Connection, Container, PluginConnection, Secret, SshOptions, Target};

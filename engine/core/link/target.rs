@@ -16,6 +16,8 @@ pub enum Connection {
     Local,
     Ssh(SshOptions),
     Container(Container),
+    /// A connection plugin of Ansible's that is not native. No agent can be started through it.
+    Plugin(PluginConnection),
 }
 
 /// Options for ssh. Everything else comes from the user's own ssh configuration.
@@ -64,6 +66,15 @@ pub struct Container {
     /// `docker` or `podman`, or a path to one of them.
     pub engine: String,
     pub name: String,
+    pub user: Option<String>,
+}
+
+/// A host that is reached by a connection plugin in Python.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PluginConnection {
+    /// The name of the plugin.
+    pub kind: String,
+    pub host: String,
     pub user: Option<String>,
 }
 

@@ -18,6 +18,9 @@ impl Project {
     /// If there is none, or none that can be used.
     pub fn action(&self, written: &str, around: Around<'_>) -> Result<Action, Missing> {
         let finder = self.finder();
+        if let Some(why) = finder.settings.rejected.refuses(written) {
+            return Err(Missing::refused(why));
+        }
         let mut name = written.to_owned();
         for _ in 0..MOST_REDIRECTS {
             let named = self.named(&name, around.collections).map_err(Missing::refused)?;

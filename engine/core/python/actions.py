@@ -16,6 +16,9 @@ from __main__ import Wrong
 LOCK = threading.RLock()
 STATE = {}
 
+# Keys of a plugin's result that act on the run. A host cannot set them by way of a module.
+CONTROLS = ('add_host', 'add_group', 'parent_groups', 'ansible_stats')
+
 
 def text(value):
     return value.decode('utf-8', 'surrogateescape') if isinstance(value, bytes) else str.__str__(value)
@@ -120,6 +123,41 @@ def connected(call, about, task, context, variables):
     return plugin
 
 
+def reached(call, about, task, context, variables):
+    """A connection plugin as it is, where no agent can be: ansible-core does the whole task."""
+    from ansible.errors import AnsibleError
+
+    loader = call.world.loader
+    with LOCK:
+        plugin = loader.connection_loader.get(about['kind'], context, os.devnull)
+    if plugin is None:
+        raise AnsibleError("the connection plugin '%s' was not found" % about['kind'])
+    if getattr(plugin, 'force_persistence', False):
+        raise AnsibleError("the connection plugin '%s' needs a persistent connection, which is not supported"
+                           % about['kind'])
+    names = set(variables.keys())
+    # The login password of the command line has this name whatever the option is called that has it as an alias.
+    keys = {'remote_user': about['user'], 'become': task.become, 'timeout': task.timeout or None,
+            'password': about['password']}
+    plugin.set_options(task_keys={key: value for key, value in keys.items() if value is not None},
+                       var_options=options_of('connection', plugin, variables, names))
+    if getattr(plugin, '_shell', None) is not None:
+        shell = options_of('shell', plugin._shell, variables, names)
+        if about['remote_tmp'] and 'ansible_remote_tmp' not in shell:
+            shell['ansible_remote_tmp'] = about['remote_tmp']
+        plugin._shell.set_options(var_options=shell)
+    if task.become:
+        become = loader.become_loader.get(task.become_method)
+        if become is None:
+            raise AnsibleError("Invalid become method specified, could not find matching plugin: '%s'."
+                               % task.become_method)
+        keys = {'become_user': task.become_user, 'become_pass': about['become_pass']}
+        become.set_options(task_keys={key: value for key, value in keys.items() if value is not None},
+                           var_options=options_of('become', become, variables, names))
+        plugin.set_become_plugin(become)
+    return plugin
+
+
 def set_options(plugin, keys, variables):
     from ansible.errors import AnsibleError
 
@@ -142,8 +180,11 @@ class Told(object):
             way = getattr(plugin._connection, '_rplay', None)
             if way is None:
                 # The plugin has made a connection of its own.
-                return told.own(plugin, module_name=module_name, module_args=module_args, task_vars=task_vars,
-                                persist_files=persist_files, wrap_async=wrap_async, **more)
+                result = told.own(plugin, module_name=module_name, module_args=module_args, task_vars=task_vars,
+                                  persist_files=persist_files, wrap_async=wrap_async, **more)
+                for name in CONTROLS:
+                    result.pop(name, None)
+                return result
             return told.execute(way, plugin, module_name, module_args, wrap_async)
 
         base._execute_module = execute
@@ -155,6 +196,8 @@ class Told(object):
         answer = way.ask('module', name=text(name or task.action), args=way.call.encoded(args),
                          check=bool(task.check_mode), diff=bool(task.diff), background=bool(wrap_async))
         result = way.call.decoded(answer)
+        for name in CONTROLS:
+            result.pop(name, None)
         result['_ansible_parsed'] = True
         result.setdefault('changed', False)
         return result
@@ -254,7 +297,8 @@ def run(host, name, args, task, connection, folders, role, verbosity):
         if task['delegate_to']:
             theirs = values.Fetched(call, ['ansible_delegated_vars', task['delegate_to']])
         context = context_of(given, connection, theirs, verbosity)
-        way = connected(call, connection, given, context, theirs)
+        reach = reached if connection['own'] else connected
+        way = reach(call, connection, given, context, theirs)
         plugin = call.world.loader.action_loader.get(
             name, task=given, connection=way, play_context=context, loader=call.world.data,
             templar=call.templates.templar(call.world.data, variables), shared_loader_obj=call.world.loader)
@@ -264,6 +308,8 @@ def run(host, name, args, task, connection, folders, role, verbosity):
             result = plugin.run(task_vars=variables)
         finally:
             plugin.cleanup()
+            if connection['own']:
+                way.close()
     except Wrong:
         raise
     except Exception as error:

@@ -26,11 +26,14 @@ use crate::limits;
 const PROGRAM: &str = include_str!("host.py");
 
 /// Further files of the program, by name. Operations of a part are called `PART.NAME`; it is loaded with the first.
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 7] = [
     ("versions", include_str!("versions.py")),
     ("inventory", include_str!("inventory.py")),
+    ("vars", include_str!("vars.py")),
     ("values", include_str!("values.py")),
     ("actions", include_str!("actions.py")),
+    ("becoming", include_str!("becoming.py")),
+    ("facts", include_str!("facts.py")),
 ];
 
 /// Maximum size of a message in bytes.

@@ -16,6 +16,9 @@ from __main__ import Wrong
 # What every host gets from where it is added; the controller knows these itself.
 OWN = ('inventory_hostname', 'inventory_hostname_short', 'inventory_file', 'inventory_dir')
 LOCK = threading.Lock()
+KEPT = []
+# Folders whose plugins are known.
+FOLDERS = []
 
 
 class Words(object):
@@ -45,6 +48,13 @@ class Words(object):
         return found
 
 
+def words():
+    """The one that keeps what is displayed."""
+    if not KEPT:
+        KEPT.append(Words())
+    return KEPT[0]
+
+
 def ready(folders):
     """The collection loader, and plugins beside playbooks."""
     from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
@@ -54,7 +64,9 @@ def ready(folders):
         init_plugin_loader()
     AnsibleCollectionConfig.playbook_paths = folders
     for folder in folders:
-        add_all_plugin_dirs(folder)
+        if folder not in FOLDERS:
+            FOLDERS.append(folder)
+            add_all_plugin_dirs(folder)
 
 
 def parse(host, source, folders, secrets, groups, hosts, processed, cache):
@@ -71,9 +83,9 @@ def read(versions, source, folders, secrets, groups, hosts, processed, cache):
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
 
-    words = Words()
+    told = words()
     ready(folders)
-    words.take()
+    told.take()
     loader = DataLoader()
     versions.set_passwords(loader, [(name, base64.b64decode(secret)) for name, secret in secrets])
     manager = InventoryManager(loader=loader, sources=None, parse=False)
@@ -82,12 +94,12 @@ def read(versions, source, folders, secrets, groups, hosts, processed, cache):
     data.processed_sources.extend(processed)
     before = {id(entity): dict(entity.vars) for entity in list(data.groups.values()) + list(data.hosts.values())}
     # What there is to say of the names so far was said by the controller.
-    words.take()
+    told.take()
     try:
         parsed = manager.parse_source(source, cache=cache)
     except AnsibleError as error:
         # The settings make it an error that a source is not to be understood; why was said before.
-        return {'parsed': False, 'warnings': words.take() or [str(error)]}
+        return {'parsed': False, 'warnings': told.take() or [str(error)]}
     return {
         'parsed': bool(parsed),
         'groups': [
@@ -101,7 +113,7 @@ def read(versions, source, folders, secrets, groups, hosts, processed, cache):
             for group in data.groups.values()
         ],
         'hosts': [{'name': host.name, 'vars': changed(host, before, versions)} for host in data.hosts.values()],
-        'warnings': words.take(),
+        'warnings': told.take(),
     }
 
 

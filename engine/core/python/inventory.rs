@@ -1,4 +1,4 @@
-//! Sources of inventories, read by plugins in the plugin host.
+//! Inventory and vars plugins, run in a plugin host.
 
 use std::{
     fmt,
@@ -6,6 +6,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use parking_lot::{Mutex, RwLock};
 use serde_json::{Value as Json, json};
 
 use super::{CoreError, Pythons};
@@ -14,48 +15,109 @@ use crate::{
     vault::Vault,
 };
 
-/// Reads sources with the plugins of the ansible-core that is installed, of collections, and of folders
-/// `inventory_plugins`. Its host is one of its own, which starts with the first source that needs it.
+/// Runs inventory and vars plugins of the ansible-core that is installed, of collections, and of directories
+/// `inventory_plugins` and `vars_plugins`. Its host is one of its own, since it gets the vault's passwords; it starts with
+/// the first plugin that is needed.
 pub struct InventoryPlugins {
     pythons: Pythons,
-    /// Folders that may hold `inventory_plugins` and `collections`.
-    folders: Vec<PathBuf>,
+    /// Folders that may hold directories with plugins, and `collections`: those of the playbooks, then of roles.
+    folders: RwLock<Vec<PathBuf>>,
     /// Whether plugins may answer from their caches.
     cache: bool,
+    vars: VarsSettings,
+    /// Whether there may be vars plugins, once that was looked for.
+    have_vars: Mutex<Option<bool>>,
+}
+
+/// What the settings say of vars plugins.
+#[derive(Clone, Debug, Default)]
+pub struct VarsSettings {
+    /// Directories with plugins.
+    pub directories: Vec<PathBuf>,
+    /// The plugins to be used that must be named (VARIABLE_PLUGINS_ENABLED).
+    pub enabled: Vec<String>,
 }
 
 impl InventoryPlugins {
-    /// `named` is the interpreter that the settings name. `folders`, those of the playbooks, may hold
-    /// `inventory_plugins` and `collections`. Without `cache`, plugins are to read everything anew.
-    pub fn new(named: Option<PathBuf>, folders: Vec<PathBuf>, cache: bool) -> Self {
-        // The folder of `site.yml` is the one at hand.
-        let absolute = |folder: PathBuf| match folder.as_os_str().is_empty() {
-            true => std::env::current_dir().unwrap_or(folder),
-            false => std::path::absolute(&folder).unwrap_or(folder),
-        };
-        let folders = folders.into_iter().map(absolute).collect();
-        InventoryPlugins { pythons: Pythons::new(named), folders, cache }
+    /// `named` is the interpreter that the settings name. `folders`, those of the playbooks, may hold directories with
+    /// plugins and `collections`. Without `cache`, plugins read everything again.
+    pub fn new(named: Option<PathBuf>, folders: Vec<PathBuf>, cache: bool, vars: VarsSettings) -> Self {
+        let folders = RwLock::new(folders.iter().map(|folder| full(folder)).collect());
+        InventoryPlugins { pythons: Pythons::new(named), folders, cache, vars, have_vars: Mutex::default() }
+    }
+
+    /// Sends a request to the plugin host, with what it needs for all of them.
+    fn request(&self, op: &str, mut with: Json, vault: &Vault) -> Result<Json, PluginsError> {
+        if let Err(error) = self.pythons.core() {
+            return Err(PluginsError::Unavailable { why: error.to_string(), help: CoreError::help() });
+        }
+        if op != "vars.get" {
+            let secrets: Vec<Json> =
+                vault.passwords().map(|(id, password)| json!([id, BASE64_STANDARD.encode(password)])).collect();
+            with["folders"] = self.folders.read().iter().map(|folder: &PathBuf| text(folder)).collect();
+            with["secrets"] = Json::from(secrets);
+        }
+        self.pythons.ask(op, with).map_err(|error| PluginsError::Failed(error.to_string()))
     }
 }
 
 impl fmt::Debug for InventoryPlugins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InventoryPlugins({:?})", self.folders)
+        write!(f, "InventoryPlugins({:?})", self.folders.read())
     }
 }
 
 impl Plugins for InventoryPlugins {
     fn parse(&self, source: &str, mut known: Json, vault: &Vault) -> Result<Json, PluginsError> {
-        if let Err(error) = self.pythons.core() {
-            return Err(PluginsError::Unavailable { why: error.to_string(), help: CoreError::help() });
-        }
-        let secrets: Vec<Json> =
-            vault.passwords().map(|(id, password)| json!([id, BASE64_STANDARD.encode(password)])).collect();
         known["source"] = Json::from(source);
-        known["folders"] = self.folders.iter().map(|folder: &PathBuf| text(folder)).collect();
-        known["secrets"] = Json::from(secrets);
         known["cache"] = Json::from(self.cache);
-        self.pythons.ask("inventory.parse", known).map_err(|error| PluginsError::Failed(error.to_string()))
+        self.request("inventory.parse", known, vault)
+    }
+
+    fn have_vars(&self) -> bool {
+        *self.have_vars.lock().get_or_insert_with(|| self.look_for_vars())
+    }
+
+    fn add_folder(&self, folder: &Path) -> bool {
+        let folder = full(folder);
+        let mut folders = self.folders.write();
+        let is_new = !folders.contains(&folder) && holds_python(&folder.join("vars_plugins"));
+        if is_new {
+            folders.push(folder);
+            *self.have_vars.lock() = None;
+        }
+        is_new
+    }
+
+    fn ask(&self, op: &str, with: Json, vault: &Vault) -> Result<Json, PluginsError> {
+        self.request(op, with, vault)
+    }
+}
+
+impl InventoryPlugins {
+    fn look_for_vars(&self) -> bool {
+        let native = |name: &String| matches!(name.as_str(), "host_group_vars" | "ansible.builtin.host_group_vars");
+        !self.vars.enabled.iter().all(native)
+            || self.vars.directories.iter().any(|folder| holds_python(folder))
+            || self.folders.read().iter().any(|folder| holds_python(&folder.join("vars_plugins")))
+    }
+}
+
+/// Whether a directory has files in Python, which may be in directories of it, as deep as ansible-core looks.
+fn holds_python(folder: &Path) -> bool {
+    fn down_to(levels: u8, folder: &Path) -> bool {
+        let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let is_python = |path: &Path| path.extension().is_some_and(|end| end == "py");
+        paths.into_iter().any(|path| is_python(&path) || levels > 0 && path.is_dir() && down_to(levels - 1, &path))
+    }
+    down_to(2, folder)
+}
+
+/// The directory of `site.yml` is the current one.
+fn full(folder: &Path) -> PathBuf {
+    match folder.as_os_str().is_empty() {
+        true => std::env::current_dir().unwrap_or_default(),
+        false => std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
     }
 }
 

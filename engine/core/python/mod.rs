@@ -14,4 +14,4 @@ pub const CALLBACKS: (&str, &str) = (include_str!("events.py"), include_str!("ve
 pub use cache::{Cache, Stamp};
 pub use core::{Core, CoreError, Pythons, Repeat};
 pub use host::{HostError, PluginHost, Serve};
-pub use inventory::InventoryPlugins;
+pub use inventory::{InventoryPlugins, VarsSettings};

@@ -323,6 +323,49 @@ class Before219(object):
         display.deprecated = lambda msg, *more, **named: tell('deprecated', str(msg))
 
 
+def vars_plugins():
+    """Vars plugins in the order in which ansible-core asks them."""
+    from ansible.plugins.loader import vars_loader
+    from ansible.vars import plugins
+
+    if vars_loader._paths is None:
+        plugins._prime_vars_loader()
+    for name in list(vars_loader._plugin_instance_cache):
+        plugin = vars_loader.get(name)
+        if plugin is not None:
+            yield plugin
+
+
+def plugin_name(plugin):
+    return getattr(plugin, 'ansible_name', None) or plugin._load_name
+
+
+def is_host_group_vars(plugin):
+    return plugin_name(plugin) in ('host_group_vars', 'ansible.builtin.host_group_vars') and os.path.dirname(
+        os.path.abspath(plugin._original_path)).endswith(os.path.join('ansible', 'plugins', 'vars'))
+
+
+def vars_plugin_runs(plugin, stage):
+    from ansible.vars import plugins
+
+    return plugins._plugin_should_run(plugin, stage)
+
+
+def vars_of_plugin(loader, plugin, path, entities):
+    from ansible.vars import plugins
+
+    return plugins.get_plugin_vars(loader, plugin, path, entities)
+
+
+def failure(error):
+    """The causes of an error as one sentence."""
+    try:
+        from ansible._internal._errors import _error_utils
+    except ImportError:
+        return str(error) or type(error).__name__
+    return _error_utils.format_exception_message(error)
+
+
 def version_info():
     """What the variable `ansible_version` is made of."""
     from ansible.cli import CLI

@@ -4,10 +4,11 @@
 //! leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
 //!
 //! Order, each file using only those before it: `options`, `reads`, `shorthand`, `conditions`, `scope/names`,
-//! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`, `state/run`,
+//! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`,
+//! `state/json_facts`, `state/fact_cache`, `state/run`,
 //! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
 //! `connection/target`, `lookahead/rules`, `task/iteration`, `task/external`, `task/diffs`, `task/module_result`,
-//! `task/plugin`, `task/arguments`, `task/refusal`, `task/prepare`, `task/invocation`, `task/evaluated`,
+//! `task/plugin_effects`, `task/plugin`, `task/arguments`, `task/refusal`, `task/prepare`, `task/invocation`, `task/evaluated`,
 //! `task/register`, `task/task_run`, `task/evaluate`, `task/handlers`, `task/failure`, `task/commit`,
 //! `lookahead/continuation`, `lookahead/interference`, `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`,
 //! `dispatch/pipeline`, `lookahead/stop`, `lookahead/look_ahead`, `dispatch/parcel`, `dispatch/outbox`,
@@ -34,7 +35,7 @@ mod steering;
 mod task;
 mod walk;
 
-pub use options::{Defaults, MethodDefaults, Options};
+pub use options::{Defaults, FactCaching, MethodDefaults, Options};
 pub use plays::{
     definitions::{Setter, Viewpoint},
     preflight::RunError,

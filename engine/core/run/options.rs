@@ -31,6 +31,8 @@ pub struct Options {
     pub gather: bool,
     /// `smart`: facts that an earlier play gathered are not gathered again.
     pub keep_facts: bool,
+    /// Where facts are kept between runs, if anywhere.
+    pub fact_caching: Option<FactCaching>,
     pub any_errors_fatal: bool,
     /// The play does not see the variables of its roles.
     pub private_role_vars: bool,
@@ -73,6 +75,7 @@ impl Default for Options {
             start_at: None,
             gather: true,
             keep_facts: false,
+            fact_caching: None,
             private_role_vars: false,
             any_errors_fatal: false,
             no_log: false,
@@ -91,6 +94,21 @@ impl Default for Options {
             lenience: vec![Lenience::EmbeddedTemplates],
         }
     }
+}
+
+/// Where facts are kept between runs.
+#[derive(Clone, Debug)]
+pub struct FactCaching {
+    /// `jsonfile`, which is native, or the name of a cache plugin in Python, which reads its settings itself.
+    pub plugin: String,
+    /// The directory of `jsonfile`.
+    pub directory: Option<PathBuf>,
+    /// What the names of its files begin with.
+    pub prefix: String,
+    /// Seconds after which cached facts are no longer used; 0 for never.
+    pub timeout: u32,
+    /// Whether cached facts are removed before the first play.
+    pub flush: bool,
 }
 
 /// Defaults for what neither a variable nor a keyword sets.

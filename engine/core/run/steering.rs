@@ -15,6 +15,9 @@ use indexmap::IndexMap;
 
 use crate::{run::scope::names, template, vars::Value};
 
+/// The fact that says that all facts of a host were gathered.
+pub(crate) const GATHERED: &str = "_ansible_facts_gathered";
+
 /// A setting made by variables, with its names; the first one that is set wins.
 #[derive(Clone, Copy)]
 pub(crate) struct Steering(&'static [&'static str]);

@@ -26,4 +26,4 @@ pub use merging::HashBehaviour;
 pub use minijinja::Value;
 pub use omit::{is_omit, omit};
 pub use plugins::{PluginError, PluginKind};
-pub use scope::{Layer, Lenience, Magic, Outside, PluginCall, Plugins, Scope};
+pub use scope::{BecomeCall, Layer, Lenience, Magic, Outside, PluginCall, Plugins, Scope};

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use indexmap::{IndexMap, IndexSet};
 use minijinja::Value;
+use rplay_contract::wire::Become;
 
 use super::{HashBehaviour, Lazy, PluginError, PluginKind};
 use crate::source::Span;
@@ -113,6 +114,18 @@ pub struct PluginCall<'a> {
     pub at: &'a Span,
 }
 
+/// A task becomes another user by a plugin.
+#[derive(Clone, Copy)]
+pub struct BecomeCall<'a> {
+    pub method: &'a str,
+    /// The task's keywords: name and value.
+    pub keywords: &'a [(&'a str, Option<String>)],
+    /// The password, if no variable sets one.
+    pub password: Option<&'a str>,
+    /// The variables that it may read.
+    pub scope: &'a Arc<Scope>,
+}
+
 /// What finds and calls plugins that are not native.
 pub trait Plugins: Send + Sync {
     /// Whether a name that is native leads to a plugin of the user's, which comes before it. Cheap where there is none.
@@ -123,6 +136,15 @@ pub trait Plugins: Send + Sync {
     /// # Errors
     /// There is none, or it fails.
     fn call(&self, call: &PluginCall<'_>) -> Result<Value, PluginError>;
+
+    /// Whether a native become method leads to a plugin of the user's.
+    fn replaces_become(&self, method: &str) -> bool;
+
+    /// How a become plugin starts an agent as another user; `None` if there is no such plugin.
+    ///
+    /// # Errors
+    /// It fails, or there is no ansible-core.
+    fn becoming(&self, call: &BecomeCall<'_>) -> Result<Option<Become>, String>;
 }
 
 /// The variables that one host sees in one task. Cheap to create: layers are shared, never copied.

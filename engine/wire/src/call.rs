@@ -84,7 +84,25 @@ pub struct Become {
     pub password: Option<String>,
     /// The folder in which the program starts.
     pub chdir: Option<String>,
+    /// How a become plugin does it, instead of a method that the agent knows.
+    pub plugin: Option<BecomePlugin>,
 }
+
+/// What a become plugin of the controller made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BecomePlugin {
+    /// A command for `/bin/sh`, in which [`AGENT_PATH`] stands for the path of the agent's executable.
+    pub command: String,
+    /// The prompt at which the password is wanted.
+    pub prompt: Option<String>,
+    /// What the program says when the password is wrong.
+    pub failed: Vec<String>,
+    /// What it says when it wants a password and gets none.
+    pub missing: Vec<String>,
+}
+
+/// The word in [`BecomePlugin::command`] that the agent replaces by its path.
+pub const AGENT_PATH: &str = "RPLAY_AGENT_PATH";
 
 impl std::fmt::Debug for Become {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -18,7 +18,7 @@ mod text;
 mod value;
 
 pub use bounds::MAX_DEPTH;
-pub use call::{Background, Batch, Become, Call, Mode, Reply, Request, Stage};
+pub use call::{AGENT_PATH, Background, Batch, Become, BecomePlugin, Call, Mode, Reply, Request, Stage};
 pub use frame::{
     FrameError, MARKER, MAX_FRAME, MAX_REPLY, decode, decode_at_most, encode, read_frame, read_reply, write_frame,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rplay_contract::wire::Become;
 
 use crate::{
+    link::Secret,
     plan::Settings,
     run::{
         conditions,
@@ -13,7 +14,7 @@ use crate::{
         steering,
     },
     template::TemplateError,
-    vars::Scope,
+    vars::{BecomeCall, Scope},
 };
 
 /// The variables of a become plugin.
@@ -80,8 +81,11 @@ pub(crate) fn become_user(
     let method = pick(steering::BECOME_METHOD, conditions::BECOME_METHOD, defaults.become_method.as_ref())?;
     let method = method.unwrap_or_else(|| "sudo".to_owned());
     let short = COLLECTIONS.iter().find_map(|collection| method.strip_prefix(collection)).unwrap_or(&method);
-    let Some((method, own_names)) = METHODS.iter().find(|(known, _)| *known == short) else {
-        return Err(ConnectionError::UnknownMethod { method });
+    let native = METHODS.iter().find(|(known, _)| *known == short);
+    let plugins = scope.magic.plugins();
+    let replaced = plugins.is_some_and(|plugins| plugins.replaces_become(&method));
+    let Some((method, own_names)) = native.filter(|_| !replaced) else {
+        return by_plugin(method, settings, scope, variables, defaults).map(Some);
     };
     let own = defaults.methods.get(method);
     let setting = |field: fn(&MethodDefaults) -> Option<&String>| own.and_then(field);
@@ -100,7 +104,39 @@ pub(crate) fn become_user(
         "sudo" => word(steering::SUDO_CHDIR, variables)?.or_else(|| own.and_then(|own| own.chdir.clone())),
         _ => None,
     };
-    Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password, chdir }))
+    Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password, chdir, plugin: None }))
+}
+
+/// A become plugin in Python says how; it reads its variables itself.
+fn by_plugin(
+    method: String,
+    settings: &Settings,
+    scope: &Arc<Scope>,
+    variables: &Arc<Scope>,
+    defaults: &Defaults,
+) -> Result<Become, ConnectionError> {
+    // ansible-core's `runas` is for Windows.
+    let windows = ["runas", "ansible.builtin.runas", "ansible.legacy.runas"].contains(&method.as_str());
+    let Some(plugins) = scope.magic.plugins().filter(|_| !windows) else {
+        return Err(ConnectionError::UnknownMethod { method });
+    };
+    let keyword = |keyword, default: Option<&String>| {
+        conditions::text(keyword, settings, scope).map(|found| found.or_else(|| default.cloned()))
+    };
+    // Nobody in particular is left to the plugin's own settings.
+    let user = defaults.become_user.as_ref().filter(|user| *user != "root");
+    let keywords = [
+        ("become_user", keyword(conditions::BECOME_USER, user)?),
+        ("become_exe", keyword(conditions::BECOME_EXE, None)?),
+        ("become_flags", keyword(conditions::BECOME_FLAGS, None)?),
+    ];
+    let password = defaults.become_password.as_ref().map(Secret::reveal);
+    let call = BecomeCall { method: &method, keywords: &keywords, password, scope: variables };
+    match plugins.becoming(&call) {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(ConnectionError::UnknownMethod { method }),
+        Err(why) => Err(ConnectionError::FailedMethod { method, why }),
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +172,7 @@ mod tests {
                 flags: Some("-f".into()),
                 password: Some("p".into()),
                 chdir: None,
+                plugin: None,
             };
             assert_eq!(found, wanted, "{method}");
             // Variables of other methods do not apply.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use rplay_contract::system::expand;
 
 use crate::{
-    link::{Connection, Container, Secret, SshOptions, Target},
+    link::{Connection, Container, PluginConnection, Secret, SshOptions, Target},
     plan::Settings,
     run::{
         conditions,
@@ -99,7 +99,7 @@ pub(crate) fn target(
             ssh.retries = retries.unwrap_or(defaults.retries);
             Connection::Ssh(ssh)
         }
-        _ => return Err(ConnectionError::UnknownConnection { kind, host: name.to_string() }),
+        _ => Connection::Plugin(PluginConnection { kind, host, user }),
     };
     Ok(Target { name: name.to_string(), connection })
 }
@@ -159,14 +159,23 @@ mod tests {
         assert_eq!(ssh(&[("ansible_ssh_pkcs11_provider", "/p.so")]).args[4..], ["-o", "PKCS11Provider=/p.so"]);
     }
 
+    /// A plugin of another collection is another one.
+    #[test]
+    fn what_is_not_native_is_a_plugin() {
+        for (kind, is_native) in [("docker", true), ("community.docker.docker", true), ("my.own.local", false)] {
+            let scope = scope(&[("ansible_connection", kind), ("ansible_user", "u")]);
+            let found = target(&"name".into(), None, &scope, &scope, &Defaults::default()).unwrap().connection;
+            let plugin = PluginConnection { kind: kind.into(), host: "name".into(), user: Some("u".into()) };
+            assert_eq!(found != Connection::Plugin(plugin), is_native, "{kind}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_understood_is_refused() {
         let refused = |vars: &[(&str, &str)]| {
             let scope = scope(vars);
             target(&"name".into(), None, &scope, &scope, &Defaults::default()).unwrap_err().to_string()
         };
-        assert!(refused(&[("ansible_connection", "my.own.local")]).contains("'my.own.local' of name"));
-        assert!(refused(&[("ansible_connection", "nosuch")]).contains("'nosuch' of name is not supported"));
         assert!(refused(&[("ansible_ssh_port", "x")]).contains("port 'x'"));
         assert!(refused(&[("ansible_ssh_timeout", "x")]).contains("not a whole number of seconds"));
         assert!(refused(&[("ansible_ssh_host_key_checking", "x")]).contains("not a boolean"));

@@ -41,10 +41,15 @@ pub(crate) const NOT_FOLLOWED: &[&str] = &[
 pub(crate) enum ConnectionError {
     #[error(transparent)]
     Template(#[from] TemplateError),
-    #[error("the connection type '{kind}' of {host} is not supported; use ssh, local, docker or podman")]
-    UnknownConnection { kind: String, host: String },
+    #[error(
+        "the connection type '{kind}' of {host} is not supported; use ssh, local, docker or podman. Other ones need \
+         ansible-core on the controller: {why}"
+    )]
+    NoPlugin { kind: String, host: String, why: String },
     #[error("Invalid become method specified, could not find matching plugin: '{method}'. Use sudo, su or doas.")]
     UnknownMethod { method: String },
+    #[error("the become method '{method}' cannot be used: {why}")]
+    FailedMethod { method: String, why: String },
     #[error("the variable `{name}` of {host} is '{text}', which is {wanted}")]
     WrongVariable { name: &'static str, text: String, host: String, wanted: &'static str },
     #[error("`rplay_max_output` is '{0}', which is not a number of bytes from 1 to 128M")]

@@ -14,6 +14,7 @@ use crate::{
     actions::{self, After, TaskResult, entries},
     event::{Event, Status},
     panics,
+    plan::Action,
     run::{
         dispatch::{
             host_task::HostTask,
@@ -34,6 +35,7 @@ use crate::{
         task::{
             evaluate, invocation,
             iteration::Attempt,
+            plugin_effects::take_effects,
             prepare::{Prepared, Ready},
             task_run::TaskRun,
         },
@@ -147,7 +149,10 @@ impl<'r> Executor<'r> {
         match signal {
             Signal::Answered { host_task, iteration, outcome, after, delegated } => {
                 self.host_tasks[host_task].spent += Duration::from_micros(outcome.micros);
-                let answer = actions::finish(after, TaskResult::from_outcome(outcome));
+                let mut answer = actions::finish(after, TaskResult::from_outcome(outcome));
+                if matches!(self.task.task.action, Action::Plugin(_)) {
+                    take_effects(&mut answer);
+                }
                 self.evaluate(host_task, iteration, answer, delegated);
             }
             Signal::Idle => self.active -= 1,

@@ -128,6 +128,10 @@ impl HostTask {
             host_task.together = false;
             host_task.ready.clear();
         }
+        if host_task.calls().any(|prepared| prepared.plugin.is_some()) {
+            // A plugin is called for each item.
+            host_task.together = false;
+        }
         host_task.ready.resize_with(host_task.iterations.len(), || None);
         if run.options.invocations {
             host_task.invocations = host_task.ready.iter().map(|ready| invocation::of(ready.as_ref()?)).collect();

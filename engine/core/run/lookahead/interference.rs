@@ -111,6 +111,8 @@ impl Interference {
                 Connection::Local => "localhost",
                 Connection::Ssh(ssh) => ssh.host.as_str(),
                 Connection::Container(container) => container.name.as_str(),
+                // Each call goes to the plugin on its own.
+                Connection::Plugin(_) => return None,
             };
             let port = match &target.connection {
                 Connection::Ssh(ssh) => ssh.port,

@@ -27,6 +27,7 @@ use crate::{
 impl Run {
     /// Runs a play. Returns false if no other play may follow.
     pub(crate) fn play(self: &Arc<Self>, play: &Arc<Play>) -> Result<bool, Problems> {
+        self.ask_vars_plugins_again(play);
         // The play's own keywords may read the answers.
         let prompted = self.prompted(play, &self.scope_of_play(&Arc::new(PlayRun::of(play))))?;
         let scope = self.scope_of_play(&Arc::new(PlayRun { prompted: prompted.clone(), ..PlayRun::of(play) }));

@@ -19,6 +19,7 @@ impl Run {
     /// no host has been touched.
     pub fn playbooks(self: &Arc<Self>, playbooks: &[(PathBuf, Vec<Arc<Play>>)]) -> Result<Recap, RunError> {
         let all: Vec<&Arc<Play>> = playbooks.iter().flat_map(|(_, plays)| plays).collect();
+        self.flush_fact_cache();
         self.preflight(&all)?;
         let mut result = Ok(());
         'all: for (path, plays) in playbooks {

@@ -17,6 +17,9 @@ use crate::{
 /// Strategies by their names in playbooks.
 const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
 
+/// A strategy plugin drives ansible-core's own workers, which rplay does not have.
+const NO_PLUGINS: &str = "strategy plugins are not supported; use linear, free or host_pinned";
+
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum StrategyError {
     #[error("Invalid play strategy specified: {name}")]
@@ -29,7 +32,7 @@ enum StrategyError {
         help: Option<String>,
     },
     #[error("Invalid play strategy specified: {name}")]
-    #[diagnostic(help("set `strategy` to linear, free or host_pinned"))]
+    #[diagnostic(help("the setting `strategy`: {NO_PLUGINS}"))]
     StrategySetting { name: String },
 }
 
@@ -48,7 +51,7 @@ impl Run {
         let name = text_of(&rendered(field, &self.scope_of_play(&Arc::new(base)), "strategy")?);
         known(&name).ok_or_else(|| {
             let help = nearest(&name, STRATEGIES).map(|meant| format!("did you mean `{meant}`?"));
-            let help = help.or_else(|| Some("use linear, free or host_pinned".to_owned()));
+            let help = help.or_else(|| Some(NO_PLUGINS.to_owned()));
             StrategyError::Strategy { name, at: field.span.clone(), help }.into()
         })
     }

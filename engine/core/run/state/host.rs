@@ -14,7 +14,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use crate::{
     actions::entries,
     link::Secret,
-    run::steering,
+    run::steering::{self, GATHERED},
     source::{Problems, one_line},
     vars::{Layer, Lazy, Value, mapping},
 };
@@ -156,6 +156,18 @@ impl HostState {
         let (variables, refused) = steering::from_host(&facts, prefixed);
         self.keep_facts(variables, facts, prefixed);
         self.refuse(refused)
+    }
+
+    /// Adds facts of an earlier run, by the names of their variables. As with those of a host, only permitted names
+    /// become variables.
+    pub(crate) fn recall_facts(&self, facts: IndexMap<Arc<str>, Value>) {
+        if facts.is_empty() {
+            return;
+        }
+        let complete = facts.get(GATHERED).is_some_and(Value::is_true);
+        let (variables, _) = steering::from_host(&facts, false);
+        self.keep_facts(variables, facts, false);
+        self.set_gathered(complete);
     }
 
     /// Records names that the host may not set, and returns the new ones.

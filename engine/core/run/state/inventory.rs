@@ -1,9 +1,13 @@
 //! Changes of the inventory during a run.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     inventory::Inventory,
+    plan::Play,
     run::state::{addition::Addition, host::HostState, play::PlayRun, run::Run},
     source::Problems,
 };
@@ -23,6 +27,21 @@ impl Run {
             match self.inventory_layers(&host.name, playbook_dir) {
                 Ok(layers) => host.set_inventory(layers),
                 Err(problems) => host.set_broken(&problems),
+            }
+        }
+    }
+
+    /// Vars plugins may have other answers in each play, and the play's roles may bring further plugins.
+    pub(crate) fn ask_vars_plugins_again(&self, play: &Play) {
+        let folders: Vec<PathBuf> = play.roles.iter().map(|role| role.path.clone()).collect();
+        let mut inventory = self.inventory.write();
+        inventory.ask_vars_plugins_again(&folders);
+        let asks = inventory.asks_vars_plugins();
+        drop(inventory);
+        if asks {
+            self.refresh_layers(&play.folder);
+            for warning in self.inventory().take_warnings_of_plugins() {
+                self.warn(warning, None);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::Path,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
@@ -22,6 +22,7 @@ use crate::{
         options::Options,
         state::{
             addition::Addition,
+            fact_cache::FactCache,
             host::HostState,
             losses::{Losses, PlayResult},
             play::PlayRun,
@@ -52,6 +53,8 @@ pub struct Run {
     /// Whether `--start-at-task` has not reached its task yet.
     pub(crate) waiting: AtomicBool,
     pub(crate) begun: Instant,
+    /// Opened when first used.
+    cache: OnceLock<Option<FactCache>>,
     /// Warnings that were already shown, with their locations.
     pub(crate) warned: Mutex<HashSet<(String, String)>>,
 }
@@ -85,6 +88,7 @@ impl Run {
             next_key: AtomicU64::new(1),
             waiting,
             begun: Instant::now(),
+            cache: OnceLock::new(),
             warned: Mutex::default(),
         })
     }
@@ -129,6 +133,7 @@ impl Run {
             Ok(layers) => HostState::new(name.into(), layers).with_password(self.options.connection.password.as_ref()),
             Err(problems) => HostState::broken(name.into(), &problems),
         };
+        self.recall_facts(&host);
         let host = Arc::new(host);
         Some(self.hosts.lock().entry(name.into()).or_insert(host).clone())
     }
@@ -136,9 +141,57 @@ impl Run {
     /// The host that a task is delegated to. If no source names it, its name is its address.
     pub(crate) fn host_or_ad_hoc(&self, name: &str, play: &PlayRun) -> Arc<HostState> {
         self.host(name, play).unwrap_or_else(|| {
-            let host = Arc::new(HostState::new(name.into(), Vec::new()));
+            let host = HostState::new(name.into(), Vec::new());
+            self.recall_facts(&host);
+            let host = Arc::new(host);
             self.hosts.lock().entry(name.into()).or_insert(host).clone()
         })
+    }
+
+    /// Where facts are kept between runs, if they are. A cache that cannot be used gives a warning.
+    fn fact_cache(&self) -> Option<&FactCache> {
+        let settings = self.options.fact_caching.as_ref()?;
+        let open = || FactCache::open(settings, &self.resolver.project).map_err(|why| self.warn(why, None)).ok();
+        self.cache.get_or_init(open).as_ref()
+    }
+
+    fn recall_facts(&self, host: &HostState) {
+        let Some(cache) = self.fact_cache() else { return };
+        match cache.recall(&host.name) {
+            Ok(facts) => host.recall_facts(facts),
+            Err(why) => self.warn(why, None),
+        }
+    }
+
+    /// Keeps facts for later runs, by the names of their variables.
+    pub(crate) fn cache_facts(&self, host: &Arc<str>, facts: impl IntoIterator<Item = (Arc<str>, Value)>) {
+        if let Some(Err(why)) = self.fact_cache().map(|cache| cache.add(host, facts)) {
+            self.warn(why, None);
+        }
+    }
+
+    /// Removes facts, also those that were kept for later runs.
+    pub(crate) fn clear_facts(&self, host: &HostState) {
+        host.clear_facts();
+        self.uncache_facts(&host.name);
+    }
+
+    fn uncache_facts(&self, host: &Arc<str>) {
+        if let Some(Err(why)) = self.fact_cache().map(|cache| cache.forget(host)) {
+            self.warn(why, None);
+        }
+    }
+
+    /// `--flush-cache`: removes the cached facts of all hosts that the run may reach.
+    pub(crate) fn flush_fact_cache(&self) {
+        if !self.options.fact_caching.as_ref().is_some_and(|cache| cache.flush) {
+            return;
+        }
+        let names: Vec<Arc<str>> = match &self.options.allowed {
+            Some(allowed) => allowed.hosts.to_vec(),
+            None => self.inventory().hosts().map(|host| host.name.clone()).collect(),
+        };
+        names.iter().for_each(|name| self.uncache_facts(name));
     }
 
     /// The variable `groups`.

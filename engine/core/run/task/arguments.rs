@@ -36,7 +36,7 @@ impl Run {
         for field in &task.settings.module_defaults {
             let defaults = template::render(&field.value, scope)?;
             for (name, values) in actions::entries(&defaults) {
-                if self.resolver.project.has_defaults(&name, &task.action) {
+                if self.resolver.project.has_defaults(&name, &task.action, &task.settings.collections) {
                     args.extend(actions::entries(&values));
                 }
             }
@@ -107,7 +107,9 @@ impl Run {
             let defaults = template::render(&field.value, scope)?;
             for (name, values) in actions::entries(&defaults) {
                 let meant = candidates.iter().find(|candidate| {
-                    known(candidate).is_some_and(|action| self.resolver.project.has_defaults(&name, &action))
+                    known(candidate).is_some_and(|action| {
+                        self.resolver.project.has_defaults(&name, &action, &task.settings.collections)
+                    })
                 });
                 if let Some(meant) = meant {
                     found.push((meant, actions::entries(&values).into_iter().collect()));

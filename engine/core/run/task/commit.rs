@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use indexmap::IndexMap;
+
 use crate::{
     actions::{Effect, text_of},
     event::{Event, Status},
@@ -13,7 +15,7 @@ use crate::{
         conditions,
         shorthand::data,
         state::{addition::Addition, host::HostState, play::HostExit, run::Run},
-        steering,
+        steering::{self, GATHERED},
         task::{
             evaluated::{CENSORED, Evaluated},
             task_run::TaskRun,
@@ -48,17 +50,27 @@ impl Run {
                 Effect::SetFacts { vars, cacheable } => {
                     if cacheable {
                         let facts = vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?)));
-                        target.add_facts(facts.collect());
+                        let facts: IndexMap<_, _> = facts.collect();
+                        self.cache_facts(&target.name, facts.clone());
+                        target.add_facts(facts);
                     }
                     target.set(vars);
                 }
                 Effect::Facts(facts) => {
                     brings_facts = true;
-                    let gathered = task.task.action.traits().gathers;
-                    let refused = match task.task.action.traits().brings_facts {
-                        true => target.add_facts_from_host(facts.into_entries(), gathered),
+                    let traits = task.task.action.traits();
+                    let (gathered, facts) = (traits.gathers, facts.into_entries());
+                    if self.options.fact_caching.is_some() && traits.brings_facts {
+                        let complete =
+                            (task.task.written.ends_with("gather_facts")).then(|| (GATHERED.into(), Value::from(true)));
+                        let named =
+                            |(name, value): (&Arc<str>, &Value)| (steering::variable_of(name, gathered), value.clone());
+                        self.cache_facts(&target.name, facts.iter().map(named).chain(complete));
+                    }
+                    let refused = match traits.brings_facts {
+                        true => target.add_facts_from_host(facts, gathered),
                         // Only a manipulated agent would send these.
-                        false => target.refuse(facts.into_entries().into_keys()),
+                        false => target.refuse(facts.into_keys()),
                     };
                     if !refused.is_empty() {
                         self.warn(steering::warning(&host.name, &refused), None);

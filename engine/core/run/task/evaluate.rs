@@ -135,7 +135,10 @@ impl Run {
             }
         };
         let notify = match answer.changed && !answer.failed && !answer.unreachable {
-            true => notified(&task.task, &scope),
+            true => {
+                let more = answer.notify.drain(..).map(|name| (name, task_of.span.clone()));
+                notified(&task.task, &scope).into_iter().chain(more).collect()
+            }
             false => Vec::new(),
         };
         answer.place = (answer.failed || answer.unreachable).then(|| place(&task.task, &answer));
@@ -187,7 +190,7 @@ impl Run {
                 Some(Arc::new(layer))
             }
         };
-        let top = self.with_delegated(&task.play, top, attempt.delegated, None);
+        let top = self.with_delegated(&task.play, &task.task, top, attempt.delegated, None);
         self.scope(&task.play, host, Some(&task.task), top, self.options.check)
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod invocation;
 pub(crate) mod iteration;
 mod module_result;
 pub(crate) mod plugin;
+pub(crate) mod plugin_effects;
 pub(crate) mod prepare;
 mod refusal;
 pub(crate) mod register;

@@ -24,11 +24,15 @@ use crate::{
     actions::{self, Rendered, TaskResult, text_of},
     event::Event,
     external::{ActionPlugin, Around, answer_of_scope},
-    link::{Connection, Job, LinkEvent, Listener, Target},
+    link::{Connection, Job, LinkEvent, Listener, Secret, Target},
     plan::{Action, Task},
     run::{
         state::{play::PlayRun, run::Run},
-        task::{external::Caller, module_result},
+        task::{
+            external::Caller,
+            module_result,
+            plugin_effects::{NO_LOG, NOTIFY},
+        },
     },
     template::{self, Exchange},
     vars::{Scope, Value, to_wire_map},
@@ -137,6 +141,10 @@ impl PluginRun {
             Ok(result) => to_wire_map(&result),
             Err(why) => return failed(why),
         };
+        let control: Vec<(String, Wire)> = [NO_LOG, NOTIFY]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), result.get(name)?.clone())))
+            .collect();
         let unreachable = matches!(result.get("unreachable"), Some(Wire::Bool(true)));
         let mut outcome = outcome_of(result, self.mode, self.run.options.verbosity.into());
         if unreachable {
@@ -148,6 +156,10 @@ impl PluginRun {
             failure.unreachable = true;
         }
         outcome.warnings.splice(0..0, warnings);
+        // A module that ansible-core runs over a connection plugin may ask for nothing.
+        if matches!(self.task.action, Action::Plugin(_)) {
+            outcome.data.extend(control);
+        }
         outcome
     }
 
@@ -155,11 +167,14 @@ impl PluginRun {
     fn keywords(&self) -> Json {
         let task = &self.task;
         let name = task.name.as_ref().and_then(|name| template::render(&name.value, &self.scope).ok());
+        // `gather_facts` needs a play of ansible-core's.
+        let gathers = self.plugin.name == "normal" && task.action.name() == "setup";
+        let action = if gathers { "ansible.builtin.setup" } else { &*task.written };
         let environment: serde_json::Map<String, Json> =
             self.environment.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
         json!({
             "name": name.map(|name| text_of(&name)),
-            "action": &*task.written,
+            "action": action,
             "async_val": self.asynchronous.0.ceil() as u64,
             "poll": self.asynchronous.1 as u64,
             "check_mode": self.mode.check,
@@ -185,11 +200,18 @@ impl PluginRun {
                 };
                 (kind, Some(container.name.as_str()), container.user.as_deref(), None)
             }
+            Connection::Plugin(plugin) => {
+                (plugin.kind.as_str(), Some(plugin.host.as_str()), plugin.user.as_deref(), None)
+            }
             Connection::Ssh(ssh) => ("ssh", Some(ssh.host.as_str()), ssh.user.as_deref(), ssh.port),
         };
         let finder = self.run.resolver.project.finder();
+        let own = matches!(self.target.connection, Connection::Plugin(_));
+        let login = self.run.options.connection.password.as_ref().filter(|_| own);
+        let password = self.become_user.as_ref().and_then(|user| user.password.as_deref()).filter(|_| own);
         json!({
-            "kind": kind, "address": address, "user": user, "port": port,
+            "own": own, "kind": kind, "address": address, "user": user, "port": port,
+            "become_pass": password, "password": login.map(Secret::reveal),
             "remote_tmp": finder.settings.remote_tmp,
         })
     }

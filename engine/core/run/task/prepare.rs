@@ -13,7 +13,7 @@ use rplay_contract::{
 use crate::{
     actions::{self, Act, After, TaskResult, text_of, wire_args},
     external::{Around, Reason},
-    link::Target,
+    link::{Connection, Target},
     plan::{Action, Statement, Task, module},
     run::{
         conditions,
@@ -97,7 +97,7 @@ impl Run {
         let scope = match check == self.options.check && delegated.is_none() {
             true => scope,
             false => {
-                let top = self.with_delegated(play, iteration.top.clone(), delegated.as_ref(), reads);
+                let top = self.with_delegated(play, task, iteration.top.clone(), delegated.as_ref(), reads);
                 self.tracked_scope(play, host, Some(task), top, check, reads)
             }
         };
@@ -188,11 +188,11 @@ impl Run {
         if call.background.is_some() || module(&call.module).is_some_and(|entry| entry.asks_about_jobs) {
             call.environment.extend(self.jobs_folder(&scope)?);
         }
-        // The connection of a delegated task is determined by the other host's variables; connection keywords apply to
-        // the original host.
+        // The connection of a delegated task is determined by the variables that the other host has in this task;
+        // connection keywords apply to the original host.
         let (target, variables) = match &delegated {
             Some(other) => {
-                let theirs = self.host_scope(play, other, reads.cloned());
+                let theirs = self.tracked_scope(play, other, Some(task), None, check, reads);
                 (target(&other.name, None, &scope, &theirs, &self.options.connection)?, theirs)
             }
             None => {
@@ -203,7 +203,12 @@ impl Run {
             let acting = delegated.as_ref().map_or(&host.name, |other| &other.name);
             become_user(&task.settings, &scope, &variables, &self.options.connection, acting)?
         };
-        if let Action::External(module) = &task.action {
+        let over = match &target.connection {
+            Connection::Plugin(plugin) => Some(plugin.kind.clone()),
+            _ => None,
+        };
+        let over_plugin = over.is_some();
+        if let (Action::External(module), false) = (&task.action, over_plugin) {
             let caller = Caller { module, target: &target, variables: &variables, no_log };
             match self.order(&caller, std::mem::take(&mut call.args)) {
                 Ok(args) => call.args = args,
@@ -212,7 +217,26 @@ impl Run {
         }
         let target = Arc::new(target);
         let plugin = match (&task.action, plugin_args) {
-            (Action::Plugin(plugin), Some(args)) => {
+            (Action::Plugin(plugin), Some(args)) => Some((*plugin, args)),
+            (action, _) if over_plugin => {
+                // No agent is there: ansible-core itself runs the module.
+                let core = |name: &str| self.resolver.project.finder().action_over_plugin(name);
+                let found = match action {
+                    Action::External(_) => core("normal"),
+                    action => core(action.name()),
+                };
+                let found = found.map_err(|why| ConnectionError::NoPlugin {
+                    kind: over.clone().unwrap_or_default(),
+                    host: target.name.clone(),
+                    why,
+                })?;
+                Some((found, self.arguments(task, &scope)?))
+            }
+            _ => None,
+        };
+        let after = if over_plugin { After::Nothing } else { ask.after };
+        let plugin = match plugin {
+            Some((plugin, args)) => {
                 let poll = conditions::own_number("poll", task.poll.as_ref(), &scope)?;
                 Some(Arc::new(PluginRun {
                     run: self.clone(),
@@ -236,7 +260,7 @@ impl Run {
                     is_over: AtomicBool::new(false),
                 }))
             }
-            _ => None,
+            None => None,
         };
         let waited_for = task.asynchronous.as_ref().filter(|_| call.background.is_none());
         let waited_for = conditions::own_number("async", waited_for, &scope)?.filter(|seconds| *seconds > 0.0);
@@ -246,22 +270,21 @@ impl Run {
         };
         let limits = [own, waited_for].into_iter().flatten();
         let limit = limits.filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok()).min();
-        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit, plugin })))
+        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after, delegated, limit, plugin })))
     }
 
     /// The temporary variables, with `ansible_delegated_vars` if another host runs the task.
     pub(crate) fn with_delegated(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
+        task: &Arc<Task>,
         top: Option<Arc<Layer>>,
         delegated: Option<&Arc<HostState>>,
         reads: Option<&Arc<ReadTracker>>,
     ) -> Option<Arc<Layer>> {
         let Some(other) = delegated else { return top };
-        let known = self.host_scope(play, other, reads.cloned());
-        let layers = known.layers.iter().cloned().chain([other.itself.clone()]).collect();
-        let known = Scope::new(layers, known.magic.clone(), known.folders.clone());
-        let vars = mapping([(other.name.clone(), template::scope_value(Arc::new(known), template::Level::now()))]);
+        let known = self.tracked_scope(play, other, Some(task), None, self.options.check, reads);
+        let vars = mapping([(other.name.clone(), template::scope_value(known, template::Level::now()))]);
         let mut layer = top.as_deref().cloned().unwrap_or_default();
         layer.insert("ansible_delegated_vars".into(), Lazy::Data(vars));
         Some(Arc::new(layer))

@@ -35,7 +35,9 @@ pub(crate) fn at_start(run: &Arc<Run>, play: &Arc<PlayRun>, hosts: &[Arc<HostSta
     if wanted == Some(false) || wanted.is_none() && !run.options.gather {
         play.never_gather.store(true, Ordering::Release);
     }
-    Ok(wanted == Some(true))
+    // What is kept for other runs cannot wait until this one reads it.
+    let asked = wanted.is_none() && run.options.gather && run.options.fact_caching.is_some();
+    Ok(wanted == Some(true) || asked)
 }
 
 /// The remaining hosts of the batch that have no facts yet.

@@ -116,7 +116,7 @@ impl Run {
                     host.set_failed(false);
                 }
             }
-            "clear_facts" => hosts.iter().for_each(|host| host.clear_facts()),
+            "clear_facts" => hosts.iter().for_each(|host| self.clear_facts(host)),
             "refresh_inventory" => {
                 if let Err(problems) = self.reload_inventory(play) {
                     let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();

@@ -1,0 +1,136 @@
+//! Vars plugins written in Python, which give groups and hosts variables for a directory of the inventory or the playbook.
+//!
+//! `host_group_vars`, which reads `group_vars` and `host_vars`, is native. Plugins are asked when the inventory has been
+//! read (stage `inventory`), and again in each play (stage `task`).
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::{Value as Json, json};
+
+use super::{Inventory, InventoryError, Plugins, PluginsError, host::Group, plugin_source::layer};
+use crate::{
+    source::{Problems, Source, Span, absolute},
+    vars::Layer,
+};
+
+/// What vars plugins give for a directory.
+#[derive(Default)]
+pub(super) struct PluginVars {
+    /// Stronger than the files of the directory.
+    pub above: Arc<Layer>,
+    /// Weaker than these.
+    pub below: Arc<Layer>,
+}
+
+/// Whose variables are asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Owners<'o> {
+    Groups(&'o [&'o Group]),
+    Host(&'o str),
+}
+
+impl Inventory {
+    /// Asks vars plugins for what they add once the inventory has been read.
+    ///
+    /// # Errors
+    /// A plugin fails, or there is nothing to run it with.
+    pub(super) fn add_vars_of_plugins(&mut self) -> Result<(), Problems> {
+        let Some(plugins) = self.vars_plugins() else { return Ok(()) };
+        let answer = self.begin_vars_plugins(&*plugins)?;
+        let source = Source::inline("vars plugins", "");
+        let place = Span::new(&source, 0..0);
+        let entries = |kind: &str| answer[kind].as_object().cloned().unwrap_or_default();
+        for (name, vars) in entries("groups") {
+            let group = self.group_index(&name);
+            for (name, value) in layer(&vars, &source) {
+                self.set_group_var(group, &name, value, &place)?;
+            }
+        }
+        for (name, vars) in entries("hosts") {
+            let host = self.host_index(&name);
+            self.set_host_vars(host, layer(&vars, &source));
+        }
+        let told = self.take_warnings_of_plugins();
+        self.warnings.extend(told);
+        Ok(())
+    }
+
+    /// What vars plugins give these groups or this host for a directory.
+    ///
+    /// # Errors
+    /// A plugin fails, or there is nothing to run it with.
+    pub(super) fn vars_of_plugins(&self, folder: &Path, owners: Owners<'_>) -> Result<PluginVars, Problems> {
+        let Some(plugins) = self.vars_plugins() else { return Ok(PluginVars::default()) };
+        let known = *self.layers.vars_plugins.later.lock();
+        let later = match known {
+            Some(later) => later,
+            None => self.begin_vars_plugins(&*plugins)?["later"] == true,
+        };
+        if !later {
+            return Ok(PluginVars::default());
+        }
+        let mut with = json!({ "path": absolute(folder) });
+        match owners {
+            Owners::Groups(groups) => with["groups"] = groups.iter().map(|group| Json::from(&*group.name)).collect(),
+            Owners::Host(name) => with["name"] = Json::from(name),
+        }
+        let answer = self.ask_vars_plugins(&*plugins, "vars.get", with)?;
+        let source = Source::inline("vars plugins", "");
+        let part = |name: &str| Arc::new(layer(&answer[name], &source));
+        Ok(PluginVars { above: part("above"), below: part("below") })
+    }
+
+    /// What vars plugins warned of since the last call.
+    pub fn take_warnings_of_plugins(&self) -> Vec<String> {
+        std::mem::take(&mut self.layers.vars_plugins.warnings.lock())
+    }
+
+    /// Whether vars plugins are asked in plays: their answers may change from play to play.
+    pub fn asks_vars_plugins(&self) -> bool {
+        self.vars_plugins().is_some() && *self.layers.vars_plugins.later.lock() != Some(false)
+    }
+
+    /// Forgets what vars plugins answered. These directories, those of roles, may hold further plugins.
+    pub fn ask_vars_plugins_again(&mut self, folders: &[PathBuf]) {
+        let Some(plugins) = &self.layers.vars_plugins.plugins else { return };
+        let mut more = false;
+        for folder in folders {
+            more |= plugins.add_folder(folder);
+        }
+        if more {
+            self.layers.vars_plugins.forget();
+        }
+        if self.asks_vars_plugins() {
+            self.layers.forget_variables();
+        }
+    }
+
+    fn vars_plugins(&self) -> Option<Arc<dyn Plugins>> {
+        self.layers.vars_plugins.plugins.clone().filter(|plugins| plugins.have_vars())
+    }
+
+    /// Tells plugins of all hosts and groups.
+    fn begin_vars_plugins(&self, plugins: &dyn Plugins) -> Result<Json, Problems> {
+        let mut with = self.known();
+        with["sources"] = self.folders.iter().map(|folder| Json::from(absolute(folder))).collect();
+        let answer = self.ask_vars_plugins(plugins, "vars.begin", with)?;
+        *self.layers.vars_plugins.later.lock() = Some(answer["later"] == true);
+        Ok(answer)
+    }
+
+    fn ask_vars_plugins(&self, plugins: &dyn Plugins, op: &str, with: Json) -> Result<Json, Problems> {
+        let answer = plugins.ask(op, with, &self.layers.vault).map_err(|error| match error {
+            PluginsError::Failed(message) => InventoryError::Plugin { message },
+            PluginsError::Unavailable { why, help } => {
+                let message = format!("the vars plugins of this project are written in Python: {why}");
+                InventoryError::Unavailable { message, help }
+            }
+        })?;
+        let told = answer["warnings"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        self.layers.vars_plugins.warnings.lock().extend(told.map(str::to_owned));
+        Ok(answer)
+    }
+}

@@ -1,0 +1,89 @@
+"""Cache plugins, which keep the facts of hosts between runs.
+
+A plugin gets and gives what it does in ansible-core: since 2.19 ansible-core wraps it, so that its keys and values are in
+the format of that version. What a cache gives is data.
+"""
+
+import threading
+
+from __main__ import Wrong
+
+LOCK = threading.RLock()
+PLUGINS = {}
+
+
+class Untrusted(object):
+    """A text of a cache is no template, even if it was one."""
+
+    def template(self, text):
+        return str.__str__(text)
+
+
+def exchange(host):
+    call = host.part('values').Call(host, 'cache', 'facts')
+    call.engine = Untrusted()
+    return call
+
+
+def plugin(host, name):
+    host.part('values').world(host)
+    if name not in PLUGINS:
+        from ansible.plugins.loader import cache_loader
+
+        try:
+            found = cache_loader.get(name)
+        except Exception as error:
+            message = str(error) or type(error).__name__
+            raise Wrong(message if name in message else "Unable to load the cache plugin '%s': %s" % (name, message))
+        if found is None:
+            raise Wrong("Unable to load the cache plugin '%s'." % name)
+        PLUGINS[name] = found
+    return PLUGINS[name]
+
+
+def asked(host, name, what):
+    """Does something with a plugin; its errors say whose they are."""
+    with LOCK:
+        cache = plugin(host, name)
+        try:
+            return what(cache)
+        except Wrong:
+            raise
+        except Exception as error:
+            raise Wrong("The cache plugin '%s' failed: %s" % (name, str(error) or type(error).__name__))
+
+
+def load(host, name):
+    with LOCK:
+        plugin(host, name)
+
+
+def get(host, name, of):
+    """All facts of a host; None if there are none."""
+    def found(cache):
+        if not cache.contains(of):
+            return None
+        try:
+            return dict(cache.get(of))
+        except KeyError:
+            # It has grown too old meanwhile.
+            return None
+
+    facts = asked(host, name, found)
+    return None if facts is None else exchange(host).encoded(facts)
+
+
+def set_(host, name, of, facts):
+    value = exchange(host).decoded(facts)
+    asked(host, name, lambda cache: cache.set(of, value))
+
+
+def delete(host, name, of):
+    def gone(cache):
+        if cache.contains(of):
+            cache.delete(of)
+
+    asked(host, name, gone)
+
+
+OPERATIONS = {'load': load, 'get': get, 'set': set_, 'delete': delete}

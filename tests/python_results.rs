@@ -1,0 +1,98 @@
+//! What the results of action plugins in Python do to a run: handlers, hosts that are added, output that is hidden.
+
+#[allow(dead_code)]
+mod ansible;
+#[allow(dead_code)]
+mod python_project;
+#[allow(dead_code)]
+mod seen;
+
+use python_project::Project;
+
+const MINE: &str = r#"
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        do = args.pop('do')
+        if do == 'add':
+            result.update(changed=True, add_host={'host_name': 'new', 'groups': ['made'], 'host_vars': {'colour': 'blue'}})
+        elif do == 'group':
+            result.update(changed=True, add_group='grouped', parent_groups=['above'])
+        elif do == 'notify':
+            result.update(changed=True, _ansible_notify=['told'])
+        elif do == 'hide':
+            result.update(_ansible_no_log=True, secret='s3cret')
+        elif do == 'stats':
+            result.update(ansible_stats={'data': {'number': 2}, 'aggregate': True, 'per_host': False})
+        return result
+"#;
+
+fn project() -> Option<Project> {
+    let project = Project::new()?;
+    project.write("action_plugins/mine.py", MINE);
+    project.write("hosts", "one ansible_connection=local\n");
+    Some(project)
+}
+
+#[track_caller]
+fn passes(project: &Project, play: &str, more: &[&str]) -> String {
+    project.write("site.yml", &format!("- hosts: all\n  gather_facts: false\n{play}"));
+    let (out, err) = project.passes(&[&["-i", "hosts", "site.yml"], more].concat(), &[]);
+    out + &err
+}
+
+#[test]
+fn results_add_hosts_and_groups_notify_hide_and_count() {
+    let Some(project) = project() else { return };
+    let tasks = "  handlers: [{name: told, debug: {msg: the handler ran}}]
+  tasks:
+    - mine: {do: add}
+    - mine: {do: group}
+    - mine: {do: notify}
+    - mine: {do: hide}
+    - mine: {do: stats}
+    - assert:
+        that:
+          - groups.made == ['new'] and hostvars.new.colour == 'blue'
+          - groups.grouped == ['one'] and groups.above == ['one']
+";
+    project.write("ansible.cfg", "[defaults]\nshow_custom_stats = true\n");
+    let text = passes(&project, tasks, &["-v"]);
+    assert!(text.contains("the handler ran") && !text.contains("s3cret") && text.contains("\"number\": 2"), "{text}");
+}
+
+/// Short names of groups are those of the collections that a play searches.
+#[test]
+fn groups_of_module_defaults_are_found_in_the_collections_that_are_searched() {
+    let Some(project) = project() else { return };
+    let say = "from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        return {'given': self._task.args}
+";
+    project.write("collections/ansible_collections/my/col/plugins/action/say.py", say);
+    project.write("collections/ansible_collections/my/col/plugins/modules/say.py", "");
+    project.write("collections/ansible_collections/my/col/meta/runtime.yml", "action_groups: {mine: [say]}\n");
+    let tasks = "  collections: [my.col]
+  module_defaults:
+    group/mine: {of_group: 1}
+    say: {of_name: 2}
+  tasks:
+    - say: {own: 3}
+      register: short
+    - my.col.say:
+      register: full
+      module_defaults: {group/my.col.mine: {of_group: 4}}
+    - assert:
+        that:
+          - short.given.of_group == 1 and short.given.of_name == 2 and short.given.own == 3
+          - full.given.of_group == 4 and full.given.of_name == 2
+";
+    passes(&project, tasks, &[]);
+}
