@@ -423,6 +423,13 @@ def test(host, name, args, named):
 def lookup(host, name, args, named, is_loop=False):
     """Runs a lookup. `named` may have `wantlist` and `errors`, as in a template."""
     call = Call(host, 'lookup', name)
+    # ansible-core shows other threads a module that it has only begun to load.
+    with LOCK:
+        try:
+            call.world.loaders['lookup'].get(name, class_only=True)
+        except Exception:
+            # Calling it tells.
+            pass
 
     def within(engine):
         terms = [call.decoded(arg) for arg in args]
