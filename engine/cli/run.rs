@@ -18,7 +18,7 @@ use rplay::{
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
     python::InventoryPlugins,
-    report::{Channel, Log, Look, Reader, RunAbout, RunReport, Terminal},
+    report::{Channel, Format, Log, Look, Reader, RunAbout, RunReport, Terminal},
     run::{Defaults, MethodDefaults, Options, Run},
     secrets::Secrets,
     source::{Problems, Source, Span},
@@ -68,6 +68,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         crate::output::aside(&said);
     }
     let log = log(&config);
+    faults::look_like(*config.diagnostics);
     faults::show(&warnings);
     let secrets = faults::secrets().clone();
     if args.sources.verbose.max(*config.verbosity as u8) >= trace::VERBOSITY {
@@ -300,6 +301,7 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
     let plain = *config.nocolor || std::env::var_os("NO_COLOR").is_some();
     let colour = *config.force_color || stdout.is_terminal() && !plain;
     let columns = faults::columns();
+    let boxes = faults::boxes(stdout.is_terminal());
     let look = Look {
         colour,
         live: stdout.is_terminal(),
@@ -309,9 +311,23 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
         show_ok: *config.display_ok_hosts,
         custom_stats: *config.show_custom_stats,
         show_skipped: *config.display_skipped_hosts,
-        yaml: config.result_format.value == "yaml",
+        format: match (&**config.result_format, *config.pretty_results) {
+            ("yaml", pretty) => Format::Yaml { pretty: pretty.unwrap_or(true) },
+            (_, pretty) => Format::Json { pretty: pretty.unwrap_or(false) },
+        },
+        boxes,
+        failures_aside: *config.display_failed_stderr,
+        check_markers: *config.check_mode_markers,
+        check: args.check,
+        failed_paths: *config.show_task_path_on_failure,
+        starts: *config.show_per_host_start,
+        changes: !faults::is_ansible(),
+        diff_context: *config.diff_context as usize,
     };
-    let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
+    let explain = Box::new(move |diagnostic: &dyn Diagnostic| match boxes {
+        true => faults::text(diagnostic, colour, columns),
+        false => faults::lines(diagnostic),
+    });
     Terminal::new(BufWriter::new(stdout), Box::new(std::io::stderr()), look, secrets.clone(), explain)
 }
 
@@ -380,6 +396,7 @@ pub(crate) fn options(
         force_handlers: args.force_handlers || *config.force_handlers,
         error_on_missing_handler: *config.error_on_missing_handler,
         start_at: args.start_at_task.clone(),
+        step: args.step,
         gather: !matches!(config.gathering.value, Gathering::Explicit),
         keep_facts: matches!(config.gathering.value, Gathering::Smart),
         any_errors_fatal: *config.any_errors_fatal,
@@ -387,7 +404,7 @@ pub(crate) fn options(
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),
         // What goes out together cannot be timed one by one.
-        batch: !args.no_batch && task_timeout == 0,
+        batch: !args.no_batch && task_timeout == 0 && !args.step,
         task_timeout: (task_timeout > 0).then_some(task_timeout),
         connection: defaults,
         inventory_dir: first
@@ -403,6 +420,8 @@ pub(crate) fn options(
         poll_interval: config.poll_interval.value,
         source_rules,
         deprecation_warnings: *config.deprecation_warnings,
+        inject_facts: *config.inject_facts_as_vars,
+        shell: config.executable.value.clone(),
         lenience: [
             (*config.allow_embedded_templates).then_some(Lenience::EmbeddedTemplates),
             (*config.allow_broken_conditionals).then_some(Lenience::BrokenConditionals),

@@ -4,13 +4,17 @@ use minijinja::value::{Value, ValueKind};
 use rplay_wire::Diff;
 use similar::TextDiff;
 
-use crate::secrets::Secrets;
+use crate::{secrets::Secrets, template};
 
 /// Keys of results that are not shown.
 const HIDDEN: &[&str] = &["failed", "skipped", "diff", "exception"];
 
+/// Further keys that `debug` does not show.
+const HIDDEN_OF_DEBUG: &[&str] =
+    &["ansible_loop_var", "ansible_index_var", "changed", "failed_when_result", "invocation", "skip_reason"];
+
 /// A result without hidden keys and secrets; keys sorted.
-fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
+fn shown(data: &Value, debug: bool, secrets: &Secrets) -> serde_json::Value {
     let mut value = to_json(data);
     secrets.mask_data(&mut value);
     if let serde_json::Value::Object(map) = &mut value {
@@ -18,23 +22,81 @@ fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
             map.shift_remove(*key);
         }
         map.retain(|key, _| !key.starts_with("_ansible_"));
+        match debug {
+            true if map.contains_key("msg") => map.retain(|key, _| key == "msg"),
+            true => map.retain(|key, _| !HIDDEN_OF_DEBUG.contains(&key.as_str())),
+            false => {}
+        }
     }
     value.sort_all_objects();
     value
 }
 
-/// A result as YAML, starting on its own line (`callback_result_format = yaml`). It is only read by people, so it need
-/// not follow YAML 1.1.
-pub(super) fn yaml(data: &Value, secrets: &Secrets) -> String {
-    match serde_yaml::to_string(&shown(data, secrets)) {
-        Ok(text) => text.trim_end().lines().map(|line| format!("\n    {line}")).collect(),
+/// What is shown of a loop's combined result: not the items' results.
+pub(super) fn without_results(data: &Value) -> Value {
+    let mut value = to_json(data);
+    if let serde_json::Value::Object(map) = &mut value {
+        map.shift_remove("results");
+    }
+    crate::vars::from_wire(value.into())
+}
+
+/// A result as YAML, starting on its own line (`callback_result_format = yaml`). Pretty is easier to read, but not
+/// exact: texts lose trailing spaces, tabs and control characters, and `stdout_lines` is not shown beside `stdout`.
+pub(super) fn yaml(data: &Value, debug: bool, pretty: bool, secrets: &Secrets) -> String {
+    let mut value = shown(data, debug, secrets);
+    if pretty {
+        if let serde_json::Value::Object(map) = &mut value {
+            for (lines, text) in [("stdout_lines", "stdout"), ("stderr_lines", "stderr")] {
+                if map.contains_key(text)
+                    && let Some(lines) = map.get_mut(lines)
+                {
+                    *lines = "<omitted>".into();
+                }
+            }
+        }
+        readable(&mut value);
+    }
+    match template::block_yaml(&crate::vars::from_wire(value.into()), pretty.then_some(4)) {
+        Ok(text) => {
+            let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("\n    {line}") };
+            text.trim_end().lines().map(line).collect()
+        }
         Err(error) => error.to_string(),
+    }
+}
+
+/// Makes all texts of several lines easy to read.
+fn readable(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) if text.contains('\n') => {
+            let lines = text.trim_end().lines().map(|line| {
+                let mut plain = String::new();
+                for c in line.chars() {
+                    match c {
+                        '\t' => plain.push_str(&" ".repeat(8 - plain.chars().count() % 8)),
+                        c if c.is_control() => {}
+                        c => plain.push(c),
+                    }
+                }
+                plain.trim_end().to_owned()
+            });
+            *text = lines.collect::<Vec<_>>().join("\n");
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(readable),
+        serde_json::Value::Object(map) => map.values_mut().for_each(readable),
+        _ => {}
     }
 }
 
 /// A result as JSON on one line, or indented by four; keys sorted as in Ansible.
 pub(super) fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
-    let value = shown(data, secrets);
+    json_of(data, false, indent, secrets)
+}
+
+/// The same; of `debug`, only what it is to show.
+pub(super) fn json_of(data: &Value, debug: bool, indent: bool, secrets: &Secrets) -> String {
+    let value = shown(data, debug, secrets);
     let mut text = Vec::new();
     let done = match indent {
         true => {
@@ -80,7 +142,7 @@ pub(super) fn label(value: &Value) -> String {
 }
 
 /// The lines of a diff, each with its sign; empty if both sides are equal. Single-line secrets are not masked yet.
-pub(super) fn difference(diff: &Diff, secrets: &Secrets) -> Vec<String> {
+pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<String> {
     if diff.before == diff.after {
         return Vec::new();
     }
@@ -91,7 +153,7 @@ pub(super) fn difference(diff: &Diff, secrets: &Secrets) -> Vec<String> {
     let (before, after) = (secrets.mask_lines(&diff.before), secrets.mask_lines(&diff.after));
     let text = TextDiff::from_lines(&*before, &*after)
         .unified_diff()
-        .context_radius(3)
+        .context_radius(context)
         .header(&header("before", &diff.before_header), &header("after", &diff.after_header))
         .to_string();
     text.lines().map(str::to_owned).collect()

@@ -56,7 +56,7 @@ impl Run {
                     brings_facts = true;
                     let gathered = task.task.action.traits().gathers;
                     let refused = match task.task.action.traits().brings_facts {
-                        true => target.add_facts_from_host(facts.into_entries(), gathered),
+                        true => target.add_facts_from_host(facts.into_entries(), gathered, self.options.inject_facts),
                         // Only a manipulated agent would send these.
                         false => target.refuse(facts.into_entries().into_keys()),
                     };
