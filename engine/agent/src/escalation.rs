@@ -253,7 +253,7 @@ fn last_words(said: &str, way: &Way) -> String {
     words.chars().take(400).collect()
 }
 
-/// The command of a become plugin. It stands in quotes in ways that only the plugin knows, so the path must need none.
+/// The command of a become plugin. Only the plugin knows how it quotes the path, so the path must not need quotes.
 fn way_of_plugin(plugin: &BecomePlugin, executable: &Path) -> Result<Way, Failure> {
     let path = executable.to_string_lossy();
     if !path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c)) {

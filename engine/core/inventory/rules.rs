@@ -65,7 +65,7 @@ pub enum VarsFiles {
     /// For each play, beside the inventory and beside the playbook.
     #[default]
     InPlays,
-    /// Once, with the inventory: what stands beside it is as strong as the variables of the source itself.
+    /// Once, with the inventory: variables next to it have the precedence of the source's own variables.
     WithInventory,
     /// `host_group_vars` is not enabled.
     Never,

@@ -14,6 +14,7 @@ use super::Output;
 use crate::{
     event::{Event, HostResult, PlayStarted, Recap, Status, TaskId, TaskResult, TaskStarted},
     report::{Reader, layout::Layout, words},
+    vars::Value,
 };
 
 /// Options of both.
@@ -104,6 +105,14 @@ impl Parts {
     }
 }
 
+/// The result of an include on each of its hosts.
+fn included(hosts: &[Arc<str>], data: &Value) -> impl Iterator<Item = HostResult> {
+    hosts.iter().map(|host| HostResult {
+        data: data.clone(),
+        ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
+    })
+}
+
 /// Keeps the run and writes it at its end.
 pub struct JsonDocument {
     parts: Parts,
@@ -144,13 +153,7 @@ impl Reader for JsonDocument {
             }
             Event::HostDone { task, result } => self.result(*task, result),
             Event::Included { task, hosts, data, .. } => {
-                for host in hosts {
-                    let result = HostResult {
-                        data: data.clone(),
-                        ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
-                    };
-                    self.result(*task, &result);
-                }
+                included(hosts, data).for_each(|result| self.result(*task, &result));
             }
             Event::RunEnded(recap) => {
                 let mut document = json!({ "plays": std::mem::take(&mut self.plays) });
@@ -219,13 +222,7 @@ impl Reader for JsonLines {
             }
             Event::HostDone { task, result } => self.result(*task, result),
             Event::Included { task, hosts, data, .. } => {
-                for host in hosts {
-                    let result = HostResult {
-                        data: data.clone(),
-                        ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
-                    };
-                    self.result(*task, &result);
-                }
+                included(hosts, data).for_each(|result| self.result(*task, &result));
             }
             Event::RunEnded(recap) => {
                 let stats = self.parts.stats(recap);

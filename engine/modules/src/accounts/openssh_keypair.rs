@@ -63,7 +63,7 @@ args! {
     /// Makes an OpenSSH key pair, or removes it.
     pub struct OpensshKeypair {
         ..attributes: Attributes,
-        /// The private key; the public key is beside it, with `.pub`.
+        /// The private key; the public key has the same name with `.pub`.
         path: PathArg,
         /// Whether the keys should exist.
         state: State = State::Present,

@@ -183,7 +183,7 @@ impl Module for File {
             let real = if self.follow.0 { paths::real(&shown) } else { shown.clone() };
             failure.data(data! { "path" => paths::text(&real) }).data(described(&real))
         };
-        // An unknown owner is told only of what could have been made.
+        // An unknown owner is reported only if the file itself could have been made.
         let (wanted, unknown) = match self.attributes.resolve() {
             _ if state == State::Absent => (Wanted::default(), None),
             Ok(wanted) => (wanted, None),

@@ -128,7 +128,7 @@ impl Settings {
         };
         let zone = match (named, linked) {
             (Some(named), Some(linked)) if named == linked => named,
-            // Differing names mean that it is to be set; the one in the file is told.
+            // If the names differ, the zone is set; the result shows the one in the file.
             (Some(named), Some(_)) => named,
             (named, linked) => named.or(linked).unwrap_or_default(),
         };

@@ -142,7 +142,7 @@ fn expanded(written: &[String]) -> Vec<PathBuf> {
     for path in written {
         match is_pattern(path) {
             true => all.extend(matching(Path::new(path))),
-            // What is missing is told later.
+            // Missing files are reported later.
             false => all.push(PathBuf::from(path)),
         }
     }
