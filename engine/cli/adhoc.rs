@@ -77,10 +77,9 @@ pub(crate) fn answers(
 ) -> Answers<BufWriter<std::io::Stdout>> {
     let one_line = one_line || Format::of(&config.stdout_callback.value) == Some(Format::OneLine);
     let short = module.rsplit('.').next().unwrap_or_default();
-    let yaml = config.result_format.value == "yaml";
     Answers::new(BufWriter::new(std::io::stdout()), short, one_line, secrets.clone())
         .with_log(log)
-        .with_look(*config.diff_always, yaml)
+        .with_look(*config.diff_always, crate::formats::result_format(config))
 }
 
 /// A task from the command line.

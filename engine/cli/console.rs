@@ -44,6 +44,7 @@ const COMMANDS: &[(&str, &str)] = &[
 /// Takes commands until the input ends; the result is the exit code.
 pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    faults::look_like(*config.diagnostics);
     faults::show(&warnings);
     let vault = passwords::vault(&args.run.sources.passwords, &config, faults::secrets())?;
     let sources = config.inventory_sources(&args.run.sources.inventory);

@@ -8,13 +8,14 @@ use std::{
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, SourceCode};
 use rplay::{
+    config::Diagnostics,
     report::{Level, Log},
     secrets::Secrets,
     source::{Problems, SECRET},
     visible::Visible,
 };
 
-use crate::output;
+use crate::{output, plain};
 
 /// Secrets to mask in all output of this process, including the errors that end it.
 static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
@@ -35,15 +36,56 @@ pub(crate) fn log_to(log: Arc<Log>) {
 /// Shows problems on standard error.
 pub(crate) fn show(problems: &Problems) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let boxes = boxes(std::io::stderr().is_terminal());
     for (index, problem) in problems.0.iter().enumerate() {
-        if index > 0 {
+        if index > 0 && boxes {
             output::aside("\n");
         }
-        output::aside(&format!("{}\n", SECRETS.mask(&text(problem.as_ref(), colour, columns()))));
+        let shown = if boxes { text(problem.as_ref(), colour, columns()) } else { lines(problem.as_ref()) };
+        output::aside(&format!("{}\n", SECRETS.mask(&shown)));
         if let Some(log) = LOG.get() {
-            log.record(Level::Error, &SECRETS.mask(&text(problem.as_ref(), false, columns())));
+            log.record(Level::Error, &SECRETS.mask(&lines(problem.as_ref())));
         }
     }
+}
+
+/// Whether this process was called by one of Ansible's names.
+static IS_ANSIBLE: OnceLock<bool> = OnceLock::new();
+
+/// From now on, what is written looks as from Ansible where a setting does not say otherwise.
+pub(crate) fn be_ansible(called_so: bool) {
+    // A process has one name.
+    let _ = IS_ANSIBLE.set(called_so);
+}
+
+/// Whether this process was called by one of Ansible's names: scripts then read its output as Ansible's.
+pub(crate) fn is_ansible() -> bool {
+    IS_ANSIBLE.get().copied().unwrap_or_default()
+}
+
+/// The look of diagnostics for this process, as the settings have it.
+static LOOK: OnceLock<Diagnostics> = OnceLock::new();
+
+/// Shows diagnostics in this look from now on.
+pub(crate) fn look_like(look: Diagnostics) {
+    // There is one run per process.
+    let _ = LOOK.set(look);
+}
+
+/// Whether a diagnostic is shown as a box, on a terminal or elsewhere.
+pub(crate) fn boxes(to_terminal: bool) -> bool {
+    // The settings themselves may be wrong.
+    let named = || std::env::var("RPLAY_DIAGNOSTICS").ok().and_then(|name| Diagnostics::named(&name));
+    match LOOK.get().copied().or_else(named).unwrap_or_default() {
+        Diagnostics::Auto => to_terminal || !is_ansible(),
+        Diagnostics::Boxes => true,
+        Diagnostics::Lines => false,
+    }
+}
+
+/// Renders a diagnostic as ansible-core does. Lines of decrypted files are not shown.
+pub(crate) fn lines(diagnostic: &dyn Diagnostic) -> String {
+    plain::text(&Visible::new(&Shown::of(diagnostic)))
 }
 
 /// Ansible's exit code for a file that cannot be read or parsed.
@@ -94,6 +136,7 @@ struct Shown<'d> {
     /// Whether it points into a decrypted file.
     secret: bool,
     related: Vec<Shown<'d>>,
+    cause: Option<Box<Shown<'d>>>,
 }
 
 impl<'d> Shown<'d> {
@@ -108,6 +151,7 @@ impl<'d> Shown<'d> {
             },
             secret: place.is_some(),
             related: inner.related().into_iter().flatten().map(Shown::of).collect(),
+            cause: inner.diagnostic_source().map(|cause| Box::new(Shown::of(cause))),
         }
     }
 }
@@ -163,6 +207,10 @@ impl Diagnostic for Shown<'_> {
         let related =
             || Box::new(self.related.iter().map(|shown| shown as &dyn Diagnostic)) as Box<dyn Iterator<Item = _>>;
         (!self.related.is_empty()).then(related)
+    }
+
+    fn diagnostic_source(&self) -> Option<&dyn Diagnostic> {
+        self.cause.as_deref().map(|cause| cause as &dyn Diagnostic)
     }
 }
 

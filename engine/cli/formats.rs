@@ -51,7 +51,6 @@ pub(crate) fn reader(
 ) -> Result<Box<dyn Reader>, Problems> {
     let format = Format::of(&config.stdout_callback.value).unwrap_or(Format::Default);
     let diff = args.diff || *config.diff_always;
-    let is_yaml = config.result_format.value == "yaml";
     let output = |log| {
         let out = Box::new(BufWriter::new(std::io::stdout()));
         Output::new(out, Box::new(std::io::stderr()), secrets.clone(), log)
@@ -59,8 +58,7 @@ pub(crate) fn reader(
     let results = match format {
         Format::Debug => ResultFormat::Debug,
         Format::Yaml => ResultFormat::ChangedAndYaml,
-        _ if is_yaml => ResultFormat::Yaml,
-        _ => ResultFormat::Json,
+        _ => result_format(config),
     };
     Ok(match format {
         Format::Default | Format::Debug | Format::Yaml => {
@@ -73,7 +71,7 @@ pub(crate) fn reader(
         Format::Minimal | Format::OneLine => {
             let out = BufWriter::new(std::io::stdout());
             let answers = Answers::new(out, "", format == Format::OneLine, secrets.clone());
-            Box::new(answers.of_playbooks().with_log(log).with_look(diff, is_yaml))
+            Box::new(answers.of_playbooks().with_log(log).with_look(diff, result_format(config)))
         }
         Format::Json => Box::new(JsonDocument::new(output(log), json_options(config, 4)?)),
         Format::JsonLines => Box::new(JsonLines::new(output(log), json_options(config, 0)?)),
@@ -83,6 +81,14 @@ pub(crate) fn reader(
         }
         Format::Quiet => Box::new(Quiet::new(output(log))),
     })
+}
+
+/// How results are shown by the default, minimal and oneline formats.
+pub(crate) fn result_format(config: &Config) -> ResultFormat {
+    match config.result_format.value.as_str() {
+        "yaml" => ResultFormat::Yaml { pretty: config.pretty_results.unwrap_or(true) },
+        _ => ResultFormat::Json { pretty: config.pretty_results.unwrap_or(false) },
+    }
 }
 
 fn json_options(config: &Config, indent: i64) -> Result<JsonOptions, Problems> {
@@ -121,6 +127,7 @@ fn terminal(
     let stdout = std::io::stdout();
     let colour = has_colour(config);
     let columns = faults::columns();
+    let boxes = faults::boxes(stdout.is_terminal());
     let look = Look {
         colour,
         columns,
@@ -130,8 +137,19 @@ fn terminal(
         custom_stats: *config.show_custom_stats,
         show_skipped: *config.display_skipped_hosts,
         results,
+        boxes,
+        failures_aside: *config.display_failed_stderr,
+        check_markers: *config.check_mode_markers,
+        check: args.check,
+        failed_paths: *config.show_task_path_on_failure,
+        starts: *config.show_per_host_start,
+        changes: !faults::is_ansible(),
+        diff_context: *config.diff_context as usize,
     };
-    let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
+    let explain = Box::new(move |diagnostic: &dyn Diagnostic| match boxes {
+        true => faults::text(diagnostic, colour, columns),
+        false => faults::lines(diagnostic),
+    });
     Terminal::new(BufWriter::new(stdout), Box::new(std::io::stderr()), look, secrets.clone(), explain)
 }
 

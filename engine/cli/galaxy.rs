@@ -23,6 +23,7 @@ use crate::{
 /// Runs the subcommand and returns the exit code.
 pub(crate) fn command(args: &GalaxyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    faults::look_like(*config.diagnostics);
     faults::show(&warnings);
     let result = match &args.action {
         GalaxyAction::Collection { action } => collection(action, &config),

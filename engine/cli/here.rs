@@ -37,6 +37,7 @@ pub(crate) fn show() -> ExitCode {
 
 fn text() -> Result<String, Problems> {
     let (config, warnings) = Config::load()?;
+    faults::look_like(*config.diagnostics);
     faults::show(&warnings);
     let mut text = String::from("Nothing was run. This directory has:\n\n");
     let mut line = |what: &str, found: &str| {

@@ -59,6 +59,7 @@ impl From<InventoryCommandError> for Ended {
 /// Prints the inventory in the format of `ansible-inventory`.
 pub(crate) fn command(args: &InventoryArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    faults::look_like(*config.diagnostics);
     faults::show(&warnings);
     let (text, warnings) = match shown(args, &config) {
         Ok(shown) => shown,

@@ -22,6 +22,7 @@ mod listing;
 mod output;
 mod own;
 mod passwords;
+mod plain;
 mod prompt;
 mod pull;
 mod run;
@@ -74,6 +75,7 @@ fn controller() -> ExitCode {
 /// Parses the command line and runs the command.
 fn command() -> ExitCode {
     let called = tool::Called::of(std::env::args_os().collect());
+    faults::be_ansible(called.tool.is_some());
     if called.wants_version() {
         output::tell(&version::text(called.tool.unwrap_or_default()));
         return ExitCode::SUCCESS;

@@ -115,28 +115,123 @@ impl Prompt for Person {
         let text = &*self.secrets.mask(text);
         let stdin = io::stdin();
         output::tell(&format!("{}\n", visible(text)));
-        if !stdin.is_terminal() {
+        if !stdin.is_terminal() || !in_foreground(&stdin) {
             std::thread::sleep(duration);
             return Ok(());
         }
-        output::tell("(press Enter to continue, Ctrl+C to abort)\n");
+        output::tell("(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\n");
         let until = Instant::now() + duration;
+        let keys = Keys::on(&stdin).map_err(|error| error.to_string())?;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
+            match keys.next(Some(until)).map_err(|error| error.to_string())? {
+                None => return Ok(()),
+                Some(INTERRUPT) if keys.goes_on(Some(until))? => return Ok(()),
+                Some(_) => {}
             }
-            let wait = PollTimeout::try_from(left.min(Duration::from_secs(30))).unwrap_or(PollTimeout::MAX);
-            let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        }
+    }
+
+    fn pause(&self, text: &str, echo: bool) -> Result<Option<String>, String> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return Ok(self.ask(text, echo));
+        }
+        if !in_foreground(&stdin) {
+            return Ok(None);
+        }
+        self.report.flush();
+        output::tell(&visible(&self.secrets.mask(text)));
+        let keys = Keys::on(&stdin).map_err(|error| error.to_string())?;
+        let mut typed = Vec::new();
+        loop {
+            match keys.next(None).map_err(|error| error.to_string())? {
+                None | Some(b'\r' | b'\n') => break,
+                Some(INTERRUPT) => {
+                    if keys.goes_on(None)? {
+                        typed.clear();
+                        break;
+                    }
+                }
+                Some(8 | 127) => {
+                    if typed.pop().is_some() && echo {
+                        output::tell("\x08 \x08");
+                    }
+                }
+                Some(byte) => {
+                    typed.push(byte);
+                    if echo {
+                        let _ = io::stdout().write_all(&[byte]).and_then(|()| io::stdout().flush());
+                    }
+                }
+            }
+        }
+        output::tell("\r\n");
+        Ok(Some(String::from_utf8_lossy(&typed).into_owned()))
+    }
+}
+
+/// Whether the terminal is ours to read; a background job that tried would be stopped.
+fn in_foreground(stdin: &io::Stdin) -> bool {
+    nix::unistd::tcgetpgrp(stdin).is_ok_and(|group| group == nix::unistd::getpgrp())
+}
+
+/// Ctrl+C as a key.
+const INTERRUPT: u8 = 3;
+
+/// Single keys of the terminal, Ctrl+C among them, while it lives.
+struct Keys<'t> {
+    stdin: &'t io::Stdin,
+    before: Termios,
+}
+
+impl<'t> Keys<'t> {
+    fn on(stdin: &'t io::Stdin) -> io::Result<Self> {
+        let before = tcgetattr(stdin)?;
+        *hidden() = Some(before.clone());
+        let mut keys = before.clone();
+        keys.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
+        // What was typed before it was asked for counts, too.
+        tcsetattr(stdin, SetArg::TCSANOW, &keys)?;
+        Ok(Keys { stdin, before })
+    }
+
+    /// The next key; none at the end of the time or of the input.
+    fn next(&self, until: Option<Instant>) -> io::Result<Option<u8>> {
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            let wait = left.unwrap_or(Duration::from_secs(30)).min(Duration::from_secs(30));
+            // Rounded up, so that it does not spin.
+            let wait = PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.stdin.as_fd(), PollFlags::POLLIN)];
             match poll(&mut fds, wait) {
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
                 Ok(_) => {
-                    let mut line = String::new();
-                    let _ = stdin.lock().read_line(&mut line);
-                    return Ok(());
+                    let mut key = [0];
+                    let read = nix::unistd::read(self.stdin, &mut key)?;
+                    return Ok((read > 0).then_some(key[0]));
                 }
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Asks after Ctrl+C whether to go on.
+    fn goes_on(&self, until: Option<Instant>) -> Result<bool, String> {
+        output::tell("\nPress 'C' to continue the play or 'A' to abort \r");
+        match self.next(until).map_err(|error| error.to_string())? {
+            Some(b'a' | b'A') => Err("user requested abort!".to_owned()),
+            Some(b'c' | b'C') | None => Ok(true),
+            Some(_) => Ok(false),
+        }
+    }
+}
+
+impl Drop for Keys<'_> {
+    fn drop(&mut self) {
+        hidden().take();
+        let _ = tcsetattr(self.stdin, SetArg::TCSANOW, &self.before);
     }
 }

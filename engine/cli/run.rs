@@ -62,6 +62,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         crate::output::aside(&said);
     }
     let log = log(&config);
+    faults::look_like(*config.diagnostics);
     faults::show(&warnings);
     let secrets = faults::secrets().clone();
     if args.sources.verbose.max(*config.verbosity as u8) >= trace::VERBOSITY {
@@ -368,6 +369,7 @@ pub(crate) fn options(
         force_handlers: args.force_handlers || *config.force_handlers,
         error_on_missing_handler: *config.error_on_missing_handler,
         start_at: args.start_at_task.clone(),
+        step: args.step,
         gather: !matches!(config.gathering.value, Gathering::Explicit),
         keep_facts: matches!(config.gathering.value, Gathering::Smart),
         fact_caching: fact_caching(config, args.flush_cache),
@@ -376,7 +378,7 @@ pub(crate) fn options(
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),
         // What goes out together cannot be timed one by one.
-        batch: !args.no_batch && task_timeout == 0,
+        batch: !args.no_batch && task_timeout == 0 && !args.step,
         task_timeout: (task_timeout > 0).then_some(task_timeout),
         connection: defaults,
         inventory_dir: first
@@ -392,6 +394,8 @@ pub(crate) fn options(
         poll_interval: config.poll_interval.value,
         source_rules,
         deprecation_warnings: *config.deprecation_warnings,
+        inject_facts: *config.inject_facts_as_vars,
+        shell: config.executable.value.clone(),
         lenience: [
             (*config.allow_embedded_templates).then_some(Lenience::EmbeddedTemplates),
             (*config.allow_broken_conditionals).then_some(Lenience::BrokenConditionals),

@@ -90,6 +90,7 @@ impl Printed {
 /// Runs `rplay vault` and prints its output.
 pub(crate) fn command(args: &VaultArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    faults::look_like(*config.diagnostics);
     faults::show(&warnings);
     let printed = match run(args, &config, &mut io::stdin()) {
         Ok(printed) => printed,

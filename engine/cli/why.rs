@@ -67,6 +67,7 @@ impl Reader for Warnings {
 /// The inventory, a playbook or a file of variables cannot be read, or the variable is defined on no host.
 pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    faults::look_like(*config.diagnostics);
     faults::show(&warnings);
     let mut run_args = args.run_args();
     if let Ok(playbooks) = Cli::playbooks(&run_args) {

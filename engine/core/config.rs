@@ -20,7 +20,7 @@ pub use file::HARMLESS;
 use kinds::Kind;
 pub use servers::ServerSection;
 
-pub use kinds::{Folders, Gathering, Identities, Patterns, Secret, Sources};
+pub use kinds::{Diagnostics, Folders, Gathering, Identities, Patterns, Secret, Sources};
 pub use overview::{Effect, Overview, PLUGIN_TYPES, PluginSettings, Shown, Unknown, setting as one_setting};
 
 use crate::{
@@ -163,13 +163,7 @@ macro_rules! settings {
 
 /// Ansible's settings that are parsed but not supported yet. Setting one gives a warning.
 const WITHOUT_EFFECT: &[&str] = &[
-    "check_mode_markers",
-    "diff_context",
-    "display_failed_stderr",
-    "executable",
-    "inject_facts_as_vars",
     "max_diff_size",
-    "show_task_path_on_failure",
     "ssh_password_mechanism",
     "ssh_private_key",
     "ssh_private_key_passphrase",
@@ -437,6 +431,8 @@ settings! {
     /// Prompt for the vault password.
     ask_vault_pass: bool = false, ["defaults.ask_vault_pass"], ["ANSIBLE_ASK_VAULT_PASS"];
 
+    /// The look of errors and warnings with a place: `auto`, `boxes` or `lines`.
+    diagnostics: Diagnostics = Diagnostics::Auto, ["rplay.diagnostics"], ["RPLAY_DIAGNOSTICS"];
     /// Use colours even without a terminal.
     force_color: bool = false, ["defaults.force_color"], ["ANSIBLE_FORCE_COLOR"];
     /// Use no colours. `NO_COLOR` has the same effect, whatever its value.
@@ -508,6 +504,10 @@ settings! {
     junit_replace_out_of_tree_path: Option<String> = None, [], ["JUNIT_REPLACE_OUT_OF_TREE_PATH"];
     /// Only tasks whose names begin so, and failures, are test cases.
     junit_test_case_prefix: String = String::new(), [], ["JUNIT_TEST_CASE_PREFIX"];
+    /// Results are indented and made easy to read; by default for YAML only.
+    pretty_results: Option<bool> = None, ["defaults.callback_format_pretty"], ["ANSIBLE_CALLBACK_FORMAT_PRETTY"];
+    /// A line when a host starts a task.
+    show_per_host_start: bool = false, ["defaults.show_per_host_start"], ["ANSIBLE_SHOW_PER_HOST_START"];
     /// A file that also receives the output.
     log_path: Option<PathBuf> = None, ["defaults.log_path"], ["ANSIBLE_LOG_PATH"];
     /// Always show the differences in changed files.

@@ -78,16 +78,12 @@ pub(crate) struct RunArgs {
     /// Called by its own name, it says first what it is about to do; Ansible's output has no such line.
     #[arg(skip)]
     pub announces: bool,
-    #[arg(long, hide = true)]
+    /// Ask before each task whether it is to run
+    #[arg(long, help_heading = TASKS)]
     pub step: bool,
 }
 
 impl RunArgs {
-    /// Options of ansible-playbook that rplay does not support, each with an alternative.
-    pub(super) fn refused(&self) -> Option<&'static str> {
-        self.step.then_some("--step is not supported; use --start-at-task, --tags or --check")
-    }
-
     /// Whether the playbooks are only listed or checked.
     pub(crate) fn only_looks(&self) -> bool {
         self.list_hosts || self.list_tasks || self.list_tags || self.syntax_check

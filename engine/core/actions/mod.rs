@@ -59,6 +59,14 @@ pub trait Prompt: Send + Sync {
     /// Shows `text` and reads a line, with hidden input unless `echo`. `None` if nobody can answer.
     fn ask(&self, text: &str, echo: bool) -> Option<String>;
 
+    /// The same for `pause`, where a person may also interrupt.
+    ///
+    /// # Errors
+    /// The task is to be aborted.
+    fn pause(&self, text: &str, echo: bool) -> Result<Option<String>, String> {
+        Ok(self.ask(text, echo))
+    }
+
     /// Waits until the time is over or the user continues.
     ///
     /// # Errors

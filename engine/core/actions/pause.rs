@@ -44,7 +44,9 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
     let echo = flag_arg(&args, "echo")?.unwrap_or(true);
     let prompt = text_arg(&args, "prompt").filter(|_| !context.no_log);
     let given = |name: &str| super::parsed::<Wait>(&args, name).map(|found| found.map(|wait| wait.0));
-    let seconds = match (given("minutes")?, given("seconds")?) {
+    let (minutes, seconds) = (given("minutes")?, given("seconds")?);
+    let in_minutes = minutes.is_some();
+    let seconds = match (minutes, seconds) {
         (Some(_), Some(_)) => {
             return Err(Box::new(TaskResult::failed("parameters are mutually exclusive: minutes|seconds")));
         }
@@ -59,12 +61,16 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
             let duration = Duration::try_from_secs_f64(seconds.max(1.0)).unwrap_or_default();
             let text = prompt.unwrap_or_else(|| format!("Pausing for {} seconds", duration.as_secs()));
             context.prompt.wait(&text, duration).map_err(|stopped| Box::new(TaskResult::failed(stopped)))?;
-            answer.set("stdout", format!("Paused for {} seconds", hundredths(begun.elapsed().as_secs_f64())));
+            let passed = begun.elapsed().as_secs_f64();
+            let (passed, unit) = if in_minutes { (passed / 60.0, "minutes") } else { (passed, "seconds") };
+            answer.set("stdout", format!("Paused for {} {unit}", hundredths(passed)));
             answer.set("user_input", "");
         }
         None => {
             let text = prompt.unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".to_owned());
-            let typed = context.prompt.ask(&format!("[{}]\n{text}: ", context.task_name()), echo);
+            let question = format!("[{}]\n{text}: ", context.task_name());
+            let typed =
+                context.prompt.pause(&question, echo).map_err(|stopped| Box::new(TaskResult::failed(stopped)))?;
             if typed.is_none() {
                 answer.warnings.push("Not waiting for response to prompt as stdin is not interactive".into());
             }

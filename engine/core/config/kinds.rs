@@ -184,6 +184,36 @@ pub enum Gathering {
     Smart,
 }
 
+/// The look of errors and warnings with a place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Diagnostics {
+    /// Lines if rplay was called by one of Ansible's names and not on a terminal; else boxes.
+    #[default]
+    Auto,
+    Boxes,
+    /// As ansible-core writes them.
+    Lines,
+}
+
+impl Diagnostics {
+    /// The look with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Diagnostics::Auto),
+            "boxes" => Some(Diagnostics::Boxes),
+            "lines" => Some(Diagnostics::Lines),
+            _ => None,
+        }
+    }
+}
+
+impl Kind for Diagnostics {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        let text = unquoted(text);
+        Diagnostics::named(text).ok_or_else(|| format!("must be one of auto, boxes, lines, not `{text}`"))
+    }
+}
+
 impl Kind for Gathering {
     fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
         match unquoted(text) {

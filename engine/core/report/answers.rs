@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf, sync::Arc};
 
 use minijinja::Value;
 
-use super::{Level, Log, Reader, layout::Layout, words};
+use super::{Level, Log, Reader, ResultFormat, layout::Layout, words};
 use crate::{
     event::{Event, HostResult, Status, TaskResult},
     secrets::Secrets,
@@ -26,7 +26,7 @@ pub struct Answers<W: Write> {
     log: Option<Arc<Log>>,
     /// Show differences of files.
     diff: bool,
-    yaml: bool,
+    results: ResultFormat,
     /// A folder for the answers, too, each in a file of its host's name.
     tree: Option<PathBuf>,
 }
@@ -43,7 +43,7 @@ impl<W: Write> Answers<W> {
             one_line,
             log: None,
             diff: false,
-            yaml: false,
+            results: ResultFormat::Json { pretty: true },
             tree: None,
         }
     }
@@ -58,9 +58,9 @@ impl<W: Write> Answers<W> {
         Answers { is_playbook: true, ..self }
     }
 
-    /// Shows differences of files, and results as YAML (`callback_result_format`).
-    pub fn with_look(self, diff: bool, yaml: bool) -> Self {
-        Answers { diff, yaml, ..self }
+    /// Shows differences of files, and results in a format.
+    pub fn with_look(self, diff: bool, results: ResultFormat) -> Self {
+        Answers { diff, results, ..self }
     }
 
     /// Writes each answer to a file as well.
@@ -96,7 +96,7 @@ impl<W: Write> Answers<W> {
     fn differences(&mut self, result: &HostResult) {
         let shown = if self.diff { &*result.task_result.diff } else { &[] };
         for diff in shown {
-            let mut lines = words::difference(diff, &self.secrets);
+            let mut lines = words::difference(diff, 3, &self.secrets);
             if !lines.is_empty() {
                 lines.push(String::new());
                 self.line(&lines.join("\n"));
@@ -151,8 +151,7 @@ impl<W: Write> Answers<W> {
                         Layout::indented(4).write(&serde_json::json!({ "msg": text("msg") }))
                     }
                     () if self.one_line => words::one_line(result, &self.secrets),
-                    () if self.yaml => words::yaml(&result.data, 4, &self.secrets),
-                    () => words::json(&result.data, true, &self.secrets),
+                    () => self.results.show(&result.data, false, true, &self.secrets),
                 };
                 self.masked_line(&format!("{}{data}", self.secrets.mask(&head)));
             }

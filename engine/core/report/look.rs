@@ -19,8 +19,25 @@ pub struct Look {
     pub show_ok: bool,
     /// Show the values of `set_stats` (`show_custom_stats`).
     pub custom_stats: bool,
+    /// How results are written (`callback_result_format`, `callback_format_pretty`).
     pub results: ResultFormat,
     pub show_skipped: bool,
+    /// Failures of a task share boxes; else each is shown before its result, as in ansible-core.
+    pub boxes: bool,
+    /// Failures go to standard error (`display_failed_stderr`).
+    pub failures_aside: bool,
+    /// Mark plays and tasks in check mode (`check_mode_markers`).
+    pub check_markers: bool,
+    /// The run as a whole is in check mode.
+    pub check: bool,
+    /// Name the place of failed tasks without `-vv`, too (`show_task_path_on_failure`).
+    pub failed_paths: bool,
+    /// A line when a host starts a task (`show_per_host_start`).
+    pub starts: bool,
+    /// With `-v`, the changes of results as phrases.
+    pub changes: bool,
+    /// Equal lines around differences (`diff context`).
+    pub diff_context: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -73,6 +90,11 @@ impl Look {
             part("rescued", counts.rescued, Colour::Ok),
             part("ignored", counts.ignored, Colour::Warning),
         )
+    }
+
+    /// What follows the name of a play or task in check mode.
+    pub(super) fn marker(&self, check: bool) -> &'static str {
+        if check && self.check_markers { " [CHECK MODE]" } else { "" }
     }
 
     pub(super) fn coloured(&self, text: &str, colour: Colour) -> String {

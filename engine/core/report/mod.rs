@@ -11,10 +11,12 @@ mod layout;
 mod live;
 mod log;
 mod look;
+mod message;
 mod page;
 mod result_format;
 mod run_document;
 mod run_report;
+mod task_error;
 mod terminal;
 mod words;
 

@@ -1,6 +1,7 @@
 //! How the data of a result is shown after a line of the default output.
 
 use minijinja::Value;
+use serde_json::Value as Json;
 
 use super::{layout::Layout, words};
 use crate::secrets::Secrets;
@@ -8,10 +9,10 @@ use crate::secrets::Secrets;
 /// By the names of Ansible's settings and callbacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultFormat {
-    /// `callback_result_format = json`
-    Json,
-    /// `callback_result_format = yaml`
-    Yaml,
+    /// `callback_result_format = json`; indented always, or only where details are wanted.
+    Json { pretty: bool },
+    /// `callback_result_format = yaml`; pretty is easier to read, but not always exact.
+    Yaml { pretty: bool },
     /// The callback `community.general.yaml`.
     ChangedAndYaml,
     /// The callback `ansible.posix.debug`: output and messages as text below the other data.
@@ -22,41 +23,42 @@ pub enum ResultFormat {
 const AS_TEXT: [&str; 5] = ["module_stdout", "module_stderr", "stdout", "stderr", "msg"];
 
 impl ResultFormat {
-    /// The data without secrets, as it stands after `=> `; `indent` is for JSON.
-    pub(super) fn show(self, data: &Value, indent: bool, secrets: &Secrets) -> String {
+    /// The data without secrets, as it stands after `=> `. `of_debug`: a result of the action `debug`. `indent` is for
+    /// JSON.
+    pub(super) fn show(self, data: &Value, of_debug: bool, indent: bool, secrets: &Secrets) -> String {
+        let shown = words::shown_of(data, of_debug, secrets);
         match self {
-            ResultFormat::Json => words::json(data, indent, secrets),
-            ResultFormat::Yaml => words::yaml(data, 4, secrets),
-            ResultFormat::ChangedAndYaml => changed_and_yaml(data, secrets),
-            ResultFormat::Debug => debug(data, secrets),
+            ResultFormat::Json { pretty } if pretty || indent => Layout::indented(4).write(&shown),
+            ResultFormat::Json { .. } => Layout::LINE.write(&shown),
+            ResultFormat::Yaml { pretty: true } => words::pretty_block(shown, 4, Some(4)),
+            ResultFormat::Yaml { pretty: false } => words::block(shown, 4, None),
+            ResultFormat::ChangedAndYaml => changed_and_yaml(shown),
+            ResultFormat::Debug => debug(shown),
         }
     }
 }
 
-fn changed_and_yaml(data: &Value, secrets: &Secrets) -> String {
-    let is_censored = data.get_attr("censored").is_ok_and(|note| !note.is_undefined());
-    if is_censored {
-        return words::json(data, false, secrets);
+fn changed_and_yaml(mut rest: Json) -> String {
+    if rest.get("censored").is_some() {
+        return Layout::LINE.write(&rest);
     }
-    let mut rest = words::shown(data, secrets);
     let changed = rest.as_object_mut().and_then(|data| data.shift_remove("changed"));
     let changed = changed.map(|changed| format!("changed={changed}")).unwrap_or_default();
     if rest.as_object().is_some_and(serde_json::Map::is_empty) {
         return changed;
     }
     let space = if changed.is_empty() { "" } else { " " };
-    format!("{changed}{space}{}", words::block(&rest, 2))
+    format!("{changed}{space}{}", words::pretty_block(rest, 2, None))
 }
 
-fn debug(data: &Value, secrets: &Secrets) -> String {
-    let mut rest = words::shown(data, secrets);
+fn debug(mut rest: Json) -> String {
     let mut text = String::new();
     if let Some(data) = rest.as_object_mut() {
         for name in AS_TEXT {
             let Some(value) = data.shift_remove(name) else { continue };
             data.shift_remove(&format!("{name}_lines"));
             let shown = match value {
-                serde_json::Value::String(shown) => shown,
+                Json::String(shown) => shown,
                 other => crate::template::text(&crate::vars::from_wire(other.into())),
             };
             if !shown.is_empty() {
@@ -76,7 +78,7 @@ mod tests {
     fn shown(format: ResultFormat, data: serde_json::Value) -> String {
         let secrets = Secrets::default();
         secrets.add("tell-nobody");
-        format.show(&crate::vars::from_wire(data.into()), false, &secrets)
+        format.show(&crate::vars::from_wire(data.into()), false, false, &secrets)
     }
 
     #[test]

@@ -232,7 +232,7 @@ impl RunReport {
             }
             return;
         }
-        let lines = words::difference(diff, &self.secrets);
+        let lines = words::difference(diff, 3, &self.secrets);
         if lines.is_empty() {
             return;
         }

@@ -1,17 +1,21 @@
 //! The output that Ansible users know: a line for each host and task, and a recap. On a terminal it has colours.
 
+mod results;
+
 use std::{borrow::Cow, collections::HashMap, io::Write, sync::Arc};
 
 use super::{
     Level, Log, Reader,
     failures::Failures,
     look::{Colour, Explain, Look},
+    message,
+    task_error::TaskError,
     words,
 };
 use crate::{
-    event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
+    event::{Event, HostResult, Item, Recap, TaskId, TaskStarted},
     secrets::Secrets,
-    source::Span,
+    source::{self, Span},
     visible::{one_line, visible},
 };
 
@@ -29,6 +33,9 @@ pub struct Terminal<W: Write> {
     /// The task named by the last banner.
     shown: Option<TaskId>,
     log: Option<Arc<Log>>,
+    /// What is written now goes to standard error.
+    aside_now: bool,
+    told_of_deprecation: bool,
 }
 
 impl<W: Write> Terminal<W> {
@@ -43,6 +50,8 @@ impl<W: Write> Terminal<W> {
             failures: Failures::default(),
             shown: None,
             log: None,
+            aside_now: false,
+            told_of_deprecation: false,
         }
     }
 
@@ -55,27 +64,29 @@ impl<W: Write> Terminal<W> {
 impl<W: Write + Send> Reader for Terminal<W> {
     fn read(&mut self, event: &Event) {
         match event {
-            Event::PlaybookStarted { name, plays } if self.look.verbosity > 1 => {
-                let name = one_line(name);
-                let short = name.rsplit('/').next().unwrap_or(&name);
-                self.banner(&format!("PLAYBOOK: {short}"));
-                self.line(&format!("{plays} plays in {name}"), None);
+            Event::PlaybookStarted { name, plays } => self.playbook(name, *plays),
+            Event::PlayStarted(play) => {
+                let marker = self.look.marker(play.check_mode);
+                self.banner(&format!("PLAY [{}]{marker}", self.name(play.name.trim())));
             }
-            Event::PlaybookStarted { .. } => {}
-            Event::PlayStarted(play) => self.banner(&format!("PLAY [{}]", self.name(play.name.trim()))),
             Event::NoHosts { .. } => self.line("skipping: no hosts matched", Some(Colour::Skipped)),
             Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),
             Event::TaskStarted(task) => self.task(task),
-            Event::HostStarted { .. } => {}
+            Event::HostStarted { task, host } => {
+                if self.look.starts {
+                    let name = self.tasks.get(task).map_or_else(String::new, |task| self.name(&task.name));
+                    self.line(&format!("[started {name} on {}]", self.name(host)), None);
+                }
+            }
             Event::ItemDone { task, item, result } => {
                 self.back_to(*task);
-                self.result(Some(item), result);
+                self.result(*task, Some(item), result);
             }
             Event::HostDone { task, result } => {
                 self.back_to(*task);
                 match result.looped {
-                    true => self.after_items(result),
-                    false => self.result(None, result),
+                    true => self.after_items(*task, result),
+                    false => self.result(*task, None, result),
                 }
             }
             Event::Retrying { task, host, item, retries_left, result, .. } => {
@@ -138,112 +149,37 @@ impl<W: Write> Terminal<W> {
     fn head(&mut self, task: &TaskStarted) {
         self.shown = Some(task.id);
         let kind = if task.handler { "RUNNING HANDLER" } else { "TASK" };
-        self.banner(&format!("{kind} [{}]", self.name(task.name.trim())));
+        let marker = self.look.marker(task.check_mode);
+        self.banner(&format!("{kind} [{}]{marker}", self.name(task.name.trim())));
         if self.look.verbosity > 1 {
-            self.line(&format!("task path: {}", self.name(&task.place.to_string())), Some(Colour::Dim));
+            self.path(task);
         }
     }
 
-    fn result(&mut self, item: Option<&Item>, result: &HostResult) {
-        let host = match &result.delegated_to {
-            Some(other) => format!("{} -> {}", self.name(&result.host), self.name(other)),
-            None => self.name(&result.host),
-        };
-        let label = item.map(|item| self.label(item));
-        let (word, colour) = match result.status {
-            Status::Ok => ("ok", Colour::Ok),
-            Status::Changed => ("changed", Colour::Changed),
-            Status::Skipped => ("skipping", Colour::Skipped),
-            Status::Failed | Status::Ignored | Status::Unreachable | Status::UnreachableIgnored => {
-                return self.failure(&host, label, result);
-            }
-        };
-        self.warnings(result);
-        self.differences(result);
-        let hidden = match result.status {
-            Status::Ok => !self.look.show_ok,
-            Status::Skipped => !self.look.show_skipped,
-            _ => false,
-        };
-        if hidden {
-            return;
+    fn playbook(&mut self, name: &str, plays: usize) {
+        if self.look.verbosity > 1 {
+            let name = one_line(name);
+            let short = name.rsplit('/').next().unwrap_or(&name);
+            self.banner(&format!("PLAYBOOK: {short}"));
+            self.line(&format!("{plays} plays in {name}"), None);
         }
-        let mut line = format!("{word}: [{host}]");
-        if let Some(label) = label {
-            line += &format!(" => (item={label})");
-        }
-        let detailed = result.task_result.verbose_always && result.status != Status::Skipped;
-        let data = match detailed || self.look.verbosity > 0 && !result.silent {
-            true => format!(" => {}", self.data(result, detailed || self.look.verbosity > 2)),
-            false => String::new(),
-        };
-        // Ansible ends this line with a space; scripts compare whole lines.
-        if result.status == Status::Skipped && item.is_some() && self.look.verbosity == 0 {
-            line.push(' ');
-        }
-        self.line_and_data(&line, &data, Some(colour));
-        // A diff is more informative, if there is one.
-        if result.status == Status::Changed
-            && (self.look.verbosity > 0 || self.look.diff && result.task_result.diff.is_empty())
-        {
-            for change in result.task_result.changes.iter() {
-                self.line(&format!("  - {}", self.name(change)), Some(Colour::Changed));
-            }
+        self.dry_run();
+    }
+
+    /// Says that nothing is changed, at the start and at the end.
+    fn dry_run(&mut self) {
+        if self.look.check && self.look.check_markers {
+            self.banner("DRY RUN");
         }
     }
 
-    /// The data of a result in the configured format.
-    fn data(&self, result: &HostResult, indent: bool) -> String {
-        self.look.results.show(&result.data, indent, &self.secrets)
-    }
-
-    fn failure(&mut self, host: &str, label: Option<String>, result: &HostResult) {
-        self.warnings(result);
-        self.differences(result);
-        let data = self.data(result, self.look.verbosity > 2);
-        let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
-        let colour = if unreachable { Colour::Unreachable } else { Colour::Failed };
-        let line = match label {
-            Some(label) => format!("failed: [{host}] (item={label}) => "),
-            None if unreachable => format!("fatal: [{host}]: UNREACHABLE! => "),
-            None => format!("fatal: [{host}]: FAILED! => "),
+    fn path(&mut self, task: &TaskStarted) {
+        let place = task.place.source.path.as_deref();
+        let path = match place {
+            Some(path) => format!("{}:{}", source::absolute(path), task.place.line_column().0),
+            None => task.place.to_string(),
         };
-        self.line_and_data(&line, &data, Some(colour));
-        if result.status == Status::Failed
-            && let Some(place) = &result.task_result.place
-        {
-            self.failures.add(place, result, &self.secrets);
-        }
-        if matches!(result.status, Status::Ignored | Status::UnreachableIgnored) {
-            self.line("...ignoring", Some(Colour::Skipped));
-        }
-    }
-
-    /// Shows where the last task failed.
-    fn explain(&mut self) {
-        for failure in self.failures.take() {
-            let text = (self.explain)(&failure);
-            // It has its own colours, and control characters are already visible (`Explain`).
-            let masked = self.secrets.mask(text.trim_end()).into_owned();
-            self.write(&masked, None, Level::Error);
-        }
-    }
-
-    fn after_items(&mut self, result: &HostResult) {
-        match result.status {
-            Status::Failed | Status::Ignored => {
-                // The failures were already shown with the items.
-                let line = format!("fatal: [{}]: FAILED! => {{\"msg\": \"One or more items failed\"}}", result.host);
-                self.line(&line, Some(Colour::Failed));
-                if result.status == Status::Ignored {
-                    self.line("...ignoring", Some(Colour::Skipped));
-                }
-            }
-            Status::Skipped if self.look.show_skipped => {
-                self.line(&format!("skipping: [{}]", result.host), Some(Colour::Skipped));
-            }
-            _ => {}
-        }
+        self.line(&format!("task path: {}", self.name(&path)), Some(Colour::Dim));
     }
 
     fn warnings(&mut self, result: &HostResult) {
@@ -263,15 +199,37 @@ impl<W: Write> Terminal<W> {
     }
 
     fn warning(&mut self, message: &str, place: Option<&Span>) {
-        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
-        let text = format!("[WARNING]: {message}{place}");
-        let masked = self.secrets.mask(&text);
+        let message = self.secrets.mask(message).into_owned();
+        let deprecated = message::is_deprecation(&message);
+        if deprecated && !std::mem::replace(&mut self.told_of_deprecation, true) {
+            self.warning_line("[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.");
+        }
+        let head = match (message.starts_with('['), deprecated) {
+            (true, _) => "",
+            (false, true) => "[DEPRECATION WARNING]: ",
+            (false, false) => "[WARNING]: ",
+        };
+        let text = match place {
+            Some(place) if self.look.boxes => format!("{head}{message} ({place})"),
+            Some(place) => {
+                let error = TaskError { warns: true, ..TaskError::at(place, message) };
+                let shown = (self.explain)(&error);
+                format!("{head}{}", shown.strip_prefix("[WARNING]: ").unwrap_or(&shown))
+            }
+            None => format!("{head}{message}"),
+        };
+        self.warning_line(&text);
+    }
+
+    fn warning_line(&mut self, text: &str) {
+        let masked = self.secrets.mask(text).into_owned();
         let shown = self.look.coloured(&visible(&masked), Colour::Warning);
         // Scripts read standard output; a closed standard error must not stop the run.
         let _ = self.out.flush();
         let _ = writeln!(self.aside, "{shown}");
         if let Some(log) = &self.log {
-            log.record(Level::Warning, &masked);
+            let level = if masked.starts_with("[DEPRECATION") { Level::Info } else { Level::Warning };
+            log.record(level, &masked);
         }
     }
 
@@ -280,7 +238,7 @@ impl<W: Write> Terminal<W> {
             return;
         }
         for diff in result.task_result.diff.iter() {
-            let lines = words::difference(diff, &self.secrets);
+            let lines = words::difference(diff, self.look.diff_context, &self.secrets);
             if lines.is_empty() {
                 continue;
             }
@@ -305,6 +263,11 @@ impl<W: Write> Terminal<W> {
             self.write(&masked, None, Level::Info);
         }
         self.line("", None);
+        self.custom(recap);
+        self.dry_run();
+    }
+
+    fn custom(&mut self, recap: &Recap) {
         if self.look.custom_stats && !recap.custom.is_empty() {
             self.banner("CUSTOM STATS: ");
             for (host, data) in &recap.custom {
@@ -341,7 +304,15 @@ impl<W: Write> Terminal<W> {
             None => Cow::Borrowed(text),
         };
         // A closed pipe must not stop the run.
-        let _ = writeln!(self.out, "{shown}");
+        match self.aside_now {
+            true => {
+                let _ = self.out.flush();
+                let _ = writeln!(self.aside, "{shown}");
+            }
+            false => {
+                let _ = writeln!(self.out, "{shown}");
+            }
+        }
         if let Some(log) = &self.log {
             log.record(level, text);
         }

@@ -9,14 +9,24 @@ use crate::{
     event::{HostResult, Status, TaskStarted},
     secrets::Secrets,
     source::Span,
+    template,
     vars::{Layer, Lazy},
 };
 
 /// Keys of results that are not shown.
 const HIDDEN: &[&str] = &["failed", "skipped", "diff", "exception"];
 
+/// Further keys that `debug` does not show.
+const HIDDEN_OF_DEBUG: &[&str] =
+    &["ansible_loop_var", "ansible_index_var", "changed", "failed_when_result", "invocation", "skip_reason"];
+
 /// A result without hidden keys and secrets; keys sorted.
 pub(super) fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
+    shown_of(data, false, secrets)
+}
+
+/// The same; of `debug`, only what it is to show.
+pub(super) fn shown_of(data: &Value, debug: bool, secrets: &Secrets) -> serde_json::Value {
     let mut value = to_json(data);
     secrets.mask_data(&mut value);
     if let serde_json::Value::Object(map) = &mut value {
@@ -24,28 +34,75 @@ pub(super) fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
             map.shift_remove(*key);
         }
         map.retain(|key, _| !key.starts_with("_ansible_"));
+        match debug {
+            true if map.contains_key("msg") => map.retain(|key, _| key == "msg"),
+            true => map.retain(|key, _| !HIDDEN_OF_DEBUG.contains(&key.as_str())),
+            false => {}
+        }
     }
     value.sort_all_objects();
     value
 }
 
-/// A result as YAML, starting on its own line and indented by so many spaces.
-pub(super) fn yaml(data: &Value, indent: usize, secrets: &Secrets) -> String {
-    block(&shown(data, secrets), indent)
+/// What is shown of a loop's combined result: not the items' results.
+pub(super) fn without_results(data: &Value) -> Value {
+    let mut value = to_json(data);
+    if let serde_json::Value::Object(map) = &mut value {
+        map.shift_remove("results");
+    }
+    crate::vars::from_wire(value.into())
 }
 
-/// Data as indented YAML, starting on its own line, without the lines of a text that stands beside them. It is only read
-/// by people, so it need not follow YAML 1.1.
-pub(super) fn block(data: &serde_json::Value, indent: usize) -> String {
-    let mut data = data.clone();
-    if let Some(data) = data.as_object_mut() {
-        for name in ["stdout", "stderr"].into_iter().filter(|name| data.contains_key(*name)).collect::<Vec<_>>() {
-            data.entry(format!("{name}_lines")).and_modify(|lines| *lines = "<omitted>".into());
+/// Data as indented YAML, starting on its own line, easier to read, but not exact: texts lose trailing spaces, tabs and
+/// control characters, and `stdout_lines` is not shown beside `stdout`.
+pub(super) fn pretty_block(mut data: serde_json::Value, margin: usize, indent: Option<i32>) -> String {
+    if let serde_json::Value::Object(map) = &mut data {
+        for (lines, text) in [("stdout_lines", "stdout"), ("stderr_lines", "stderr")] {
+            if map.contains_key(text)
+                && let Some(lines) = map.get_mut(lines)
+            {
+                *lines = "<omitted>".into();
+            }
         }
     }
-    match serde_yaml::to_string(&data) {
-        Ok(text) => text.trim_end().lines().map(|line| format!("\n{:indent$}{line}", "")).collect(),
+    readable(&mut data);
+    block(data, margin, indent)
+}
+
+/// Data as YAML, starting on its own line: `margin` spaces before each line, `indent` for each level.
+pub(super) fn block(data: serde_json::Value, margin: usize, indent: Option<i32>) -> String {
+    match template::block_yaml(&crate::vars::from_wire(data.into()), indent) {
+        Ok(text) => {
+            let line = |line: &str| match line.is_empty() {
+                true => "\n".to_owned(),
+                false => format!("\n{:margin$}{line}", ""),
+            };
+            text.trim_end().lines().map(line).collect()
+        }
         Err(error) => error.to_string(),
+    }
+}
+
+/// Makes all texts of several lines easy to read.
+fn readable(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) if text.contains('\n') => {
+            let lines = text.trim_end().lines().map(|line| {
+                let mut plain = String::new();
+                for c in line.chars() {
+                    match c {
+                        '\t' => plain.push_str(&" ".repeat(8 - plain.chars().count() % 8)),
+                        c if c.is_control() => {}
+                        c => plain.push(c),
+                    }
+                }
+                plain.trim_end().to_owned()
+            });
+            *text = lines.collect::<Vec<_>>().join("\n");
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(readable),
+        serde_json::Value::Object(map) => map.values_mut().for_each(readable),
+        _ => {}
     }
 }
 
@@ -143,7 +200,7 @@ pub(super) fn label(value: &Value) -> String {
 }
 
 /// The lines of a diff, each with its sign; empty if both sides are equal. Single-line secrets are not masked yet.
-pub(super) fn difference(diff: &Diff, secrets: &Secrets) -> Vec<String> {
+pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<String> {
     if diff.before == diff.after {
         return Vec::new();
     }
@@ -154,7 +211,7 @@ pub(super) fn difference(diff: &Diff, secrets: &Secrets) -> Vec<String> {
     let (before, after) = (secrets.mask_lines(&diff.before), secrets.mask_lines(&diff.after));
     let text = TextDiff::from_lines(&*before, &*after)
         .unified_diff()
-        .context_radius(3)
+        .context_radius(context)
         .header(&header("before", &diff.before_header), &header("after", &diff.after_header))
         .to_string();
     text.lines().map(str::to_owned).collect()

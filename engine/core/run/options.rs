@@ -27,6 +27,8 @@ pub struct Options {
     /// Whether notifying a handler that does not exist fails the task, or is only told.
     pub error_on_missing_handler: bool,
     pub start_at: Option<String>,
+    /// Ask before each task (`--step`).
+    pub step: bool,
     /// Fact gathering for plays that do not set `gather_facts`: `implicit` (when first read) or `explicit`.
     pub gather: bool,
     /// `smart`: facts that an earlier play gathered are not gathered again.
@@ -54,6 +56,10 @@ pub struct Options {
     pub poll_interval: u32,
     pub source_rules: SourceRules,
     pub deprecation_warnings: bool,
+    /// Whether facts are variables of their own, too (`inject_facts_as_vars`).
+    pub inject_facts: bool,
+    /// The shell of `raw` on hosts (`executable`).
+    pub shell: String,
     /// Deprecated behaviour that is still accepted.
     pub lenience: Vec<Lenience>,
 }
@@ -73,6 +79,7 @@ impl Default for Options {
             force_handlers: false,
             error_on_missing_handler: true,
             start_at: None,
+            step: false,
             gather: true,
             keep_facts: false,
             fact_caching: None,
@@ -91,6 +98,8 @@ impl Default for Options {
             poll_interval: 15,
             source_rules: SourceRules::default(),
             deprecation_warnings: true,
+            inject_facts: true,
+            shell: "/bin/sh".to_owned(),
             lenience: vec![Lenience::EmbeddedTemplates],
         }
     }

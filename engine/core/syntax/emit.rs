@@ -28,6 +28,8 @@ pub struct Options {
     pub explicit_end: bool,
     /// A mapping with only `__ansible_vault`, an encrypted value in JSON, is written as `!vault`.
     pub vaults: bool,
+    /// Texts of several lines are written as such (`|`) if they can be.
+    pub literal_lines: bool,
 }
 
 impl Options {
@@ -44,6 +46,7 @@ impl Options {
             explicit_start: false,
             explicit_end: false,
             vaults: false,
+            literal_lines: false,
         }
     }
 
@@ -236,6 +239,7 @@ impl Representation<'_> {
             Some('\'') => ScalarStyle::SingleQuoted,
             Some('"') => ScalarStyle::DoubleQuoted,
             Some('|') => ScalarStyle::Literal,
+            _ if self.options.literal_lines && text.contains('\n') => ScalarStyle::Literal,
             _ => ScalarStyle::Plain,
         };
         let read_as = match scalar::resolve(text) {

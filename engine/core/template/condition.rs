@@ -37,7 +37,7 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
     let (value, origin) = match expression {
         Lazy::Data(value) => match value.as_str().or_else(|| value.is_none().then_some("")) {
             Some(text) if text.trim().is_empty() && scope.magic.allows(Lenience::BrokenConditionals) => {
-                scope.magic.deprecated("Empty conditional expression was evaluated as True.", at);
+                scope.magic.deprecated("Empty conditional expression was evaluated as True. This feature will be removed from ansible-core version 2.23.", at);
                 return Ok(true);
             }
             Some(text) if text.trim().is_empty() => {
@@ -61,7 +61,8 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
             match is_whole_template(&template.text) {
                 true => {
                     scope.magic.deprecated(
-                        "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.",
+                        "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}. This feature will be \
+                         removed from ansible-core version 2.23.",
                         at,
                     );
                     // Surrounding spaces are not part of its value.

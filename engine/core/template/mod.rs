@@ -43,3 +43,4 @@ pub use value::{exchange::Exchange, freeze::drop_omitted};
 pub use view::{
     expression, failed_value, lookup, names_in, render_terms, scope_value, shown, text, type_name, variable,
 };
+pub(crate) use yaml::block_yaml;

@@ -206,3 +206,16 @@ fn float(f: f64) -> String {
         _ => text,
     }
 }
+/// A value as YAML in blocks, as reports show it: texts of several lines are written as such.
+///
+/// # Errors
+/// It is nested too deeply.
+pub(crate) fn block_yaml(value: &Value, indent: Option<i32>) -> Result<String, minijinja::Error> {
+    let options = crate::syntax::emit::Options {
+        literal_lines: true,
+        default_flow_style: Some(false),
+        indent,
+        ..crate::syntax::emit::Options::plain()
+    };
+    crate::syntax::emit::to_yaml(value, &options)
+}

@@ -151,9 +151,18 @@ impl HostState {
 
     /// Adds facts reported by a host. Only permitted names ([`steering`]) become variables; `ansible_facts` holds all
     /// of them, since nothing is steered by it. Facts of `setup` (`prefixed`) lack the prefix `ansible_` of their
-    /// variables. Returns the names that were refused for the first time.
-    pub(crate) fn add_facts_from_host(&self, facts: IndexMap<Arc<str>, Value>, prefixed: bool) -> Vec<Arc<str>> {
-        let (variables, refused) = steering::from_host(&facts, prefixed);
+    /// variables; with `inject` off there are none. Returns the names that were refused for the first time.
+    pub(crate) fn add_facts_from_host(
+        &self,
+        facts: IndexMap<Arc<str>, Value>,
+        prefixed: bool,
+        inject: bool,
+    ) -> Vec<Arc<str>> {
+        let (mut variables, refused) = steering::from_host(&facts, prefixed);
+        if !inject {
+            // As in Ansible, local facts alone are a variable anyway.
+            variables.retain(|(name, _)| &**name == "ansible_local");
+        }
         self.keep_facts(variables, facts, prefixed);
         self.refuse(refused)
     }

@@ -42,6 +42,8 @@ pub struct Run {
     pub(crate) vault: Arc<Vault>,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) prompt: Box<dyn Prompt>,
+    /// Whether a person is asked before each task.
+    pub(crate) stepping: AtomicBool,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) hosts: Mutex<HashMap<Arc<str>, Arc<HostState>>>,
     pub(crate) groups: Mutex<Option<Value>>,
@@ -69,6 +71,7 @@ impl Run {
         sink: Arc<dyn Sink>,
         prompt: Box<dyn Prompt>,
     ) -> Arc<Self> {
+        let stepping = AtomicBool::new(options.step);
         let waiting = AtomicBool::new(options.start_at.is_some());
         Arc::new(Run {
             options,
@@ -78,6 +81,7 @@ impl Run {
             vault,
             sink,
             prompt,
+            stepping,
             blobs: Arc::default(),
             hosts: Mutex::default(),
             groups: Mutex::default(),

@@ -91,6 +91,9 @@ impl Run {
         for (name, value) in self.defaults_of_chosen(task, &args, scope)? {
             args.entry(name).or_insert(value);
         }
+        if task.action.name() == "raw" && self.options.shell != "/bin/sh" {
+            args.entry("executable".into()).or_insert_with(|| self.options.shell.as_str().into());
+        }
         for secret in task.secrets.iter().filter_map(|name| args.get(*name)) {
             actions::conceal(secret, scope);
         }

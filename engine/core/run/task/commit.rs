@@ -68,7 +68,7 @@ impl Run {
                         self.cache_facts(&target.name, facts.iter().map(named).chain(complete));
                     }
                     let refused = match traits.brings_facts {
-                        true => target.add_facts_from_host(facts, gathered),
+                        true => target.add_facts_from_host(facts, gathered, self.options.inject_facts),
                         // Only a manipulated agent would send these.
                         false => target.refuse(facts.into_keys()),
                     };

@@ -41,6 +41,11 @@ pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
         "unarchive" => "ansible.legacy.unarchive",
         name => name,
     };
+    if names.iter().any(|name| &**name == "_raw_params") {
+        let collection = if action.name().contains('.') { "" } else { "ansible.builtin." };
+        let said = format!("Task failed: Action '{collection}{}' does not support raw params.", action.name());
+        return TaskResult::failed(said);
+    }
     let mut msg = format!("Unsupported parameters for ({module}) module: {}", names.join(", "));
     // The shell expands variables anyway; ansible-core refuses this one before it looks at the others.
     match names.iter().find(|name| action.name() == "shell" && &***name == "expand_argument_vars") {

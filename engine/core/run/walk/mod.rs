@@ -8,6 +8,7 @@ pub(crate) mod gathering;
 pub(crate) mod include;
 pub(crate) mod meta;
 pub(crate) mod start_at;
+mod stepping;
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -181,6 +182,7 @@ impl Walk {
                     MetaResult::Flush(hosts) => self.flush(&hosts, &[]),
                 };
             }
+            _ if !stepping::wanted(run, &name) => return Hosts::new(),
             Some(Statement::IncludeTasks | Statement::IncludeRole) => {
                 return self.included(run.resolve_include(self, play, task, hosts, name));
             }

@@ -1,0 +1,95 @@
+//! A failed task, or a warning, as a diagnostic at its place.
+
+use std::fmt;
+
+use miette::{Diagnostic, LabeledSpan, Severity};
+
+use super::message;
+use crate::{event::HostResult, event::TaskStarted, secrets::Secrets, source::Span};
+
+/// A failed task, or a warning, as a diagnostic at its place.
+#[derive(Debug, thiserror::Error)]
+#[error("{msg}")]
+pub(super) struct TaskError {
+    pub(super) msg: String,
+    pub(super) place: UpTo,
+    pub(super) label: Option<String>,
+    pub(super) help: Option<String>,
+    pub(super) cause: Option<Box<TaskError>>,
+    /// It is a warning.
+    pub(super) warns: bool,
+}
+
+impl Diagnostic for TaskError {
+    fn severity(&self) -> Option<Severity> {
+        self.warns.then_some(Severity::Warning)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        Some(&self.place)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = LabeledSpan::new_with_span(self.label.clone(), self.place.0.range());
+        Some(Box::new(std::iter::once(label)))
+    }
+
+    fn diagnostic_source(&self) -> Option<&dyn Diagnostic> {
+        self.cause.as_deref().map(|cause| cause as &dyn Diagnostic)
+    }
+}
+
+impl TaskError {
+    pub(super) fn at(place: &Span, msg: String) -> Self {
+        TaskError { msg, place: UpTo(place.clone()), label: None, help: None, cause: None, warns: false }
+    }
+
+    /// The failure of a task on a host with its places, as in ansible-core: that of the task, and that of the cause if
+    /// it has its own.
+    pub(super) fn of(task: &TaskStarted, result: &HostResult, secrets: &Secrets) -> Self {
+        let msg = message::message(result, &task.action);
+        let mut error = TaskError::at(&task.place, secrets.mask(&msg).into_owned());
+        let help = result.task_result.help.as_ref().map(|help| secrets.mask(help).into_owned());
+        match &result.task_result.place {
+            Some(place) if place.to_string() != task.place.to_string() => {
+                let cause = msg.strip_prefix("Task failed: ").unwrap_or(&msg);
+                let cause = secrets.mask(cause).into_owned();
+                error.cause = Some(Box::new(TaskError { help, ..TaskError::at(place, cause) }));
+            }
+            _ => error.help = help,
+        }
+        error
+    }
+}
+
+/// A place with two lines before it and none after, as Ansible quotes it: scripts look in the output for what tasks
+/// that stand further down would say.
+#[derive(Debug)]
+pub(super) struct UpTo(Span);
+
+impl miette::SourceCode for UpTo {
+    fn read_span<'a>(
+        &'a self,
+        span: &miette::SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
+        // The place itself is asked for, which has its own line and column.
+        if before == 0 {
+            return self.0.read_span(span, before, after);
+        }
+        let seen = self.0.read_span(span, before.saturating_mul(2), 1)?;
+        let end = (span.offset() + span.len()).saturating_sub(seen.span().offset());
+        let rest = seen.data().get(end..).unwrap_or_default();
+        let Some(newline) = rest.iter().position(|byte| *byte == b'\n') else { return Ok(seen) };
+        let data = seen.data().get(..=end + newline).unwrap_or_default();
+        let shown = miette::SourceSpan::from((seen.span().offset(), data.len()));
+        let name = seen.name().unwrap_or_default().to_owned();
+        let (line, column) = (seen.line(), seen.column());
+        Ok(Box::new(miette::MietteSpanContents::new_named(name, data, shown, line, column, seen.line_count())))
+    }
+}

@@ -1,0 +1,163 @@
+//! How the result of a task on a host looks.
+
+use std::io::Write;
+
+use super::Terminal;
+use crate::{
+    event::{HostResult, Item, Status, TaskId, TaskResult},
+    report::{Level, look::Colour, task_error::TaskError, words},
+    vars::{Value, mapping},
+};
+
+impl<W: Write> Terminal<W> {
+    /// Whether the task shows nothing but its message or variable.
+    pub(super) fn is_debug(&self, task: TaskId) -> bool {
+        let action = self.tasks.get(&task).map(|task| &*task.action);
+        matches!(action, Some("debug" | "ansible.builtin.debug" | "ansible.legacy.debug"))
+    }
+
+    pub(super) fn result(&mut self, task: TaskId, item: Option<&Item>, result: &HostResult) {
+        let host = match &result.delegated_to {
+            Some(other) => format!("{} -> {}", self.name(&result.host), self.name(other)),
+            None => self.name(&result.host),
+        };
+        let label = item.map(|item| self.label(item));
+        let (word, colour) = match result.status {
+            Status::Ok => ("ok", Colour::Ok),
+            Status::Changed => ("changed", Colour::Changed),
+            Status::Skipped => ("skipping", Colour::Skipped),
+            Status::Failed | Status::Ignored | Status::Unreachable | Status::UnreachableIgnored => {
+                return self.failure(task, &host, label, result);
+            }
+        };
+        self.warnings(result);
+        self.differences(result);
+        let hidden = match result.status {
+            Status::Ok => !self.look.show_ok,
+            Status::Skipped => !self.look.show_skipped,
+            _ => false,
+        };
+        if hidden {
+            return;
+        }
+        let mut line = format!("{word}: [{host}]");
+        if let Some(label) = label {
+            line += &format!(" => (item={label})");
+        }
+        let detailed = result.task_result.verbose_always && result.status != Status::Skipped;
+        let data = match detailed || self.look.verbosity > 0 && !result.silent {
+            true => format!(" => {}", self.data(task, result, detailed)),
+            false => String::new(),
+        };
+        // Ansible has a space there; scripts compare whole lines.
+        if result.status == Status::Skipped && item.is_some() {
+            line.push(' ');
+        }
+        self.line_and_data(&line, &data, Some(colour));
+        // A diff is more informative, if there is one.
+        let told =
+            self.look.changes && (self.look.verbosity > 0 || self.look.diff && result.task_result.diff.is_empty());
+        if result.status == Status::Changed && told {
+            for change in result.task_result.changes.iter() {
+                self.line(&format!("  - {}", self.name(change)), Some(Colour::Changed));
+            }
+        }
+    }
+
+    /// The data of a result in the configured format; indented if details are wanted.
+    fn data(&self, task: TaskId, result: &HostResult, detailed: bool) -> String {
+        let indent = detailed || self.look.verbosity > 2;
+        self.look.results.show(&result.data, self.is_debug(task), indent, &self.secrets)
+    }
+
+    fn failure(&mut self, task: TaskId, host: &str, label: Option<String>, result: &HostResult) {
+        self.warnings(result);
+        self.differences(result);
+        self.aside_now = self.look.failures_aside;
+        if self.look.failed_paths
+            && self.look.verbosity < 2
+            && let Some(task) = self.tasks.get(&task).cloned()
+        {
+            self.path(&task);
+        }
+        if !self.look.boxes {
+            self.tell(task, result);
+        }
+        let data = self.data(task, result, result.task_result.verbose_always);
+        let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
+        let colour = if unreachable { Colour::Unreachable } else { Colour::Failed };
+        let line = match label {
+            Some(label) => format!("failed: [{host}] (item={label}) => "),
+            None if unreachable => format!("fatal: [{host}]: UNREACHABLE! => "),
+            None => format!("fatal: [{host}]: FAILED! => "),
+        };
+        self.line_and_data(&line, &data, Some(colour));
+        self.aside_now = false;
+        if self.look.boxes
+            && result.status == Status::Failed
+            && let Some(place) = &result.task_result.place
+        {
+            self.failures.add(place, result, &self.secrets);
+        }
+        if matches!(result.status, Status::Ignored | Status::UnreachableIgnored) {
+            self.line("...ignoring", Some(Colour::Skipped));
+        }
+    }
+
+    /// Shows a failure with its places.
+    fn tell(&mut self, task: TaskId, result: &HostResult) {
+        let Some(task) = self.tasks.get(&task) else { return };
+        let text = (self.explain)(&TaskError::of(task, result, &self.secrets));
+        let masked = self.secrets.mask(&text).into_owned();
+        self.write(&masked, Some(Colour::Failed), Level::Error);
+    }
+
+    /// Shows where the last task failed.
+    pub(super) fn explain(&mut self) {
+        for failure in self.failures.take() {
+            let text = (self.explain)(&failure);
+            // It has its own colours, and control characters are already visible (`Explain`).
+            let masked = self.secrets.mask(text.trim_end()).into_owned();
+            self.write(&masked, None, Level::Error);
+        }
+    }
+
+    pub(super) fn after_items(&mut self, task: TaskId, result: &HostResult) {
+        match result.status {
+            Status::Failed | Status::Ignored => {
+                // The failures were already shown with the items; only `debug` has this line, as in Ansible.
+                if self.is_debug(task) {
+                    self.aside_now = self.look.failures_aside;
+                    let data = mapping([("msg", Value::from("One or more items failed"))]);
+                    let shown = HostResult {
+                        data,
+                        ..HostResult::of(result.host.clone(), Status::Failed, TaskResult::default())
+                    };
+                    let data = self.data(task, &shown, false);
+                    let line = format!("fatal: [{}]: FAILED! => ", self.name(&result.host));
+                    self.line_and_data(&line, &data, Some(Colour::Failed));
+                    self.aside_now = false;
+                }
+                if result.status == Status::Ignored {
+                    self.line("...ignoring", Some(Colour::Skipped));
+                }
+            }
+            Status::Skipped if self.look.show_skipped => {
+                let data = match self.look.verbosity > 0 {
+                    true => {
+                        let fields = words::without_results(&result.data);
+                        let shown = HostResult {
+                            data: fields,
+                            ..HostResult::of(result.host.clone(), Status::Skipped, TaskResult::default())
+                        };
+                        format!(" => {}", self.data(task, &shown, false))
+                    }
+                    false => String::new(),
+                };
+                let line = format!("skipping: [{}]", self.name(&result.host));
+                self.line_and_data(&line, &data, Some(Colour::Skipped));
+            }
+            _ => {}
+        }
+    }
+}
