@@ -76,8 +76,12 @@ pub(crate) fn look_like(look: Diagnostics) {
 pub(crate) fn boxes(to_terminal: bool) -> bool {
     // The settings themselves may be wrong.
     let named = || std::env::var("RPLAY_DIAGNOSTICS").ok().and_then(|name| Diagnostics::named(&name));
-    match LOOK.get().copied().or_else(named).unwrap_or_default() {
-        Diagnostics::Auto => to_terminal || !is_ansible(),
+    are_boxes(LOOK.get().copied().or_else(named).unwrap_or_default(), is_ansible(), to_terminal)
+}
+
+fn are_boxes(look: Diagnostics, is_ansible: bool, to_terminal: bool) -> bool {
+    match look {
+        Diagnostics::Auto => to_terminal || !is_ansible,
         Diagnostics::Boxes => true,
         Diagnostics::Lines => false,
     }
@@ -225,4 +229,25 @@ pub(crate) fn columns() -> usize {
 fn terminal_columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     (size.ws_col > 20).then_some(size.ws_col.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay::config::Diagnostics::{Auto, Boxes, Lines};
+
+    use super::are_boxes;
+
+    #[test]
+    fn only_ansibles_names_write_lines_by_themselves_and_off_a_terminal() {
+        for (look, is_ansible, to_terminal, boxes) in [
+            (Auto, false, false, true),
+            (Auto, false, true, true),
+            (Auto, true, false, false),
+            (Auto, true, true, true),
+            (Boxes, true, false, true),
+            (Lines, false, true, false),
+        ] {
+            assert_eq!(are_boxes(look, is_ansible, to_terminal), boxes, "{look:?} {is_ansible} {to_terminal}");
+        }
+    }
 }
