@@ -46,7 +46,7 @@ impl Modules for Dozen {
 }
 
 #[test]
-fn faults_as_a_person_sees_them() {
+fn errors_as_a_person_sees_them() {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("syntax");
     settings.set_prepend_module_to_snapshot(false);
@@ -67,7 +67,7 @@ fn rendered(path: &Path) -> String {
         _ => syntax::read_playbook(&source, &Dozen).map(|(_, warnings)| warnings),
     };
     match outcome {
-        Ok(warnings) if warnings.is_empty() => "no faults\n".to_owned(),
+        Ok(warnings) if warnings.is_empty() => "no errors\n".to_owned(),
         Ok(warnings) => warnings.iter().map(|warning| render(warning)).collect(),
         Err(problems) => problems.0.iter().map(|problem| render(&**problem)).collect(),
     }

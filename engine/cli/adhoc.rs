@@ -12,7 +12,7 @@ use rplay::{
 
 use crate::{
     args::adhoc::AdhocArgs,
-    faults,
+    diagnostics,
     run::{self, Plays},
 };
 
@@ -41,10 +41,10 @@ pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
                 true => " (did you mean to run ansible-playbook?)",
                 false => "",
             };
-            return Ok(faults::refuse(&format!("No argument passed to {module} module{link}")));
+            return Ok(diagnostics::refuse(&format!("No argument passed to {module} module{link}")));
         }
         if short == BESIDE_PLAYS {
-            return Ok(faults::refuse(&format!("'{module}' is not a valid action for ad-hoc commands")));
+            return Ok(diagnostics::refuse(&format!("'{module}' is not a valid action for ad-hoc commands")));
         }
     }
     if let Some(folder) = &args.tree {

@@ -16,7 +16,7 @@ use rplay::{
 
 use crate::{
     args::{Cli, own::Words},
-    faults, here, passwords,
+    diagnostics, here, passwords,
 };
 
 /// The words of a kind, one a line. Where something cannot be read, there are none.
@@ -33,7 +33,7 @@ pub(crate) fn words(kind: Words) -> String {
 fn hosts() -> Vec<String> {
     let Ok((config, _)) = Config::load() else { return Vec::new() };
     let sources: Vec<String> = config.inventory_sources(&[]).into_iter().filter(here::is_plain).collect();
-    let Ok(vault) = passwords::gather(&[], &config, faults::secrets(), passwords::Asked::IfWanted) else {
+    let Ok(vault) = passwords::gather(&[], &config, diagnostics::secrets(), passwords::Asked::IfWanted) else {
         return Vec::new();
     };
     let rules = SourceRules { plugins: None, ..config.source_rules() };

@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     args::config::{ConfigAction, ConfigArgs, DumpArgs, InitArgs, SettingsArgs, ValidateArgs},
-    faults, output,
+    diagnostics, output,
 };
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -34,11 +34,11 @@ pub(crate) fn command(args: &ConfigArgs) -> Result<u8, Problems> {
             let first: Option<&(dyn std::error::Error + 'static)> = problems.0.first().map(|problem| &**problem as _);
             let options = first.and_then(|error| error.downcast_ref::<ConfigCommandError>());
             let code = match options {
-                Some(ConfigCommandError::Options(_)) => faults::OPTIONS,
+                Some(ConfigCommandError::Options(_)) => diagnostics::OPTIONS,
                 Some(ConfigCommandError::Failed(_)) => 1,
-                None => faults::exit_code(&problems),
+                None => diagnostics::exit_code(&problems),
             };
-            Ok(faults::end(&problems, code))
+            Ok(diagnostics::end(&problems, code))
         }
     }
 }

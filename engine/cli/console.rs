@@ -18,7 +18,7 @@ use crate::{
     adhoc::{self, Task},
     args::console::ConsoleArgs,
     args::{adhoc::ModuleRunArgs, run::RunArgs},
-    faults, output, passwords,
+    diagnostics, output, passwords,
     run::{self, Plays},
 };
 
@@ -44,9 +44,9 @@ const COMMANDS: &[(&str, &str)] = &[
 /// Takes commands until the input ends; the result is the exit code.
 pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
-    faults::look_like(*config.diagnostics);
-    faults::show(&warnings);
-    let vault = passwords::vault(&args.run.sources.passwords, &config, faults::secrets())?;
+    diagnostics::look_like(*config.diagnostics);
+    diagnostics::show(&warnings);
+    let vault = passwords::vault(&args.run.sources.passwords, &config, diagnostics::secrets())?;
     let sources = config.inventory_sources(&args.run.sources.inventory);
     let inventory = Inventory::load(&sources, vault, &config.source_rules())?;
     for warning in &inventory.warnings {
@@ -146,7 +146,7 @@ impl Console {
             }
             "list" => match self.hosts(&self.pattern) {
                 Ok(hosts) => hosts.iter().for_each(|host| output::tell(&format!("{host}\n"))),
-                Err(problems) => faults::show(&problems),
+                Err(problems) => diagnostics::show(&problems),
             },
             "modules" => Action::all().iter().for_each(|action| output::tell(&format!("{}\n", action.name()))),
             "help" => help(rest),
@@ -232,7 +232,7 @@ impl Console {
         match self.hosts(pattern) {
             Ok(hosts) if hosts.is_empty() => output::tell("no host matched\n"),
             Ok(_) => self.pattern = if pattern == "all" { "*".to_owned() } else { pattern.to_owned() },
-            Err(problems) => faults::show(&problems),
+            Err(problems) => diagnostics::show(&problems),
         }
     }
 
@@ -251,7 +251,7 @@ impl Console {
         let args: RunArgs = self.run.run_args();
         // What goes wrong here is this line's own matter.
         if let Err(problems) = run::run(&args, Plays::Text { source, folder, reader: Box::new(reader) }) {
-            faults::show(&problems);
+            diagnostics::show(&problems);
         }
         Ok(())
     }

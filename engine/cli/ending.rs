@@ -52,7 +52,7 @@ pub(crate) fn prepare() {
             }
             // The panic message may quote data of the run, so only the location is shown.
             let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
-            end(UNEXPECTED, fault(&place.unwrap_or_default()));
+            end(UNEXPECTED, internal_error(&place.unwrap_or_default()));
         }
     }));
     let signals: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
@@ -91,7 +91,7 @@ pub(crate) fn wait() -> ! {
 }
 
 /// The message shown after a panic.
-fn fault(place: &str) -> String {
+fn internal_error(place: &str) -> String {
     format!(
         "internal error{place}. Please report it with the task that caused it; RUST_BACKTRACE=1 shows \
          a backtrace"

@@ -18,7 +18,7 @@ use rplay::{
     source::Problems,
 };
 
-use crate::{args::run::RunArgs, faults};
+use crate::{args::run::RunArgs, diagnostics};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{setting} must be {wanted}, not `{text}` ({origin})")]
@@ -76,7 +76,7 @@ pub(crate) fn reader(
         Format::Json => Box::new(JsonDocument::new(output(log), json_options(config, 4)?)),
         Format::JsonLines => Box::new(JsonLines::new(output(log), json_options(config, 0)?)),
         Format::Dense => {
-            let columns = std::io::stdout().is_terminal().then(faults::columns);
+            let columns = std::io::stdout().is_terminal().then(diagnostics::columns);
             Box::new(Dense::new(output(log), has_colour(config), columns))
         }
         Format::Quiet => Box::new(Quiet::new(output(log))),
@@ -126,8 +126,8 @@ fn terminal(
 ) -> Terminal<BufWriter<std::io::Stdout>> {
     let stdout = std::io::stdout();
     let colour = has_colour(config);
-    let columns = faults::columns();
-    let boxes = faults::boxes(stdout.is_terminal());
+    let columns = diagnostics::columns();
+    let boxes = diagnostics::boxes(stdout.is_terminal());
     let look = Look {
         colour,
         columns,
@@ -143,12 +143,12 @@ fn terminal(
         check: args.check,
         failed_paths: *config.show_task_path_on_failure,
         starts: *config.show_per_host_start,
-        changes: !faults::is_ansible(),
+        changes: !diagnostics::is_ansible(),
         diff_context: *config.diff_context as usize,
     };
     let explain = Box::new(move |diagnostic: &dyn Diagnostic| match boxes {
-        true => faults::text(diagnostic, colour, columns),
-        false => faults::lines(diagnostic),
+        true => diagnostics::text(diagnostic, colour, columns),
+        false => diagnostics::lines(diagnostic),
     });
     Terminal::new(BufWriter::new(stdout), Box::new(std::io::stderr()), look, secrets.clone(), explain)
 }

@@ -17,14 +17,14 @@ use crate::{
         CollectionAction, CollectionInstallArgs, CommonArgs, GalaxyAction, GalaxyArgs, RoleAction, RoleInstallArgs,
         SignatureArgs,
     },
-    faults, output,
+    diagnostics, output,
 };
 
 /// Runs the subcommand and returns the exit code.
 pub(crate) fn command(args: &GalaxyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
-    faults::look_like(*config.diagnostics);
-    faults::show(&warnings);
+    diagnostics::look_like(*config.diagnostics);
+    diagnostics::show(&warnings);
     let result = match &args.action {
         GalaxyAction::Collection { action } => collection(action, &config),
         GalaxyAction::Role { action } => role(action, &config, false),
@@ -183,7 +183,7 @@ fn install_roles(args: &RoleInstallArgs, config: &Config, either: bool) -> Resul
 }
 
 fn tell(said: Said) {
-    let secrets = faults::secrets();
+    let secrets = diagnostics::secrets();
     match said {
         Said::Line(line) => output::tell(&format!("{}\n", secrets.mask(&line))),
         Said::Warning(message) => output::aside(&format!("[WARNING]: {}\n", secrets.mask(&message))),
@@ -242,7 +242,7 @@ fn servers(config: &Config, common: &CommonArgs) -> Vec<Server> {
     .asked();
     for server in &servers {
         for secret in [&server.token, &server.password].into_iter().flatten() {
-            faults::secrets().add(secret);
+            diagnostics::secrets().add(secret);
         }
     }
     servers

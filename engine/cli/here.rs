@@ -15,7 +15,7 @@ use rplay::{
 
 use crate::{
     args::{Cli, run::RunArgs},
-    faults, output, passwords,
+    diagnostics, output, passwords,
 };
 
 /// Playbooks that are named at most.
@@ -29,16 +29,16 @@ pub(crate) fn show() -> ExitCode {
             ExitCode::from(1)
         }
         Err(problems) => {
-            faults::show(&problems);
-            ExitCode::from(faults::exit_code(&problems))
+            diagnostics::show(&problems);
+            ExitCode::from(diagnostics::exit_code(&problems))
         }
     }
 }
 
 fn text() -> Result<String, Problems> {
     let (config, warnings) = Config::load()?;
-    faults::look_like(*config.diagnostics);
-    faults::show(&warnings);
+    diagnostics::look_like(*config.diagnostics);
+    diagnostics::show(&warnings);
     let mut text = String::from("Nothing was run. This directory has:\n\n");
     let mut line = |what: &str, found: &str| {
         let _ = writeln!(text, "  {what:<10} {found}");
@@ -83,7 +83,7 @@ fn counted(sources: &[String], config: &Config) -> String {
     if !sources.iter().all(is_plain) {
         return String::new();
     }
-    let Ok(vault) = passwords::gather(&[], config, faults::secrets(), passwords::Asked::IfWanted) else {
+    let Ok(vault) = passwords::gather(&[], config, diagnostics::secrets(), passwords::Asked::IfWanted) else {
         return String::new();
     };
     let rules = SourceRules { plugins: None, ..config.source_rules() };

@@ -17,7 +17,7 @@ use rplay::{
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
-use crate::{args::inventory::InventoryArgs, faults, output, passwords, toml};
+use crate::{args::inventory::InventoryArgs, diagnostics, output, passwords, toml};
 
 #[derive(Debug, Error, Diagnostic)]
 enum InventoryCommandError {
@@ -44,26 +44,26 @@ struct Ended(Problems, u8);
 
 impl From<Problems> for Ended {
     fn from(problems: Problems) -> Self {
-        let code = faults::exit_code(&problems);
+        let code = diagnostics::exit_code(&problems);
         Ended(problems, code)
     }
 }
 
 impl From<InventoryCommandError> for Ended {
-    fn from(fault: InventoryCommandError) -> Self {
-        let code = if matches!(fault, InventoryCommandError::File { .. }) { 1 } else { faults::OPTIONS };
-        Ended(fault.into(), code)
+    fn from(error: InventoryCommandError) -> Self {
+        let code = if matches!(error, InventoryCommandError::File { .. }) { 1 } else { diagnostics::OPTIONS };
+        Ended(error.into(), code)
     }
 }
 
 /// Prints the inventory in the format of `ansible-inventory`.
 pub(crate) fn command(args: &InventoryArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
-    faults::look_like(*config.diagnostics);
-    faults::show(&warnings);
+    diagnostics::look_like(*config.diagnostics);
+    diagnostics::show(&warnings);
     let (text, warnings) = match shown(args, &config) {
         Ok(shown) => shown,
-        Err(Ended(problems, code)) => return Ok(faults::end(&problems, code)),
+        Err(Ended(problems, code)) => return Ok(diagnostics::end(&problems, code)),
     };
     for warning in warnings {
         output::aside(&format!("[WARNING]: {}\n", visible(&warning)));
@@ -85,7 +85,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
         1 => {}
         _ => return Err(InventoryCommandError::Conflict.into()),
     }
-    let vault = passwords::vault(&args.sources.passwords, config, faults::secrets())?;
+    let vault = passwords::vault(&args.sources.passwords, config, diagnostics::secrets())?;
     let sources = config.inventory_sources(&args.sources.inventory);
     let folder = args.playbook_dir.as_deref().or(config.playbook_dir.as_deref());
     let folders = folder.map(Path::to_owned).into_iter().collect();
@@ -93,7 +93,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
         InventoryPlugins::new(config.ansible_python.value.clone(), folders, true, crate::run::vars_settings(config));
     let rules = SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() };
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
-    let unreadable = |problems| Ended(problems, faults::UNREADABLE);
+    let unreadable = |problems| Ended(problems, diagnostics::UNREADABLE);
     // What was odd before anything is shown.
     let mut notes = Vec::new();
     let text = if args.graph {

@@ -9,10 +9,10 @@ mod callbacks;
 mod completions;
 mod config;
 mod console;
+mod diagnostics;
 mod doc;
 mod editor;
 mod ending;
-mod faults;
 mod formats;
 mod galaxy;
 mod here;
@@ -75,7 +75,7 @@ fn controller() -> ExitCode {
 /// Parses the command line and runs the command.
 fn command() -> ExitCode {
     let called = tool::Called::of(std::env::args_os().collect());
-    faults::be_ansible(called.tool.is_some());
+    diagnostics::be_ansible(called.tool.is_some());
     if called.wants_version() {
         output::tell(&version::text(called.tool.unwrap_or_default()));
         return ExitCode::SUCCESS;
@@ -127,8 +127,8 @@ fn command() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(problems) => {
-            faults::show(&problems);
-            ExitCode::from(faults::exit_code(&problems))
+            diagnostics::show(&problems);
+            ExitCode::from(diagnostics::exit_code(&problems))
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     adhoc::{self, Task},
     args::pull::PullArgs,
     args::{common::BecomeArgs, run::RunArgs},
-    faults, output,
+    diagnostics, output,
     run::{self, Plays},
 };
 
@@ -35,11 +35,11 @@ enum PullError {
 /// Fetches and runs; the result is the exit code.
 pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
     let Some(url) = &args.url else {
-        return Ok(faults::refuse("URL for repository not specified, use -h for help"));
+        return Ok(diagnostics::refuse("URL for repository not specified, use -h for help"));
     };
     if !matches!(args.module_name.as_str(), "git" | "subversion") {
         let message = format!("Unsupported repo module {}, choices are git,subversion", args.module_name);
-        return Ok(faults::refuse(&message));
+        return Ok(diagnostics::refuse(&message));
     }
     if let Some(most) = args.sleep.filter(|most| *most > 0) {
         let seconds = rand::random_range(0..=most);
@@ -69,7 +69,7 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
     }
     let playbooks = match playbooks(args, &folder, &names) {
         Ok(playbooks) => playbooks,
-        Err(message) => return Ok(faults::refuse(&message)),
+        Err(message) => return Ok(diagnostics::refuse(&message)),
     };
     let inside = |error| PullError::File { path: folder.display().to_string(), error };
     let before = std::env::current_dir().map_err(inside)?;

@@ -21,7 +21,7 @@ use rplay::{
 
 use crate::{
     args::{Cli, run::RunArgs},
-    callbacks, ending, faults, formats, listing, passwords,
+    callbacks, diagnostics, ending, formats, listing, passwords,
     prompt::Person,
     trace,
 };
@@ -62,9 +62,9 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         crate::output::aside(&said);
     }
     let log = log(&config);
-    faults::look_like(*config.diagnostics);
-    faults::show(&warnings);
-    let secrets = faults::secrets().clone();
+    diagnostics::look_like(*config.diagnostics);
+    diagnostics::show(&warnings);
+    let secrets = diagnostics::secrets().clone();
     if args.sources.verbose.max(*config.verbosity as u8) >= trace::VERBOSITY {
         trace::start(secrets.clone());
     }
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         // Ansible exits with 1 if such a file does not exist.
         let mut files = args.sources.extra_vars.iter().filter_map(|arg| arg.strip_prefix('@'));
         let all_there = files.all(|path| std::path::Path::new(path).exists());
-        exit_code = Some(if all_there { faults::UNREADABLE } else { 1 });
+        exit_code = Some(if all_there { diagnostics::UNREADABLE } else { 1 });
         Default::default()
     });
     let rules = source_rules(args, &config, &playbooks, text.as_ref().map(|(_, folder)| folder));
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     if !problems.is_empty() {
         channel.flush();
         let exit_code = exit_code.unwrap_or_else(|| rplay::plan::exit_code(&problems));
-        return Ok(faults::end(&problems, exit_code));
+        return Ok(diagnostics::end(&problems, exit_code));
     }
     let allowed = match &args.limit {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
@@ -171,7 +171,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     channel.flush();
     Ok(match result {
         Ok(recap) => recap.exit_code(),
-        Err(error) => faults::end(&error.problems, error.exit_code),
+        Err(error) => diagnostics::end(&error.problems, error.exit_code),
     })
 }
 
@@ -249,7 +249,7 @@ fn log(config: &Config) -> Option<Arc<Log>> {
     match Log::open(path) {
         Ok(log) => {
             let log = Arc::new(log);
-            faults::log_to(log.clone());
+            diagnostics::log_to(log.clone());
             Some(log)
         }
         Err(message) => {

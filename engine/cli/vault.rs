@@ -18,12 +18,12 @@ use thiserror::Error;
 use crate::{
     args::common::PasswordArgs,
     args::vault::{CreateArgs, EncryptArgs, RekeyArgs, StringArgs, VaultAction, VaultArgs, VaultFiles},
-    editor, faults, output,
+    diagnostics, editor, output,
     passwords::{self, Asked},
     prompt,
 };
 
-/// What can go wrong beside the vault's own faults. The words are Ansible's where scripts look for them.
+/// Errors of the command, beside those of the vault itself. The words are Ansible's where scripts look for them.
 #[derive(Debug, Error, Diagnostic)]
 enum VaultCommandError {
     #[error("`{}`: {error}", path.display())]
@@ -66,9 +66,9 @@ impl From<Problems> for Ended {
 }
 
 impl From<VaultCommandError> for Ended {
-    fn from(fault: VaultCommandError) -> Self {
-        let options = matches!(fault, VaultCommandError::Options(_));
-        Ended { problems: fault.into(), options }
+    fn from(error: VaultCommandError) -> Self {
+        let options = matches!(error, VaultCommandError::Options(_));
+        Ended { problems: error.into(), options }
     }
 }
 
@@ -90,11 +90,13 @@ impl Printed {
 /// Runs `rplay vault` and prints its output.
 pub(crate) fn command(args: &VaultArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
-    faults::look_like(*config.diagnostics);
-    faults::show(&warnings);
+    diagnostics::look_like(*config.diagnostics);
+    diagnostics::show(&warnings);
     let printed = match run(args, &config, &mut io::stdin()) {
         Ok(printed) => printed,
-        Err(ended) => return Ok(faults::end(&ended.problems, if ended.options { faults::OPTIONS } else { 1 })),
+        Err(ended) => {
+            return Ok(diagnostics::end(&ended.problems, if ended.options { diagnostics::OPTIONS } else { 1 }));
+        }
     };
     output::aside(&printed.aside);
     match &printed.file {
@@ -116,12 +118,12 @@ pub(crate) fn command(args: &VaultArgs) -> Result<u8, Problems> {
 
 /// The passwords for reading what is encrypted.
 fn open(config: &Config, args: &PasswordArgs) -> Result<Arc<Vault>, Problems> {
-    passwords::vault_for(args, config, faults::secrets(), Asked::ToOpen)
+    passwords::vault_for(args, config, diagnostics::secrets(), Asked::ToOpen)
 }
 
 /// The passwords for encrypting, of which the one to be used is known.
 fn sealing(config: &Config, with: &EncryptArgs) -> Result<Sealing, Ended> {
-    let vault = passwords::vault_for(&with.passwords, config, faults::secrets(), Asked::ToEncrypt)?;
+    let vault = passwords::vault_for(&with.passwords, config, diagnostics::secrets(), Asked::ToEncrypt)?;
     Sealing::new(vault, wanted_id(config, with), config)
 }
 
@@ -361,7 +363,7 @@ fn rekey(wanted: &RekeyArgs, config: &Config) -> Result<Printed, Ended> {
         (None, Some(file)) => vec![PasswordSource::file(&file.display().to_string())],
         (None, None) => vec![PasswordSource::parse("prompt")],
     };
-    let new = passwords::gather(&sources, config, faults::secrets(), Asked::ToEncrypt)?;
+    let new = passwords::gather(&sources, config, diagnostics::secrets(), Asked::ToEncrypt)?;
     let sealing = Sealing::new(new, wanted_id(config, &wanted.with), config)?;
     // All are opened before the first one is written.
     let opened = wanted

@@ -22,7 +22,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     args::{Cli, why::WhyArgs},
-    faults, output, passwords,
+    diagnostics, output, passwords,
     prompt::Person,
     run,
 };
@@ -56,7 +56,7 @@ impl Reader for Warnings {
         if let Event::Warning { message, place } = event {
             let place = place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
             let text = format!("[WARNING]: {message}{place}\n");
-            output::aside(&visible(&faults::secrets().mask(&text)));
+            output::aside(&visible(&diagnostics::secrets().mask(&text)));
         }
     }
 }
@@ -67,13 +67,13 @@ impl Reader for Warnings {
 /// The inventory, a playbook or a file of variables cannot be read, or the variable is defined on no host.
 pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
-    faults::look_like(*config.diagnostics);
-    faults::show(&warnings);
+    diagnostics::look_like(*config.diagnostics);
+    diagnostics::show(&warnings);
     let mut run_args = args.run_args();
     if let Ok(playbooks) = Cli::playbooks(&run_args) {
         run_args.playbooks = playbooks;
     }
-    let secrets = faults::secrets().clone();
+    let secrets = diagnostics::secrets().clone();
     let vault = passwords::vault(&run_args.sources.passwords, &config, &secrets)?;
     let sources = config.inventory_sources(&run_args.sources.inventory);
     let folder = config.playbook_dir.value.clone().unwrap_or_else(|| PathBuf::from("."));
@@ -284,10 +284,10 @@ fn set_value(answer: &mut Json, view: &Viewpoint, name: &str, winner: Option<&De
         Some(Ok(_)) if is_secret => answer["value"] = Json::from(MASK),
         Some(Ok(value)) => {
             let mut value = Json::from(&rplay::vars::to_wire(&value));
-            faults::secrets().mask_data(&mut value);
+            diagnostics::secrets().mask_data(&mut value);
             answer["value"] = value;
         }
-        Some(Err(error)) => answer["error"] = Json::from(&*faults::secrets().mask(&error)),
+        Some(Err(error)) => answer["error"] = Json::from(&*diagnostics::secrets().mask(&error)),
     }
 }
 
@@ -301,7 +301,7 @@ fn of_definition(name: &str, definition: &Definition) -> Json {
         false if definition.origin.starts_with("magic") => Json::Null,
         false => {
             let mut written = as_written(&definition.value);
-            faults::secrets().mask_data(&mut written);
+            diagnostics::secrets().mask_data(&mut written);
             written
         }
     };

@@ -150,13 +150,13 @@ impl Vault {
         let mut vault = Vault { strict_ids, secrets, ..Vault::default() };
         let mut failed = None;
         for source in sources {
-            let fault = |origin: String, message: String| VaultError::Password { origin, message };
+            let unusable = |origin: String, message: String| VaultError::Password { origin, message };
             match &source.from {
                 PasswordFrom::Prompt => {
                     let origin = format!("for `{}`", source.id);
-                    let typed = prompt(&source.id).map_err(|error| fault(origin.clone(), error.to_string()))?;
+                    let typed = prompt(&source.id).map_err(|error| unusable(origin.clone(), error.to_string()))?;
                     match typed.trim_ascii() {
-                        "" => return Err(fault(origin, "it is empty".to_owned())),
+                        "" => return Err(unusable(origin, "it is empty".to_owned())),
                         typed => vault.add(&source.id, typed.as_bytes()),
                     }
                 }
@@ -173,7 +173,7 @@ impl Vault {
                                 true => "Error in vault password file loading",
                                 false => "Error getting vault password file",
                             };
-                            let error = fault(format!("from `{}`", path.display()), message);
+                            let error = unusable(format!("from `{}`", path.display()), message);
                             warn(&format!("{what} ({}): {error}", source.id));
                             failed = Some(error);
                         }

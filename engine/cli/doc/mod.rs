@@ -28,7 +28,7 @@ use rplay::{
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::{args::doc::DocArgs, faults, output};
+use crate::{args::doc::DocArgs, diagnostics, output};
 
 pub(crate) use native::show;
 use plugins::BuiltIn;
@@ -71,7 +71,7 @@ pub(crate) fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems
         if tool.is_some() {
             return Ok(refused(
                 "Missing name(s), incorrect options passed for detailed documentation.",
-                faults::OPTIONS,
+                diagnostics::OPTIONS,
             ));
         }
         output::show(native::list(&Action::all()).as_bytes())?;
@@ -89,7 +89,7 @@ pub(crate) fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems
             (_, Some(kind)) if args.snippet => shown.snippets(kind),
             (_, Some(kind)) => shown.plugins(kind),
             (kind, None) => {
-                Err((format!("{kind} is not a type of plugins; they are {}", types().join(", ")), faults::OPTIONS))
+                Err((format!("{kind} is not a type of plugins; they are {}", types().join(", ")), diagnostics::OPTIONS))
             }
         }
     };
@@ -168,7 +168,7 @@ impl<'a> Doc<'a> {
         roles.extend(beside.clone());
         let own: HashMap<PluginType, Vec<PathBuf>> = own.collect();
         let core = Pythons::new(python).core().ok().map(|core| core.package.clone());
-        let columns = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { faults::columns() } else { 80 };
+        let columns = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { diagnostics::columns() } else { 80 };
         Doc {
             args,
             library: Library { collections: Arc::new(collections), core, own },
@@ -318,7 +318,7 @@ impl<'a> Doc<'a> {
                 "Snippets are only available for the following plugin types: inventory, lookup, module (not {})",
                 kind.name()
             );
-            return Err((message, faults::OPTIONS));
+            return Err((message, diagnostics::OPTIONS));
         }
         let mut texts = Vec::new();
         for name in &self.args.names {

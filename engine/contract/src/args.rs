@@ -78,19 +78,19 @@ impl ArgError {
         ArgError::new(used, msg)
     }
 
-    /// The one of several faults that a task is told of: ansible-core looks for what is missing first, then at types,
+    /// The one of several errors that a task is told of: ansible-core looks for what is missing first, then at types,
     /// then at choices.
-    pub fn foremost(faults: Vec<ArgError>) -> Option<ArgError> {
-        let mut missing: Vec<&str> = faults.iter().filter_map(|fault| fault.msg.strip_prefix(MISSING)).collect();
+    pub fn foremost(errors: Vec<ArgError>) -> Option<ArgError> {
+        let mut missing: Vec<&str> = errors.iter().filter_map(|error| error.msg.strip_prefix(MISSING)).collect();
         if !missing.is_empty() {
             missing.sort_unstable();
             let msg = format!("{MISSING}{}", missing.join(", "));
-            let arg = faults.iter().find(|fault| fault.msg.starts_with(MISSING)).and_then(|fault| fault.arg.clone());
+            let arg = errors.iter().find(|error| error.msg.starts_with(MISSING)).and_then(|error| error.arg.clone());
             return Some(ArgError { arg, msg, help: None });
         }
-        faults.into_iter().min_by_key(|fault| {
-            let is_of_type = fault.msg.starts_with("argument '") || fault.msg.starts_with("Elements value");
-            (!is_of_type, !fault.msg.starts_with("value of "))
+        errors.into_iter().min_by_key(|error| {
+            let is_of_type = error.msg.starts_with("argument '") || error.msg.starts_with("Elements value");
+            (!is_of_type, !error.msg.starts_with("value of "))
         })
     }
 
@@ -259,11 +259,11 @@ macro_rules! args {
             #[allow(unused_variables)]
             fn from_map(map: &$crate::wire::Map) -> Result<Self, Vec<$crate::args::ArgError>> {
                 #[allow(unused_mut)]
-                let mut faults: Vec<$crate::args::ArgError> = Vec::new();
+                let mut errors: Vec<$crate::args::ArgError> = Vec::new();
                 $(
                     let $group = match <$group_ty as $crate::args::Args>::from_map(map) {
                         Ok(group) => Some(group),
-                        Err(more) => { faults.extend(more); None }
+                        Err(more) => { errors.extend(more); None }
                     };
                 )*
                 $(
@@ -272,14 +272,14 @@ macro_rules! args {
                         Some((used, value)) => match <$ty as $crate::args::ArgType>::parse(value) {
                             Ok(value) => Some(value),
                             Err(expected) => {
-                                faults.push($crate::args::ArgError::of_value(name, used, value, &expected));
+                                errors.push($crate::args::ArgError::of_value(name, used, value, &expected));
                                 None
                             }
                         },
                         None => match $crate::args!(@missing $ty $(, $default)?) {
                             Some(value) => Some(value),
                             None => {
-                                faults.push($crate::args::ArgError::new(name, format!("missing required arguments: {name}")));
+                                errors.push($crate::args::ArgError::new(name, format!("missing required arguments: {name}")));
                                 None
                             }
                         },
@@ -288,7 +288,7 @@ macro_rules! args {
                 #[allow(unreachable_patterns, reason = "without any argument nothing can be missing")]
                 match ( $( $group, )* $( $field, )* ) {
                     ( $( Some($group), )* $( Some($field), )* ) => Ok($name { $( $group, )* $( $field, )* }),
-                    _ => Err(faults),
+                    _ => Err(errors),
                 }
             }
         }

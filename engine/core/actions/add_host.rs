@@ -42,7 +42,7 @@ pub(super) fn add_host(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
         ("groups", groups.clone().into()),
         ("host_vars", mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))),
     ]);
-    let mut answer = TaskResult { changed: true, ..TaskResult::default() }.with("add_host", shown);
-    answer.effects.push(Effect::AddHost { name, groups, vars });
-    Ok(answer)
+    let mut result = TaskResult { changed: true, ..TaskResult::default() }.with("add_host", shown);
+    result.effects.push(Effect::AddHost { name, groups, vars });
+    Ok(result)
 }

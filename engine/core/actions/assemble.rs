@@ -29,9 +29,9 @@ pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let src = text_of(&required(&args, "src")?);
     let folder = find(context, "files", &src, "Task failed: ")?;
     let at_src = |msg: String| {
-        let mut answer = TaskResult::failed(msg);
-        answer.place = Some(context.span("src"));
-        Box::new(answer)
+        let mut result = TaskResult::failed(msg);
+        result.place = Some(context.span("src"));
+        Box::new(result)
     };
     if !folder.is_dir() {
         return Err(at_src(format!("Source ({}) is not a directory", absolute(&folder))));

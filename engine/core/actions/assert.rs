@@ -43,20 +43,20 @@ pub(super) fn assert(args: Rendered, context: &Context<'_>) -> Result<TaskResult
                 Lazy::Template(template) => Value::from(template.text.clone()),
                 other => other.data().unwrap_or_default(),
             };
-            let mut answer = TaskResult { failed: true, verbose_always: !quiet, ..TaskResult::default() };
-            answer.set("msg", fail_msg.map_or_else(|| Value::from("Assertion failed"), text));
-            answer.set("assertion", condition);
-            answer.set("evaluated_to", false);
-            answer.place = Some(at);
-            return Ok(answer);
+            let mut result = TaskResult { failed: true, verbose_always: !quiet, ..TaskResult::default() };
+            result.set("msg", fail_msg.map_or_else(|| Value::from("Assertion failed"), text));
+            result.set("assertion", condition);
+            result.set("evaluated_to", false);
+            result.place = Some(at);
+            return Ok(result);
         }
     }
-    let mut answer = TaskResult { verbose_always: !quiet, ..TaskResult::default() };
-    answer.set(
+    let mut result = TaskResult { verbose_always: !quiet, ..TaskResult::default() };
+    result.set(
         "msg",
         args.get("success_msg").filter(|m| !m.is_none()).map_or_else(|| Value::from("All assertions passed"), text),
     );
-    Ok(answer)
+    Ok(result)
 }
 
 /// The conditions as written in the task. The output of a template is data and never an expression, since it may come
@@ -115,11 +115,11 @@ fn only_text(args: &Rendered, name: &str) -> Result<()> {
         return Ok(());
     }
     let canonical = if name == "msg" { "fail_msg" } else { name };
-    let mut answer = TaskResult::failed(format!(
+    let mut result = TaskResult::failed(format!(
         "argument '{canonical}' is of type {} and we were unable to convert to str_or_list_of_str: a string or list of \
          strings is required",
         template::type_name(value)
     ));
-    answer.blame = Some(name.into());
-    Err(Box::new(answer))
+    result.blame = Some(name.into());
+    Err(Box::new(result))
 }

@@ -111,7 +111,7 @@ fn tree(
         |error: std::io::Error| Box::new(TaskResult::failed(format!("cannot read {}: {error}", folder.display())));
     let mut names: Vec<PathBuf> =
         fs::read_dir(folder).map_err(failed)?.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
-    // Files come before the folders beside them, as os.walk lists them: a fault is the first one of that order.
+    // Files come before the folders beside them, as os.walk lists them: the error reported is the first in that order.
     names.sort_by_cached_key(|name| (folder.join(name).is_dir(), name.clone()));
     for name in names {
         let path = folder.join(&name);

@@ -26,7 +26,7 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
         let why = "Verbosity threshold not met.";
         return Ok(TaskResult::skipped(why).with("skipped_reason", why));
     }
-    let mut answer = TaskResult { verbose_always: true, ..TaskResult::default() };
+    let mut result = TaskResult { verbose_always: true, ..TaskResult::default() };
     match (args.get("var"), args.get("msg")) {
         (Some(_), Some(_)) => {
             return Err(Box::new(TaskResult::failed("parameters are mutually exclusive: msg|var")));
@@ -45,15 +45,15 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
                     .map_err(|error| Box::new(TaskResult::of_error(&error)))?;
                 for (at, why) in missing.iter().enumerate() {
                     let number = at + 1;
-                    answer.warnings.push(format!("Encountered 1 template error. error {number} - {why}").into());
+                    result.warnings.push(format!("Encountered 1 template error. error {number} - {why}").into());
                 }
                 if crate::vars::is_omit(&value) {
-                    answer
+                    result
                         .warnings
                         .push("A template was resolved to an Omit scalar. This could not be omitted here.".into());
-                    answer.set(name, "<<Omit>>");
+                    result.set(name, "<<Omit>>");
                 } else {
-                    answer.set(name, value);
+                    result.set(name, value);
                 }
             }
             None => {
@@ -68,10 +68,10 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
                 return Err(Box::new(failed));
             }
         },
-        (None, Some(msg)) => answer.set("msg", msg.clone()),
-        (None, None) => answer.set("msg", "Hello world!"),
+        (None, Some(msg)) => result.set("msg", msg.clone()),
+        (None, None) => result.set("msg", "Hello world!"),
     }
-    Ok(answer)
+    Ok(result)
 }
 
 /// What Ansible says of an expression that no playbook wrote.

@@ -184,62 +184,62 @@ impl Download {
     }
 
     /// The result of the task, once the agent has answered.
-    pub(super) fn finish(&self, mut answer: TaskResult) -> TaskResult {
+    pub(super) fn finish(&self, mut result: TaskResult) -> TaskResult {
         let arriving = std::mem::take(&mut *self.arriving());
-        let remote = answer.data.shift_remove("remote_checksum").filter(|checksum| !checksum.is_none());
-        let content = answer.data.shift_remove("content");
-        let source = answer.data.shift_remove("source");
+        let remote = result.data.shift_remove("remote_checksum").filter(|checksum| !checksum.is_none());
+        let content = result.data.shift_remove("content");
+        let source = result.data.shift_remove("source");
         // A failed fetch, or a missing file that is allowed to be missing, has no checksum.
-        let (false, Some(remote)) = (answer.failed, remote) else { return answer };
+        let (false, Some(remote)) = (result.failed, remote) else { return result };
         let file = self.path.display().to_string();
         let (new, digests) = match (arriving, content) {
             (Arriving::Whole { file, digests }, _) => (file, digests),
-            (Arriving::Failed(reason), _) => return answer.and_failed(reason),
-            (Arriving::Begun { .. }, _) => return answer.and_failed("the host did not send the complete file"),
-            // Short content is part of the answer.
+            (Arriving::Failed(reason), _) => return result.and_failed(reason),
+            (Arriving::Begun { .. }, _) => return result.and_failed("the host did not send the complete file"),
+            // Short content is part of the result.
             (Arriving::Nothing, Some(content)) => {
                 self.take(content.as_bytes().unwrap_or_default(), 0);
                 match std::mem::take(&mut *self.arriving()) {
                     Arriving::Whole { file, digests } => (file, digests),
-                    Arriving::Failed(reason) => return answer.and_failed(reason),
-                    _ => return answer.and_failed("the host did not send the file"),
+                    Arriving::Failed(reason) => return result.and_failed(reason),
+                    _ => return result.and_failed("the host did not send the file"),
                 }
             }
             (Arriving::Nothing, None) => {
                 let Some(known) = self.known.as_ref().filter(|known| remote.as_str() == Some(known.sha1())) else {
-                    return answer.and_failed("the host did not send the file");
+                    return result.and_failed("the host did not send the file");
                 };
-                return self.unchanged(answer, source, known);
+                return self.unchanged(result, source, known);
             }
         };
         let is_valid = !self.validates || remote.as_str() == Some(&digests.sha1);
         // Another host or item may have brought the same content to the same place since this task was prepared.
         if is_valid && Digests::of_file(&self.path).is_ok_and(|there| there.sha1 == digests.sha1) {
-            return self.unchanged(answer, source, &digests);
+            return self.unchanged(result, source, &digests);
         }
-        answer.set("dest", file);
-        answer.set("checksum", digests.sha1.as_str());
-        answer.set("md5sum", digests.md5.as_str());
-        answer.set("remote_checksum", remote);
-        answer.set("remote_md5sum", Value::from(()));
+        result.set("dest", file);
+        result.set("checksum", digests.sha1.as_str());
+        result.set("md5sum", digests.md5.as_str());
+        result.set("remote_checksum", remote);
+        result.set("remote_md5sum", Value::from(()));
         if !is_valid {
-            answer.set("file", source.unwrap_or_default());
-            return answer.and_failed("checksum mismatch");
+            result.set("file", source.unwrap_or_default());
+            return result.and_failed("checksum mismatch");
         }
         match new.persist(&self.path) {
-            Ok(_) => answer.changed = true,
-            Err(error) => return answer.and_failed(format!("cannot write {}: {}", self.path.display(), error.error)),
+            Ok(_) => result.changed = true,
+            Err(error) => return result.and_failed(format!("cannot write {}: {}", self.path.display(), error.error)),
         }
-        answer
+        result
     }
 
-    /// The answer where the file is there already.
-    fn unchanged(&self, mut answer: TaskResult, source: Option<Value>, known: &Digests) -> TaskResult {
-        answer.set("file", source.unwrap_or_default());
-        answer.set("dest", self.path.display().to_string());
-        answer.set("checksum", known.sha1.as_str());
-        answer.set("md5sum", known.md5.as_str());
-        answer
+    /// The result if the file exists already.
+    fn unchanged(&self, mut result: TaskResult, source: Option<Value>, known: &Digests) -> TaskResult {
+        result.set("file", source.unwrap_or_default());
+        result.set("dest", self.path.display().to_string());
+        result.set("checksum", known.sha1.as_str());
+        result.set("md5sum", known.md5.as_str());
+        result
     }
 
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
@@ -262,7 +262,7 @@ mod tests {
 
     const SHA1: &str = "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d"; // of "hello"
 
-    fn answer(checksum: &str) -> TaskResult {
+    fn result(checksum: &str) -> TaskResult {
         TaskResult::default().with("remote_checksum", checksum).with("source", "/remote/f")
     }
 
@@ -281,12 +281,12 @@ mod tests {
         sink.piece(b"hel", 2);
         assert!(!path.exists() && names(path.parent().unwrap()).len() == 1);
         sink.piece(b"lo", 0);
-        let done = download.finish(answer(SHA1));
+        let done = download.finish(result(SHA1));
         assert!(done.changed && !done.failed && done.data["checksum"].as_str() == Some(SHA1));
         assert_eq!(done.data["md5sum"].as_str(), Some("5d41402abc4b2a76b9719d911017c592"));
         assert_eq!(fs::read(&path).unwrap(), b"hello");
         assert_eq!(names(path.parent().unwrap()), ["f"]);
-        let again = downloads.expect(path.clone(), Digests::of_file(&path).ok(), true).finish(answer(SHA1));
+        let again = downloads.expect(path.clone(), Digests::of_file(&path).ok(), true).finish(result(SHA1));
         assert!(!again.changed && !again.failed && again.data["file"].as_str() == Some("/remote/f"));
     }
 
@@ -308,13 +308,13 @@ mod tests {
             let download = downloads.expect(path.clone(), None, true);
             let mut sink = downloads.sink(download.number()).unwrap();
             pieces.iter().for_each(|(piece, left)| sink.piece(piece, *left));
-            let done = download.finish(answer(SHA1));
+            let done = download.finish(result(SHA1));
             assert_eq!((done.failed, done.data["msg"].as_str()), (true, Some(expected)));
             assert_eq!((fs::read(&path).unwrap().as_slice(), names(base.path()).len()), (&b"old"[..], 1));
         }
         let download = downloads.expect(path.clone(), None, false);
         downloads.sink(download.number()).unwrap().piece(b"other", 0);
-        assert!(!download.finish(answer(SHA1)).failed, "nobody asked for the checksum to be compared");
+        assert!(!download.finish(result(SHA1)).failed, "nobody asked for the checksum to be compared");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         // The host became unreachable.
         let download = downloads.expect(path.clone(), None, true);

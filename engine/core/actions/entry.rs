@@ -59,7 +59,7 @@ pub struct ActionEntry {
     /// Whether a result that says it was skipped for this reason has the key `failed`, as one that was not skipped has. By
     /// default it has if its module was called on the host and leaves nothing to do in check mode.
     pub skip_has_failed: fn(&str) -> bool,
-    /// What is made of its answer at the end; the time is that since the task began on the host.
+    /// What is made of its result at the end; the time is that since the task began on the host.
     pub conclude: Option<fn(&mut TaskResult, Duration)>,
     pub function: Function,
     /// `None`: the module of the same name defines the arguments.
@@ -152,11 +152,11 @@ impl ActionEntry {
 
     /// Runs the action as far as the controller can.
     pub fn act(&self, args: Rendered, context: &Context<'_>) -> Act {
-        let result = match self.function {
+        let acted = match self.function {
             Function::Answers(function) => function(args, context).map(Act::Done),
             Function::Calls(function) => function(args, context).map(Act::Call),
         };
-        result.unwrap_or_else(|answer| Act::Done(*answer))
+        acted.unwrap_or_else(|result| Act::Done(*result))
     }
 }
 

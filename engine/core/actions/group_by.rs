@@ -18,9 +18,9 @@ pub(super) fn group_by(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
     let group = text_of(&required(&args, "key")?).replace(' ', "-");
     let parents = list_arg(&args, "parents").unwrap_or_else(|| vec!["all".to_owned()]);
     let parents: Vec<String> = parents.into_iter().map(|parent| parent.replace(' ', "-")).collect();
-    let mut answer = TaskResult { changed: true, ..TaskResult::default() }
+    let mut result = TaskResult { changed: true, ..TaskResult::default() }
         .with("add_group", group.clone())
         .with("parent_groups", parents.clone());
-    answer.effects.push(Effect::GroupBy { group, parents });
-    Ok(answer)
+    result.effects.push(Effect::GroupBy { group, parents });
+    Ok(result)
 }

@@ -43,18 +43,18 @@ args! {
 
 pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<TaskResult> {
     // As ansible-core: the reason is the `message`.
-    read_vars(&args, context).map_err(|mut answer| {
-        if let Some(reason) = answer.data.get("msg").cloned() {
+    read_vars(&args, context).map_err(|mut result| {
+        if let Some(reason) = result.data.get("msg").cloned() {
             // The report shows `msg` alone, which says nothing.
             let said = super::text_of(&reason);
-            let told = answer.help.map_or_else(|| said.clone(), |help| format!("{said}; {help}"));
-            answer.help = Some(told.into());
-            answer.set("message", reason);
-            answer.set("msg", "Task failed: Action failed: Unknown error.");
-            answer.set("ansible_facts", mapping::<&str, Value>([]));
-            answer.set("ansible_included_var_files", Vec::<Value>::new());
+            let told = result.help.map_or_else(|| said.clone(), |help| format!("{said}; {help}"));
+            result.help = Some(told.into());
+            result.set("message", reason);
+            result.set("msg", "Task failed: Action failed: Unknown error.");
+            result.set("ansible_facts", mapping::<&str, Value>([]));
+            result.set("ansible_included_var_files", Vec::<Value>::new());
         }
-        answer
+        result
     })
 }
 
@@ -65,9 +65,9 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<TaskResult> {
         (Some(_), Some(_)) => return Err(Box::new(TaskResult::failed("`dir` and `file` are mutually exclusive"))),
         (Some(dir), None) => files_of_folder(&dir, args, &extensions, context)?,
         (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
-            let mut answer = TaskResult::failed(context.not_found("vars", file.trim()));
-            answer.place = Some(context.span("file"));
-            Box::new(answer)
+            let mut result = TaskResult::failed(context.not_found("vars", file.trim()));
+            result.place = Some(context.span("file"));
+            Box::new(result)
         })?],
         (None, None) => {
             return Err(Box::new(TaskResult::failed("Could not find file: neither `file` nor `dir` is given")));
@@ -100,10 +100,10 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<TaskResult> {
         }
     }
     let shown: Vec<Value> = files.iter().map(|file| Value::from(crate::source::absolute(file))).collect();
-    let mut answer = TaskResult::default().with("ansible_included_var_files", shown);
-    answer.no_log = files.iter().any(|file| is_encrypted(file));
-    answer.effects.push(Effect::IncludeVars(vars));
-    Ok(answer)
+    let mut result = TaskResult::default().with("ansible_included_var_files", shown);
+    result.no_log = files.iter().any(|file| is_encrypted(file));
+    result.effects.push(Effect::IncludeVars(vars));
+    Ok(result)
 }
 
 /// Whether the file is encrypted as a whole.

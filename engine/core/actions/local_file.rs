@@ -17,14 +17,14 @@ use crate::{
 
 pub(super) fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Result<PathBuf> {
     let path = context.path(kind, name).ok_or_else(|| {
-        let mut answer = TaskResult::failed(format!("{prefix}{}", context.not_found(kind, name)));
-        answer.place = Some(context.span("src"));
-        Box::new(answer)
+        let mut result = TaskResult::failed(format!("{prefix}{}", context.not_found(kind, name)));
+        result.place = Some(context.span("src"));
+        Box::new(result)
     })?;
     files::refuse_special(&path).map_err(|error| {
-        let mut answer = TaskResult::failed(format!("cannot read {}: {error}", display_name(&path)));
-        answer.place = Some(context.span("src"));
-        Box::new(answer)
+        let mut result = TaskResult::failed(format!("cannot read {}: {error}", display_name(&path)));
+        result.place = Some(context.span("src"));
+        Box::new(result)
     })?;
     Ok(path)
 }
@@ -37,27 +37,27 @@ pub(super) fn name_of(path: &Path) -> Wire {
 pub(super) fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
     context.project.source(path).map_err(|problems| {
         let at = context.span("src");
-        let mut answer = TaskResult::of_problems(&problems, &at);
+        let mut result = TaskResult::of_problems(&problems, &at);
         // A file that cannot be read has no place in itself.
-        answer.place.get_or_insert(at);
-        Box::new(answer)
+        result.place.get_or_insert(at);
+        Box::new(result)
     })
 }
 
 pub(super) fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wire> {
     let unreadable = |error: std::io::Error| {
-        let mut answer = TaskResult::failed(format!("cannot read {}: {error}", path.display()));
-        answer.place = Some(context.span("src"));
-        Box::new(answer)
+        let mut result = TaskResult::failed(format!("cannot read {}: {error}", path.display()));
+        result.place = Some(context.span("src"));
+        Box::new(result)
     };
     if flag_arg(args, "decrypt")?.unwrap_or(true) && is_vault(path) {
-        let source = source_of(path, context).map_err(|mut answer| {
-            let told = answer.data.get("msg").map(text_of).unwrap_or_default();
+        let source = source_of(path, context).map_err(|mut result| {
+            let told = result.data.get("msg").map(text_of).unwrap_or_default();
             if told.contains("no vault secrets found") {
                 let msg = format!("A vault password or secret must be specified to decrypt {}", absolute(path));
-                answer.data.insert("msg".into(), msg.into());
+                result.data.insert("msg".into(), msg.into());
             }
-            answer
+            result
         })?;
         return Ok(context.blobs.bytes(source.text.clone().into_bytes()));
     }

@@ -51,7 +51,7 @@ use crate::{
     vars::{Arguments, Field, Layer, Scope, Value, to_wire},
 };
 
-/// The error is an answer that ends the task.
+/// The error is a result that ends the task.
 pub(crate) type Result<T, E = Box<TaskResult>> = std::result::Result<T, E>;
 
 /// Prompts the user on the terminal.
@@ -175,7 +175,7 @@ impl Context<'_> {
     }
 }
 
-/// The result of an action: either an answer, or a call to an agent.
+/// The result of an action: either a result, or a call to an agent.
 pub enum Act {
     Done(TaskResult),
     Call(Ask),
@@ -202,11 +202,11 @@ pub enum After {
     Restart { timeout: Duration, delay: Duration },
 }
 
-/// Finishes an agent's answer on the controller.
-pub fn finish(after: After, answer: TaskResult) -> TaskResult {
+/// Finishes an agent's result on the controller.
+pub fn finish(after: After, result: TaskResult) -> TaskResult {
     match after {
-        After::Keep(download) => download.finish(answer),
-        After::Nothing | After::Patience { .. } | After::Restart { .. } => answer,
+        After::Keep(download) => download.finish(result),
+        After::Nothing | After::Patience { .. } | After::Restart { .. } => result,
     }
 }
 
@@ -250,13 +250,13 @@ fn parsed<T: rplay_contract::args::ArgType>(args: &Rendered, name: &str) -> Resu
     let Some(value) = given(args, name) else { return Ok(None) };
     let value = to_wire(value);
     T::parse(&value).map(Some).map_err(|expected| {
-        let fault = rplay_contract::ArgError::of_value(name, name, &value, &expected);
-        let mut answer = match fault.stands_alone() {
-            true => TaskResult::failed(fault.msg),
+        let error = rplay_contract::ArgError::of_value(name, name, &value, &expected);
+        let mut result = match error.stands_alone() {
+            true => TaskResult::failed(error.msg),
             false => TaskResult::failed(format!("argument `{name}` {expected}")),
         };
-        answer.blame = Some(name.into());
-        Box::new(answer)
+        result.blame = Some(name.into());
+        Box::new(result)
     })
 }
 

@@ -54,7 +54,7 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
         (None, seconds) => seconds,
     };
     let (begun, started) = (Instant::now(), jiff::ZonedDateTime::now());
-    let mut answer = TaskResult::default();
+    let mut result = TaskResult::default();
     match seconds {
         Some(seconds) => {
             // At least one second, as in Ansible.
@@ -63,8 +63,8 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
             context.prompt.wait(&text, duration).map_err(|stopped| Box::new(TaskResult::failed(stopped)))?;
             let passed = begun.elapsed().as_secs_f64();
             let (passed, unit) = if in_minutes { (passed / 60.0, "minutes") } else { (passed, "seconds") };
-            answer.set("stdout", format!("Paused for {} {unit}", hundredths(passed)));
-            answer.set("user_input", "");
+            result.set("stdout", format!("Paused for {} {unit}", hundredths(passed)));
+            result.set("user_input", "");
         }
         None => {
             let text = prompt.unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".to_owned());
@@ -72,23 +72,23 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
             let typed =
                 context.prompt.pause(&question, echo).map_err(|stopped| Box::new(TaskResult::failed(stopped)))?;
             if typed.is_none() {
-                answer.warnings.push("Not waiting for response to prompt as stdin is not interactive".into());
+                result.warnings.push("Not waiting for response to prompt as stdin is not interactive".into());
             }
             let typed = typed.unwrap_or_default();
             if !echo {
                 context.scope.magic.conceal(&typed);
             }
-            answer.set("user_input", typed);
-            answer.set("stdout", format!("Paused for {} minutes", hundredths(begun.elapsed().as_secs_f64() / 60.0)));
+            result.set("user_input", typed);
+            result.set("stdout", format!("Paused for {} minutes", hundredths(begun.elapsed().as_secs_f64() / 60.0)));
         }
     }
-    answer.set("start", moment(&started));
-    answer.set("stop", moment(&jiff::ZonedDateTime::now()));
-    answer.set("echo", echo);
-    answer.set("stderr", "");
-    answer.set("rc", 0);
-    answer.set("delta", begun.elapsed().as_secs());
-    Ok(answer)
+    result.set("start", moment(&started));
+    result.set("stop", moment(&jiff::ZonedDateTime::now()));
+    result.set("echo", echo);
+    result.set("stderr", "");
+    result.set("rc", 0);
+    result.set("delta", begun.elapsed().as_secs());
+    Ok(result)
 }
 
 /// Python's format of a number rounded to two places: `1.0`, `1.01`.

@@ -5,8 +5,8 @@ use super::{After, Ask, Context, Rendered, Result, TaskResult, seconds_arg, wire
 /// The run calls the host at each step of the restart.
 pub(super) fn reboot(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if context.check {
-        let answer = TaskResult { changed: true, ..TaskResult::default() };
-        return Err(Box::new(answer.with("elapsed", 0).with("rebooted", true)));
+        let result = TaskResult { changed: true, ..TaskResult::default() };
+        return Err(Box::new(result.with("elapsed", 0).with("rebooted", true)));
     }
     let after = After::Restart {
         timeout: seconds_arg(&args, "reboot_timeout", 600.0)?,

@@ -28,7 +28,7 @@ pub(super) fn set_fact(mut args: Rendered, _: &Context<'_>) -> Result<TaskResult
         return Err(Box::new(bad_name(bad)));
     }
     let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
-    let mut answer = TaskResult::default();
-    answer.effects.push(Effect::SetFacts { vars, cacheable });
-    Ok(answer)
+    let mut result = TaskResult::default();
+    result.effects.push(Effect::SetFacts { vars, cacheable });
+    Ok(result)
 }

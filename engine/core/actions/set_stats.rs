@@ -49,7 +49,7 @@ pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
     let aggregate = loose("aggregate")?.unwrap_or(true);
     let shown =
         mapping([("data", mapping(data.clone())), ("per_host", per_host.into()), ("aggregate", aggregate.into())]);
-    let mut answer = TaskResult::default().with("ansible_stats", shown);
-    answer.effects.push(Effect::Stats { data, per_host, aggregate });
-    Ok(answer)
+    let mut result = TaskResult::default().with("ansible_stats", shown);
+    result.effects.push(Effect::Stats { data, per_host, aggregate });
+    Ok(result)
 }

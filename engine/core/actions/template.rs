@@ -86,9 +86,9 @@ pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         && !["\n", "\r", "\r\n", "\\n", "\\r", "\\r\\n"].contains(&line_end.as_str())
     {
         // As ansible-core says it: the last one, `\r\n`, is trimmed from the end.
-        let mut answer = TaskResult::failed("newline_sequence needs to be one of: \n, \r or");
-        answer.place = Some(context.span("newline_sequence"));
-        return Err(Box::new(answer));
+        let mut result = TaskResult::failed("newline_sequence needs to be one of: \n, \r or");
+        result.place = Some(context.span("newline_sequence"));
+        return Err(Box::new(result));
     }
     let src = text_of(&required(&args, "src")?);
     let path = find(context, "templates", &src, "")?;
@@ -133,9 +133,9 @@ pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let name = text_arg(&args, "output_encoding").filter(|name| !name.is_empty());
     let name = name.unwrap_or_else(|| "utf-8".to_owned());
     let at_encoding = |msg: String| {
-        let mut answer = TaskResult::failed(format!("Task failed: {msg}"));
-        answer.place = Some(context.span("output_encoding"));
-        Box::new(answer)
+        let mut result = TaskResult::failed(format!("Task failed: {msg}"));
+        result.place = Some(context.span("output_encoding"));
+        Box::new(result)
     };
     let encoding = Encoding::named(&name).ok_or_else(|| at_encoding(format!("unknown encoding: {name}")))?;
     let content = encoding.encode(&text).map_err(|error| at_encoding(error.to_string()))?;

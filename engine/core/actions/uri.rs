@@ -14,9 +14,9 @@ pub(super) fn uri(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let content = |name: &str, arg: &str| -> Result<Wire> {
         let path = find(context, "files", name, "Task failed: ")?;
         context.blobs.file(&path).map_err(|error| {
-            let mut answer = TaskResult::failed(format!("cannot read {}: {error}", path.display()));
-            answer.place = Some(context.span(arg));
-            Box::new(answer)
+            let mut result = TaskResult::failed(format!("cannot read {}: {error}", path.display()));
+            result.place = Some(context.span(arg));
+            Box::new(result)
         })
     };
     if let Some(src) = src {

@@ -53,15 +53,15 @@ pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<TaskResu
             super::conceal(secret, context.scope);
         }
     }
-    let faults = spec::validate(options, &values);
-    if faults.is_empty() {
+    let errors = spec::validate(options, &values);
+    if errors.is_empty() {
         return Ok(TaskResult::default().with("msg", "The arg spec validation passed"));
     }
-    let errors: Vec<Value> = faults.iter().map(|fault| Value::from(fault.msg.as_str())).collect();
-    let told: Vec<&str> = faults.iter().map(|fault| fault.msg.as_str()).collect();
-    let mut answer = TaskResult::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
-    answer.place = faults.into_iter().find_map(|fault| fault.option);
-    Ok(answer.with("argument_errors", errors))
+    let texts: Vec<Value> = errors.iter().map(|error| Value::from(error.msg.as_str())).collect();
+    let told: Vec<&str> = errors.iter().map(|error| error.msg.as_str()).collect();
+    let mut result = TaskResult::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
+    result.place = errors.into_iter().find_map(|error| error.option);
+    Ok(result.with("argument_errors", texts))
 }
 
 /// The options of a specification that a task passes as a value.

@@ -2,15 +2,15 @@
 
 use super::TaskResult;
 
-/// The answer of a task that was to set a variable of such a name.
+/// The result of a task that was to set a variable of such a name.
 pub(super) fn bad_name(name: &str) -> TaskResult {
-    let mut answer = TaskResult::failed(format!("Task failed: Invalid variable name '{name}'."));
-    answer.help = Some(
+    let mut result = TaskResult::failed(format!("Task failed: Invalid variable name '{name}'."));
+    result.help = Some(
         "variables begin with a letter or an underscore, hold letters, digits and underscores only, and are no \
          keywords of Python"
             .into(),
     );
-    answer
+    result
 }
 
 pub(super) fn is_identifier(name: &str) -> bool {

@@ -31,7 +31,7 @@ pub(super) fn wait_for_connection(args: Rendered, _: &Context<'_>) -> Result<Ask
 }
 
 /// The result says how long it took, instead of what `ping` says.
-pub(super) fn conclude(answer: &mut TaskResult, elapsed: Duration) {
-    answer.data.shift_remove("ping");
-    answer.set("elapsed", elapsed.as_secs());
+pub(super) fn conclude(result: &mut TaskResult, elapsed: Duration) {
+    result.data.shift_remove("ping");
+    result.set("elapsed", elapsed.as_secs());
 }

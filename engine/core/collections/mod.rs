@@ -48,7 +48,7 @@ pub struct Collection {
     /// The content of `meta/runtime.yml`.
     pub runtime: Runtime,
     /// Why that file is invalid.
-    pub fault: Option<String>,
+    pub error: Option<String>,
 }
 
 /// All places of collections, and a cache of lookups.
@@ -127,14 +127,14 @@ impl Collections {
         let near = self.beside.read().iter().chain(&self.places).map(|place| place.join(&inner)).find(|p| p.is_dir());
         let path = near.or_else(|| self.places().into_iter().map(|place| place.join(&inner)).find(|p| p.is_dir()))?;
         let file = path.join("meta/runtime.yml");
-        let (runtime, fault) = match file.is_file() {
+        let (runtime, error) = match file.is_file() {
             true => match Runtime::read(&file) {
                 Ok(runtime) => (runtime, None),
-                Err(fault) => (Runtime::default(), Some(fault)),
+                Err(error) => (Runtime::default(), Some(error)),
             },
             false => (Runtime::default(), None),
         };
-        Some(Collection { name: name.into(), path, runtime, fault })
+        Some(Collection { name: name.into(), path, runtime, error })
     }
 
     /// The collection that contains a file, if it is the one found under its name.

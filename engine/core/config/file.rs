@@ -40,7 +40,7 @@ impl ConfigFile {
             }
             let begin = offset + (text.len() - text.trim_start().len());
             let place = Span::new(&source, begin..begin + bare.len());
-            let mut fault = |message: &str, help: &str| {
+            let mut report = |message: &str, help: &str| {
                 let place = place.clone();
                 problems.push(ConfigError::Line { message: message.to_owned(), place, help: Some(help.to_owned()) });
             };
@@ -53,7 +53,7 @@ impl ConfigFile {
             } else if let Some(header) = bare.strip_prefix('[') {
                 match header.split_once(']') {
                     Some((name, _)) => section = Some(name.to_owned()),
-                    None => fault("this is not a section", "write [defaults]"),
+                    None => report("this is not a section", "write [defaults]"),
                 }
             } else if let Some(section) = &section {
                 match bare.find(['=', ':']) {
@@ -63,10 +63,10 @@ impl ConfigFile {
                         file.index.insert(format!("{}.{}", entry.section, entry.key), file.entries.len());
                         file.entries.push(entry);
                     }
-                    _ => fault("expected key = value", "comments begin with # or ;"),
+                    _ => report("expected key = value", "comments begin with # or ;"),
                 }
             } else {
-                fault("a setting before any [section]", "put [defaults] above it");
+                report("a setting before any [section]", "put [defaults] above it");
             }
         }
         problems.unless_any(file)

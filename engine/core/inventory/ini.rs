@@ -22,7 +22,7 @@ enum Lines {
 
 struct Reader<'i> {
     inventory: &'i mut Inventory,
-    faults: InventoryErrors,
+    errors: InventoryErrors,
     /// Groups that have a section of hosts or children so far.
     declared: IndexSet<String>,
     /// Groups that were named before they were declared.
@@ -37,17 +37,17 @@ enum Awaited {
 
 impl Awaited {
     /// The error, once all groups are known.
-    fn fault(self, name: &str, inventory: &Inventory, guess: bool) -> InventoryError {
+    fn error(self, name: &str, inventory: &Inventory, guess: bool) -> InventoryError {
         let (place, parent) = match self {
-            Awaited::Vars(fault) => return fault,
+            Awaited::Vars(error) => return error,
             Awaited::Child { place, parent } => (place, parent),
         };
-        let fault = InventoryError::syntax(place, format!("group `{name}` does not exist"));
+        let error = InventoryError::syntax(place, format!("group `{name}` does not exist"));
         // Naming it has created it.
         let known = inventory.groups().map(|group| &*group.name).filter(|known| guess && *known != name);
         match nearest(name, known) {
-            Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-            None => fault.help(format!("declare it with a section [{name}]; a host goes under [{parent}]")),
+            Some(meant) => error.help(format!("did you mean `{meant}`?")),
+            None => error.help(format!("declare it with a section [{name}]; a host goes under [{parent}]")),
         }
     }
 }
@@ -55,7 +55,7 @@ impl Awaited {
 /// Reads a file into the inventory, up to its first error; all errors are reported.
 pub(super) fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
     let declared = inventory.groups().map(|group| group.name.to_string()).collect();
-    let mut reader = Reader { inventory, faults: InventoryErrors::default(), declared, awaited: IndexMap::new() };
+    let mut reader = Reader { inventory, errors: InventoryErrors::default(), declared, awaited: IndexMap::new() };
     let mut section = (UNGROUPED.to_owned(), Lines::Hosts);
     let mut start = 0;
     for line in source.text.split_inclusive('\n') {
@@ -83,18 +83,18 @@ pub(super) fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<()
                 Lines::Unknown => Ok(()),
             },
         };
-        if let Err(fault) = read {
-            reader.faults.push(reader.inventory, fault);
+        if let Err(error) = read {
+            reader.errors.push(reader.inventory, error);
         }
     }
-    let Reader { inventory, mut faults, awaited, declared } = reader;
+    let Reader { inventory, mut errors, awaited, declared } = reader;
     let missing = awaited.into_iter().filter(|(name, _)| !declared.contains(name));
     // Suggestions are expensive; with very many errors, the first ones are enough.
     for (at, (name, awaited)) in missing.enumerate() {
-        let fault = awaited.fault(&name, inventory, at < 100);
-        faults.push(inventory, fault);
+        let error = awaited.error(&name, inventory, at < 100);
+        errors.push(inventory, error);
     }
-    faults.end(inventory)
+    errors.end(inventory)
 }
 
 /// The byte range of a line without surrounding spaces.
@@ -132,21 +132,21 @@ impl Reader<'_> {
             Some("children") => Lines::Children,
             Some("vars") => Lines::Vars,
             Some(other) => {
-                let fault =
+                let error =
                     InventoryError::syntax(place.clone(), format!("section `[{name}:{other}]` has an unknown kind"));
                 return Err(match nearest(other, ["vars", "children", "hosts"]) {
-                    Some(meant) => fault.help(format!("did you mean [{name}:{meant}]?")),
-                    None => fault.help("the kind must be vars, children or hosts"),
+                    Some(meant) => error.help(format!("did you mean [{name}:{meant}]?")),
+                    None => error.help("the kind must be vars, children or hosts"),
                 });
             }
         };
         if lines != Lines::Vars {
             self.declare(name);
         } else if !self.declared.contains(name) {
-            let fault =
+            let error =
                 InventoryError::syntax(place.clone(), format!("variables for group `{name}`, which does not exist"));
-            let fault = fault.help(format!("declare it with a section [{name}]"));
-            self.awaited.entry(name.to_owned()).or_insert(Awaited::Vars(fault));
+            let error = error.help(format!("declare it with a section [{name}]"));
+            self.awaited.entry(name.to_owned()).or_insert(Awaited::Vars(error));
         }
         Ok((name.to_owned(), lines))
     }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_found_where_they_stand() {
+    fn errors_are_found_where_they_are() {
         for (text, message, place) in [
             ("[web:foo]\n", "unknown kind", "[web:foo]"),
             ("[x:vars]\na=1\n", "which does not exist", "[x:vars]"),

@@ -168,7 +168,7 @@ impl Inventory {
     fn read_folder(&mut self, folder: &Path, rules: &SourceRules, found: &mut Sources, descent: &mut Descent) {
         let members = match entries(folder) {
             Ok(members) => members,
-            Err(fault) => return found.problems.push(fault),
+            Err(error) => return found.problems.push(error),
         };
         for (name, path) in members {
             let of_variables = matches!(name.as_str(), "group_vars" | "host_vars" | "vars_plugins");
@@ -215,13 +215,13 @@ impl Inventory {
         let source = &self.layers.vault.clone().read(path)?;
         let read = match extension {
             Some("yml" | "yaml" | "json") => {
-                yaml::read(self, source).or_else(|faults| self.instead(faults, ini::read, source))
+                yaml::read(self, source).or_else(|errors| self.instead(errors, ini::read, source))
             }
             Some(_) => ini::read(self, source),
             None if looks_like_yaml(&source.text) => {
-                yaml::read(self, source).or_else(|faults| self.instead(faults, ini::read, source))
+                yaml::read(self, source).or_else(|errors| self.instead(errors, ini::read, source))
             }
-            None => ini::read(self, source).or_else(|faults| self.instead(faults, yaml::read, source)),
+            None => ini::read(self, source).or_else(|errors| self.instead(errors, yaml::read, source)),
         };
         read.map_err(|problems| match source.text.starts_with("#!") {
             true => {
@@ -237,14 +237,14 @@ impl Inventory {
     /// Reads a source with another parser; if that fails too, the errors are those of the first one.
     fn instead(
         &mut self,
-        faults: Problems,
+        errors: Problems,
         reader: fn(&mut Inventory, &Arc<Source>) -> Result<(), Problems>,
         source: &Arc<Source>,
     ) -> Result<(), Problems> {
         if self.refused || self.is_plugins || source.text.starts_with("#!") {
-            return Err(faults);
+            return Err(errors);
         }
-        reader(self, source).map_err(|_| faults)
+        reader(self, source).map_err(|_| errors)
     }
 }
 

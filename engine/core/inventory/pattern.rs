@@ -377,8 +377,8 @@ mod tests {
         assert_eq!(warnings("!nosuch,web"), ["Could not match supplied host pattern, ignoring: nosuch"]);
         assert!(warnings("empty").is_empty());
         for beyond in ["web[9]", "web[-9]", "db,*[99]"] {
-            let fault = Pattern::parse(beyond).unwrap().matches(&inventory).unwrap_err();
-            assert!(fault.to_string().starts_with("No hosts matched the subscripted pattern"), "{beyond}");
+            let error = Pattern::parse(beyond).unwrap().matches(&inventory).unwrap_err();
+            assert!(error.to_string().starts_with("No hosts matched the subscripted pattern"), "{beyond}");
         }
         assert!(Pattern::parse("~we[b").unwrap_err().to_string().contains("not a regular expression"));
         // Regular expressions are Python's, as everywhere.

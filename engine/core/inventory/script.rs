@@ -19,14 +19,14 @@ use crate::{
 /// Runs the program and reads its output into the inventory.
 pub(super) fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
     let list = run(path, &["--list"])?;
-    let mut faults = InventoryErrors::default();
+    let mut errors = InventoryErrors::default();
     let Some(groups) = list.as_map() else {
         return Err(InventoryError::syntax(list.span.clone(), "an inventory script must print a JSON object").into());
     };
     let mut hosts = IndexSet::new();
     for (name, data) in groups.iter().filter(|(name, _)| name.as_str() != Some("_meta")) {
-        if let Err(fault) = group(inventory, name, data, &mut hosts) {
-            faults.push(inventory, fault);
+        if let Err(error) = group(inventory, name, data, &mut hosts) {
+            errors.push(inventory, error);
         }
     }
     match list.get("_meta").and_then(|meta| meta.get("hostvars")) {
@@ -46,25 +46,25 @@ pub(super) fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problem
             }
         }
     }
-    faults.end(inventory)
+    errors.end(inventory)
 }
 
 fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
     let shown = path.display().to_string();
-    let fault =
+    let failure =
         |message: String, stderr: Option<String>| InventoryError::Script { path: shown.clone(), message, stderr };
-    let program = std::path::absolute(path).map_err(|error| fault(error.to_string(), None))?;
+    let program = std::path::absolute(path).map_err(|error| failure(error.to_string(), None))?;
     let output = program::run(Command::new(program).args(args).stderr(Stdio::piped()))
-        .map_err(|error| fault(error.to_string(), None))?;
+        .map_err(|error| failure(error.to_string(), None))?;
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let stderr = (!stderr.is_empty()).then_some(stderr);
     if !output.status.success() {
-        return Err(fault(format!("it exited with {}", output.status), stderr).into());
+        return Err(failure(format!("it exited with {}", output.status), stderr).into());
     }
     let text =
-        String::from_utf8(output.stdout).map_err(|_| fault("its output is not UTF-8".to_owned(), stderr.clone()))?;
+        String::from_utf8(output.stdout).map_err(|_| failure("its output is not UTF-8".to_owned(), stderr.clone()))?;
     if text.trim().is_empty() && args.first() == Some(&"--list") {
-        return Err(fault("it printed nothing".to_owned(), stderr).into());
+        return Err(failure("it printed nothing".to_owned(), stderr).into());
     }
     let source = Source::inline(format!("{shown} {}", args.join(" ")), text);
     // The YAML parser accepts more than JSON.

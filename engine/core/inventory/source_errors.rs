@@ -11,9 +11,9 @@ pub(super) struct InventoryErrors {
 }
 
 impl InventoryErrors {
-    pub(super) fn push(&mut self, inventory: &Inventory, fault: InventoryError) {
+    pub(super) fn push(&mut self, inventory: &Inventory, error: InventoryError) {
         self.before.get_or_insert_with(|| inventory.snapshot());
-        self.problems.push(fault);
+        self.problems.push(error);
     }
 
     /// Ends reading the source; after an error, restores the hosts and groups from before it.

@@ -74,10 +74,10 @@ impl Settings {
         for (name, _) in file.as_map().unwrap_or_default() {
             let word = key(name);
             if !KEYS.contains(&&*word) {
-                let fault = InventoryError::syntax(name.span.clone(), format!("`{word}` is not a setting of {PLUGIN}"));
+                let error = InventoryError::syntax(name.span.clone(), format!("`{word}` is not a setting of {PLUGIN}"));
                 problems.push(match nearest(&word, KEYS) {
-                    Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-                    None => fault.help(format!("supported settings: {}", KEYS.join(", "))),
+                    Some(meant) => error.help(format!("did you mean `{meant}`?")),
+                    None => error.help(format!("supported settings: {}", KEYS.join(", "))),
                 });
             }
         }
@@ -91,8 +91,8 @@ impl Settings {
             },
             (None, Some(default)) => default.to_owned(),
             (None, None) => {
-                let fault = InventoryError::syntax(file.span.clone(), format!("`{name}` is missing"));
-                problems.push(fault.help("set the region and the stack that playbooks/provision.yml created"));
+                let error = InventoryError::syntax(file.span.clone(), format!("`{name}` is missing"));
+                problems.push(error.help("set the region and the stack that playbooks/provision.yml created"));
                 String::new()
             }
         };
@@ -140,10 +140,10 @@ impl Settings {
                 }),
             };
             let answer = client.call(&machine, &request).map_err(|trouble| {
-                let fault = InventoryError::syntax(place.clone(), trouble.to_string());
+                let error = InventoryError::syntax(place.clone(), trouble.to_string());
                 match trouble.help() {
-                    Some(help) => fault.help(help),
-                    None => fault,
+                    Some(help) => error.help(help),
+                    None => error,
                 }
             })?;
             let page = answer["InstanceSet"].as_array().cloned().unwrap_or_default();

@@ -49,28 +49,28 @@ pub(super) fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<()
         ))
         .into());
     }
-    let mut faults = InventoryErrors::default();
+    let mut errors = InventoryErrors::default();
     for (name, data) in groups {
         if !matches!(data.kind, Kind::Null | Kind::Map(_)) {
             let message = format!("{}: Skipping '{}' as this is not a valid group definition", data.span, key(name));
             inventory.warnings.push(message);
             continue;
         }
-        group(inventory, name, data, &mut faults);
+        group(inventory, name, data, &mut errors);
     }
-    faults.end(inventory)
+    errors.end(inventory)
 }
 
 /// Reads a group and its children; returns its index.
-fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut InventoryErrors) -> usize {
+fn group(inventory: &mut Inventory, name: &Node, data: &Node, errors: &mut InventoryErrors) -> usize {
     let at = inventory.group_index(&key(name));
     let entries = match &data.kind {
         Kind::Null => return at,
         Kind::Map(entries) => entries,
         _ => {
             let message = format!("group `{}` must be a mapping", key(name));
-            let fault = InventoryError::syntax(data.span.clone(), message);
-            faults.push(inventory, fault.help("the valid keys are hosts, children and vars"));
+            let error = InventoryError::syntax(data.span.clone(), message);
+            errors.push(inventory, error.help("the valid keys are hosts, children and vars"));
             return at;
         }
     };
@@ -80,8 +80,8 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut Inven
             && !matches!(content.kind, Kind::Null | Kind::Map(_) | Kind::Str(_))
         {
             let message = format!("`{}` must be a mapping", key(section));
-            let fault = InventoryError::syntax(content.span.clone(), message);
-            faults.push(inventory, fault.help("write each name with a colon after it, and without a dash"));
+            let error = InventoryError::syntax(content.span.clone(), message);
+            errors.push(inventory, error.help("write each name with a colon after it, and without a dash"));
         }
     }
     for (section, content) in entries {
@@ -94,24 +94,24 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut Inven
                         value.map_or(Lazy::Data(().into()), Lazy::from_node),
                         &name.span,
                     );
-                    if let Err(fault) = set {
-                        faults.push(inventory, fault);
+                    if let Err(error) = set {
+                        errors.push(inventory, error);
                     }
                 }
             }
             Some("children") => {
                 for (name, data) in named(content) {
                     let nothing = Node { span: name.span.clone(), kind: Kind::Null };
-                    let child = group(inventory, name, data.unwrap_or(&nothing), faults);
+                    let child = group(inventory, name, data.unwrap_or(&nothing), errors);
                     if let Err(message) = inventory.add_child(at, child) {
-                        faults.push(inventory, InventoryError::syntax(name.span.clone(), message));
+                        errors.push(inventory, InventoryError::syntax(name.span.clone(), message));
                     }
                 }
             }
             Some("hosts") => {
                 for (name, vars) in named(content) {
-                    if let Err(fault) = hosts(inventory, at, name, vars) {
-                        faults.push(inventory, fault);
+                    if let Err(error) = hosts(inventory, at, name, vars) {
+                        errors.push(inventory, error);
                     }
                 }
             }

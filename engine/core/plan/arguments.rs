@@ -59,21 +59,21 @@ pub(super) fn check(task: &Task, problems: &mut Problems) {
     }
     // Other arguments may be added later; then only the present names and types can be checked.
     let more_to_come = task.args.whole.is_some() || defaults_exist(task);
-    for fault in task.action.check(&known, &later) {
-        let stands_alone = fault.stands_alone();
-        let named = fault.arg.as_deref().and_then(|name| task.args.named.get_key_value(name));
-        let unknown = fault.msg.starts_with("unknown argument");
+    for error in task.action.check(&known, &later) {
+        let stands_alone = error.stands_alone();
+        let named = error.arg.as_deref().and_then(|name| task.args.named.get_key_value(name));
+        let unknown = error.msg.starts_with("unknown argument");
         if named.is_none() && more_to_come {
             continue;
         }
         let args = task.action.args();
-        let help = match &fault.arg {
+        let help = match &error.arg {
             Some(name) if unknown => Some(match nearest(name, names(&args)) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("`rplay doc {}` lists its arguments", task.action.name()),
             }),
-            Some(name) => fault.help.or_else(|| choice(task, name, &known)),
-            None => fault.help,
+            Some(name) => error.help.or_else(|| choice(task, name, &known)),
+            None => error.help,
         };
         let action = task.action.name();
         problems.push(match named {
@@ -85,15 +85,15 @@ pub(super) fn check(task: &Task, problems: &mut Problems) {
             },
             Some((name, argument)) => PlanError::Argument {
                 msg: match stands_alone {
-                    true => format!("`{action}`: {}", fault.msg),
-                    false => format!("argument `{name}` of `{action}` {}", fault.msg),
+                    true => format!("`{action}`: {}", error.msg),
+                    false => format!("argument `{name}` of `{action}` {}", error.msg),
                 },
                 at: argument.span.clone(),
                 label: "this value".to_owned(),
                 help,
             },
             None => PlanError::Argument {
-                msg: format!("`{action}`: {}", fault.msg),
+                msg: format!("`{action}`: {}", error.msg),
                 at: called_at(task),
                 label: "in this task".to_owned(),
                 help,

@@ -44,7 +44,7 @@ impl PlanError {
     }
 }
 
-/// A fault in how plays, roles and files fit together.
+/// An error in how plays, roles and files fit together.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PlanError {
     /// It exists, or existed, but cannot be used.

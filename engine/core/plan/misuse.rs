@@ -20,7 +20,7 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
         );
         return Some(PlanError::misplaced(msg, &name.span));
     }
-    let fault = |msg: String| Some(PlanError::misplaced(msg, &written.span));
+    let misplaced = |msg: String| Some(PlanError::misplaced(msg, &written.span));
     let roles = match statement? {
         Statement::IncludeRole | Statement::ImportRole => true,
         Statement::IncludeTasks | Statement::ImportTasks => false,
@@ -35,21 +35,21 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
     };
     let nothing = |name: &str| given(&args, name).is_none_or(|value| is_nothing(&value));
     if roles && nothing("name") && nothing("role") {
-        return fault(format!("'name' is a required field for {}.", written.value));
+        return misplaced(format!("'name' is a required field for {}.", written.value));
     }
     if !roles && args.free.is_none() && nothing("file") && nothing("_raw_params") {
-        return fault(format!("No file specified for {}", written.value));
+        return misplaced(format!("No file specified for {}", written.value));
     }
     let unknown: Vec<&str> = args.named.keys().map(|name| &**name).filter(|name| !knows(name)).collect();
     if !unknown.is_empty() {
-        return fault(format!("Invalid options for {}: {}", written.value, unknown.join(",")));
+        return misplaced(format!("Invalid options for {}: {}", written.value, unknown.join(",")));
     }
     if !roles {
         return None;
     }
     let wrong = |name: &'static str| Some((name, type_of(&given(&args, name)?).filter(|kind| *kind != "str")?));
     let (name, kind) = FILES.into_iter().find_map(wrong)?;
-    fault(format!("Expected a string for {name} but got <class '{kind}'> instead"))
+    misplaced(format!("Expected a string for {name} but got <class '{kind}'> instead"))
 }
 
 fn given(args: &Arguments, name: &str) -> Option<Lazy> {

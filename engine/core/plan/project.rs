@@ -101,8 +101,8 @@ impl Project {
         if !self.told.lock().insert(collection.name.to_string()) {
             return Ok(());
         }
-        if let Some(fault) = &collection.fault {
-            self.warn(format!("cannot read the metadata of the collection {}: {fault}", collection.name), None);
+        if let Some(error) = &collection.error {
+            self.warn(format!("cannot read the metadata of the collection {}: {error}", collection.name), None);
         }
         let Some(wanted) = collection.runtime.requires_ansible.as_deref().filter(|_| self.mismatch != Mismatch::Ignore)
         else {

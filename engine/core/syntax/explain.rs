@@ -7,54 +7,54 @@ use super::{error::YamlError, event::ParseError};
 use crate::source::{Source, Span};
 
 /// Turns a parser error into one that says how to fix it.
-pub(super) fn explain(source: &Arc<Source>, fault: ParseError) -> YamlError {
+pub(super) fn explain(source: &Arc<Source>, error: ParseError) -> YamlError {
     let text = source.text.as_str();
-    let at = Line::around(text, fault.at);
+    let at = Line::around(text, error.at);
     let span = |range: Range<usize>| Span::new(source, range);
-    let began = fault.began.map(|began| Line::around(text, began));
+    let began = error.began.map(|began| Line::around(text, began));
 
-    if let Some(tabs) = at.tabs(fault.at) {
+    if let Some(tabs) = at.tabs(error.at) {
         return YamlError::Tab { at: span(tabs) };
     }
-    match fault.problem {
+    match error.problem {
         "found unexpected end of stream" | "found unexpected document indicator" => {
-            return unclosed_quote(source, fault.began.unwrap_or(fault.at));
+            return unclosed_quote(source, error.began.unwrap_or(error.at));
         }
         "found unknown escape character" => {
-            let escape: String = text.get(fault.at..).unwrap_or_default().chars().take(2).collect();
+            let escape: String = text.get(error.at..).unwrap_or_default().chars().take(2).collect();
             return YamlError::UnknownEscape {
-                at: span(fault.at..fault.at + escape.len()),
+                at: span(error.at..error.at + escape.len()),
                 help: format!("write `\\{escape}` for a backslash, or use single quotes"),
                 escape,
             };
         }
         "control characters are not allowed" => {
-            let width = text.get(fault.at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-            return YamlError::ControlCharacter { at: span(fault.at..fault.at + width) };
+            let width = text.get(error.at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+            return YamlError::ControlCharacter { at: span(error.at..error.at + width) };
         }
         _ => {}
     }
-    if let Some(start) = [Some(at), began].into_iter().flatten().find_map(|line| line.bare_template(fault.at)) {
+    if let Some(start) = [Some(at), began].into_iter().flatten().find_map(|line| line.bare_template(error.at)) {
         let range = unquoted_template(text, start);
         return YamlError::UnquotedTemplate { help: corrected(text, range.clone()), at: span(range) };
     }
-    match fault.problem {
+    match error.problem {
         "found character that cannot start any token" => {
-            let c = text.get(fault.at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
-            let value = fault.at..at.value_end();
+            let c = text.get(error.at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+            let value = error.at..at.value_end();
             YamlError::ReservedCharacter {
-                at: span(fault.at..fault.at + c.len_utf8()),
+                at: span(error.at..error.at + c.len_utf8()),
                 c,
                 help: corrected(text, value),
             }
         }
-        "mapping values are not allowed in this context" => second_colon(source, at, fault.at),
-        "block sequence entries are not allowed in this context" => match at.first_colon(fault.at) {
+        "mapping values are not allowed in this context" => second_colon(source, at, error.at),
+        "block sequence entries are not allowed in this context" => match at.first_colon(error.at) {
             Some(_) => YamlError::ListBesideKey {
-                at: span(fault.at..at.value_end()),
+                at: span(error.at..at.value_end()),
                 help: format!(
                     "put `{}` on its own line below the key, indented",
-                    at.text(text, fault.at..at.value_end())
+                    at.text(text, error.at..at.value_end())
                 ),
             },
             None => YamlError::Indentation {
@@ -64,15 +64,15 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseError) -> YamlError {
             },
         },
         "could not find expected ':'" => missing_colon(source, began.unwrap_or(at)),
-        "did not find expected key" => expected_key(source, at, &fault),
-        "did not find expected '-' indicator" | "did not find expected <document start>" => outside(source, at, &fault),
+        "did not find expected key" => expected_key(source, at, &error),
+        "did not find expected '-' indicator" | "did not find expected <document start>" => outside(source, at, &error),
         "did not find expected ',' or '}'" | "did not find expected ',' or ']'" => {
-            let open = fault.began.unwrap_or(fault.at);
-            let (open_c, close_c) = if fault.problem.ends_with("'}'") { ('{', '}') } else { ('[', ']') };
-            let closed = at.text(text, fault.at..at.end).contains(close_c);
+            let open = error.began.unwrap_or(error.at);
+            let (open_c, close_c) = if error.problem.ends_with("'}'") { ('{', '}') } else { ('[', ']') };
+            let closed = at.text(text, error.at..at.end).contains(close_c);
             if closed && began.is_some_and(|began| began.start == at.start) {
                 YamlError::Other {
-                    at: span(fault.at..fault.at + 1),
+                    at: span(error.at..error.at + 1),
                     problem: format!("a `,` or `{close_c}` is missing"),
                     help: Some("quote values that contain brackets, commas or colons".to_owned()),
                 }
@@ -84,7 +84,7 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseError) -> YamlError {
             }
         }
         problem => YamlError::Other {
-            at: span(fault.at..at.end.max(fault.at)),
+            at: span(error.at..at.end.max(error.at)),
             problem: problem
                 .replace("did not find expected", "expected")
                 .replace("could not find expected", "expected"),
@@ -290,31 +290,31 @@ fn missing_colon(source: &Arc<Source>, line: Line) -> YamlError {
 }
 
 /// Something in a mapping that is not a key.
-fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
+fn expected_key(source: &Arc<Source>, line: Line, error: &ParseError) -> YamlError {
     let text = source.text.as_str();
-    let before = line.text(text, line.content().start..fault.at).trim_end();
+    let before = line.text(text, line.content().start..error.at).trim_end();
     if let Some(quote @ ('"' | '\'')) = before.chars().last() {
         if before.matches(quote).count() % 2 == 1
             && let Some(open) = opening_quote_above(line, quote)
         {
             return unclosed_quote(source, open);
         }
-        let start = line.first_colon(fault.at).map_or(line.entry().start, |colon| colon + 1);
+        let start = line.first_colon(error.at).map_or(line.entry().start, |colon| colon + 1);
         let rest = line.text(text, start..line.value_end());
         let value = line.value_end() - rest.trim_start().len()..line.value_end();
         return YamlError::TextAfterQuote {
-            at: Span::new(source, fault.at..line.value_end()),
+            at: Span::new(source, error.at..line.value_end()),
             help: corrected(text, value).replacen("quote it", "quote the whole value", 1),
         };
     }
     if !before.is_empty() {
         return YamlError::Other {
-            at: Span::new(source, fault.at..line.value_end()),
+            at: Span::new(source, error.at..line.value_end()),
             problem: "text after a complete value".to_owned(),
             help: Some("quote values that contain brackets or braces".to_owned()),
         };
     }
-    outside(source, line, fault)
+    outside(source, line, error)
 }
 
 /// The nearest line above with an unclosed quote.
@@ -329,12 +329,12 @@ fn opening_quote_above(line: Line, quote: char) -> Option<usize> {
 }
 
 /// A line that belongs to nothing above it.
-fn outside(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
+fn outside(source: &Arc<Source>, line: Line, error: &ParseError) -> YamlError {
     let text = source.text.as_str();
     let content = line.content();
     let column = content.start - line.start;
     let item = line.text(text, content.clone()).starts_with("- ");
-    let Some(began) = fault.began else {
+    let Some(began) = error.began else {
         return YamlError::Indentation {
             at: Span::new(source, content),
             label: "the value above ended before this line".to_owned(),
@@ -344,7 +344,7 @@ fn outside(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
         };
     };
     let expected = began - Line::around(text, began).start;
-    if fault.problem.contains("'-'") && !item && column == expected {
+    if error.problem.contains("'-'") && !item && column == expected {
         return YamlError::Indentation {
             at: Span::new(source, content),
             label: "neither a list item nor part of the item above".to_owned(),

@@ -126,16 +126,16 @@ pub fn validate(
     options: &IndexMap<Arc<str>, ArgumentOption>,
     values: &IndexMap<Arc<str>, Value>,
 ) -> Vec<ArgumentError> {
-    let mut faults = Vec::new();
-    check(options, values, &[], &mut faults);
-    faults
+    let mut errors = Vec::new();
+    check(options, values, &[], &mut errors);
+    errors
 }
 
 fn check(
     options: &IndexMap<Arc<str>, ArgumentOption>,
     values: &IndexMap<Arc<str>, Value>,
     path: &[&str],
-    faults: &mut Vec<ArgumentError>,
+    errors: &mut Vec<ArgumentError>,
 ) {
     let found_in = match path {
         [] => String::new(),
@@ -151,7 +151,7 @@ fn check(
     if let Some((_, first)) = missing.first() {
         let names: Vec<&str> = missing.iter().map(|(name, _)| &***name).collect();
         let msg = format!("missing required arguments: {}{found_in}", names.join(", "));
-        faults.push(ArgumentError { msg, option: Some(first.span.clone()) });
+        errors.push(ArgumentError { msg, option: Some(first.span.clone()) });
     }
 
     let mut converted = Vec::new();
@@ -163,7 +163,7 @@ fn check(
         }
         match convert(option.kind, &value) {
             Ok(value) => {
-                let items = elements(name, option, &value, faults);
+                let items = elements(name, option, &value, errors);
                 converted.push((name, option, items.unwrap_or(value)));
             }
             Err(why) => {
@@ -177,13 +177,13 @@ fn check(
                     type_name(&value),
                     option.kind.name()
                 );
-                faults.push(ArgumentError { msg, option: Some(option.span.clone()) });
+                errors.push(ArgumentError { msg, option: Some(option.span.clone()) });
             }
         }
     }
     for (name, option, value) in &converted {
         if let Some(msg) = outside_choices(name, option, value) {
-            faults.push(ArgumentError { msg: format!("{msg}{found_in}"), option: Some(option.span.clone()) });
+            errors.push(ArgumentError { msg: format!("{msg}{found_in}"), option: Some(option.span.clone()) });
         }
     }
     for (name, option, value) in &converted {
@@ -193,7 +193,7 @@ fn check(
         let inner: Vec<&str> = path.iter().copied().chain([&***name]).collect();
         let dicts = if value.kind() == ValueKind::Seq { items(value) } else { vec![value.clone()] };
         for dict in dicts.iter().filter(|dict| dict.kind() == ValueKind::Map) {
-            check(&option.options, &entries(dict), &inner, faults);
+            check(&option.options, &entries(dict), &inner, errors);
         }
     }
 
@@ -207,12 +207,12 @@ fn check(
         let mut known: Vec<&str> = options.keys().map(|name| &**name).collect();
         known.sort_unstable();
         let msg = format!("{}. Supported parameters include: {}.", unknown.join(", "), known.join(", "));
-        faults.push(ArgumentError { msg, option: None });
+        errors.push(ArgumentError { msg, option: None });
     }
 }
 
 /// The items of a list, converted to the element type.
-fn elements(name: &str, option: &ArgumentOption, value: &Value, faults: &mut Vec<ArgumentError>) -> Option<Value> {
+fn elements(name: &str, option: &ArgumentOption, value: &Value, errors: &mut Vec<ArgumentError>) -> Option<Value> {
     let kind = option.elements.filter(|_| option.kind == ArgumentType::List)?;
     let mut converted = Vec::new();
     for item in items(value) {
@@ -225,7 +225,7 @@ fn elements(name: &str, option: &ArgumentOption, value: &Value, faults: &mut Vec
                     type_name(&item),
                     kind.name()
                 );
-                faults.push(ArgumentError { msg, option: Some(option.span.clone()) });
+                errors.push(ArgumentError { msg, option: Some(option.span.clone()) });
             }
         }
     }
@@ -460,12 +460,12 @@ mod tests {
         }
     }
 
-    fn faults(options: &str, given: &str) -> Vec<String> {
+    fn errors(options: &str, given: &str) -> Vec<String> {
         let text = format!("argument_specs: {{main: {{options: {options}}}}}");
         let (specs, _) = read_argument_specs(&Source::inline("argument_specs.yml", text)).expect("a spec");
         let given = yaml::load(&Source::inline("given", given)).expect("values").node;
         let given = entries(&value(&given));
-        validate(&specs.entry_points["main"].options, &given).into_iter().map(|fault| fault.msg).collect()
+        validate(&specs.entry_points["main"].options, &given).into_iter().map(|error| error.msg).collect()
     }
 
     /// Right-hand sides were recorded from ansible-core 2.19.
@@ -565,15 +565,15 @@ mod tests {
             ("{a: {aliases: [z], required: true}}", "{z: 1}", &[]),
             ("{n: {type: dict, options: {x: {required: true}}}}", "{n: null}", &[]),
         ] {
-            assert_eq!(faults(options, given), expected, "{options} {given}");
+            assert_eq!(errors(options, given), expected, "{options} {given}");
         }
     }
 
     #[test]
     fn secrets_are_not_repeated() {
         for options in ["choices: [a]", "type: int", "type: list, elements: int"] {
-            let faults = faults(&format!("{{p: {{no_log: true, {options}}}}}"), "{p: hunter2}");
-            assert!(faults.len() == 1 && !faults[0].contains("hunter2"), "{faults:?}");
+            let errors = errors(&format!("{{p: {{no_log: true, {options}}}}}"), "{p: hunter2}");
+            assert!(errors.len() == 1 && !errors[0].contains("hunter2"), "{errors:?}");
         }
     }
 }

@@ -54,16 +54,16 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
         Ok(node) => reader.problems.unless_any(Loaded { node, warnings: reader.warnings }),
         // JSON can represent things that YAML cannot, such as escaped surrogate pairs.
         Err(Stop::Parse(_)) if json => json_document(source),
-        Err(Stop::Parse(fault)) => {
-            match explain::explain(source, fault) {
+        Err(Stop::Parse(error)) => {
+            match explain::explain(source, error) {
                 // Already reported, as a mapping in a mapping.
                 YamlError::UnquotedTemplate { at, .. } if reader.unquoted.contains(&at.range().start) => {}
-                fault => reader.problems.push(fault),
+                error => reader.problems.push(error),
             }
             Err(reader.problems)
         }
-        Err(Stop::Error(fault)) => {
-            reader.problems.push(fault);
+        Err(Stop::Error(error)) => {
+            reader.problems.push(error);
             Err(reader.problems)
         }
     }
@@ -76,8 +76,8 @@ enum Stop {
 }
 
 impl From<ParseError> for Stop {
-    fn from(fault: ParseError) -> Self {
-        Stop::Parse(fault)
+    fn from(error: ParseError) -> Self {
+        Stop::Parse(error)
     }
 }
 
@@ -133,8 +133,8 @@ impl Reader<'_> {
         Node { span: self.span(range), kind }
     }
 
-    fn fault(&mut self, fault: YamlError) {
-        self.problems.push(fault);
+    fn report(&mut self, error: YamlError) {
+        self.problems.push(error);
     }
 
     fn item(&mut self, event: Event, depth: usize, key: bool) -> Result<Item, Stop> {
@@ -231,11 +231,11 @@ impl Reader<'_> {
                 for item in items.into_iter().rev() {
                     match item.kind {
                         Kind::Map(entries) => merged.extend(entries),
-                        _ => self.fault(YamlError::MergeOfOther { at: item.span }),
+                        _ => self.report(YamlError::MergeOfOther { at: item.span }),
                     }
                 }
             }
-            _ => self.fault(YamlError::MergeOfOther { at: value.span }),
+            _ => self.report(YamlError::MergeOfOther { at: value.span }),
         }
     }
 
@@ -253,7 +253,7 @@ impl Reader<'_> {
                     };
                     if again == DuplicateKeys::Error {
                         let key_text = key.span.text().to_owned();
-                        self.fault(YamlError::DuplicateKey {
+                        self.report(YamlError::DuplicateKey {
                             key: key_text,
                             again: key.span.clone(),
                             first: earlier.0.span.clone(),
@@ -284,10 +284,10 @@ impl Reader<'_> {
             let at = explain::unquoted_template(text, outer.start);
             let help = corrected(text, at.clone());
             self.unquoted.push(at.start);
-            let fault = YamlError::UnquotedTemplate { at: self.span(at), help };
-            self.fault(fault);
+            let error = YamlError::UnquotedTemplate { at: self.span(at), help };
+            self.report(error);
         } else {
-            self.fault(YamlError::CollectionAsKey { at: key.span.clone() });
+            self.report(YamlError::CollectionAsKey { at: key.span.clone() });
         }
     }
 
@@ -317,7 +317,7 @@ impl Reader<'_> {
             Some(tag @ ("!vault" | "!vault-encrypted" | UNSAFE)) => {
                 let vault = tag != UNSAFE;
                 if vault && !value.trim_start().starts_with("$ANSIBLE_VAULT;") {
-                    self.fault(YamlError::NoVaultEnvelope { at: self.span(range.clone()) });
+                    self.report(YamlError::NoVaultEnvelope { at: self.span(range.clone()) });
                 }
                 let value = self.word(value);
                 return Kind::Str(Text { value, style, vault, no_template: !vault });
@@ -336,9 +336,9 @@ impl Reader<'_> {
         match found {
             Ok(Some(kind)) => kind,
             Ok(None) => self.text(value, style),
-            Err(fault) => {
+            Err(error) => {
                 let at = self.span(range.clone());
-                self.fault(match fault {
+                self.report(match error {
                     ScalarError::BigInt => YamlError::BigInt { at, value },
                     ScalarError::NoSuchDate => YamlError::NoSuchDate { at, value },
                     ScalarError::Indicator => YamlError::Indicator { at, value },
@@ -362,7 +362,7 @@ impl Reader<'_> {
         let tag = shown_tag(tag);
         let before = self.source.text.get(..range.start).unwrap_or_default();
         let at = before.rfind(tag.as_str()).map_or(range.clone(), |at| at..at + tag.len());
-        self.fault(YamlError::UnknownTag { at: self.span(at), tag });
+        self.report(YamlError::UnknownTag { at: self.span(at), tag });
     }
 
     fn begin(&mut self, anchor: Option<&String>) {
@@ -389,7 +389,7 @@ impl Reader<'_> {
                 Ok(Item { node: Node { span: at, kind: node.kind.clone() }, size: *size, merge: false })
             }
             Some(None) => {
-                self.fault(YamlError::AliasWithin { at, name: name.to_owned() });
+                self.report(YamlError::AliasWithin { at, name: name.to_owned() });
                 Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false })
             }
             None => {
@@ -398,7 +398,7 @@ impl Reader<'_> {
                     Some(known) => format!("did you mean `*{known}`?"),
                     None => format!("define an anchor `&{name}` before it"),
                 };
-                self.fault(YamlError::UnknownAlias { at, name: name.to_owned(), help });
+                self.report(YamlError::UnknownAlias { at, name: name.to_owned(), help });
                 Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false })
             }
         }
@@ -487,7 +487,7 @@ mod tests {
         load(&Source::inline("t.yml", text)).map_err(|problems| format!("{:?}", problems.0)).expect("loads").node
     }
 
-    fn faults(text: &str) -> Vec<String> {
+    fn errors(text: &str) -> Vec<String> {
         let problems = load(&Source::inline("t.yml", text)).expect_err("refused");
         problems.0.iter().map(|problem| problem.to_string()).collect()
     }
@@ -532,7 +532,7 @@ mod tests {
             r#"{"y":1,"z":2,"x":1,"w":0}"#
         );
         assert_eq!(json(&read("{'<<': 1}")), r#"{"<<":1}"#);
-        assert_eq!(faults("<<: 1"), ["only mappings can be merged with `<<`"]);
+        assert_eq!(errors("<<: 1"), ["only mappings can be merged with `<<`"]);
     }
 
     #[test]
@@ -546,14 +546,14 @@ mod tests {
     #[test]
     fn anchors_are_bounded() {
         assert_eq!(json(&read("- &a x\n- *a\n")), r#"["x","x"]"#);
-        assert_eq!(faults("- &a [*a]"), ["`*a` is inside the value that it refers to"]);
-        assert_eq!(faults("- &abcd 1\n- *abce"), ["unknown anchor `abce`"]);
+        assert_eq!(errors("- &a [*a]"), ["`*a` is inside the value that it refers to"]);
+        assert_eq!(errors("- &abcd 1\n- *abce"), ["unknown anchor `abce`"]);
         let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
             laughs.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
         }
-        assert_eq!(faults(&laughs), ["aliases add more than 500000 values"]);
+        assert_eq!(errors(&laughs), ["aliases add more than 500000 values"]);
     }
 
     /// Right-hand sides were recorded from PyYAML.
@@ -576,8 +576,8 @@ mod tests {
 
     #[test]
     fn depth_is_bounded() {
-        assert_eq!(faults(&"[".repeat(100_000)), ["collections nested more than 128 deep"]);
-        assert_eq!(faults(&"- ".repeat(5_000)), ["collections nested more than 128 deep"]);
+        assert_eq!(errors(&"[".repeat(100_000)), ["collections nested more than 128 deep"]);
+        assert_eq!(errors(&"- ".repeat(5_000)), ["collections nested more than 128 deep"]);
     }
 
     #[test]
@@ -588,12 +588,12 @@ mod tests {
         let Kind::Str(text) = &node.get("b").unwrap().kind else { panic!() };
         assert!(text.no_template);
         assert_eq!(node.get("c").unwrap().as_str(), Some("1"));
-        assert_eq!(faults("a: !velt x\nb: !!set {x}"), ["unknown tag `!velt`", "unknown tag `!!set`"]);
+        assert_eq!(errors("a: !velt x\nb: !!set {x}"), ["unknown tag `!velt`", "unknown tag `!!set`"]);
     }
 
     #[test]
-    fn a_panic_of_the_parser_is_a_fault_like_others() {
-        assert_eq!(faults("[!x, b]"), ["this is not valid YAML"]);
+    fn a_panic_of_the_parser_is_an_error_like_others() {
+        assert_eq!(errors("[!x, b]"), ["this is not valid YAML"]);
     }
 
     #[test]
@@ -607,6 +607,6 @@ mod tests {
     #[test]
     fn nothing_is_null_and_two_documents_are_one_too_many() {
         assert!(read("").is_null() && read("---\n# only this\n...\n").is_null());
-        assert_eq!(faults("---\na: 1\n---\nb: 1\n"), ["a second document begins here"]);
+        assert_eq!(errors("---\na: 1\n---\nb: 1\n"), ["a second document begins here"]);
     }
 }

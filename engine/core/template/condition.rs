@@ -132,19 +132,19 @@ fn is_whole_template(text: &str) -> bool {
 
 /// The value of a condition's expression, of any type.
 fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
-    let page = ParsedTemplate::of(text, &Reading::CONDITION).map_err(|mut fault| {
-        if let Cause::Syntax { help, .. } = &mut fault.cause
+    let page = ParsedTemplate::of(text, &Reading::CONDITION).map_err(|mut error| {
+        if let Cause::Syntax { help, .. } = &mut error.cause
             && text.contains("{{")
         {
             *help = Some("conditions are already expressions: write the name without `{{ }}`".into());
         }
-        fault.place(origin, scope, true)
+        error.place(origin, scope, true)
     })?;
     let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin.clone());
     match machine.run().and_then(|output| render::finish(output, "", false)) {
         Ok(value) => Ok(value),
-        Err(fault) => Err(machine.place(fault)),
+        Err(error) => Err(machine.place(error)),
     }
 }
 

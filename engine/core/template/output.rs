@@ -35,7 +35,7 @@ impl Output {
     pub(super) fn value(&mut self, value: Value, range: Range<usize>) -> EvalResult<()> {
         let value = match value.is_undefined() {
             true => value,
-            false => present(value).map_err(|fault| fault.at(range.clone()))?,
+            false => present(value).map_err(|error| error.at(range.clone()))?,
         };
         // `none` among other output writes nothing, and a single other value still keeps its type.
         let nothing = |value: &Value| value.is_none() || value.is_undefined();
@@ -44,8 +44,8 @@ impl Output {
             Output::One(first, _) if nothing(first) => *self = Output::One(value, range),
             _ if nothing(&value) => {}
             _ => {
-                let text = written(&value).map_err(|fault| fault.at(range.clone()))?;
-                append(self.buffer()?, &text).map_err(|fault| fault.at(range))?;
+                let text = written(&value).map_err(|error| error.at(range.clone()))?;
+                append(self.buffer()?, &text).map_err(|error| error.at(range))?;
             }
         }
         Ok(())
@@ -55,7 +55,7 @@ impl Output {
         let text = match std::mem::take(self) {
             Output::Text(text) => text,
             Output::Nothing => String::new(),
-            Output::One(value, range) => written(&value).map_err(|fault| fault.at(range))?,
+            Output::One(value, range) => written(&value).map_err(|error| error.at(range))?,
         };
         *self = Output::Text(text);
         match self {

@@ -39,12 +39,12 @@ use crate::{
 pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     let template = Template { text: text.into(), span: at, style: Style::Plain };
     let origin = Arc::new(Origin::Scalar(Arc::new(template)));
-    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope, true))?;
+    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|error| error.place(&origin, scope, true))?;
     let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin);
     match machine.run().and_then(|output| render::finish(output, "", false)) {
         Ok(value) => Ok(value),
-        Err(fault) => Err(machine.place(fault)),
+        Err(error) => Err(machine.place(error)),
     }
 }
 
@@ -56,18 +56,18 @@ pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, Tem
 pub fn shown(text: &str, at: Span, scope: &Arc<Scope>) -> Result<(Value, Vec<String>), TemplateError> {
     let template = Template { text: text.into(), span: at, style: Style::Plain };
     let origin = Arc::new(Origin::Scalar(Arc::new(template)));
-    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope, true))?;
+    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|error| error.place(&origin, scope, true))?;
     let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin);
     let mut notes = Vec::new();
     let result = machine.run().and_then(|output| match output {
         Output::One(value, _) if is_omit(&value) => Ok(value),
-        Output::One(value, range) => freeze::freeze_noting(value, &mut notes).map_err(|fault| fault.at(range)),
+        Output::One(value, range) => freeze::freeze_noting(value, &mut notes).map_err(|error| error.at(range)),
         output => render::finish(output, "", false),
     });
     match result {
         Ok(value) => Ok((value, notes)),
-        Err(fault) => match machine.place(fault) {
+        Err(error) => match machine.place(error) {
             error if error.undefined().is_some() => {
                 let value = freeze::note(&mut notes, error.to_string());
                 Ok((value, notes))
@@ -101,7 +101,7 @@ pub fn lookup(
     scope: &Arc<Scope>,
 ) -> Result<Vec<Value>, TemplateError> {
     let session = Session::new(scope, built_in());
-    let place = |fault: Box<EvalError>| fault.place(&Origin::Nowhere, scope, false);
+    let place = |error: Box<EvalError>| error.place(&Origin::Nowhere, scope, false);
     let page = ParsedTemplate::of("", &Reading::SCALAR).map_err(place)?;
     let mut machine = Machine::new(&session, page, Arc::new(Origin::Nowhere));
     let found = lookups::run(&mut machine, name, terms, Args::new(vec![], options));

@@ -152,8 +152,8 @@ fn the_line_brings_documentation_and_checks() {
     let action = Action::find("greet").unwrap();
     assert_eq!(action.doc().trim(), "Greets somebody.");
     assert_eq!(action.args().iter().map(|arg| arg.name).collect::<Vec<_>>(), ["name"]);
-    let faults = action.check(&data! { "nam" => "x" }, &[]);
-    assert!(faults.iter().any(|fault| fault.msg.contains("unknown argument `nam`")), "{faults:?}");
+    let errors = action.check(&data! { "nam" => "x" }, &[]);
+    assert!(errors.iter().any(|error| error.msg.contains("unknown argument `nam`")), "{errors:?}");
     assert_eq!(action.traits(), Traits { keeps_to_host: true, ..Traits::NONE });
     assert_eq!(Action::nearest("gret"), Some("greet"));
     assert!(Action::all().iter().any(|action| action.name() == "greet"));

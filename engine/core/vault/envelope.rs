@@ -117,9 +117,9 @@ pub fn encrypt_salted(content: &[u8], password: &[u8], id: Option<&str>, salt: &
 
 fn unhex(text: &str) -> Result<Vec<u8>, String> {
     // In Ansible's words, which scripts look for.
-    let fault = |what| format!("Vault format unhexlify error: {what}");
+    let unhexlify = |what| format!("Vault format unhexlify error: {what}");
     if text.len() % 2 == 1 {
-        return Err(fault("Odd-length string"));
+        return Err(unhexlify("Odd-length string"));
     }
-    hex::decode(text).map_err(|_| fault("Non-hexadecimal digit found"))
+    hex::decode(text).map_err(|_| unhexlify("Non-hexadecimal digit found"))
 }

@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     if outcome.failure.is_some() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
-fn usage(fault: &str) -> ExitCode {
-    eprintln!("{fault}\nusage: call MODULE '{{\"argument\": \"value\"}}' [--check] [--diff]");
+fn usage(error: &str) -> ExitCode {
+    eprintln!("{error}\nusage: call MODULE '{{\"argument\": \"value\"}}' [--check] [--diff]");
     ExitCode::from(64)
 }

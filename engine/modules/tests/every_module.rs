@@ -231,14 +231,14 @@ fn is_slow(entry: &Entry) -> bool {
 #[test]
 fn check_mode_changes_nothing_and_nothing_blocks_a_module() {
     let tree = Tree::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut before = tree.state();
     let kinds = ["file", "dir", "fifo", "to-fifo", "socket", "device", "dangling", "loop", "/proc/version"];
     for entry in MODULES {
         let args = arguments(entry, &tree);
         let taken = (entry.check)(&args, &[]);
         if !taken.is_empty() {
-            faults.push(format!("add what {} needs to `more`: {taken:?}", entry.name));
+            errors.push(format!("add what {} needs to `more`: {taken:?}", entry.name));
             continue;
         }
         let files: Vec<_> = (entry.args)().into_iter().filter(names_a_file).map(|arg| arg.name).collect();
@@ -255,7 +255,7 @@ fn check_mode_changes_nothing_and_nothing_blocks_a_module() {
         for (args, shown) in calls {
             let begun = std::time::Instant::now();
             if tree.call(entry.name, args, true).is_none() {
-                faults.push(format!("{}{shown} waits", entry.name));
+                errors.push(format!("{}{shown} waits", entry.name));
             }
             if begun.elapsed() > Duration::from_secs(1) {
                 eprintln!("{}{shown}: {:?}", entry.name, begun.elapsed());
@@ -263,12 +263,12 @@ fn check_mode_changes_nothing_and_nothing_blocks_a_module() {
             let after = tree.state();
             if after != before {
                 let changed: Vec<_> = after.iter().filter(|(path, state)| before.get(*path) != Some(state)).collect();
-                faults.push(format!("{}{shown} changes something in check mode: {changed:?}", entry.name));
+                errors.push(format!("{}{shown} changes something in check mode: {changed:?}", entry.name));
                 before = after;
             }
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
 /// Like [`check_mode_changes_nothing_and_nothing_blocks_a_module`], but without check mode, for modules that write

@@ -137,7 +137,7 @@ fn every_module_does_as_its_fixtures_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let only = std::env::var("FIXTURES_OF").ok();
     let updates = std::env::var("FIXTURES").as_deref() == Ok("update");
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut skipped = 0;
     let has_views = stage::has_views();
     for entry in MODULES.iter().filter(|entry| only.as_ref().is_none_or(|only| only == entry.name)) {
@@ -147,7 +147,7 @@ fn every_module_does_as_its_fixtures_say() {
         files.retain(|file| file.extension().is_some_and(|ending| ending == "yml"));
         files.sort();
         if files.is_empty() {
-            faults.push(format!("{0} has no fixture: write tests/fixtures/{0}/NAME.yml", entry.name));
+            errors.push(format!("{0} has no fixture: write tests/fixtures/{0}/NAME.yml", entry.name));
         }
         for path in files {
             let name = path.strip_prefix(&folder).unwrap().display().to_string();
@@ -164,15 +164,15 @@ fn every_module_does_as_its_fixtures_say() {
             });
             match checked.join() {
                 Ok(Ok(())) => {}
-                Ok(Err(fault)) => faults.push(format!("{name}: {fault}")),
-                Err(panic) => faults.push(format!("{name} broke down: {:?}", panic.downcast_ref::<String>())),
+                Ok(Err(error)) => errors.push(format!("{name}: {error}")),
+                Err(panic) => errors.push(format!("{name} broke down: {:?}", panic.downcast_ref::<String>())),
             }
         }
     }
     if skipped > 0 {
         println!("skipped: {skipped} fixtures that need root, for mounts in a namespace of their own");
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
 /// A directory for a module that does not exist would never be read.

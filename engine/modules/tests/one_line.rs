@@ -64,9 +64,9 @@ fn the_line_brings_documentation_and_checks() {
     assert_eq!(LINE.doc.trim(), "Writes a greeting.");
     let args: Vec<_> = (LINE.args)().iter().map(|arg| (arg.name, arg.required)).collect();
     assert_eq!(args, [("name", true), ("path", true)]);
-    let faults = |map: Map| (LINE.check)(&map, &[]).into_iter().map(|fault| fault.msg).collect::<Vec<_>>();
-    assert_eq!(faults(data! { "name" => "", "path" => "/x" }), ["must not be empty"]);
-    assert!(faults(data! { "name" => "x", "path" => "/x", "nam" => 1 })[0].contains("unknown argument `nam`"));
+    let errors = |map: Map| (LINE.check)(&map, &[]).into_iter().map(|error| error.msg).collect::<Vec<_>>();
+    assert_eq!(errors(data! { "name" => "", "path" => "/x" }), ["must not be empty"]);
+    assert!(errors(data! { "name" => "x", "path" => "/x", "nam" => 1 })[0].contains("unknown argument `nam`"));
     let wanted = Traits { keeps_to_host: true, ..Traits::NONE };
     assert!(LINE.traits == wanted && !LINE.runs_commands);
 }

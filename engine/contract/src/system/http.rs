@@ -300,7 +300,7 @@ impl Request {
         if let Some((_, why)) = told.split_once("invalid peer certificate: ") {
             return urlopen_error(&format!(
                 "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {}",
-                certificate_fault(why, server)
+                certificate_error(why, server)
             ));
         }
         match error {
@@ -392,7 +392,7 @@ fn percent_decoded(path: &str) -> PathBuf {
 }
 
 /// What is wrong with a server's certificate, in the words of OpenSSL, which playbooks look for, as far as it has them.
-fn certificate_fault(why: &str, server: &str) -> String {
+fn certificate_error(why: &str, server: &str) -> String {
     match why {
         _ if why.starts_with("certificate not valid for name") || why.starts_with("NotValidForName") => {
             format!("Hostname mismatch, certificate is not valid for '{server}'.")

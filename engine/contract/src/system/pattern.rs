@@ -17,7 +17,7 @@ pub struct Flags {
 }
 
 /// What Python says of a regular expression that it cannot read, for the mistakes that are made most.
-fn python_fault(pattern: &str) -> Option<String> {
+fn python_error(pattern: &str) -> Option<String> {
     let mut open: Vec<usize> = Vec::new();
     let mut can_repeat = false;
     let mut chars = pattern.chars().enumerate().peekable();
@@ -81,8 +81,8 @@ impl Pattern {
     pub fn new(pattern: &str, flags: Flags, arg: &str) -> Result<Pattern, Failure> {
         Pattern::compile(pattern, flags).map_err(|error| {
             let help = format!("the regular expression `{pattern}` cannot be read: {error}");
-            match python_fault(pattern) {
-                Some(fault) => Failure::new(format!("Task failed: Module failed: {fault}")).arg(arg).help(help),
+            match python_error(pattern) {
+                Some(said) => Failure::new(format!("Task failed: Module failed: {said}")).arg(arg).help(help),
                 None => Failure::new(format!("cannot read the regular expression `{pattern}`: {error}")).arg(arg),
             }
         })

@@ -59,8 +59,8 @@ pub(crate) enum ConnectionError {
 }
 
 impl ConnectionError {
-    /// The answer for a task that cannot reach its host.
-    pub(crate) fn answer(&self) -> TaskResult {
+    /// The result for a task that cannot reach its host.
+    pub(crate) fn result(&self) -> TaskResult {
         match self {
             ConnectionError::Template(error) => TaskResult::of_error(error),
             other => TaskResult::failed(other.to_string()),

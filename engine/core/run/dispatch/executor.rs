@@ -1,4 +1,4 @@
-//! Runs a task on all its hosts: prepares its iterations in parallel, sends calls in batches, and evaluates answers as
+//! Runs a task on all its hosts: prepares its iterations in parallel, sends calls in batches, and evaluates results as
 //! they arrive.
 
 use std::{
@@ -149,11 +149,11 @@ impl<'r> Executor<'r> {
         match signal {
             Signal::Answered { host_task, iteration, outcome, after, delegated } => {
                 self.host_tasks[host_task].spent += Duration::from_micros(outcome.micros);
-                let mut answer = actions::finish(after, TaskResult::from_outcome(outcome));
+                let mut result = actions::finish(after, TaskResult::from_outcome(outcome));
                 if matches!(self.task.task.action, Action::Plugin(_)) {
-                    take_effects(&mut answer);
+                    take_effects(&mut result);
                 }
-                self.evaluate(host_task, iteration, answer, delegated);
+                self.evaluate(host_task, iteration, result, delegated);
             }
             Signal::Idle => self.active -= 1,
             Signal::Done(job) => {
@@ -258,8 +258,8 @@ impl<'r> Executor<'r> {
         for job in jobs {
             self.send(at, job);
         }
-        for (iteration, answer, delegated) in done {
-            self.evaluate(at, iteration, answer, delegated);
+        for (iteration, result, delegated) in done {
+            self.evaluate(at, iteration, result, delegated);
         }
     }
 
@@ -279,14 +279,14 @@ impl<'r> Executor<'r> {
             *slot = invocation::of(&ready);
         }
         let mut prepared = match ready {
-            Ready::Done(answer, delegated) => {
-                self.evaluate(at, iteration, answer, delegated);
+            Ready::Done(result, delegated) => {
+                self.evaluate(at, iteration, result, delegated);
                 return self.host_tasks[at].open == 0;
             }
             Ready::Call(prepared) => *prepared,
         };
-        if let Some(answer) = host_task.lost_connection(&prepared) {
-            self.evaluate(at, iteration, answer, prepared.delegated);
+        if let Some(result) = host_task.lost_connection(&prepared) {
+            self.evaluate(at, iteration, result, prepared.delegated);
             return self.host_tasks[at].open == 0;
         }
         let after = std::mem::take(&mut prepared.after);
@@ -299,8 +299,8 @@ impl<'r> Executor<'r> {
             return false;
         }
         if let Some(restart) = Restart::of(&after, &prepared.target) {
-            if let Some(answer) = restart.refusal() {
-                self.evaluate(at, iteration, answer, prepared.delegated);
+            if let Some(result) = restart.refusal() {
+                self.evaluate(at, iteration, result, prepared.delegated);
                 return self.host_tasks[at].open == 0;
             }
             self.host_tasks[at].restart.get_or_insert(restart).ask(&mut prepared.call);
@@ -324,40 +324,40 @@ impl<'r> Executor<'r> {
             self.run.links.reset(&job.target);
             return self.wake(at, *iteration, Instant::now() + sleep);
         }
-        let answer = TaskResult::unreachable(failure);
+        let result = TaskResult::unreachable(failure);
         if !self.host_tasks[at].restart.as_ref().is_some_and(Restart::has_begun) {
-            self.host_tasks[at].lost.push((job.target.clone(), answer.clone()));
+            self.host_tasks[at].lost.push((job.target.clone(), result.clone()));
         }
-        self.evaluate_open(job, &answer);
+        self.evaluate_open(job, &result);
         self.advance(at);
     }
 
-    /// A job exceeded its time limit; later answers are ignored.
+    /// A job exceeded its time limit; later results are ignored.
     fn timed_out(&mut self, job: InFlight, limit: Duration) {
         let at = job.host_task;
         self.evaluate_open(job, &TaskResult::timed_out(limit));
         self.advance(at);
     }
 
-    /// Gives all unanswered iterations this answer.
-    fn evaluate_open(&mut self, job: InFlight, answer: &TaskResult) {
+    /// Gives all open iterations this result.
+    fn evaluate_open(&mut self, job: InFlight, result: &TaskResult) {
         for iteration in self.host_tasks[job.host_task].open_of(&job.iterations) {
-            self.evaluate(job.host_task, iteration, answer.clone(), job.delegated.clone());
+            self.evaluate(job.host_task, iteration, result.clone(), job.delegated.clone());
         }
     }
 
-    /// Evaluates an answer: applies the task's conditions, then retries or keeps it.
-    fn evaluate(&mut self, at: usize, iteration: usize, mut answer: TaskResult, delegated: Option<Arc<HostState>>) {
+    /// Evaluates a result: applies the task's conditions, then retries or keeps it.
+    fn evaluate(&mut self, at: usize, iteration: usize, mut result: TaskResult, delegated: Option<Arc<HostState>>) {
         let (run, task) = (self.run, &self.task);
         let host_task = &mut self.host_tasks[at];
         if let Some(conclude) = task.task.action.controller().and_then(|entry| entry.conclude)
-            && answer.skipped.is_none()
+            && result.skipped.is_none()
         {
-            conclude(&mut answer, host_task.begun.elapsed());
+            conclude(&mut result, host_task.begun.elapsed());
         }
         if let Some(restart) = &mut host_task.restart {
-            if let Some(due) = restart.next(&mut answer) {
-                if restart.has_begun() && answer.failed {
+            if let Some(due) = restart.next(&mut result) {
+                if restart.has_begun() && result.failed {
                     run.links.reset(&restart.target);
                 }
                 return self.wake(at, iteration, due);
@@ -371,53 +371,53 @@ impl<'r> Executor<'r> {
         let attempt = Attempt { iteration: &host_task.iterations[iteration], number, looped, delegated };
         // A copy is needed only if conditions may read facts that are not gathered yet.
         let facts_may_come = !host.gathered() && !task.play.never_gather.load(Ordering::Acquire);
-        let spare = (facts_may_come && evaluate::may_read(&task.task)).then(|| answer.clone());
-        let mut result = run.evaluate(task, &host, &attempt, answer);
+        let spare = (facts_may_come && evaluate::may_read(&task.task)).then(|| result.clone());
+        let mut evaluated = run.evaluate(task, &host, &attempt, result);
         if host.take_want()
-            && let Some(answer) = spare
+            && let Some(result) = spare
             && self.facts.gather()
         {
-            result = run.evaluate(task, &host, &attempt, answer);
+            evaluated = run.evaluate(task, &host, &attempt, result);
         }
         if let Some(Some(invocation)) = host_task.invocations.get(iteration)
-            && result.report.status != Status::Unreachable
+            && evaluated.report.status != Status::Unreachable
         {
-            let mut shown = entries(&result.report.data);
+            let mut shown = entries(&evaluated.report.data);
             shown.insert("invocation".into(), invocation.clone());
-            result.report.data = mapping(shown);
+            evaluated.report.data = mapping(shown);
         }
-        if let Some(retry) = result.retry.take() {
+        if let Some(retry) = evaluated.retry.take() {
             run.send(Event::Retrying {
                 task: task.id,
                 host: host.name.clone(),
-                item: result.item.clone(),
+                item: evaluated.item.clone(),
                 retries_left: retry.left,
                 delay: retry.delay,
-                result: Arc::new(result.shown()),
+                result: Arc::new(evaluated.shown()),
             });
             return self.wake(at, iteration, Instant::now() + retry.delay);
         }
-        if result.report.status != Status::Unreachable && run.apply_effects(task, &host, delegated, &mut result) {
+        if evaluated.report.status != Status::Unreachable && run.apply_effects(task, &host, delegated, &mut evaluated) {
             self.sent.forget(&run.links, &host);
         }
-        host_task.stopped |= result.stop;
+        host_task.stopped |= evaluated.stop;
         if let (Some(name), true, false) = (&task.task.register, host_task.looped, host_task.together) {
             // Later items may read it.
-            host.set([(name.clone(), data(result.registered.clone()))]);
+            host.set([(name.clone(), data(evaluated.registered.clone()))]);
         }
-        host_task.results[iteration] = Some(result);
+        host_task.results[iteration] = Some(evaluated);
         self.show(at);
     }
 
     /// Reports finished items in order.
     fn show(&mut self, at: usize) {
         let host_task = &mut self.host_tasks[at];
-        while let Some(Some(result)) = host_task.results.get(host_task.shown) {
+        while let Some(Some(evaluated)) = host_task.results.get(host_task.shown) {
             host_task.shown += 1;
             if host_task.looped
-                && let Some(item) = &result.item
+                && let Some(item) = &evaluated.item
             {
-                self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: result.shown() });
+                self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: evaluated.shown() });
             }
         }
     }

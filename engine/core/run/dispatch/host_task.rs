@@ -117,10 +117,10 @@ impl HostTask {
                         .collect();
                 }
             }
-            Err(answer) => {
+            Err(result) => {
                 host_task.looped = false;
                 host_task.iterations = vec![Iteration { index: 0, item: None, top: None }];
-                host_task.ready = vec![Some(Ready::Done(*answer, None))];
+                host_task.ready = vec![Some(Ready::Done(*result, None))];
             }
         }
         if reads.saw_own() && host_task.iterations.len() > 1 {
@@ -143,9 +143,9 @@ impl HostTask {
         host_task
     }
 
-    /// The answer for an item whose connection was already lost.
+    /// The result for an item whose connection was already lost.
     pub(crate) fn lost_connection(&self, prepared: &Prepared) -> Option<TaskResult> {
-        self.lost.iter().find(|(target, _)| *target == prepared.target).map(|(_, answer)| answer.clone())
+        self.lost.iter().find(|(target, _)| *target == prepared.target).map(|(_, result)| result.clone())
     }
 
     /// Those iterations that have no result yet.
@@ -178,11 +178,11 @@ impl HostTask {
         })
     }
 
-    /// The answers that needed no host.
-    pub(crate) fn answers(&self) -> impl Iterator<Item = &TaskResult> {
+    /// The results that needed no host.
+    pub(crate) fn results_here(&self) -> impl Iterator<Item = &TaskResult> {
         self.ready.iter().flatten().filter_map(|ready| match ready {
             Ready::Call(_) => None,
-            Ready::Done(answer, _) => Some(answer),
+            Ready::Done(result, _) => Some(result),
         })
     }
 }

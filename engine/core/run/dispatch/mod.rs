@@ -1,4 +1,4 @@
-//! Runs a task on all its hosts: sends calls and receives answers.
+//! Runs a task on all its hosts: sends calls and receives results.
 
 pub(crate) mod batch;
 pub(crate) mod executor;

@@ -22,7 +22,7 @@ pub(crate) struct Parcel {
     pub afters: Vec<After>,
 }
 
-/// An iteration that needs no job: its answer, and the host that it was delegated to.
+/// An iteration that needs no job: its result, and the host that it was delegated to.
 pub(crate) type Answered = (usize, TaskResult, Option<Arc<HostState>>);
 
 impl Parcel {
@@ -63,8 +63,8 @@ pub(crate) fn pack(host_task: &mut HostTask) -> (Vec<Parcel>, Vec<Answered>) {
         host_task.next += 1;
         match ready.take() {
             Some(Ready::Call(prepared)) => {
-                if let Some(answer) = host_task.lost_connection(&prepared) {
-                    done.push((iteration, answer, prepared.delegated));
+                if let Some(result) = host_task.lost_connection(&prepared) {
+                    done.push((iteration, result, prepared.delegated));
                     continue;
                 }
                 let goes_along = |job: &&mut Parcel| {
@@ -76,7 +76,7 @@ pub(crate) fn pack(host_task: &mut HostTask) -> (Vec<Parcel>, Vec<Answered>) {
                     None => jobs.push(Parcel::of(iteration, *prepared, host_task.parallel)),
                 }
             }
-            Some(Ready::Done(answer, delegated)) => done.push((iteration, answer, delegated)),
+            Some(Ready::Done(result, delegated)) => done.push((iteration, result, delegated)),
             None => {}
         }
     }

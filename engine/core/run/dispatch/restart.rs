@@ -42,10 +42,10 @@ impl Restart {
     /// Why the host cannot be restarted: it is the controller.
     pub(crate) fn refusal(&self) -> Option<TaskResult> {
         matches!(self.target.connection, Connection::Local).then(|| {
-            let mut answer = TaskResult::failed("Running reboot with local connection would reboot the control node.");
-            answer.set("elapsed", 0);
-            answer.set("rebooted", false);
-            answer
+            let mut result = TaskResult::failed("Running reboot with local connection would reboot the control node.");
+            result.set("elapsed", 0);
+            result.set("rebooted", false);
+            result
         })
     }
 
@@ -67,37 +67,37 @@ impl Restart {
         !matches!(self.step, Step::Look)
     }
 
-    /// When to ask the host next; `None` if `answer` is now the result of the task.
-    pub(crate) fn next(&mut self, answer: &mut TaskResult) -> Option<Instant> {
+    /// When to ask the host next; `None` if `result` is now the result of the task.
+    pub(crate) fn next(&mut self, result: &mut TaskResult) -> Option<Instant> {
         let now = Instant::now();
         match &self.step {
-            Step::Look if !answer.failed => {
-                let before = answer.data.get("boot").map(text_of).unwrap_or_default();
+            Step::Look if !result.failed => {
+                let before = result.data.get("boot").map(text_of).unwrap_or_default();
                 self.step = Step::Begin { before };
                 return Some(now);
             }
             // A host that goes down immediately may not send its answer.
-            Step::Begin { before } if !answer.failed || answer.unreachable => {
+            Step::Begin { before } if !result.failed || result.unreachable => {
                 let deadline = now + self.delay + self.timeout;
                 self.step = Step::Verify { before: before.clone(), deadline };
                 return Some(now + self.delay + Self::PAUSE);
             }
-            Step::Verify { deadline, .. } if answer.failed && now < *deadline => return Some(now + Self::PAUSE),
-            Step::Verify { .. } if answer.failed => {
-                let last = answer.data.get("msg").map(text_of).unwrap_or_default();
+            Step::Verify { deadline, .. } if result.failed && now < *deadline => return Some(now + Self::PAUSE),
+            Step::Verify { .. } if result.failed => {
+                let last = result.data.get("msg").map(text_of).unwrap_or_default();
                 let msg = format!("Timed out waiting for the host (timeout={}): {last}", self.timeout.as_secs());
-                answer.set("msg", msg);
-                answer.set("rebooted", true);
-                answer.unreachable = false;
+                result.set("msg", msg);
+                result.set("rebooted", true);
+                result.unreachable = false;
             }
             Step::Verify { .. } => {
-                answer.changed = true;
-                answer.data.clear();
-                answer.set("rebooted", true);
+                result.changed = true;
+                result.data.clear();
+                result.set("rebooted", true);
             }
-            Step::Look | Step::Begin { .. } => answer.set("rebooted", false),
+            Step::Look | Step::Begin { .. } => result.set("rebooted", false),
         }
-        answer.set("elapsed", self.begun.elapsed().as_secs());
+        result.set("elapsed", self.begun.elapsed().as_secs());
         None
     }
 }
@@ -114,20 +114,20 @@ mod tests {
         Restart::of(&after, &target).unwrap()
     }
 
-    fn answer(boot: &str) -> TaskResult {
-        let mut answer = TaskResult::default();
-        answer.set("boot", boot);
-        answer
+    fn result(boot: &str) -> TaskResult {
+        let mut result = TaskResult::default();
+        result.set("boot", boot);
+        result
     }
 
     #[test]
     fn a_host_that_is_lost_while_it_goes_down_is_looked_for_again() {
         let mut restart = restart(60);
-        assert!(restart.next(&mut answer("one")).is_some());
+        assert!(restart.next(&mut result("one")).is_some());
         let mut lost = TaskResult::unreachable(Failure::new("gone"));
         assert!(restart.next(&mut lost).is_some() && restart.has_begun());
         assert!(restart.next(&mut TaskResult::failed("boot time has not changed")).is_some());
-        let mut last = answer("unused");
+        let mut last = result("unused");
         assert!(restart.next(&mut last).is_none());
         assert!(last.changed && last.data.contains_key("elapsed") && !last.data.contains_key("boot"));
     }
@@ -137,7 +137,7 @@ mod tests {
         let mut unreachable = TaskResult::unreachable(Failure::new("gone"));
         assert!(restart(60).next(&mut unreachable).is_none() && unreachable.unreachable);
         let mut restart = restart(0);
-        restart.next(&mut answer("one"));
+        restart.next(&mut result("one"));
         restart.next(&mut TaskResult::default());
         let mut late = TaskResult::unreachable(Failure::new("gone"));
         assert!(restart.next(&mut late).is_none());

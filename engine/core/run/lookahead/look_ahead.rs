@@ -194,8 +194,8 @@ impl LookAhead<'_> {
             }
             let harmless = |effect: &Effect| matches!(effect, Effect::SetFacts { cacheable: false, .. });
             if host_task
-                .answers()
-                .any(|answer| answer.failed || answer.unreachable || !answer.effects.iter().all(harmless))
+                .results_here()
+                .any(|result| result.failed || result.unreachable || !result.effects.iter().all(harmless))
             {
                 return Err(Stop::Effects);
             }
@@ -261,8 +261,8 @@ impl LookAhead<'_> {
         }
         let pending = Arc::make_mut(&mut self.pending);
         pending.extend(task.register.clone());
-        for answer in host_tasks.iter().flat_map(HostTask::answers) {
-            for effect in &answer.effects {
+        for result in host_tasks.iter().flat_map(HostTask::results_here) {
+            for effect in &result.effects {
                 if let Effect::SetFacts { vars, .. } = effect {
                     pending.extend(vars.keys().cloned());
                 }

@@ -74,7 +74,7 @@ impl Magic for HostMagic {
 
     fn decrypt(&self, envelope: &str) -> Result<String, String> {
         let source = Source::inline("a vault value", "");
-        self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|fault| fault.to_string())
+        self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|error| error.to_string())
     }
 
     fn look_outside(&self, outside: Outside) -> bool {

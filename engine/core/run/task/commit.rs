@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl Run {
-    /// Applies the effects of an answer to the run: facts, variables, inventory. Returns true if tasks prepared in
+    /// Applies the effects of a result to the run: facts, variables, inventory. Returns true if tasks prepared in
     /// advance may now have another result.
     pub(crate) fn apply_effects(
         self: &Arc<Self>,

@@ -1,4 +1,4 @@
-//! From an answer to a result: failed_when, changed_when, until, ignore_errors, no_log; and its effects: register,
+//! From a result as it came to the evaluated one: failed_when, changed_when, until, ignore_errors, no_log; and its effects: register,
 //! notify, facts, counts.
 
 use std::{sync::Arc, time::Duration};
@@ -29,60 +29,60 @@ use crate::{
 };
 
 impl Run {
-    /// Applies the task's conditions to an answer.
+    /// Applies the task's conditions to a result.
     pub(crate) fn evaluate(
         self: &Arc<Self>,
         task: &TaskRun,
         host: &Arc<HostState>,
         attempt: &Attempt<'_>,
-        mut answer: TaskResult,
+        mut result: TaskResult,
     ) -> Evaluated {
         let task_of = &task.task;
         // For a polled job; a background job has reported this already.
         if task_of.asynchronous.is_some()
-            && !answer.unreachable
-            && answer.skipped.is_none()
-            && !answer.data.iter().any(|(name, _)| &**name == "finished")
+            && !result.unreachable
+            && result.skipped.is_none()
+            && !result.data.iter().any(|(name, _)| &**name == "finished")
         {
-            answer.set("ansible_job_id", job_id());
-            answer.set("started", true);
-            answer.set("finished", true);
+            result.set("ansible_job_id", job_id());
+            result.set("started", true);
+            result.set("finished", true);
         }
         let tries = !task_of.until.is_empty() || task_of.retries.is_some();
-        if tries && !answer.unreachable && answer.skipped.is_none() {
-            answer.set("attempts", attempt.number);
+        if tries && !result.unreachable && result.skipped.is_none() {
+            result.set("attempts", attempt.number);
         }
         // Whole files may be in it, so it is made once, however often the conditions change the rest.
-        let diff = diffs::value(answer.data.get("diff"), &answer.diff);
-        let mut registered = register_value(task_of, &answer, diff.as_ref(), attempt);
+        let diff = diffs::value(result.data.get("diff"), &result.diff);
+        let mut registered = register_value(task_of, &result, diff.as_ref(), attempt);
         let mut retry = None;
         let mut gave_up = false;
         let mut stop = false;
         let scope = self.evaluation_scope(task, host, attempt, &registered);
-        if !answer.unreachable && answer.skipped.is_none() {
-            let had = (answer.failed, answer.changed);
-            if let Err(error) = apply_conditions(&task.task, &scope, &mut answer) {
-                answer.fail_by(&error);
+        if !result.unreachable && result.skipped.is_none() {
+            let had = (result.failed, result.changed);
+            if let Err(error) = apply_conditions(&task.task, &scope, &mut result) {
+                result.fail_by(&error);
             }
-            if had != (answer.failed, answer.changed) || !task.task.failed_when.is_empty() {
-                registered = register_value(task_of, &answer, diff.as_ref(), attempt);
+            if had != (result.failed, result.changed) || !task.task.failed_when.is_empty() {
+                registered = register_value(task_of, &result, diff.as_ref(), attempt);
             }
-            match self.until(task, host, attempt, &answer, &registered) {
+            match self.until(task, host, attempt, &result, &registered) {
                 Ok(Verdict::Enough) => {}
                 Ok(Verdict::Again(again)) => {
-                    answer.set("retries", attempt.number + again.left);
+                    result.set("retries", attempt.number + again.left);
                     retry = Some(again);
                 }
                 Ok(Verdict::GiveUp) => {
                     // If `failed_when` decides, only the registered result is marked as failed.
                     gave_up = true;
-                    answer.failed |= task_of.failed_when.is_empty();
-                    answer.set("attempts", attempt.number.saturating_sub(1).max(1));
-                    registered = register_value(task_of, &answer, diff.as_ref(), attempt);
+                    result.failed |= task_of.failed_when.is_empty();
+                    result.set("attempts", attempt.number.saturating_sub(1).max(1));
+                    registered = register_value(task_of, &result, diff.as_ref(), attempt);
                 }
                 Err(error) => {
-                    answer.fail_by(&error);
-                    registered = register_value(task_of, &answer, diff.as_ref(), attempt);
+                    result.fail_by(&error);
+                    registered = register_value(task_of, &result, diff.as_ref(), attempt);
                 }
             }
             if !task.task.control.break_when.is_empty() && attempt.looped {
@@ -91,13 +91,13 @@ impl Run {
                     Ok(enough) => stop = enough,
                     Err(error) => {
                         stop = true;
-                        answer.fail_by(&error);
-                        registered = register_value(task_of, &answer, diff.as_ref(), attempt);
+                        result.fail_by(&error);
+                        registered = register_value(task_of, &result, diff.as_ref(), attempt);
                     }
                 }
             }
         }
-        if gave_up && !answer.failed {
+        if gave_up && !result.failed {
             let mut fields = entries(&registered);
             fields.insert("failed".into(), Value::from(true));
             registered = mapping(fields);
@@ -108,9 +108,9 @@ impl Run {
             Ok(flag) => flag.unwrap_or(false),
             // The condition cannot be evaluated: the task fails, even with `ignore_errors`.
             Err(error) => {
-                let failed = answer.failed || !answer.unreachable;
-                answer.fail_by(&error);
-                answer.failed = failed;
+                let failed = result.failed || !result.unreachable;
+                result.fail_by(&error);
+                result.failed = failed;
                 wrong = true;
                 false
             }
@@ -118,13 +118,13 @@ impl Run {
         let ignore_errors = flag(conditions::IGNORE_ERRORS);
         let ignore_unreachable = flag(conditions::IGNORE_UNREACHABLE);
         if wrong {
-            registered = register_value(task_of, &answer, diff.as_ref(), attempt);
+            registered = register_value(task_of, &result, diff.as_ref(), attempt);
         }
-        let no_log = answer.no_log || self.hides(task_of, &scope);
+        let no_log = result.no_log || self.hides(task_of, &scope);
         if !self.options.deprecation_warnings {
-            answer.warnings.retain(|warning| !warning.starts_with(DEPRECATED));
+            result.warnings.retain(|warning| !warning.starts_with(DEPRECATED));
         }
-        let status = status(&answer);
+        let status = status(&result);
         let label = match (&attempt.iteration.item, &task.task.control.label) {
             (None, _) => Value::UNDEFINED,
             (Some(_), _) if no_log => CENSORED.into(),
@@ -134,26 +134,26 @@ impl Run {
                 label.filter(|label| !crate::vars::is_omit(label)).unwrap_or_else(|| item.clone())
             }
         };
-        let notify = match answer.changed && !answer.failed && !answer.unreachable {
+        let notify = match result.changed && !result.failed && !result.unreachable {
             true => {
-                let more = answer.notify.drain(..).map(|name| (name, task_of.span.clone()));
+                let more = result.notify.drain(..).map(|name| (name, task_of.span.clone()));
                 notified(&task.task, &scope).into_iter().chain(more).collect()
             }
             false => Vec::new(),
         };
-        answer.place = (answer.failed || answer.unreachable).then(|| place(&task.task, &answer));
+        result.place = (result.failed || result.unreachable).then(|| place(&task.task, &result));
         Evaluated {
             report: HostResult {
                 delegated_to: attempt.delegated.map(|host| host.name.clone()),
                 data: match task_of.action.controller() {
                     Some(entry) if entry.shows_data_alone && matches!(status, Status::Ok | Status::Changed) => {
-                        answer.data.value()
+                        result.data.value()
                     }
                     _ => registered.clone(),
                 },
                 silent: task_of.action.traits().is_silent,
-                elapsed: Duration::from_micros(answer.micros),
-                ..HostResult::of(host.name.clone(), status, answer)
+                elapsed: Duration::from_micros(result.micros),
+                ..HostResult::of(host.name.clone(), status, result)
             },
             item: item(attempt.iteration, label),
             registered,
@@ -199,7 +199,7 @@ impl Run {
         task: &TaskRun,
         host: &Arc<HostState>,
         attempt: &Attempt<'_>,
-        answer: &TaskResult,
+        result: &TaskResult,
         registered: &Value,
     ) -> Result<Verdict, TemplateError> {
         if task.task.until.is_empty() && task.task.retries.is_none() {
@@ -207,7 +207,7 @@ impl Run {
         }
         let scope = self.evaluation_scope(task, host, attempt, registered);
         let enough = match task.task.until.is_empty() {
-            true => !answer.failed,
+            true => !result.failed,
             false => conditions::all_hold(&task.task.until, &scope)?,
         };
         if enough {
@@ -231,19 +231,19 @@ enum Verdict {
 }
 
 /// `changed_when` and `failed_when`.
-fn apply_conditions(task: &Task, scope: &Arc<Scope>, answer: &mut TaskResult) -> Result<(), TemplateError> {
+fn apply_conditions(task: &Task, scope: &Arc<Scope>, result: &mut TaskResult) -> Result<(), TemplateError> {
     if !task.changed_when.is_empty() {
-        answer.changed = conditions::all_hold(&task.changed_when, scope)
-            .inspect_err(|error| answer.set("changed_when_result", error.to_string()))?;
+        result.changed = conditions::all_hold(&task.changed_when, scope)
+            .inspect_err(|error| result.set("changed_when_result", error.to_string()))?;
     }
     if !task.failed_when.is_empty() {
         let failed = conditions::all_hold(&task.failed_when, scope)
-            .inspect_err(|error| answer.set("failed_when_result", error.to_string()))?;
-        if answer.failed && !failed {
-            answer.set("failed_when_suppressed_exception", NO_TRACEBACK);
+            .inspect_err(|error| result.set("failed_when_result", error.to_string()))?;
+        if result.failed && !failed {
+            result.set("failed_when_suppressed_exception", NO_TRACEBACK);
         }
-        answer.failed = failed;
-        answer.set("failed_when_result", failed);
+        result.failed = failed;
+        result.set("failed_when_result", failed);
     }
     Ok(())
 }
@@ -263,11 +263,11 @@ fn notified(task: &Task, scope: &Arc<Scope>) -> Vec<(String, Span)> {
 }
 
 /// Where to point when a task failed: at the responsible argument, or at the task's first line.
-fn place(task: &Task, answer: &TaskResult) -> Span {
-    if let Some(place) = &answer.place {
+fn place(task: &Task, result: &TaskResult) -> Span {
+    if let Some(place) = &result.place {
         return place.clone();
     }
-    if let Some(argument) = answer.blame.as_deref().and_then(|name| task.args.named.get(name)) {
+    if let Some(argument) = result.blame.as_deref().and_then(|name| task.args.named.get(name)) {
         return argument.span.clone();
     }
     let first_line = task.span.text().lines().next().map_or(0, str::len);

@@ -62,7 +62,7 @@ impl Run {
                 (offer(own, own_path)?, Some(offer(base, base_path)?))
             }
         };
-        let fault = |error: TemplateError| Box::new(TaskResult::of_error(&error));
+        let of_error = |error: TemplateError| Box::new(TaskResult::of_error(&error));
         let settings = data! {
             "no_log" => caller.no_log,
             "debug" => false,
@@ -72,7 +72,7 @@ impl Run {
             "shell_executable" => "/bin/sh",
             "string_conversion_action" => "warn",
         };
-        let remote_tmp = variables::word(steering::REMOTE_TMP, variables).map_err(fault)?;
+        let remote_tmp = variables::word(steering::REMOTE_TMP, variables).map_err(of_error)?;
         let order = Order {
             name: match module.collection() {
                 Some(_) => module.full_name.clone(),
@@ -82,7 +82,7 @@ impl Run {
             content,
             base,
             package: module.package(),
-            interpreter: self.interpreter(caller).map_err(fault)?,
+            interpreter: self.interpreter(caller).map_err(of_error)?,
             candidates: CANDIDATES.map(str::to_owned).to_vec(),
             args,
             settings,

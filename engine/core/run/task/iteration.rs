@@ -26,7 +26,7 @@ pub(crate) struct Iteration {
     pub top: Option<Arc<Layer>>,
 }
 
-/// One attempt at an iteration, while its answer is evaluated.
+/// One attempt at an iteration, while its result is evaluated.
 pub(crate) struct Attempt<'w> {
     pub iteration: &'w Iteration,
     /// Starts at 1.
@@ -45,7 +45,7 @@ pub(crate) struct Iterations {
     pub pause: Option<Duration>,
 }
 
-/// The iterations of a task on a host, or its answer if there are none to run.
+/// The iterations of a task on a host, or its result if there are none to run.
 pub(crate) fn iterations(
     run: &Arc<Run>,
     play: &Arc<PlayRun>,
@@ -111,21 +111,21 @@ pub(crate) fn loop_var(task: &Task, scope: &Arc<Scope>) -> Result<Arc<str>, Temp
 /// The items of a task's loop; `None` without a loop.
 pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>>, Box<TaskResult>> {
     let Some(looped) = &task.looped else { return Ok(None) };
-    let result = match &looped.lookup {
+    let items = match &looped.lookup {
         None => template::render(&looped.items.value, scope),
         Some(name) => template::render_terms(&looped.items.value, scope)
             .and_then(|terms| template::lookup(name, terms, Vec::new(), scope))
             .map(Value::from),
     };
-    match result {
+    match items {
         Ok(value) if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) => {
             Ok(Some(value.try_iter().into_iter().flatten().collect()))
         }
         Ok(value) => {
             let kind = template::type_name(&value);
-            let mut answer = TaskResult::failed(format!("The `loop` value must resolve to a 'list', not '{kind}'."));
-            answer.place = Some(looped.items.span.clone());
-            Err(Box::new(answer))
+            let mut result = TaskResult::failed(format!("The `loop` value must resolve to a 'list', not '{kind}'."));
+            result.place = Some(looped.items.span.clone());
+            Err(Box::new(result))
         }
         // A task that is skipped need not have valid items.
         Err(error) => match conditions::first_false(&task.settings.when, scope) {
@@ -175,7 +175,7 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
     mapping(about)
 }
 
-/// The answer of a task that is skipped because of a condition.
+/// The result of a task that is skipped because of a condition.
 pub(crate) fn skipped(condition: &crate::plan::Condition) -> TaskResult {
     let shown = condition.value.data().unwrap_or_else(|| Value::from(condition.span.text()));
     TaskResult::skipped("Conditional result was False")

@@ -1,4 +1,4 @@
-//! One task on one host: from its conditions and arguments to a call, and from the answer to its effects.
+//! One task on one host: from its conditions and arguments to a call, and from the result to its effects.
 
 pub(crate) mod arguments;
 pub(crate) mod commit;

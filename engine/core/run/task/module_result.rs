@@ -10,27 +10,27 @@ use crate::{
 };
 
 /// All that the module returned, with the keys that every result has.
-pub(super) fn value(action: &Action, answer: TaskResult) -> Value {
-    let mut fields = answer.data.into_entries();
-    fields.insert("changed".into(), Value::from(answer.changed));
+pub(super) fn value(action: &Action, result: TaskResult) -> Value {
+    let mut fields = result.data.into_entries();
+    fields.insert("changed".into(), Value::from(result.changed));
     let is_own = matches!(action, Action::Module(_));
-    if let Some(diff) = diffs::value(fields.get("diff"), &answer.diff).filter(|_| is_own) {
+    if let Some(diff) = diffs::value(fields.get("diff"), &result.diff).filter(|_| is_own) {
         fields.insert("diff".into(), diff);
     }
-    for (name, holds) in [("failed", answer.failed), ("unreachable", answer.unreachable)] {
+    for (name, holds) in [("failed", result.failed), ("unreachable", result.unreachable)] {
         if holds {
             fields.insert(name.into(), Value::from(true));
         }
     }
-    if let Some(why) = &answer.skipped {
+    if let Some(why) = &result.skipped {
         fields.insert("skipped".into(), Value::from(true));
         fields.entry("msg".into()).or_insert_with(|| Value::from(&**why));
     }
-    if !answer.warnings.is_empty() {
-        fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
+    if !result.warnings.is_empty() {
+        fields.insert("warnings".into(), result.warnings.iter().cloned().map(Value::from).collect());
     }
     let prefixed = action.traits().gathers;
-    for effect in answer.effects {
+    for effect in result.effects {
         if let Effect::Facts(facts) = effect {
             let full = |(name, value): (Arc<str>, Value)| match prefixed && !name.starts_with("ansible_") {
                 true => (format!("ansible_{name}"), value),

@@ -268,9 +268,9 @@ impl PluginRun {
                 if outcome.failure.is_some() {
                     return done(outcome);
                 }
-                let answer = actions::finish(actions::After::Keep(download), TaskResult::from_outcome(outcome));
-                match answer.failed {
-                    true => Err(answer.data.get("msg").map(text_of).unwrap_or_default()),
+                let result = actions::finish(actions::After::Keep(download), TaskResult::from_outcome(outcome));
+                match result.failed {
+                    true => Err(result.data.get("msg").map(text_of).unwrap_or_default()),
                     false => Ok(json!({})),
                 }
             }
@@ -347,11 +347,11 @@ impl PluginRun {
                 if let Some(name) = unknown.first() {
                     return Ok(module_result::failed(&format!("Unsupported parameters for ({module}) module: {name}")));
                 }
-                if let Some(fault) = ArgError::foremost(action.check(&args, &[])) {
-                    let about = fault.arg.as_ref().filter(|_| !fault.stands_alone());
+                if let Some(error) = ArgError::foremost(action.check(&args, &[])) {
+                    let about = error.arg.as_ref().filter(|_| !error.stands_alone());
                     return Ok(module_result::failed(&match about {
-                        Some(arg) => format!("argument `{arg}` of `{module}` {}", fault.msg),
-                        None => fault.msg,
+                        Some(arg) => format!("argument `{arg}` of `{module}` {}", error.msg),
+                        None => error.msg,
                     }));
                 }
                 module
@@ -361,7 +361,7 @@ impl PluginRun {
                 let caller = Caller { module, target, variables, no_log: self.no_log };
                 match self.run.order(&caller, std::mem::take(&mut args)) {
                     Ok(order) => args = order,
-                    Err(answer) => return Ok(module_result::value(&action, *answer)),
+                    Err(result) => return Ok(module_result::value(&action, *result)),
                 }
                 MODULE
             }

@@ -1,4 +1,4 @@
-//! Prepares one task on one host for one item: from conditions and arguments to a call, or directly to an answer.
+//! Prepares one task on one host for one item: from conditions and arguments to a call, or directly to a result.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -69,7 +69,7 @@ impl Run {
     ) -> Ready {
         match self.try_prepare(play, task, host, iteration, reads) {
             Ok(ready) => ready,
-            Err(fault) => Ready::Done(fault.answer(), None),
+            Err(error) => Ready::Done(error.result(), None),
         }
     }
 
@@ -111,7 +111,7 @@ impl Run {
                     resolved = Arc::new(found);
                     &resolved
                 }
-                Err(answer) => return Ok(Ready::Done(answer, delegated)),
+                Err(result) => return Ok(Ready::Done(result, delegated)),
             },
             _ => task,
         };
@@ -145,12 +145,12 @@ impl Run {
                 }
                 // Constant arguments were validated before the run; templates have values only now. (A role's argument
                 // validation has no arguments here: it brings its specification along.)
-                let fault = match task.spec {
+                let error = match task.spec {
                     None => ArgError::foremost(task.action.check(&wire_args(args.clone()), &[])),
                     Some(_) => None,
                 };
-                if let Some(fault) = fault {
-                    return Ok(Ready::Done(refused(&task.action, fault), delegated));
+                if let Some(error) = error {
+                    return Ok(Ready::Done(refused(&task.action, error), delegated));
                 }
                 let context = actions::Context {
                     task: task.view(),
@@ -173,7 +173,7 @@ impl Run {
                     }
                 };
                 match entry.act(args, &context) {
-                    Act::Done(answer) => return Ok(Ready::Done(answer, delegated)),
+                    Act::Done(result) => return Ok(Ready::Done(result, delegated)),
                     Act::Call(ask) => ask,
                 }
             }
@@ -212,7 +212,7 @@ impl Run {
             let caller = Caller { module, target: &target, variables: &variables, no_log };
             match self.order(&caller, std::mem::take(&mut call.args)) {
                 Ok(args) => call.args = args,
-                Err(answer) => return Ok(Ready::Done(*answer, delegated)),
+                Err(result) => return Ok(Ready::Done(*result, delegated)),
             }
         }
         let target = Arc::new(target);
@@ -378,7 +378,7 @@ pub(crate) fn job_id() -> String {
     format!("j{}.{}", rand::random_range(0..1_000_000_000_000_u64), std::process::id())
 }
 
-/// The answer for a task that a condition skips.
+/// The result for a task that a condition skips.
 fn when(task: &Task, scope: &Arc<Scope>) -> Option<TaskResult> {
     match conditions::first_false(&task.settings.when, scope) {
         Ok(None) => None,

@@ -6,7 +6,7 @@ use rplay_contract::ArgError;
 
 use crate::{actions::TaskResult, plan::Action};
 
-/// The answer of a task with arguments that its module does not have, in the words of ansible-core.
+/// The result of a task with arguments that its module does not have, in the words of ansible-core.
 pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
     /// What modules of ansible-core are handed by others than the task.
     const HANDED: [(&str, &[&str]); 6] = [
@@ -52,43 +52,43 @@ pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
         Some(name) => msg = format!("Unsupported parameters for (shell) module: {name}"),
         None => msg.push_str(&format!(". Supported parameters include: {}{aliases}.", known.join(", "))),
     }
-    let mut answer = TaskResult::failed(msg);
-    answer.blame = names.first().cloned();
-    answer.help = near.map(|near| format!("did you mean `{near}`?").into());
-    answer
+    let mut result = TaskResult::failed(msg);
+    result.blame = names.first().cloned();
+    result.help = near.map(|near| format!("did you mean `{near}`?").into());
+    result
 }
 
-/// The answer for a task with invalid arguments.
-pub(super) fn refused(action: &Action, fault: ArgError) -> TaskResult {
+/// The result for a task with invalid arguments.
+pub(super) fn refused(action: &Action, error: ArgError) -> TaskResult {
     const LIKE_MODULES: [&str; 8] = ["assemble", "assert", "copy", "debug", "pause", "script", "template", "unarchive"];
-    if fault.msg.starts_with("unknown argument") && LIKE_MODULES.contains(&action.name()) {
-        let names: Vec<Arc<str>> = fault.arg.iter().map(|name| name.as_str().into()).collect();
+    if error.msg.starts_with("unknown argument") && LIKE_MODULES.contains(&action.name()) {
+        let names: Vec<Arc<str>> = error.arg.iter().map(|name| name.as_str().into()).collect();
         return match action.name() {
-            "template" if fault.arg.as_deref() == Some("state") => {
-                let mut answer = TaskResult::failed("'state' cannot be specified on a template");
-                answer.blame = fault.arg.map(Arc::from);
-                answer
+            "template" if error.arg.as_deref() == Some("state") => {
+                let mut result = TaskResult::failed("'state' cannot be specified on a template");
+                result.blame = error.arg.map(Arc::from);
+                result
             }
             _ => unsupported(action, &names),
         };
     }
-    let msg = match &fault.arg {
-        Some(name) if fault.msg.starts_with("unknown argument") => {
+    let msg = match &error.arg {
+        Some(name) if error.msg.starts_with("unknown argument") => {
             // Ansible's wording, which playbooks match.
             format!("Invalid options for {}: {name}", action.name())
         }
-        Some(name) if fault.msg.starts_with("missing required") => match action.name() {
+        Some(name) if error.msg.starts_with("missing required") => match action.name() {
             "copy" => format!("{name} is required"),
             "assemble" | "fetch" | "template" => "src and dest are required".to_owned(),
             "unarchive" => "src (or content) and dest are required".to_owned(),
-            _ => fault.msg.clone(),
+            _ => error.msg.clone(),
         },
-        Some(_) if fault.stands_alone() => fault.msg.clone(),
-        Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
-        None => format!("`{}`: {}", action.name(), fault.msg),
+        Some(_) if error.stands_alone() => error.msg.clone(),
+        Some(name) => format!("argument `{name}` of `{}` {}", action.name(), error.msg),
+        None => format!("`{}`: {}", action.name(), error.msg),
     };
-    let mut answer = TaskResult::failed(msg);
-    answer.blame = fault.arg.map(Arc::from);
-    answer.help = fault.help.map(Arc::from);
-    answer
+    let mut result = TaskResult::failed(msg);
+    result.blame = error.arg.map(Arc::from);
+    result.help = error.help.map(Arc::from);
+    result
 }

@@ -14,22 +14,22 @@ use crate::{
 /// The traceback of a failed result, for playbooks that check `exception`.
 pub(crate) const NO_TRACEBACK: &str = "(traceback unavailable)";
 
-/// The value of the registered variable. `diff` is what [`diffs::value`](super::diffs::value) makes of the answer's.
-pub(crate) fn register_value(task: &Task, answer: &TaskResult, diff: Option<&Value>, attempt: &Attempt<'_>) -> Value {
-    let mut fields = answer.data.clone().into_entries();
-    fields.insert("changed".into(), Value::from(answer.changed));
+/// The value of the registered variable. `diff` is what [`diffs::value`](super::diffs::value) makes of the result's.
+pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Value>, attempt: &Attempt<'_>) -> Value {
+    let mut fields = result.data.clone().into_entries();
+    fields.insert("changed".into(), Value::from(result.changed));
     // Skipped and unreachable results have no `failed`, unless the action itself skipped.
-    let has_failed = match &answer.skipped {
+    let has_failed = match &result.skipped {
         None => true,
-        Some(why) => !answer.data.contains_key("false_condition") && task.action.skip_has_failed(why),
+        Some(why) => !result.data.contains_key("false_condition") && task.action.skip_has_failed(why),
     };
-    if has_failed && !answer.unreachable {
-        fields.insert("failed".into(), Value::from(answer.failed));
+    if has_failed && !result.unreachable {
+        fields.insert("failed".into(), Value::from(result.failed));
     }
-    if answer.unreachable {
+    if result.unreachable {
         fields.insert("unreachable".into(), Value::from(true));
     }
-    if answer.failed && !answer.unreachable {
+    if result.failed && !result.unreachable {
         fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
     }
     // Modules and plugins that rplay does not implement provide their own `diff`.
@@ -37,9 +37,9 @@ pub(crate) fn register_value(task: &Task, answer: &TaskResult, diff: Option<&Val
     if let Some(diff) = diff.filter(|_| is_own || !fields.contains_key("diff")) {
         fields.insert("diff".into(), diff.clone());
     }
-    if answer.skipped.is_some() {
+    if result.skipped.is_some() {
         fields.insert("skipped".into(), Value::from(true));
-        if let Some(why) = answer
+        if let Some(why) = result
             .skipped
             .as_ref()
             .filter(|why| !why.is_empty())
@@ -48,11 +48,11 @@ pub(crate) fn register_value(task: &Task, answer: &TaskResult, diff: Option<&Val
             fields.insert("msg".into(), Value::from(&**why));
         }
     }
-    if answer.warnings.iter().any(|warning| !warning.starts_with(DEPRECATED)) {
-        let told = answer.warnings.iter().filter(|warning| !warning.starts_with(DEPRECATED));
+    if result.warnings.iter().any(|warning| !warning.starts_with(DEPRECATED)) {
+        let told = result.warnings.iter().filter(|warning| !warning.starts_with(DEPRECATED));
         fields.insert("warnings".into(), told.cloned().map(Value::from).collect());
     }
-    for effect in &answer.effects {
+    for effect in &result.effects {
         let facts: Value = match effect {
             Effect::Facts(facts) => mapping(facts.iter().map(|(name, value)| {
                 let plain = name.starts_with("ansible_") || !task.action.traits().gathers;

@@ -107,11 +107,11 @@ impl Run {
                         }
                     }
                 }
-                Err(answer) => {
+                Err(result) => {
                     let iteration = Iteration { index: 0, item: None, top: None };
                     let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
-                    let result = self.evaluate(&run, host, &attempt, *answer);
-                    if self.commit(&run, host, result, Default::default()) {
+                    let evaluated = self.evaluate(&run, host, &attempt, *result);
+                    if self.commit(&run, host, evaluated, Default::default()) {
                         failed.push(host.clone());
                     }
                 }
@@ -130,7 +130,7 @@ impl Run {
         Included { parts, failed }
     }
 
-    /// What a host includes; the error is the host's answer (skipped or failed).
+    /// What a host includes; the error is the host's result (skipped or failed).
     #[allow(clippy::type_complexity)]
     fn wishes(
         self: &Arc<Self>,
@@ -174,7 +174,7 @@ impl Run {
             wishes.push((Wish { name, at_index: iteration.index, item: iteration.item, label, args }, iteration.top));
         }
         match (wishes.is_empty(), passed) {
-            (true, Some(answer)) => Err(answer),
+            (true, Some(result)) => Err(result),
             (true, None) => Err(Box::new(TaskResult::skipped("No items in the list"))),
             _ => Ok(wishes),
         }
@@ -214,12 +214,12 @@ impl Run {
         }
         if !found.problems.is_empty() {
             for host in hosts {
-                let mut answer = TaskResult::of_problems(&found.problems, &run.task.span);
-                answer.place.get_or_insert_with(|| place_of(&run.task));
+                let mut result = TaskResult::of_problems(&found.problems, &run.task.span);
+                result.place.get_or_insert_with(|| place_of(&run.task));
                 let iteration = Iteration { index: 0, item: None, top: None };
                 let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
-                let result = self.evaluate(run, host, &attempt, answer);
-                self.commit(run, host, result, Default::default());
+                let evaluated = self.evaluate(run, host, &attempt, result);
+                self.commit(run, host, evaluated, Default::default());
                 // Ansible gives up such a host, even if a block rescues the failure.
                 if host.shelter().rescue {
                     self.count(&host.name, |counts| {

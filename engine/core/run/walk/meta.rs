@@ -129,7 +129,7 @@ impl Run {
                     let settings = Some(&*task.settings);
                     match target(&host.name, settings, &scope, &scope, &self.options.connection) {
                         Ok(target) => self.links.reset(&target),
-                        Err(fault) => self.warn(fault.to_string(), Some(task.span.clone())),
+                        Err(error) => self.warn(error.to_string(), Some(task.span.clone())),
                     }
                 }
             }

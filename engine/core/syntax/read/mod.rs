@@ -79,7 +79,7 @@ mod tests {
 
     fn task(text: &str) -> Task {
         let source = Source::inline("tasks.yml", text);
-        let (entries, _) = read_tasks(&source, &Few, true).map_err(|faults| format!("{:?}", faults.0)).expect(text);
+        let (entries, _) = read_tasks(&source, &Few, true).map_err(|errors| format!("{:?}", errors.0)).expect(text);
         match entries.into_iter().next() {
             Some(Entry::Task(task)) => *task,
             other => panic!("no task: {other:?}"),

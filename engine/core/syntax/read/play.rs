@@ -22,12 +22,12 @@ impl Reader<'_> {
         let span = node.span;
         match node.kind {
             Kind::Seq(items) if items.is_empty() => {
-                self.fault("A playbook must contain at least one play", "no play here", &span, None);
+                self.report("A playbook must contain at least one play", "no play here", &span, None);
                 Vec::new()
             }
             Kind::Seq(items) => items.into_iter().filter_map(|item| self.playbook_entry(item)).collect(),
             Kind::Null => {
-                self.fault("empty playbook, nothing to do", "no play here", &span, None);
+                self.report("empty playbook, nothing to do", "no play here", &span, None);
                 Vec::new()
             }
             Kind::Map(entries) => {
@@ -35,11 +35,11 @@ impl Reader<'_> {
                     .iter()
                     .any(|(key, _)| key.as_str() == Some("hosts"))
                     .then_some("begin the play with `- ` and indent the rest of it by two spaces");
-                self.fault("a playbook must be a list of plays", "a mapping", &span, help);
+                self.report("a playbook must be a list of plays", "a mapping", &span, help);
                 Vec::new()
             }
             _ => {
-                self.fault("a playbook must be a list of plays", "not a list", &span, None);
+                self.report("a playbook must be a list of plays", "not a list", &span, None);
                 Vec::new()
             }
         }
@@ -198,7 +198,7 @@ impl Reader<'_> {
                 Some(play)
             }
             None => {
-                self.fault(
+                self.report(
                     "the play has no `hosts`",
                     "this play",
                     &span,
@@ -214,13 +214,13 @@ impl Reader<'_> {
         for entry in value.as_seq().unwrap_or_default() {
             if entry.get("name").is_none() {
                 let problem = "Invalid vars_prompt data structure, missing 'name' key";
-                self.fault(problem, "no `name` here", &entry.span, Some("write `name: VARIABLE`"));
+                self.report(problem, "no `name` here", &entry.span, Some("write `name: VARIABLE`"));
             }
             let Kind::Map(keys) = &entry.kind else { continue };
             for key in keys.iter().map(|(key, _)| key).filter_map(|key| Some((key.as_str()?, &key.span))) {
                 if !OF_PROMPTS.contains(&key.0) {
                     let problem = format!("Invalid vars_prompt data structure, found unsupported key '{}'", key.0);
-                    self.fault(problem, "unknown key", key.1, Some("see `vars_prompt` in Ansible's documentation"));
+                    self.report(problem, "unknown key", key.1, Some("see `vars_prompt` in Ansible's documentation"));
                 }
             }
         }
@@ -229,7 +229,7 @@ impl Reader<'_> {
     fn both_users(&mut self, key: &Word) {
         let problem = "both 'user' and 'remote_user' are set for this play. The use of 'user' is deprecated, and should be \
                        removed";
-        self.fault(problem, "and the other one", &key.span, None);
+        self.report(problem, "and the other one", &key.span, None);
     }
 
     /// A module among the keys of a play: its task stands at the wrong place.
@@ -268,7 +268,7 @@ impl Reader<'_> {
                 value.span.clone()
             };
             let help = Some("name hosts or groups, such as `hosts: all`");
-            self.fault("Hosts list cannot be empty. Please check your playbook", "no host here", &at, help);
+            self.report("Hosts list cannot be empty. Please check your playbook", "no host here", &at, help);
         }
         Some(value)
     }
@@ -293,7 +293,7 @@ impl Reader<'_> {
         if let Kind::Str(text) = node.kind {
             if text.value.contains(',') && !is_template(&text.value) {
                 let problem = format!("Invalid old style role requirement: {}", text.value);
-                self.fault(problem, "no name of a role", &span, Some("write `role: NAME` with its parameters below"));
+                self.report(problem, "no name of a role", &span, Some("write `role: NAME` with its parameters below"));
                 return None;
             }
             let name = Spanned { value: text.value, span: span.clone() };
@@ -316,7 +316,7 @@ impl Reader<'_> {
             }
         }
         let Some(named) = role.or_else(|| keywords.name.clone()).or(source) else {
-            self.fault("an entry of `roles` without a role", "no role name", &span, Some("write `role: name`"));
+            self.report("an entry of `roles` without a role", "no role name", &span, Some("write `role: name`"));
             return None;
         };
         match named.kind {

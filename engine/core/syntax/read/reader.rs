@@ -101,15 +101,15 @@ pub(super) struct Reader<'m> {
 }
 
 impl Reader<'_> {
-    pub(super) fn fault(&mut self, problem: impl Into<String>, label: &'static str, at: &Span, help: Option<&str>) {
+    pub(super) fn report(&mut self, problem: impl Into<String>, label: &'static str, at: &Span, help: Option<&str>) {
         let help = help.map(str::to_owned);
         self.problems.push(ReadError::Other { problem: problem.into(), label, at: head(at), help });
     }
 
     /// Warns about an error that Ansible only detects when the task runs.
-    pub(super) fn foresee(&mut self, fault: &ReadError, at: &Span) {
-        let help = miette::Diagnostic::help(fault).map(|help| format!("; {help}")).unwrap_or_default();
-        self.warnings.push(Warning { message: format!("{fault}{help}"), place: at.clone() });
+    pub(super) fn foresee(&mut self, error: &ReadError, at: &Span) {
+        let help = miette::Diagnostic::help(error).map(|help| format!("; {help}")).unwrap_or_default();
+        self.warnings.push(Warning { message: format!("{error}{help}"), place: at.clone() });
     }
 
     /// Reads a play, block or task, with its own `collections:` in effect.

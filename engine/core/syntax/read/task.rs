@@ -33,7 +33,7 @@ impl Reader<'_> {
                 let problem = format!(
                     "A malformed block was encountered while loading {place}: {written} should be a list or None"
                 );
-                self.fault(problem, found(&node), &node.span, help);
+                self.report(problem, found(&node), &node.span, help);
                 Vec::new()
             }
         }
@@ -50,7 +50,7 @@ impl Reader<'_> {
                     let alone = |name| entries.iter().find(|(key, _)| key.as_str() == Some(name));
                     if let (None, Some((key, _))) = (alone("block"), alone("rescue").or_else(|| alone("always"))) {
                         let problem = format!("`{}` without `block`", key.span.text());
-                        self.fault(problem, "no `block` next to it", &key.span, Some("put the tasks below `block:`"));
+                        self.report(problem, "no `block` next to it", &key.span, Some("put the tasks below `block:`"));
                     }
                     return Some(Entry::Block(Box::new(self.within(node, |reader, node| reader.block(node, place)))));
                 }
@@ -84,7 +84,7 @@ impl Reader<'_> {
         for (key, value) in self.named(node, "a block") {
             match &*key.value {
                 "block" if value.is_null() => {
-                    self.fault(
+                    self.report(
                         "the `block` has no tasks",
                         "empty",
                         &key.span,
@@ -290,7 +290,7 @@ impl Reader<'_> {
             // As in Ansible, an empty `loop:` is ignored.
             if lookup.is_some() {
                 let help = Some("write a list below it");
-                self.fault(format!("`{}` has no items", key.value), "nothing to loop over", &key.span, help);
+                self.report(format!("`{}` has no items", key.value), "nothing to loop over", &key.span, help);
             }
             return;
         }
@@ -319,11 +319,11 @@ impl Reader<'_> {
             };
             let at = head(&items.span);
             let name = "`loop`".to_owned();
-            let fault = ReadError::WrongType { name, expected: "a list", found: found(&items), at: at.clone(), help };
-            self.foresee(&fault, &at);
+            let error = ReadError::WrongType { name, expected: "a list", found: found(&items), at: at.clone(), help };
+            self.foresee(&error, &at);
         }
         if looped.is_some() {
-            self.fault(
+            self.report(
                 "two loops in one task",
                 "a second loop",
                 &key.span,
@@ -369,7 +369,12 @@ impl Reader<'_> {
                 let lead = text.value.len() - line.len();
                 let name = first_word(line);
                 if name.is_empty() {
-                    self.fault(format!("`{}` without a module", key.value), "no module here", &key.span, Some(missing));
+                    self.report(
+                        format!("`{}` without a module", key.value),
+                        "no module here",
+                        &key.span,
+                        Some(missing),
+                    );
                     return None;
                 }
                 let at = locate(&text.value, &value.span, text.style, lead..lead + name.len());
@@ -399,7 +404,7 @@ impl Reader<'_> {
                     }
                 }
                 let Some(Call { name, value }) = module else {
-                    self.fault(format!("`{}` without a module", key.value), "no `module` here", &at, Some(missing));
+                    self.report(format!("`{}` without a module", key.value), "no `module` here", &at, Some(missing));
                     return None;
                 };
                 // `module: debug msg=hello` may contain arguments too.
@@ -525,7 +530,7 @@ impl Reader<'_> {
                 "import_tasks" => "use `include_tasks`, which is resolved during the run",
                 _ => "use `include_role`, which is resolved during the run",
             };
-            self.fault(format!("`{name}` cannot loop"), "this loop", &looped.items.span, Some(help));
+            self.report(format!("`{name}` cannot loop"), "this loop", &looped.items.span, Some(help));
         }
     }
 }

@@ -38,7 +38,7 @@ impl Machine<'_> {
     ) -> EvalResult<()> {
         let name = self.value(&extends.name)?;
         let (page, origin, folder) =
-            self.load(&show::text(&name)?).map_err(|fault| fault.at(range(extends.name.span())))?;
+            self.load(&show::text(&name)?).map_err(|error| error.at(range(extends.name.span())))?;
         let before = (self.page, self.origin.clone(), self.folder.clone());
         (self.page, self.origin, self.folder) = (page, origin, folder);
         let result = match &page.body {
@@ -48,7 +48,7 @@ impl Machine<'_> {
             }
             _ => Ok(()),
         };
-        let result = result.map_err(|fault| self.place(fault).into());
+        let result = result.map_err(|error| self.place(error).into());
         (self.page, self.origin, self.folder) = before;
         result
     }
@@ -82,9 +82,9 @@ impl Machine<'_> {
             let result = render::deeper(|| machine.run()).and_then(Output::into_text);
             return match result {
                 Ok(text) => out.text(&text),
-                Err(fault) => {
+                Err(error) => {
                     let at = self.origin.span(Some(range(include.span())));
-                    Err(machine.place(fault).through(Via { what: format!("template `{name}`"), at }).into())
+                    Err(machine.place(error).through(Via { what: format!("template `{name}`"), at }).into())
                 }
             };
         }
@@ -112,7 +112,7 @@ impl Machine<'_> {
         self.session.keep.borrow_mut().push(module.clone());
         match result {
             Ok(()) => Ok(module),
-            Err(fault) => Err(machine.place(fault).into()),
+            Err(error) => Err(machine.place(error).into()),
         }
     }
 
@@ -146,9 +146,9 @@ impl Machine<'_> {
         let reading = Reading { escapes: true, bare: false, ..self.page.reading.clone() };
         match ParsedTemplate::of(&source.text, &reading) {
             Ok(page) => Ok((page, origin, folder)),
-            Err(fault) => Err(match fault.cause {
-                Cause::Placed(_) => fault,
-                _ => fault.place(&origin, &self.session.scope, false).into(),
+            Err(error) => Err(match error.cause {
+                Cause::Placed(_) => error,
+                _ => error.place(&origin, &self.session.scope, false).into(),
             }),
         }
     }

@@ -108,8 +108,8 @@ impl<'s> Machine<'s> {
 
     /// Adds the location in the file to an error.
     #[allow(clippy::boxed_local, reason = "errors are boxed, so that results stay small")]
-    pub(crate) fn place(&self, fault: Box<EvalError>) -> TemplateError {
-        fault.place(&self.origin, &self.session.scope, self.page.reading.bare)
+    pub(crate) fn place(&self, error: Box<EvalError>) -> TemplateError {
+        error.place(&self.origin, &self.session.scope, self.page.reading.bare)
     }
 
     /// The value of something that has none.
@@ -120,7 +120,7 @@ impl<'s> Machine<'s> {
     /// Evaluates an expression that must be defined.
     pub(crate) fn value(&mut self, expr: &'static ast::Expr<'static>) -> EvalResult {
         let value = self.expr(expr)?;
-        present(value).map_err(|fault| fault.at(range(expr.span())))
+        present(value).map_err(|error| error.at(range(expr.span())))
     }
 
     /// Evaluates an expression that may be undefined.
@@ -129,7 +129,7 @@ impl<'s> Machine<'s> {
             ast::Expr::Var(_) | ast::Expr::Const(_) => self.expr_inner(expr),
             _ => limits::with_stack(|| self.expr_inner(expr)),
         };
-        result.map_err(|fault| fault.at(range(expr.span())))
+        result.map_err(|error| error.at(range(expr.span())))
     }
 
     fn expr_inner(&mut self, expr: &'static ast::Expr<'static>) -> EvalResult {
@@ -194,7 +194,7 @@ impl<'s> Machine<'s> {
                 let input = self.expr(&test.expr)?;
                 let args = self.args(&test.args)?;
                 or_undefined(self.test(test.name, &input, args).map(Value::from))
-                    .map_err(|fault| fault.at(name_range(self.page, range(test.span()), test.name)))
+                    .map_err(|error| error.at(name_range(self.page, range(test.span()), test.name)))
             }
             ast::Expr::GetAttr(attr) => {
                 let parent = self.expr(&attr.expr)?;
@@ -495,12 +495,12 @@ impl<'s> Machine<'s> {
                 let args = self.args(&call.args)?;
                 let receiver = self.changeable(attr, receiver)?;
                 return (self.session.library.methods.call)(&receiver, attr.name, args)
-                    .map_err(|fault| fault.at(name_at));
+                    .map_err(|error| error.at(name_at));
             }
             let callee = self.attribute(&receiver, attr.name, name_at.clone())?;
-            let callee = present(callee).map_err(|fault| fault.at(name_at.clone()))?;
+            let callee = present(callee).map_err(|error| error.at(name_at.clone()))?;
             let args = self.args(&call.args)?;
-            return self.call_value(&callee, args).map_err(|fault| fault.at(name_at));
+            return self.call_value(&callee, args).map_err(|error| error.at(name_at));
         }
         if matches!(&call.expr, ast::Expr::Var(var) if var.id == "super")
             && let Some((name, at)) = self.current
@@ -558,7 +558,7 @@ impl<'s> Machine<'s> {
     fn filtered(&mut self, filter: &'static ast::Filter<'static>, input: Value) -> EvalResult {
         let args = self.args(&filter.args)?;
         let at = name_range(self.page, range_of_filter(filter), filter.name);
-        self.filter(filter.name, input, args).map_err(|fault| fault.at(at))
+        self.filter(filter.name, input, args).map_err(|error| error.at(at))
     }
 
     /// Applies a chain of filters to the text of a block.
@@ -569,7 +569,7 @@ impl<'s> Machine<'s> {
                     Some(inner) => limits::with_stack(|| self.filter_chain(inner, input))?,
                     None => input,
                 };
-                self.filtered(filter, input).map_err(|fault| fault.at(range(chain.span())))
+                self.filtered(filter, input).map_err(|error| error.at(range(chain.span())))
             }
             _ => Err(EvalError::syntax("expected a filter", None)),
         }
@@ -593,7 +593,7 @@ impl<'s> Machine<'s> {
             }
         }
         let input = if filter.accepts_undefined { input } else { present(input)? };
-        or_undefined((filter.run)(self, input, args)).map_err(|fault| named("filter", &name, fault))
+        or_undefined((filter.run)(self, input, args)).map_err(|error| named("filter", &name, error))
     }
 
     /// Runs a test by name.
@@ -610,16 +610,16 @@ impl<'s> Machine<'s> {
         if !test.accepts_undefined {
             present(input.clone())?;
         }
-        (test.run)(self, input, args).map_err(|fault| named("test", &name, fault))
+        (test.run)(self, input, args).map_err(|error| named("test", &name, error))
     }
 }
 
 /// As in ansible-core: a call that comes upon an undefined value has that value, which `default` may still replace.
 fn or_undefined(result: EvalResult) -> EvalResult {
     match result {
-        Err(fault) => match fault.cause {
+        Err(error) => match error.cause {
             Cause::Undefined(value) => Ok(value),
-            _ => Err(fault),
+            _ => Err(error),
         },
         value => value,
     }
@@ -638,14 +638,14 @@ fn root(mut expr: &'static ast::Expr<'static>) -> Option<&'static str> {
 }
 
 /// Adds the name of the failing filter or test to an error.
-fn named(kind: &str, name: &str, mut fault: Box<EvalError>) -> Box<EvalError> {
-    if let Cause::Failed { message, .. } = &mut fault.cause
+fn named(kind: &str, name: &str, mut error: Box<EvalError>) -> Box<EvalError> {
+    if let Cause::Failed { message, .. } = &mut error.cause
         && !["The filter plugin", "The test plugin", "The lookup plugin"].iter().any(|said| message.starts_with(said))
     {
         let collection = if name.contains('.') { "" } else { "ansible.builtin." };
         *message = format!("The {kind} plugin '{collection}{name}' failed: {message}");
     }
-    fault
+    error
 }
 
 /// The name without blanks, and the same without the collection that every name has.

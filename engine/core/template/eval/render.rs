@@ -76,7 +76,7 @@ fn render_template(
     let origin = Arc::new(Origin::Scalar(template.clone()));
     let page = match ParsedTemplate::of(&template.text, &Reading::SCALAR) {
         Ok(page) => page,
-        Err(fault) => return Err(fault.place(&origin, scope, false)),
+        Err(error) => return Err(error.place(&origin, scope, false)),
     };
     let session = Session::new(scope, library);
     let mut machine = Machine::new(&session, page, origin);
@@ -86,7 +86,7 @@ fn render_template(
     });
     match result {
         Ok(value) => Ok(value),
-        Err(fault) => Err(machine.place(fault)),
+        Err(error) => Err(machine.place(error)),
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn finish(output: Output, text: &str, omit: bool) -> EvalResult {
         Output::Nothing => Value::from(()),
         Output::Text(text) => Value::from(text),
         Output::One(value, _) if omit && is_omit(&value) => return Ok(value),
-        Output::One(value, range) => freeze::freeze(value).map_err(|fault| fault.at(range))?,
+        Output::One(value, range) => freeze::freeze(value).map_err(|error| error.at(range))?,
     };
     let newlines = |text: &str| text.len() - text.trim_end_matches('\n').len();
     let wanted = newlines(text);
@@ -200,5 +200,5 @@ pub(crate) fn render_page(
     let session = Session::new(scope, library);
     let mut machine = Machine::new(&session, page, origin);
     machine.folder = folder;
-    deeper(|| machine.run()).map_err(|fault| machine.place(fault))
+    deeper(|| machine.run()).map_err(|error| machine.place(error))
 }

@@ -216,7 +216,7 @@ impl Machine<'_> {
             },
             ast::Stmt::ForLoop(node) => {
                 let items = self.value(&node.iter)?;
-                self.iterate(node, &items, 0, out).map_err(|fault| fault.at(range(node.iter.span())))
+                self.iterate(node, &items, 0, out).map_err(|error| error.at(range(node.iter.span())))
             }
             ast::Stmt::WithBlock(node) => {
                 let values =
@@ -256,11 +256,11 @@ impl Machine<'_> {
                 out.value(value, range(block.span()))
             }
             ast::Stmt::Extends(extends) => self.extend_template(extends, out),
-            ast::Stmt::Include(include) => self.include(include, out).map_err(|fault| fault.at(range(include.span()))),
+            ast::Stmt::Include(include) => self.include(include, out).map_err(|error| error.at(range(include.span()))),
             ast::Stmt::Import(import) => {
                 let at = range(import.span());
                 let with_context = self.with_context(&at);
-                let module = self.import(&import.expr, with_context).map_err(|fault| fault.at(at))?;
+                let module = self.import(&import.expr, with_context).map_err(|error| error.at(at))?;
                 let entries = module.all().into_iter().map(|(name, value)| (Value::from(name), value));
                 let module = containers::Dict::of(entries.collect());
                 self.assign(&import.name, module)
@@ -268,7 +268,7 @@ impl Machine<'_> {
             ast::Stmt::FromImport(import) => {
                 let at = range(import.span());
                 let with_context = self.with_context(&at);
-                let module = self.import(&import.expr, with_context).map_err(|fault| fault.at(at))?;
+                let module = self.import(&import.expr, with_context).map_err(|error| error.at(at))?;
                 for (name, alias) in &import.names {
                     let ast::Expr::Var(var) = name else { continue };
                     let value = module.get(var.id).unwrap_or_else(|| {
@@ -290,7 +290,7 @@ impl Machine<'_> {
                 let mut args = self.args(&node.call.args)?;
                 args.named.push(("caller".into(), caller));
                 let at = range(node.call.span());
-                let value = self.call_value(&callee, args).map_err(|fault| fault.at(at.clone()))?;
+                let value = self.call_value(&callee, args).map_err(|error| error.at(at.clone()))?;
                 out.value(value, at)
             }
             ast::Stmt::Do(node) if extensions::has_do() => self.call(&node.call).map(drop),
@@ -419,8 +419,8 @@ impl Machine<'_> {
         });
         match result.and_then(|()| out.captured()) {
             Ok(value) => Ok(value),
-            Err(fault) if Arc::ptr_eq(&object.origin, &self.origin) => Err(fault),
-            Err(fault) => Err(machine.place(fault).into()),
+            Err(error) if Arc::ptr_eq(&object.origin, &self.origin) => Err(error),
+            Err(error) => Err(machine.place(error).into()),
         }
     }
 
@@ -477,7 +477,7 @@ impl Machine<'_> {
         let mut out = Output::default();
         let result = self.guarded(|machine| machine.scoped(|machine| machine.body(block.body, &mut out)));
         let result = result.and_then(|()| out.captured());
-        let result = result.map_err(|fault| if foreign { self.place(fault).into() } else { fault });
+        let result = result.map_err(|error| if foreign { self.place(error).into() } else { error });
         (self.page, self.origin, self.current) = before;
         result
     }

@@ -65,17 +65,17 @@ pub(crate) fn file_value(
         return Ok(Value::from(""));
     }
     let mut options = options.clone();
-    let begin = options.header(&source.text).map_err(|fault| {
+    let begin = options.header(&source.text).map_err(|error| {
         let origin = Origin::File(source.clone(), 0);
-        fault.at(0..source.text.lines().next().map_or(0, str::len)).place(&origin, scope, false)
+        error.at(0..source.text.lines().next().map_or(0, str::len)).place(&origin, scope, false)
     })?;
     let text = source.text.get(begin..).unwrap_or_default();
     let origin = Arc::new(Origin::File(source.clone(), begin));
-    let page = ParsedTemplate::of(text, &options.reading()).map_err(|fault| fault.place(&origin, scope, false))?;
+    let page = ParsedTemplate::of(text, &options.reading()).map_err(|error| error.place(&origin, scope, false))?;
     let folder = source.path.as_deref().and_then(Path::parent).map(Path::to_owned);
     let output: Output = render::render_page(page, origin.clone(), folder, scope, library)?;
     let newlines = if options.keep_trailing_newline { text } else { "" };
-    render::finish(output, newlines, false).map_err(|fault| fault.place(&origin, scope, false))
+    render::finish(output, newlines, false).map_err(|error| error.place(&origin, scope, false))
 }
 
 impl FileOptions {

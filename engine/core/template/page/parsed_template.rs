@@ -80,7 +80,7 @@ impl ParsedTemplate {
             match unary_plus(&masked, &error).filter(|_| left > 0) {
                 Some(at) => masked.replace_range(at..at + 1, " "),
                 None => {
-                    return Err(syntax_fault(&error, &masked, reading.bare).at(error.range().unwrap_or(0..text.len())));
+                    return Err(syntax_error(&error, &masked, reading.bare).at(error.range().unwrap_or(0..text.len())));
                 }
             }
             left -= 1;
@@ -88,7 +88,7 @@ impl ParsedTemplate {
         // Only valid templates are kept forever.
         let text: &'static str = String::leak(text.to_owned());
         let masked: &'static str = if masked == text { text } else { String::leak(masked) };
-        let body = body(masked, reading).map_err(|error| syntax_fault(&error, masked, reading.bare))?;
+        let body = body(masked, reading).map_err(|error| syntax_error(&error, masked, reading.bare))?;
         let mutates = MUTATING.iter().any(|name| {
             masked.match_indices(name).any(|(at, _)| {
                 masked[..at].trim_end().ends_with('.') && masked[at + name.len()..].trim_start().starts_with('(')
@@ -322,7 +322,7 @@ fn complaint(detail: &str, found: &str, bare: bool) -> String {
 }
 
 /// The parser's error, in Jinja's words where they differ.
-fn syntax_fault(error: &minijinja::Error, masked: &str, bare: bool) -> Box<EvalError> {
+fn syntax_error(error: &minijinja::Error, masked: &str, bare: bool) -> Box<EvalError> {
     let detail = error.detail().unwrap_or("not a template").replace(['\x01', '\x02', '\x03'], "\\");
     let found = error.range().and_then(|range| masked.get(range)).unwrap_or_default();
     EvalError::syntax(complaint(&detail, found, bare), None)

@@ -26,29 +26,29 @@ pub(crate) fn sort_values(items: &mut [Value], case_sensitive: bool, reverse: bo
 }
 
 pub(crate) fn sort_keyed(keyed: &mut [(Value, Value)], reverse: bool) -> EvalResult<()> {
-    let mut fault = None;
+    let mut first = None;
     keyed.sort_by(|(a, _), (b, _)| match ops::order("<", a, b) {
         Ok(order) => {
             let order = order.unwrap_or(Ordering::Equal);
             if reverse { order.reverse() } else { order }
         }
         Err(error) => {
-            fault.get_or_insert(error);
+            first.get_or_insert(error);
             Ordering::Equal
         }
     });
-    fault.map_or(Ok(()), Err)
+    first.map_or(Ok(()), Err)
 }
 
 /// Sorts by keys; as in Python, keys of different kinds cannot be sorted.
 pub(crate) fn sort_pairs(pairs: &mut [(Value, Value)]) -> EvalResult<()> {
-    let mut fault = None;
+    let mut first = None;
     pairs.sort_by(|(a, _), (b, _)| match ops::order("<", a, b) {
         Ok(order) => order.unwrap_or(std::cmp::Ordering::Equal),
         Err(error) => {
-            fault.get_or_insert(error);
+            first.get_or_insert(error);
             std::cmp::Ordering::Equal
         }
     });
-    fault.map_or(Ok(()), Err)
+    first.map_or(Ok(()), Err)
 }

@@ -665,7 +665,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named() {
+    fn errors_are_named() {
         for (args, arg) in [
             (data! { "name" => "x", "group" => "no-such-group" }, "group"),
             (data! { "name" => "x", "groups" => "no-such-group" }, "groups"),

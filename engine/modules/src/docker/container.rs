@@ -107,7 +107,7 @@ impl DockerContainer {
         let mut plan = Plan::unchanged();
         let image = self.plan_image(host, &lifecycle.engine, found.as_ref(), &mut plan)?;
         let spec = self.resolve_spec(host, &lifecycle, &image.name)?;
-        let rules = self.rules().map_err(fault)?;
+        let rules = self.rules().map_err(failure_of)?;
         let comparison = match &found {
             Some(found) => {
                 let mut comparison = spec.compare(found, image.id.as_deref(), image.config_of(found), &rules);
@@ -233,7 +233,7 @@ impl DockerContainer {
                 Err(error) => return Err(Failure::new(format!("cannot read {path}: {error}")).arg("env_file")),
             }
         }
-        let mut spec = self.spec(image, &variables, &|path| bind_source(host, path)).map_err(fault)?;
+        let mut spec = self.spec(image, &variables, &|path| bind_source(host, path)).map_err(failure_of)?;
         for key in ["NetworkMode", "IpcMode", "PidMode"] {
             let mode = spec.get(key).and_then(Json::as_str).and_then(|mode| mode.strip_prefix("container:"));
             let Some(other) = mode.map(str::to_owned) else { continue };
@@ -330,9 +330,9 @@ fn bind_source(host: &Host, written: &str) -> String {
     std::path::absolute(&path).map_or(path, paths::text)
 }
 
-fn fault(fault: ArgError) -> Failure {
-    let mut failure = Failure::new(fault.msg);
-    (failure.arg, failure.help) = (fault.arg, fault.help);
+fn failure_of(error: ArgError) -> Failure {
+    let mut failure = Failure::new(error.msg);
+    (failure.arg, failure.help) = (error.arg, error.help);
     failure
 }
 

@@ -60,7 +60,7 @@ impl Module for DockerContainerExec {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let words = self.words().map_err(|fault| Failure::new(fault.msg))?;
+        let words = self.words().map_err(|error| Failure::new(error.msg))?;
         // The other words may be secret.
         let what = format!("run {} in container {}", words.first().map_or("", String::as_str), self.container);
         let Some(engine) = Engine::reach_softly(host, &self.engine)? else {

@@ -428,17 +428,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_found_before_an_engine_is_asked() {
-        let fault = |map| match DockerContainer::from_map(&map) {
-            Ok(args) => args.check().err().map(|fault| fault.msg),
-            Err(faults) => faults.first().map(|fault| fault.msg.clone()),
+        let error = |map| match DockerContainer::from_map(&map) {
+            Ok(args) => args.check().err().map(|error| error.msg),
+            Err(errors) => errors.first().map(|error| error.msg.clone()),
         };
         let base = || data! { "name" => "x", "image" => "y" };
         let with = |key: &str, value: Value| {
             let mut map = base();
             map.insert(key.into(), value);
-            fault(map).unwrap_or_default()
+            error(map).unwrap_or_default()
         };
-        assert_eq!(fault(base()), None);
+        assert_eq!(error(base()), None);
         assert!(with("command", "a 'b".into()).contains("unclosed"));
         assert!(with("comparisons", data! { "nothing" => "strict" }.into()).contains("not an argument"));
         assert!(with("healthcheck", data! { "test" => vec!["x"] }.into()).contains("CMD-SHELL"));

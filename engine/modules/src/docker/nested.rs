@@ -22,12 +22,12 @@ impl<T: Args> ArgType for Nested<T> {
             let known: Vec<_> = args.iter().map(|arg| arg.name).collect();
             return Err(format!("has an unknown key `{unknown}` (supported: {})", known.join(", ")));
         }
-        T::from_map(map).map(Nested).map_err(|faults| {
-            let faults = faults.into_iter().map(|fault| match fault.arg {
-                Some(arg) if !fault.msg.contains(&format!("`{arg}`")) => format!("`{arg}` {}", fault.msg),
-                _ => fault.msg,
+        T::from_map(map).map(Nested).map_err(|errors| {
+            let errors = errors.into_iter().map(|error| match error.arg {
+                Some(arg) if !error.msg.contains(&format!("`{arg}`")) => format!("`{arg}` {}", error.msg),
+                _ => error.msg,
             });
-            format!("is incomplete or invalid: {}", faults.collect::<Vec<_>>().join("; "))
+            format!("is incomplete or invalid: {}", errors.collect::<Vec<_>>().join("; "))
         })
     }
 }

@@ -224,12 +224,12 @@ mod tests {
 
     #[test]
     fn filters_that_cannot_be_followed_are_refused() {
-        let fault = |map| DockerPrune::from_map(&map).unwrap().check().err().map(|fault| fault.msg).unwrap_or_default();
+        let error = |map| DockerPrune::from_map(&map).unwrap().check().err().map(|error| error.msg).unwrap_or_default();
         let until = |text: &str| data! { "containers_filters" => data! { "until" => text } };
-        assert!(fault(until("yesterday")).contains("neither a duration"));
-        assert_eq!(fault(until("10m")), "");
+        assert!(error(until("yesterday")).contains("neither a duration"));
+        assert_eq!(error(until("10m")), "");
         assert!(
-            fault(data! { "networks_filters" => data! { "until" => "1h" } })
+            error(data! { "networks_filters" => data! { "until" => "1h" } })
                 .contains("does not support the filter `until`")
         );
     }

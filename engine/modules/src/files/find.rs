@@ -129,7 +129,7 @@ impl Module for Find {
             })
         };
         // What cannot be read ends the search of a path as soon as there is something in it; it is no failure.
-        let (conditions, mut fault) = match conditions() {
+        let (conditions, mut error) = match conditions() {
             Ok(conditions) => (conditions, None),
             Err(failure) => {
                 let why = failure.msg.strip_prefix("Task failed: Module failed: ").unwrap_or(&failure.msg);
@@ -139,7 +139,7 @@ impl Module for Find {
         let encoding = self.encoding.as_deref().map_or(Some(Encoding::Utf8), Encoding::named);
         if encoding.is_none() && self.contains.is_some() {
             let name = self.encoding.as_deref().unwrap_or_default();
-            fault.get_or_insert_with(|| format!("unknown encoding: {name}"));
+            error.get_or_insert_with(|| format!("unknown encoding: {name}"));
         }
         let mut search = Search {
             conditions,
@@ -154,11 +154,11 @@ impl Module for Find {
         };
         for path in &self.paths {
             let folder = path.on(host);
-            if let (true, Some(fault)) = (folder.is_dir(), &fault) {
+            if let (true, Some(error)) = (folder.is_dir(), &error) {
                 let length = fs::read_dir(&folder).map_or(0, Iterator::count);
                 search.examined += length;
                 if length > 0 {
-                    search.skipped.insert(paths::text(&folder), fault.as_str().into());
+                    search.skipped.insert(paths::text(&folder), error.as_str().into());
                 }
             } else if folder.is_dir() {
                 if let Err(failure) = search.look(&folder, 1) {

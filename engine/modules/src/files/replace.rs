@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named() {
+    fn errors_are_named() {
         assert_eq!(call("replace", data! { "path" => "/no/such", "regexp" => "a" }).data["rc"], 257.into());
         assert_eq!(call("replace", data! { "path" => "/etc", "regexp" => "a" }).data["rc"], 256.into());
         let failure = call("replace", data! { "path" => "/etc/passwd", "regexp" => "(" }).failure.unwrap();

@@ -112,7 +112,7 @@ mod tests {
     use rplay_wire::data;
 
     #[test]
-    fn content_comes_in_base64_and_faults_name_the_file() {
+    fn content_comes_in_base64_and_errors_name_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("f");
         std::fs::write(&file, [0, 255, b'a']).unwrap();

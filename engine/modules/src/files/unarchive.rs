@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named_and_creates_skips() {
+    fn errors_are_named_and_creates_skips() {
         let base = tempfile::tempdir().unwrap();
         let src = archive(base.path(), &["-cf"], "a.tar");
         let args = |dest: &str| data! { "src" => src.as_str(), "dest" => dest, "remote_src" => true };

@@ -132,7 +132,7 @@ impl Module for Firewalld {
         if immediate {
             said.push("Non-permanent operation".to_owned());
         }
-        let rules = Rule::all_of(&self).map_err(|fault| Failure::new(fault.msg))?;
+        let rules = Rule::all_of(&self).map_err(|error| Failure::new(error.msg))?;
         let wanted = matches!(self.state, State::Enabled | State::Present);
         if rules.is_empty() {
             return self.plan_zone(&firewall, wanted, said, host);

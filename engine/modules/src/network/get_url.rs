@@ -60,9 +60,9 @@ impl Module for GetUrl {
             "checksum_dest" => Value::Null, "checksum_src" => Value::Null,
         };
         if !self.checksum.is_empty() {
-            wanted(&self.checksum).map_err(|fault| {
-                let failure = Failure::new(fault.msg).arg("checksum").data(told.clone()).data(describe(&dest));
-                Failure { help: fault.help, ..failure }
+            wanted(&self.checksum).map_err(|error| {
+                let failure = Failure::new(error.msg).arg("checksum").data(told.clone()).data(describe(&dest));
+                Failure { help: error.help, ..failure }
             })?;
         }
         let mut plan = Plan::unchanged().kept().set("url", shown.as_str()).set("dest", paths::text(&dest));
@@ -327,12 +327,12 @@ const FORMAT: &str = "The checksum parameter has to be in format <algorithm>:<ch
 /// The parts of `algorithm:what`.
 fn wanted(checksum: &str) -> Result<(&str, &str), ArgError> {
     let help = "write it as `sha256:` and the digest, or `sha256:` and the URL of a list of digests";
-    let fault = |msg: String| ArgError::new("checksum", msg).help(help);
-    let (algorithm, what) = checksum.split_once(':').ok_or_else(|| fault(FORMAT.to_owned()))?;
+    let refused = |msg: String| ArgError::new("checksum", msg).help(help);
+    let (algorithm, what) = checksum.split_once(':').ok_or_else(|| refused(FORMAT.to_owned()))?;
     let what = what.trim();
     let digits = digits(what);
     if !what.contains("://") && (digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-        return Err(fault("The checksum format is invalid".to_owned()));
+        return Err(refused("The checksum format is invalid".to_owned()));
     }
     Ok((algorithm, what))
 }
@@ -343,7 +343,7 @@ fn digits(digest: &str) -> String {
 }
 
 fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(String, String), Failure> {
-    let (algorithm, what) = wanted(checksum).map_err(|fault| Failure::new(fault.msg).arg("checksum"))?;
+    let (algorithm, what) = wanted(checksum).map_err(|error| Failure::new(error.msg).arg("checksum"))?;
     if !what.contains("://") {
         return Ok((algorithm.to_owned(), digits(what)));
     }

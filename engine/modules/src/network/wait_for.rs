@@ -81,9 +81,9 @@ impl Module for WaitFor {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        self.refuse().map_err(|fault| {
-            let failure = Failure::new(fault.msg).data(data! { "elapsed" => 0 });
-            Failure { arg: fault.arg, help: fault.help, ..failure }
+        self.refuse().map_err(|error| {
+            let failure = Failure::new(error.msg).data(data! { "elapsed" => 0 });
+            Failure { arg: error.arg, help: error.help, ..failure }
         })?;
         let regex = self.search_regex.as_deref().map(|regex| {
             let flags = Flags { multi_line: true, dot_all: false };

@@ -62,7 +62,7 @@ impl Web {
         Ok(())
     }
 
-    /// Fails when the URL has no scheme at all, as ansible-core does; any other fault is one of the request.
+    /// Fails when the URL has no scheme at all, as ansible-core does; any other error is one of the request.
     pub(crate) fn refuse_no_url(&self) -> Result<(), Failure> {
         let url = self.url.trim();
         match url.split_once(':') {

@@ -52,7 +52,7 @@ impl ArgType for Subcommand {
             ));
         }
         let read = Subcommand::from_map(map).map_err(ArgError::foremost);
-        read.map_err(|fault| format!("{} found in subcommands", fault.map(|fault| fault.msg).unwrap_or_default()))
+        read.map_err(|error| format!("{} found in subcommands", error.map(|error| error.msg).unwrap_or_default()))
     }
 }
 

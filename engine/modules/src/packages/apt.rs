@@ -192,7 +192,7 @@ impl Apt {
             .filter(|name| !name.is_empty())
             .map(Spec::parse)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|fault| Failure::new(fault).arg("name"))?;
+            .map_err(|error| Failure::new(error).arg("name"))?;
         if specs.is_empty() {
             return self.plan_cleaning(host);
         }

@@ -263,8 +263,8 @@ mod tests {
     #[test]
     fn what_is_refused() {
         for (repo, expected) in [("ppa:nginx/stable", "ppa"), ("http://x bookworm main", "line of apt's sources")] {
-            let fault = AptRepository::from_map(&data! { "repo" => repo }).unwrap().check().unwrap_err();
-            assert!(fault.msg.contains(expected), "{}", fault.msg);
+            let error = AptRepository::from_map(&data! { "repo" => repo }).unwrap().check().unwrap_err();
+            assert!(error.msg.contains(expected), "{}", error.msg);
         }
         for (name, good) in [("../x", false), ("a/b", false), ("..", false), ("x", true), ("/etc/apt/x", true)] {
             let args = data! { "repo" => "deb http://x bookworm main", "filename" => name };

@@ -59,7 +59,7 @@ impl Args for Package {
         };
         // Arguments that no manager accepts are invalid on every host.
         match (Apt::from_map(&rest), Dnf::from_map(&rest)) {
-            (Err(faults), Err(_)) => Err(faults),
+            (Err(errors), Err(_)) => Err(errors),
             _ => Ok(Package { manager, rest }),
         }
     }
@@ -85,19 +85,19 @@ impl Module for Package {
 }
 
 fn plan_with<M: Module>(name: &str, map: &Map, host: &Host) -> Result<Plan, Failure> {
-    let failure = |fault: ArgError| Failure {
-        msg: format!("{} ({name})", fault.msg),
-        arg: fault.arg,
-        help: fault.help,
+    let failure = |error: ArgError| Failure {
+        msg: format!("{} ({name})", error.msg),
+        arg: error.arg,
+        help: error.help,
         ..Failure::default()
     };
     // All are checked, as for a task that names the manager's module itself.
-    let faults = args::check(&M::args(), M::from_map(map).err().unwrap_or_default(), map, &[]);
-    if let Some(fault) = faults.into_iter().next() {
-        return Err(failure(fault));
+    let errors = args::check(&M::args(), M::from_map(map).err().unwrap_or_default(), map, &[]);
+    if let Some(error) = errors.into_iter().next() {
+        return Err(failure(error));
     }
-    let module = M::from_map(map).map_err(|faults| {
-        faults.into_iter().next().map_or_else(|| Failure::new(format!("invalid arguments ({name})")), failure)
+    let module = M::from_map(map).map_err(|errors| {
+        errors.into_iter().next().map_or_else(|| Failure::new(format!("invalid arguments ({name})")), failure)
     })?;
     module.check().map_err(failure)?;
     module.plan(host)

@@ -129,7 +129,7 @@ impl Module for Cron {
         match (self.env.0, self.state) {
             (true, State::Present) => crontab
                 .set_variable(&self.name, &value, self.insertafter.as_deref(), self.insertbefore.as_deref())
-                .map_err(|fault| Failure::new(fault).arg("insertafter"))?,
+                .map_err(|error| Failure::new(error).arg("insertafter"))?,
             (true, State::Absent) => crontab.remove_variable(&self.name),
             (false, State::Present) => crontab.set_job(&self.name, &self.line(&value)),
             (false, State::Absent) => crontab.remove_job(&self.name),

@@ -63,16 +63,16 @@ impl Module for TencentcloudApi {
             }
         }
         if self.version.is_none() && version_of(&self.service).is_none() {
-            let fault = ArgError::new("version", format!("`version` is required for `{}`", self.service));
-            return Err(fault.help("it is a date; see the service's documentation"));
+            let error = ArgError::new("version", format!("`version` is required for `{}`", self.service));
+            return Err(error.help("it is a date; see the service's documentation"));
         }
         for (name, secret, variable) in [
             ("secret_id", &self.secret_id, "TENCENTCLOUD_SECRET_ID"),
             ("secret_key", &self.secret_key, "TENCENTCLOUD_SECRET_KEY"),
         ] {
             if secret.0.trim().is_empty() {
-                let fault = ArgError::new(name, format!("`{name}` is empty; a key is required to sign requests"));
-                return Err(fault.help(format!("the roles read it from the environment variable {variable}")));
+                let error = ArgError::new(name, format!("`{name}` is empty; a key is required to sign requests"));
+                return Err(error.help(format!("the roles read it from the environment variable {variable}")));
             }
         }
         if !self.secret_id.0.chars().all(|c| c.is_ascii_graphic() && c != '/' && c != ',') {

@@ -191,7 +191,7 @@ fn dictsort(value: Value, mut args: Args) -> EvalResult {
         _ => return Err(EvalError::new("You can only sort by either \"key\" or \"value\"")),
     };
     let mut pairs = map_of(&value)?;
-    let mut fault = None;
+    let mut first = None;
     let fold = |value: &Value| match value.as_str() {
         Some(text) if !case_sensitive => Value::from(text.to_lowercase()),
         _ => value.clone(),
@@ -199,14 +199,14 @@ fn dictsort(value: Value, mut args: Args) -> EvalResult {
     pairs.sort_by(|a, b| {
         let (a, b) = if by_value { (&a.1, &b.1) } else { (&a.0, &b.0) };
         let order = ops::order("<", &fold(a), &fold(b)).unwrap_or_else(|error| {
-            fault.get_or_insert(error);
+            first.get_or_insert(error);
             None
         });
         let order = order.unwrap_or(std::cmp::Ordering::Equal);
         if reverse { order.reverse() } else { order }
     });
-    if let Some(fault) = fault {
-        return Err(fault);
+    if let Some(first) = first {
+        return Err(first);
     }
     Ok(Value::from(pairs.into_iter().map(pair).collect::<Vec<_>>()))
 }

@@ -157,9 +157,9 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
     look(machine, &name)?;
     let found = match lookup(machine, terms, options) {
         Ok(found) => found,
-        Err(fault) if matches!(&*errors, "warn" | "ignore") => {
+        Err(error) if matches!(&*errors, "warn" | "ignore") => {
             if errors == "warn" {
-                let why = fault.place(&machine.origin, &machine.session.scope, machine.page.reading.bare);
+                let why = error.place(&machine.origin, &machine.session.scope, machine.page.reading.bare);
                 let why = why.to_string();
                 // The place says what the template is; the warning, what the lookup said.
                 let why = why
@@ -171,12 +171,12 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
             }
             return Ok(if wantlist { Value::from(Vec::<Value>::new()) } else { ().into() });
         }
-        Err(mut fault) => {
-            if let Cause::Failed { message, .. } = &mut fault.cause {
+        Err(mut error) => {
+            if let Cause::Failed { message, .. } = &mut error.cause {
                 let said = of_option(&name, message, &given).unwrap_or_else(|| message.clone());
                 *message = format!("The lookup plugin '{name}' failed: {said}");
             }
-            return Err(fault);
+            return Err(error);
         }
     };
     if wantlist {

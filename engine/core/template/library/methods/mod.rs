@@ -73,11 +73,11 @@ fn call(value: &Value, name: &str, args: Args) -> EvalResult {
             }
         }
     };
-    result.map_err(|mut fault| {
-        if let Cause::Failed { message, .. } = &mut fault.cause {
+    result.map_err(|mut error| {
+        if let Cause::Failed { message, .. } = &mut error.cause {
             *message = format!("{}.{name}(): {message}", show::type_name(value));
         }
-        fault
+        error
     })
 }
 

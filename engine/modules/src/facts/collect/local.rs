@@ -109,7 +109,7 @@ mod tests {
     use crate::{Host, NoBlobs, argtypes::PathArg};
 
     #[test]
-    fn json_ini_and_programs_are_read_and_faults_are_said() {
+    fn json_ini_and_programs_are_read_and_errors_reported() {
         let folder = tempfile::tempdir().unwrap();
         for (name, content, mode) in [
             ("a.fact", "{\"x\": [1, true]}", 0o644),

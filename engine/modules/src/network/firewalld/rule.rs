@@ -57,10 +57,10 @@ impl Rule {
             });
         }
         for forward in task.port_forward.iter().flatten() {
-            let fault = |msg: String| ArgError::new("port_forward", msg);
-            let part = |key: &str| text(forward, key).map_err(fault);
+            let refused = |msg: String| ArgError::new("port_forward", msg);
+            let part = |key: &str| text(forward, key).map_err(refused);
             let (Some(port), Some(proto)) = (part("port")?, part("proto")?) else {
-                return Err(fault("needs `port` and `proto`".to_owned()));
+                return Err(refused("needs `port` and `proto`".to_owned()));
             };
             let mut value = format!("port={port}:proto={proto}");
             for key in ["toport", "toaddr"] {
@@ -225,8 +225,8 @@ mod tests {
             (data! { "state" => "present", "port" => "80/tcp" }, "enabled or disabled"),
             (data! { "state" => "present", "zone" => "dmz" }, "must be true"),
         ] {
-            let fault = Firewalld::from_map(&args).unwrap().check().unwrap_err();
-            assert!(fault.msg.contains(expected), "{}", fault.msg);
+            let error = Firewalld::from_map(&args).unwrap().check().unwrap_err();
+            assert!(error.msg.contains(expected), "{}", error.msg);
         }
     }
 }
