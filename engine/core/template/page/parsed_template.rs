@@ -187,9 +187,11 @@ impl ParsedTemplate {
     /// # Errors
     /// If an escape is truncated or stands for no character.
     pub(crate) fn unmask(&self, literal: &str) -> EvalResult<Option<String>> {
-        if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE)) {
+        if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE | b'\r')) {
             return Ok(None);
         }
+        // Jinja reads every line break of a template as a line feed.
+        let literal = literal.replace("\r\n", "\n").replace('\r', "\n");
         let raw: String = literal
             .chars()
             .map(|c| match c {

@@ -218,8 +218,8 @@ impl Key {
         let (from, to) = words.into_iter().find(|(from, to)| line.get(*from..*to).is_some_and(is_kind))?;
         let rest = line.get(to..)?.trim_start();
         let (data, comment) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        let good = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-        if data.is_empty() || !data.chars().all(good) {
+        // As in Ansible, whatever follows the type is a key; sshd ignores those that it cannot read.
+        if data.is_empty() {
             return None;
         }
         Some(Key {
@@ -306,9 +306,11 @@ mod tests {
         let found = key(r#"from="10.0.0.1",command="echo \"a b\"" ssh-rsa AAAAB3 two words"#);
         assert_eq!((found.kind.as_str(), found.comment.as_str()), ("ssh-rsa", "two words"));
         assert_eq!(found.options, r#"from="10.0.0.1",command="echo \"a b\"""#);
-        for wrong in ["", "ssh-rsa", "AAAAB3 me", "ssh-rsa not*base64"] {
+        for wrong in ["", "ssh-rsa", "AAAAB3 me"] {
             assert_eq!(Key::parse(wrong), None, "{wrong}");
         }
+        // As in Ansible; sshd passes over what it cannot read.
+        assert_eq!(key("ssh-rsa AAAAA.... me").data, "AAAAA....");
     }
 
     fn edit(text: &str, key: Key, present: bool, exclusive: bool) -> String {

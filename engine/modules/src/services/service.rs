@@ -115,7 +115,7 @@ impl Module for Service {
         };
         let mut plan = wish.plan(&self.name, host)?;
         if self.daemon_reload.0 {
-            let reload = Scope::System.change(vec!["daemon-reload".to_owned()], "daemon-reload".to_owned());
+            let reload = Scope::System.change("daemon-reload", &[], None);
             plan.changes.insert(0, reload.auxiliary());
         }
         plan.warnings.extend(ignored);

@@ -92,7 +92,7 @@ impl Module for Systemd {
         // As in Ansible, reloading the configuration does not count as a change.
         for (wanted, verb) in [(self.daemon_reload.0, "daemon-reload"), (self.daemon_reexec.0, "daemon-reexec")] {
             if wanted && scope != Scope::Global {
-                plan = plan.change(scope.change(vec![verb.to_owned()], verb.to_owned()).auxiliary());
+                plan = plan.change(scope.change(verb, &[], None).auxiliary());
             }
         }
         let Some(name) = self.name else { return Ok(plan) };
@@ -133,11 +133,7 @@ impl Wish {
             })?;
         }
         let force = if self.force { vec!["--force".to_owned()] } else { Vec::new() };
-        let act = |verb: &str, flags: &[String]| {
-            let args = [verb.to_owned()].into_iter().chain(flags.iter().cloned());
-            let args = args.chain(["--".to_owned(), name.to_owned()]).collect();
-            self.scope.change(args, format!("{verb} {name}"))
-        };
+        let act = |verb: &str, flags: &[String]| self.scope.change(verb, flags, Some(name));
         if let Some(masked) = self.masked
             && masked != unit.is_masked()
         {
@@ -195,14 +191,21 @@ fn step(what: &str, before: bool, after: bool) -> Diff {
 }
 
 impl Scope {
-    /// The change that runs systemctl with `args`.
-    pub(crate) fn change(self, args: Vec<String>, what: String) -> Change {
-        Change::new(what.clone(), move |host, _: &mut Map| {
+    /// The change that runs systemctl with a verb, for a unit or for systemd itself.
+    pub(crate) fn change(self, verb: &str, flags: &[String], unit: Option<&str>) -> Change {
+        let (verb, unit) = (verb.to_owned(), unit.map(str::to_owned));
+        let mut args: Vec<String> = [verb.clone()].into_iter().chain(flags.iter().cloned()).collect();
+        args.extend(unit.iter().flat_map(|unit| ["--".to_owned(), unit.clone()]));
+        let what = unit.as_ref().map_or_else(|| verb.clone(), |unit| format!("{verb} {unit}"));
+        Change::new(what, move |host, _: &mut Map| {
             let done = self.systemctl(host).args(&args).run()?;
             if done.rc != 0 {
-                return Err(done
-                    .failure(&format!("unable to {what}"))
-                    .data(data! { "cmd" => format!("systemctl {}", args.join(" ")) }));
+                // In ansible-core's words, which scripts look for.
+                let failed = match &unit {
+                    Some(unit) => format!("Unable to {verb} service {unit}"),
+                    None => format!("failure {} during {verb}", done.rc),
+                };
+                return Err(done.failure(&failed).data(data! { "cmd" => format!("systemctl {}", args.join(" ")) }));
             }
             Ok(())
         })

@@ -295,18 +295,18 @@ fn comment(value: Value, mut args: Args) -> EvalResult {
         out.push_str(&begin);
         out.push_str(&newline);
     }
-    for _ in 0..before {
-        out.push_str(&prefix);
-        out.push_str(&newline);
+    // A prefix that is empty, or a line break itself, gets no line break.
+    match prefix.is_empty() {
+        true => {}
+        false if prefix == newline => out.push_str(&newline.repeat(before)),
+        false => out.push_str(&format!("{prefix}{newline}").repeat(before)),
     }
     let text = show::text(&value)?;
-    let lines: Vec<String> =
-        text.split(&*newline).map(|line| format!("{decoration}{line}").trim_end().to_owned()).collect();
-    out.push_str(&lines.join(&newline));
-    for _ in 0..after {
-        out.push_str(&newline);
-        out.push_str(&postfix);
-    }
+    let lines = text.replace(&*newline, &format!("{newline}{decoration}"));
+    // Empty lines get no trailing space, except the last.
+    let lines = format!("{decoration}{lines}").replace(&format!("{decoration}{newline}"), &format!("{bare}{newline}"));
+    out.push_str(&lines);
+    out.push_str(&format!("{newline}{postfix}").repeat(after));
     if !end.is_empty() {
         out.push_str(&newline);
         out.push_str(&end);
