@@ -51,6 +51,13 @@ def goals(limit=None, ansible=None, mitogen=None, pyinfra=None):
     return {tool: goal for tool, goal in given.items() if goal}
 
 
+def python_case(name, title, work, hosts, slow=()):
+    """A module in Python on new hosts, and the same work again."""
+    more = {"hosts": hosts, "goals": goals(ansible=15, mitogen=1), "tools": PYTHON, "slow": slow}
+    again = Case(f"{name}-again", "the same: second run", work, again=True, **more)
+    return Case(name, f"{title}: first run", work, new=True, follows=(again,), **more)
+
+
 CASES = [
     Case("w1", "one small task, 1 host, cold", Small(1), 1, goals(1.3, 10, 15, 6)),
     Case("w1-new", "the same, nothing of the tool on the host yet", Small(1), 1, new=True, look=False),
@@ -135,68 +142,9 @@ CASES = [
     Case(
         "w8-500", "10 small tasks, 500 hosts", Small(10), 500, goals(1.1, 25, None, 1.2), slow=("ansible", "mitogen")
     ),
-    Case(
-        "p1",
-        "100 tasks of a collection's module, 1 host: first run",
-        Collection(100),
-        1,
-        goals(ansible=15, mitogen=1),
-        tools=PYTHON,
-        new=True,
-        follows=(
-            Case(
-                "p1-again",
-                "the same: second run",
-                Collection(100),
-                1,
-                goals(ansible=15, mitogen=1),
-                tools=PYTHON,
-                again=True,
-            ),
-        ),
-    ),
-    Case(
-        "p1-10",
-        "100 tasks of a collection's module, 10 hosts: first run",
-        Collection(100),
-        10,
-        goals(ansible=15, mitogen=1),
-        tools=PYTHON,
-        new=True,
-        slow=("ansible", "mitogen"),
-        follows=(
-            Case(
-                "p1-10-again",
-                "the same: second run",
-                Collection(100),
-                10,
-                goals(ansible=15, mitogen=1),
-                tools=PYTHON,
-                again=True,
-                slow=("ansible", "mitogen"),
-            ),
-        ),
-    ),
-    Case(
-        "p2",
-        "a loop of 200 of a collection's module, 1 host: first run",
-        Collection(200, looped=True),
-        1,
-        goals(ansible=15, mitogen=1),
-        tools=PYTHON,
-        new=True,
-        follows=(
-            Case(
-                "p2-again",
-                "the same: second run",
-                Collection(200, looped=True),
-                1,
-                goals(ansible=15, mitogen=1),
-                tools=PYTHON,
-                again=True,
-            ),
-        ),
-    ),
+    python_case("p1", "100 tasks of a collection's module, 1 host", Collection(100), 1),
+    python_case("p1-10", "100 tasks of a collection's module, 10 hosts", Collection(100), 10, slow=("ansible", "mitogen")),
+    python_case("p2", "a loop of 200 of a collection's module, 1 host", Collection(200, looped=True), 1),
     Case(
         "p3",
         "100 calls of a filter in Python",

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 rplay=$(command -v "${RPLAY:-rplay}") || { echo "set RPLAY to the rplay to test" >&2; exit 2; }
 rplay=$(realpath "$rplay")
 # shellcheck disable=SC1090
-for file in settings engine keys images network registry hosts remove; do . "tests/lab/steps/$file.sh"; done
+for file in settings engine keys images network registry hosts remove check; do . "tests/lab/steps/$file.sh"; done
 set +e
 
 lab_state=$state
@@ -19,7 +19,6 @@ mirror=$subnet.6
 sites=(vault.centos.org archives.fedoraproject.org dl.rockylinux.org download.docker.com)
 host_image=centos
 scratch=$(mktemp -d)
-passed=0 failed=0
 trap 'rm -rf "$scratch"; [ -n "${CENTOS_KEEP:-}" ] || remove' EXIT
 
 remove() {
@@ -59,15 +58,6 @@ up() {
     done
     step_ready
     set +e
-}
-
-pass() { passed=$((passed + 1)); printf 'ok    %s\n' "$1"; }
-fail() { failed=$((failed + 1)); printf 'FAIL  %s\n      %s\n' "$1" "$2"; }
-# check WHAT WANTED COMMAND...: the command's output, both streams, matches the pattern.
-check() {
-    local what=$1 wanted=$2 got; shift 2
-    got=$("$@" 2>&1 </dev/null)
-    if [[ $got =~ $wanted ]]; then pass "$what"; else fail "$what" "wanted: $wanted"$'\n'"      got: ${got:0:600}"; fi
 }
 
 # play WHAT WANTED ARGUMENT...: a run that exits 0, whose recap of both hosts matches the pattern.

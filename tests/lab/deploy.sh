@@ -8,22 +8,13 @@ rplay=$(command -v "${RPLAY:-rplay}") || { echo "set RPLAY to the rplay to test"
 rplay=$(realpath "$rplay")
 # shellcheck disable=SC1091,SC2154  # names the lab's addresses and ports
 . tests/lab/steps/settings.sh
+# shellcheck disable=SC1091
+. tests/lab/steps/check.sh
 export LAB_STATE=$state
 scratch=$(mktemp -d)
 # Secrets of its own, so that those of a lab in use stay as they are.
 secrets=$scratch/secrets
-passed=0 failed=0
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
-
-pass() { passed=$((passed + 1)); printf 'ok    %s\n' "$1"; }
-fail() { failed=$((failed + 1)); printf 'FAIL  %s\n      %s\n' "$1" "$2"; }
-
-# check WHAT WANTED COMMAND...: the command's output, both streams, matches the pattern.
-check() {
-    local what=$1 wanted=$2 got; shift 2
-    got=$("$@" 2>&1 </dev/null)
-    if [[ $got =~ $wanted ]]; then pass "$what"; else fail "$what" "wanted: $wanted"$'\n'"      got: ${got:0:600}"; fi
-}
 
 # play WHAT WANTED ARGUMENT...: a run that exits 0, whose recap of both hosts matches the pattern.
 play() {
