@@ -140,7 +140,7 @@ def settings(rplay, root):
     """Every setting of ansible-core with what rplay makes of it, and rplay's own."""
     entry = re.compile(r'((?:^    ///.*\n)*)^    (\w+): ([^=]+) = ([^;]*?),\s*\[([^\]]*)\],\s*\[([^\]]*)\];', re.M)
     known = {}
-    for found in entry.finditer((root / "engine/core/config.rs").read_text()):
+    for found in entry.finditer((root / "engine/core/config/settings.rs").read_text()):
         doc = " ".join(line.strip().removeprefix("///").strip() for line in found[1].splitlines())
         keys, variables = re.findall(r'"([^"]+)"', found[5]), re.findall(r'"([^"]+)"', found[6])
         for name in keys + variables:

@@ -1,561 +1,39 @@
 //! Settings from `ansible.cfg` and ANSIBLE_* variables.
 
+mod error;
 mod file;
 mod kinds;
 mod overview;
 mod servers;
+mod setting;
+mod settings;
+mod shown;
+mod surroundings;
+mod tables;
 
 use std::{
-    fmt,
-    ops::Deref,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use miette::Diagnostic;
 use rplay_contract::system::expand;
-use thiserror::Error;
 
+pub use error::ConfigError;
 pub use file::HARMLESS;
-use kinds::Kind;
-pub use servers::ServerSection;
-
 pub use kinds::{Diagnostics, Folders, Gathering, Identities, Patterns, Secret, Sources};
-pub use overview::{Effect, Overview, PLUGIN_TYPES, PluginSettings, Shown, Unknown, setting as one_setting};
+pub use overview::{Overview, PLUGIN_TYPES, PluginSettings, Unknown, setting as one_setting};
+pub use servers::ServerSection;
+pub use setting::{Origin, Setting};
+pub use settings::Config;
+pub use shown::{Effect, Shown};
+pub use surroundings::Surroundings;
 
 use crate::{
-    collections::Mismatch,
-    inventory::{GroupNames, SourceRules, VarsFiles},
+    inventory::{SourceRules, VarsFiles},
     limits::Limits,
-    source::{Problems, Source, Span, nearest},
-    syntax::DuplicateKeys,
-    vars::HashBehaviour,
+    source::{Problems, Source, nearest},
 };
-
-/// A value and its origin.
-#[derive(Clone, Debug)]
-pub struct Setting<T> {
-    pub value: T,
-    pub origin: Origin,
-}
-
-impl<T> Deref for Setting<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-/// The origin of a setting's value.
-#[derive(Clone, Debug)]
-pub enum Origin {
-    Default,
-    File(Span),
-    Environment(&'static str),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Default => f.write_str("default"),
-            Origin::File(span) => span.fmt(f),
-            Origin::Environment(name) => f.write_str(name),
-        }
-    }
-}
-
-/// An error in the settings.
-#[derive(Debug, Error, Diagnostic)]
-pub enum ConfigError {
-    #[error("cannot read configuration file `{}`: {error}", path.display())]
-    Unreadable { path: PathBuf, error: std::io::Error },
-
-    #[error("{message}")]
-    Line {
-        message: String,
-        #[source_code]
-        #[label]
-        place: Span,
-        #[help]
-        help: Option<String>,
-    },
-
-    #[error("Config '{}' from 'env: {name}' has an invalid value: {message}", overview::name_of(name))]
-    Environment { name: &'static str, message: String },
-
-    #[error(
-        "{} is ignored, because its directory is world-writable",
-        path.display()
-    )]
-    #[diagnostic(
-        severity(Warning),
-        help("remove write permission for others (chmod o-w), or set ANSIBLE_CONFIG to the file")
-    )]
-    WorldWritable { path: PathBuf },
-
-    #[error("the setting `{name}` ({origin}) has no effect: not supported yet")]
-    #[diagnostic(severity(Warning))]
-    WithoutEffect { name: &'static str, origin: String },
-
-    #[error("the Galaxy server `{name}` has no url")]
-    #[diagnostic(help("add a section [galaxy_server.{name}] with `url = https://...`"))]
-    ServerWithoutUrl { name: String },
-
-    #[error("unknown setting `{key}` in section [{section}]")]
-    #[diagnostic(severity(Warning))]
-    Unknown {
-        section: String,
-        key: String,
-        #[source_code]
-        #[label("no effect")]
-        place: Span,
-        #[help]
-        help: Option<String>,
-    },
-}
-
-/// The inputs that settings are read from.
-pub struct Surroundings<'s> {
-    pub env: &'s dyn Fn(&str) -> Option<String>,
-    pub folder: &'s Path,
-}
-
-macro_rules! settings {
-    ($(
-        $(#[doc = $doc:literal])*
-        $name:ident: $ty:ty = $default:expr, [$($ini:literal),*], [$($env:literal),*];
-    )*) => {
-        /// All settings.
-        #[derive(Clone, Debug)]
-        pub struct Config {
-            /// The file that was read.
-            pub file: Option<PathBuf>,
-            /// The settings of each server in `galaxy_server_list`.
-            pub galaxy_sections: Vec<ServerSection>,
-            $( $(#[doc = $doc])* pub $name: Setting<$ty>, )*
-        }
-
-        /// Section and key of every setting, separated by a dot.
-        const KNOWN: &[&str] = &[$( $($ini,)* )*];
-
-        /// The field, keys and environment variables of each setting.
-        const FOLLOWED: &[(&str, &[&str], &[&str])] = &[$( (stringify!($name), &[$($ini),*], &[$($env),*]), )*];
-
-        impl Config {
-            fn from(file: &file::ConfigFile, around: &Surroundings<'_>, problems: &mut Problems) -> Self {
-                Config {
-                    file: file.source.as_ref().and_then(|source| source.path.clone()),
-                    galaxy_sections: Vec::new(),
-                    $( $name: setting(file, around, &[$($ini),*], &[$($env),*], problems)
-                        .unwrap_or_else(|| Setting { value: $default, origin: Origin::Default }), )*
-                }
-            }
-
-            /// Settings that differ from their default: name, value, origin.
-            pub fn changed(&self) -> Vec<(&'static str, String, &Origin)> {
-                let all = [$( (stringify!($name), format!("{:?}", self.$name.value), &self.$name.origin), )*];
-                all.into_iter().filter(|(_, _, origin)| !matches!(origin, Origin::Default)).collect()
-            }
-        }
-    };
-}
-
-/// Ansible's settings that are parsed but not supported yet. Setting one gives a warning.
-const WITHOUT_EFFECT: &[&str] = &[
-    "max_diff_size",
-    "ssh_password_mechanism",
-    "ssh_private_key",
-    "ssh_private_key_passphrase",
-    "ssh_verbosity",
-    "sshpass_prompt",
-];
-
-settings! {
-    /// Inventory sources if `-i` is not given.
-    inventory: Sources = Sources::default(), ["defaults.inventory"], ["ANSIBLE_INVENTORY"];
-    /// End the run if no inventory source can be parsed.
-    inventory_unparsed_failed: bool = false,
-        ["inventory.unparsed_is_failed"], ["ANSIBLE_INVENTORY_UNPARSED_FAILED"];
-    /// End the run if any inventory source cannot be parsed.
-    inventory_any_unparsed_failed: bool = false,
-        ["inventory.any_unparsed_is_failed"], ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"];
-    /// Warn if no inventory source can be parsed.
-    inventory_unparsed_warning: bool = true,
-        ["inventory.inventory_unparsed_warning"], ["ANSIBLE_INVENTORY_UNPARSED_WARNING"];
-    /// The plugins that may read sources of the inventory, in order.
-    inventory_enabled: Option<Vec<String>> = None, ["inventory.enable_plugins"], ["ANSIBLE_INVENTORY_ENABLED"];
-    /// Extensions of files to skip in inventory directories.
-    inventory_ignore_extensions: Option<Vec<String>> = None,
-        ["defaults.inventory_ignore_extensions", "inventory.ignore_extensions"], ["ANSIBLE_INVENTORY_IGNORE"];
-    /// Regular expressions for files to ignore in inventory directories.
-    inventory_ignore_patterns: Patterns = Patterns::default(),
-        ["defaults.inventory_ignore_patterns", "inventory.ignore_patterns"], ["ANSIBLE_INVENTORY_IGNORE_REGEX"];
-    /// How to handle characters in group names that are invalid in variable names.
-    force_valid_group_names: GroupNames = GroupNames::Never,
-        ["defaults.force_valid_group_names"], ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"];
-    /// Warn about deprecated features.
-    deprecation_warnings: bool = true, ["defaults.deprecation_warnings"], ["ANSIBLE_DEPRECATION_WARNINGS"];
-    /// Render string literals with templates in conditions and lookups.
-    allow_embedded_templates: bool = true,
-        ["defaults.allow_embedded_templates"], ["ANSIBLE_ALLOW_EMBEDDED_TEMPLATES"];
-    /// Accept conditions of any type.
-    allow_broken_conditionals: bool = false,
-        ["defaults.allow_broken_conditionals"], ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"];
-    /// The module that `ansible` runs when none is named.
-    module_name: String = "command".to_owned(), ["defaults.module_name"], [];
-    /// Arguments of the module that `ansible` runs when none is named.
-    module_args: Option<String> = None, ["defaults.module_args"], ["ANSIBLE_MODULE_ARGS"];
-    /// The directory to use as a playbook's where there is no playbook.
-    playbook_dir: Option<PathBuf> = None, ["defaults.playbook_dir"], ["ANSIBLE_PLAYBOOK_DIR"];
-    /// `rplay inventory --list` shows variables where they were defined.
-    inventory_export: bool = false, ["inventory.export"], ["ANSIBLE_INVENTORY_EXPORT"];
-    /// Directories with roles, after those next to the playbook.
-    roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
-    /// Collection directories.
-    collections_path: Folders = Folders::usual("collections"),
-        ["defaults.collections_paths", "defaults.collections_path"], ["ANSIBLE_COLLECTIONS_PATH"];
-    /// Also search for collections in Python's packages.
-    collections_scan_sys_path: bool = true,
-        ["defaults.collections_scan_sys_path"], ["ANSIBLE_COLLECTIONS_SCAN_SYS_PATH"];
-    /// How to handle a collection that does not support this version of Ansible.
-    collections_on_ansible_version_mismatch: Mismatch = Mismatch::Warning,
-        ["defaults.collections_on_ansible_version_mismatch"], ["ANSIBLE_COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH"];
-    /// Module directories, searched after those next to playbooks and in roles.
-    library: Folders = Folders::usual("plugins/modules"), ["defaults.library"], ["ANSIBLE_LIBRARY"];
-    /// Directories with code that modules import as `ansible.module_utils`.
-    module_utils: Folders = Folders::usual("plugins/module_utils"), ["defaults.module_utils"], ["ANSIBLE_MODULE_UTILS"];
-    /// Directories with filters, tests and lookups in Python, after those next to playbooks and in roles.
-    filter_plugins: Folders = Folders::usual("plugins/filter"), ["defaults.filter_plugins"], ["ANSIBLE_FILTER_PLUGINS"];
-    test_plugins: Folders = Folders::usual("plugins/test"), ["defaults.test_plugins"], ["ANSIBLE_TEST_PLUGINS"];
-    lookup_plugins: Folders = Folders::usual("plugins/lookup"), ["defaults.lookup_plugins"], ["ANSIBLE_LOOKUP_PLUGINS"];
-    /// Directories with action plugins in Python, after those next to playbooks and in roles.
-    action_plugins: Folders = Folders::usual("plugins/action"), ["defaults.action_plugins"], ["ANSIBLE_ACTION_PLUGINS"];
-    /// The file that says which modules may not be used.
-    plugin_filters_cfg: Option<PathBuf> = None, ["defaults.plugin_filters_cfg"], [];
-    /// Directories with become plugins in Python, after those next to playbooks and in roles.
-    become_plugins: Folders = Folders::usual("plugins/become"), ["defaults.become_plugins"], ["ANSIBLE_BECOME_PLUGINS"];
-    /// Directories with vars plugins in Python, after those next to playbooks and in roles.
-    vars_plugins: Folders = Folders::usual("plugins/vars"), ["defaults.vars_plugins"], ["ANSIBLE_VARS_PLUGINS"];
-    /// The vars plugins to be used of those that must be named.
-    vars_plugins_enabled: Vec<String> = vec!["host_group_vars".to_owned()],
-        ["defaults.vars_plugins_enabled"], ["ANSIBLE_VARS_ENABLED"];
-    /// When vars plugins are asked: `demand` or `start`.
-    run_vars_plugins: String = "demand".to_owned(), ["defaults.run_vars_plugins"], ["ANSIBLE_RUN_VARS_PLUGINS"];
-    /// The Python of hosts: a path, or `auto`.
-    interpreter_python: Option<String> = None, ["defaults.interpreter_python"], ["ANSIBLE_PYTHON_INTERPRETER"];
-    /// Where modules in Python and other languages create temporary directories on hosts.
-    remote_tmp: Option<String> = None, ["defaults.remote_tmp"], ["ANSIBLE_REMOTE_TMP", "ANSIBLE_REMOTE_TEMP"];
-    /// The Python on the controller that has ansible-core, for modules in Python. Not a setting of Ansible.
-    ansible_python: Option<PathBuf> = None, ["rplay.ansible_python"], ["RPLAY_ANSIBLE_PYTHON"];
-    /// The Galaxy server, if no list of servers is set.
-    galaxy_server: Option<String> = None, ["galaxy.server"], ["ANSIBLE_GALAXY_SERVER"];
-    /// Names of servers, each with a section [galaxy_server.NAME], in order of preference.
-    galaxy_server_list: Vec<String> = Vec::new(), ["galaxy.server_list"], ["ANSIBLE_GALAXY_SERVER_LIST"];
-    /// The file with the Galaxy token, instead of `~/.ansible/galaxy_token`.
-    galaxy_token_path: Option<PathBuf> = None, ["galaxy.token_path"], ["ANSIBLE_GALAXY_TOKEN_PATH"];
-    /// Do not verify the certificates of Galaxy servers.
-    galaxy_ignore_certs: bool = false, ["galaxy.ignore_certs"], ["ANSIBLE_GALAXY_IGNORE"];
-    /// Timeout of Galaxy servers in seconds.
-    galaxy_server_timeout: u32 = 60, ["galaxy.server_timeout"], ["ANSIBLE_GALAXY_SERVER_TIMEOUT"];
-    /// The keyring for verifying collections.
-    galaxy_gpg_keyring: Option<PathBuf> = None, ["galaxy.gpg_keyring"], ["ANSIBLE_GALAXY_GPG_KEYRING"];
-    /// Do not verify signatures of collections.
-    galaxy_disable_gpg_verify: bool = false, ["galaxy.disable_gpg_verify"], ["ANSIBLE_GALAXY_DISABLE_GPG_VERIFY"];
-    /// How many signatures of a collection must be valid.
-    galaxy_required_valid_signature_count: String = "1".to_owned(),
-        ["galaxy.required_valid_signature_count"], ["ANSIBLE_GALAXY_REQUIRED_VALID_SIGNATURE_COUNT"];
-    /// gpg status codes that do not invalidate a signature.
-    galaxy_ignore_signature_status_codes: Vec<String> = Vec::new(),
-        ["galaxy.ignore_signature_status_codes"], ["ANSIBLE_GALAXY_IGNORE_SIGNATURE_STATUS_CODES"];
-    /// Hosts to work on at once; rplay's own default is higher than Ansible's 5.
-    forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
-    /// When facts are gathered.
-    gathering: Gathering = Gathering::Implicit, ["defaults.gathering"], ["ANSIBLE_GATHERING"];
-    /// Where facts are kept between runs: `memory` for nowhere, `jsonfile`, or the name of a cache plugin.
-    fact_caching: String = "memory".to_owned(), ["defaults.fact_caching"], ["ANSIBLE_CACHE_PLUGIN"];
-    /// The directory of `jsonfile`. Other cache plugins read this setting themselves.
-    fact_caching_connection: Option<PathBuf> = None,
-        ["defaults.fact_caching_connection"], ["ANSIBLE_CACHE_PLUGIN_CONNECTION"];
-    /// What the names of its files begin with.
-    fact_caching_prefix: Option<String> = None, ["defaults.fact_caching_prefix"], ["ANSIBLE_CACHE_PLUGIN_PREFIX"];
-    /// Seconds after which cached facts are no longer used; 0 for never.
-    fact_caching_timeout: u32 = 86400, ["defaults.fact_caching_timeout"], ["ANSIBLE_CACHE_PLUGIN_TIMEOUT"];
-    /// How a mapping that is defined twice is combined.
-    hash_behaviour: HashBehaviour = HashBehaviour::Replace, ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
-    /// The strategy of plays without one.
-    strategy: String = "linear".to_owned(), ["defaults.strategy"], ["ANSIBLE_STRATEGY"];
-    /// How to treat duplicate keys in a YAML mapping: `ignore`, `warn` or `error`.
-    duplicate_dict_key: DuplicateKeys = DuplicateKeys::Warn,
-        ["defaults.duplicate_dict_key"], ["ANSIBLE_DUPLICATE_YAML_DICT_KEY"];
-    /// Whether facts are also set as variables, such as `ansible_hostname`.
-    inject_facts_as_vars: bool = true, ["defaults.inject_facts_as_vars"], ["ANSIBLE_INJECT_FACT_VARS"];
-    /// Whether role variables are only visible in the role.
-    private_role_vars: bool = false, ["defaults.private_role_vars"], ["ANSIBLE_PRIVATE_ROLE_VARS"];
-    /// Whether notifying a handler that does not exist is an error.
-    error_on_missing_handler: bool = true, ["defaults.error_on_missing_handler"], ["ANSIBLE_ERROR_ON_MISSING_HANDLER"];
-    /// Run notified handlers even after a failure.
-    force_handlers: bool = false, ["defaults.force_handlers"], ["ANSIBLE_FORCE_HANDLERS"];
-    /// End the play if any host fails.
-    any_errors_fatal: bool = false, ["defaults.any_errors_fatal"], ["ANSIBLE_ANY_ERRORS_FATAL"];
-    /// Hide the output of all tasks.
-    no_log: bool = false, ["defaults.no_log"], ["ANSIBLE_NO_LOG"];
-    /// Time limit of a task in seconds; 0 for none.
-    task_timeout: u32 = 0, ["defaults.task_timeout"], ["ANSIBLE_TASK_TIMEOUT"];
-    /// Seconds between polls of an asynchronous task.
-    poll_interval: u32 = 15, ["defaults.poll_interval"], ["ANSIBLE_POLL_INTERVAL"];
-    /// Directory on hosts for the results of background tasks.
-    async_dir: Option<String> = None, ["defaults.async_dir"], ["ANSIBLE_ASYNC_DIR"];
-    /// The text of the variable `ansible_managed`.
-    ansible_managed: String = "Ansible managed".to_owned(), ["defaults.ansible_managed"], [];
-    /// Extensions of Jinja, such as `jinja2.ext.do`.
-    jinja2_extensions: Vec<String> = Vec::new(), ["defaults.jinja2_extensions"], ["ANSIBLE_JINJA2_EXTENSIONS"];
-    /// Tags to run when no `--tags` is given.
-    tags_run: Vec<String> = Vec::new(), ["tags.run"], ["ANSIBLE_RUN_TAGS"];
-    /// Tags to skip when no `--skip-tags` is given.
-    tags_skip: Vec<String> = Vec::new(), ["tags.skip"], ["ANSIBLE_SKIP_TAGS"];
-    /// How to treat a host pattern that matches nothing: `ignore`, `warning` or `error`.
-    host_pattern_mismatch: Mismatch = Mismatch::Warning,
-        ["inventory.host_pattern_mismatch"], ["ANSIBLE_HOST_PATTERN_MISMATCH"];
-
-    /// The connection type: `ssh`, `local` ...
-    transport: Option<String> = None, ["defaults.transport"], ["ANSIBLE_TRANSPORT"];
-    /// The user to log in as.
-    remote_user: Option<String> = None, ["defaults.remote_user"], ["ANSIBLE_REMOTE_USER"];
-    /// The ssh port.
-    remote_port: Option<u32> = None, ["defaults.remote_port"], ["ANSIBLE_REMOTE_PORT", "ANSIBLE_SSH_PORT"];
-    /// The private key to log in with.
-    private_key_file: Option<PathBuf> = None, ["defaults.private_key_file"], ["ANSIBLE_PRIVATE_KEY_FILE"];
-    /// Reject hosts with an unknown key.
-    host_key_checking: bool = true, ["defaults.host_key_checking", "ssh_connection.host_key_checking"],
-        ["ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"];
-    /// Connection timeout in seconds.
-    timeout: u32 = 10, ["defaults.timeout", "ssh_connection.timeout"], ["ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"];
-    /// Prompt for the login password.
-    ask_pass: bool = false, ["defaults.ask_pass"], ["ANSIBLE_ASK_PASS"];
-    /// File with the login password.
-    connection_password_file: Option<PathBuf> = None,
-        ["defaults.connection_password_file"], ["ANSIBLE_CONNECTION_PASSWORD_FILE"];
-    /// The shell on hosts.
-    executable: String = "/bin/sh".to_owned(), ["defaults.executable"], ["ANSIBLE_EXECUTABLE"];
-    /// Arguments for ssh, instead of rplay's own options for connection sharing.
-    ssh_args: Option<String> = None, ["ssh_connection.ssh_args"], ["ANSIBLE_SSH_ARGS"];
-    /// Additional arguments for ssh.
-    ssh_common_args: Option<String> = None, ["ssh_connection.ssh_common_args"], ["ANSIBLE_SSH_COMMON_ARGS"];
-    /// Further arguments for ssh.
-    ssh_extra_args: Option<String> = None, ["ssh_connection.ssh_extra_args"], ["ANSIBLE_SSH_EXTRA_ARGS"];
-    /// The ssh program.
-    ssh_executable: String = "ssh".to_owned(), ["ssh_connection.ssh_executable"], ["ANSIBLE_SSH_EXECUTABLE"];
-    /// Maximum seconds without data in the middle of an agent's reply. Between replies there is no limit.
-    stall_timeout: u32 = 60, ["rplay.stall_timeout"], ["RPLAY_STALL_TIMEOUT"];
-    /// Number of further attempts if the host cannot be reached.
-    ssh_retries: u32 = 0, ["ssh_connection.retries", "connection.retries"], ["ANSIBLE_SSH_RETRIES"];
-    /// Seconds of silence after which an ssh connection is considered lost and its host's processes are ended; 0 for
-    /// never. Not a setting of Ansible, which relies on `ServerAliveInterval`.
-    link_timeout: u32 = 60, ["rplay.link_timeout"], ["RPLAY_LINK_TIMEOUT"];
-
-    /// The PKCS#11 provider for keys on smart cards.
-    pkcs11_provider: Option<String> = None, ["ssh_connection.pkcs11_provider"], ["ANSIBLE_PKCS11_PROVIDER"];
-    /// The private key itself, not the name of its file.
-    ssh_private_key: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY"];
-    /// The passphrase of the private key in `ANSIBLE_PRIVATE_KEY`.
-    ssh_private_key_passphrase: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY_PASSPHRASE"];
-    /// How passwords are passed to ssh.
-    ssh_password_mechanism: Option<String> = None,
-        ["ssh_connection.password_mechanism"], ["ANSIBLE_SSH_PASSWORD_MECHANISM"];
-    /// The prompt that sshpass waits for.
-    sshpass_prompt: Option<String> = None, ["ssh_connection.sshpass_prompt"], ["ANSIBLE_SSHPASS_PROMPT"];
-    /// ssh's verbosity.
-    ssh_verbosity: Option<String> = None, ["ssh_connection.verbosity"], ["ANSIBLE_SSH_VERBOSITY"];
-
-    /// Run tasks as another user.
-    become_: bool = false, ["privilege_escalation.become"], ["ANSIBLE_BECOME"];
-    /// The become method: `sudo`, `su` ...
-    become_method: String = "sudo".to_owned(), ["privilege_escalation.become_method"], ["ANSIBLE_BECOME_METHOD"];
-    /// The user to become.
-    become_user: String = "root".to_owned(), ["privilege_escalation.become_user"], ["ANSIBLE_BECOME_USER"];
-    /// Prompt for the become password.
-    become_ask_pass: bool = false, ["privilege_escalation.become_ask_pass"], ["ANSIBLE_BECOME_ASK_PASS"];
-    /// File with the become password.
-    become_password_file: Option<PathBuf> = None, ["defaults.become_password_file"], ["ANSIBLE_BECOME_PASSWORD_FILE"];
-    /// The program of the become method.
-    become_exe: Option<String> = None, ["privilege_escalation.become_exe"], ["ANSIBLE_BECOME_EXE"];
-    /// Arguments of the program of the become method.
-    become_flags: Option<String> = None, ["privilege_escalation.become_flags"], ["ANSIBLE_BECOME_FLAGS"];
-    /// The become password.
-    become_pass: Option<Secret> = None, [], ["ANSIBLE_BECOME_PASS"];
-    /// The user to become with sudo.
-    sudo_user: Option<String> = None, ["sudo_become_plugin.user"], ["ANSIBLE_SUDO_USER"];
-    /// The program for sudo.
-    sudo_exe: Option<String> = None, ["sudo_become_plugin.executable"], ["ANSIBLE_SUDO_EXE"];
-    /// Arguments of sudo.
-    sudo_flags: Option<String> = None, ["sudo_become_plugin.flags"], ["ANSIBLE_SUDO_FLAGS"];
-    /// The password for sudo.
-    sudo_pass: Option<Secret> = None, ["sudo_become_plugin.password"], ["ANSIBLE_SUDO_PASS"];
-    /// The working directory for sudo.
-    sudo_chdir: Option<String> = None, ["sudo_become_plugin.chdir"], ["ANSIBLE_SUDO_CHDIR"];
-    /// The user to become with su.
-    su_user: Option<String> = None, ["su_become_plugin.user"], ["ANSIBLE_SU_USER"];
-    /// The program for su.
-    su_exe: Option<String> = None, ["su_become_plugin.executable"], ["ANSIBLE_SU_EXE"];
-    /// Arguments of su.
-    su_flags: Option<String> = None, ["su_become_plugin.flags"], ["ANSIBLE_SU_FLAGS"];
-    /// The password for su.
-    su_pass: Option<Secret> = None, ["su_become_plugin.password"], ["ANSIBLE_SU_PASS"];
-    /// Additional words in su's password prompt. rplay recognizes the prompt in any language.
-    su_prompt_l10n: Option<String> = None, ["su_become_plugin.localized_prompts"], ["ANSIBLE_SU_PROMPT_L10N"];
-    /// The user to become with doas.
-    doas_user: Option<String> = None, ["doas_become_plugin.user"], ["ANSIBLE_DOAS_USER"];
-    /// The program for doas.
-    doas_exe: Option<String> = None, ["doas_become_plugin.executable"], ["ANSIBLE_DOAS_EXE"];
-    /// Arguments of doas.
-    doas_flags: Option<String> = None, ["doas_become_plugin.flags"], ["ANSIBLE_DOAS_FLAGS"];
-    /// The password for doas.
-    doas_pass: Option<Secret> = None, ["doas_become_plugin.password"], ["ANSIBLE_DOAS_PASS"];
-
-    /// File with the vault password, or a program that prints it.
-    vault_password_file: Option<PathBuf> = None, ["defaults.vault_password_file"], ["ANSIBLE_VAULT_PASSWORD_FILE"];
-    /// Further vault passwords: `name@file`.
-    vault_identity_list: Identities = Identities::default(), ["defaults.vault_identity_list"], ["ANSIBLE_VAULT_IDENTITY_LIST"];
-    /// The vault ID to encrypt with.
-    vault_encrypt_identity: Option<String> = None,
-        ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
-    /// The salt for encryption, instead of a random one.
-    vault_encrypt_salt: Option<String> = None, ["defaults.vault_encrypt_salt"], ["ANSIBLE_VAULT_ENCRYPT_SALT"];
-    /// The program that shows long texts on a terminal, a page at a time.
-    pager: String = "less".to_owned(), ["defaults.pager"], ["ANSIBLE_PAGER", "PAGER"];
-    /// The editor for encrypted files.
-    editor: String = "vi".to_owned(), ["defaults.editor"], ["ANSIBLE_EDITOR", "EDITOR"];
-    /// Whether only the password of the same name may decrypt.
-    vault_id_match: bool = false, ["defaults.vault_id_match"], ["ANSIBLE_VAULT_ID_MATCH"];
-    /// Prompt for the vault password.
-    ask_vault_pass: bool = false, ["defaults.ask_vault_pass"], ["ANSIBLE_ASK_VAULT_PASS"];
-
-    /// The look of errors and warnings with a place: `auto`, `boxes` or `lines`.
-    diagnostics: Diagnostics = Diagnostics::Auto, ["rplay.diagnostics"], ["RPLAY_DIAGNOSTICS"];
-    /// Use colours even without a terminal.
-    force_color: bool = false, ["defaults.force_color"], ["ANSIBLE_FORCE_COLOR"];
-    /// Use no colours. `NO_COLOR` has the same effect, whatever its value.
-    nocolor: bool = false, ["defaults.nocolor"], ["ANSIBLE_NOCOLOR"];
-    /// The verbosity, as with `-v`, `-vv` ...
-    verbosity: u32 = 0, ["defaults.verbosity"], ["ANSIBLE_VERBOSITY"];
-    /// Show tasks that were skipped.
-    display_skipped_hosts: bool = true, ["defaults.display_skipped_hosts"], ["ANSIBLE_DISPLAY_SKIPPED_HOSTS"];
-    /// Show tasks that changed nothing.
-    display_ok_hosts: bool = true, ["defaults.display_ok_hosts"], ["ANSIBLE_DISPLAY_OK_HOSTS"];
-    /// Write failures to standard error.
-    display_failed_stderr: bool = false, ["defaults.display_failed_stderr"], ["ANSIBLE_DISPLAY_FAILED_STDERR"];
-    /// Show the location of a failed task.
-    show_task_path_on_failure: bool = false,
-        ["defaults.show_task_path_on_failure"], ["ANSIBLE_SHOW_TASK_PATH_ON_FAILURE"];
-    /// Mark task lines in check mode.
-    check_mode_markers: bool = false, ["defaults.check_mode_markers"], ["ANSIBLE_CHECK_MODE_MARKERS"];
-    /// Show statistics of `set_stats` at the end.
-    show_custom_stats: bool = false, ["defaults.show_custom_stats"], ["ANSIBLE_SHOW_CUSTOM_STATS"];
-    /// The output format: `default`, `json`, `junit` ...
-    stdout_callback: String = "default".to_owned(), ["defaults.stdout_callback"], ["ANSIBLE_STDOUT_CALLBACK"];
-    /// Callback plugins, besides those that need not be enabled.
-    callbacks_enabled: Option<Vec<String>> = None,
-        ["defaults.callbacks_enabled", "defaults.callback_whitelist"],
-        ["ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_CALLBACK_WHITELIST"];
-    /// Directories with callback plugins.
-    callback_plugins: Folders = Folders::usual("plugins/callback"),
-        ["defaults.callback_plugins"], ["ANSIBLE_CALLBACK_PLUGINS"];
-    /// Call callback plugins for `rplay adhoc`, too.
-    load_callback_plugins: bool = false,
-        ["defaults.bin_ansible_callbacks"], ["ANSIBLE_LOAD_CALLBACK_PLUGINS"];
-    /// How results are shown: `json` or `yaml`.
-    result_format: String = "json".to_owned(),
-        ["defaults.callback_result_format", "defaults.result_format"], ["ANSIBLE_CALLBACK_RESULT_FORMAT"];
-    /// Spaces for each level of the formats `json` (4) and `jsonl` (none).
-    json_indent: Option<String> = None, ["defaults.json_indent"], ["ANSIBLE_JSON_INDENT"];
-    /// Rows of the table of `profile_tasks`, or `all`.
-    profile_tasks_limit: String = "20".to_owned(),
-        ["callback_profile_tasks.task_output_limit"], ["PROFILE_TASKS_TASK_OUTPUT_LIMIT"];
-    /// Its order: `descending`, `ascending` or `none`.
-    profile_tasks_order: String = "descending".to_owned(),
-        ["callback_profile_tasks.sort_order"], ["PROFILE_TASKS_SORT_ORDER"];
-    /// Only the table of `profile_tasks`, no line at each task.
-    profile_tasks_summary: bool = false,
-        ["callback_profile_tasks.summary_only"], ["PROFILE_TASKS_SUMMARY_ONLY"];
-    /// Only the table of `profile_roles`, no line at each task.
-    profile_roles_summary: bool = false,
-        ["callback_profile_roles.summary_only"], ["PROFILE_ROLES_SUMMARY_ONLY"];
-    /// The directory in which `log_plays` keeps a log for each host.
-    log_plays_folder: PathBuf = "/var/log/ansible/hosts".into(),
-        ["callback_log_plays.log_folder"], ["ANSIBLE_LOG_FOLDER"];
-    /// The directory in which `tree` keeps the last result of each host.
-    tree_directory: Option<PathBuf> = None, ["callback_tree.directory"], ["ANSIBLE_CALLBACK_TREE_DIR"];
-    /// The directory in which `junit` writes.
-    junit_output_dir: Option<PathBuf> = None, [], ["JUNIT_OUTPUT_DIR"];
-    /// Changes are failures for `junit`.
-    junit_fail_on_change: bool = false, [], ["JUNIT_FAIL_ON_CHANGE"];
-    /// Ignored failures are failures for `junit`.
-    junit_fail_on_ignore: bool = false, [], ["JUNIT_FAIL_ON_IGNORE"];
-    /// Names of test cases have no arguments.
-    junit_hide_task_arguments: bool = false, [], ["JUNIT_HIDE_TASK_ARGUMENTS"];
-    /// Tasks that gather facts are test cases, too.
-    junit_include_setup_tasks: bool = true, [], ["JUNIT_INCLUDE_SETUP_TASKS_IN_REPORT"];
-    /// Classes of test cases are files.
-    junit_task_class: bool = false, [], ["JUNIT_TASK_CLASS"];
-    /// The directory to which paths of test cases are relative.
-    junit_task_relative_path: Option<PathBuf> = None, [], ["JUNIT_TASK_RELATIVE_PATH"];
-    /// What stands for the directory of files outside of it.
-    junit_replace_out_of_tree_path: Option<String> = None, [], ["JUNIT_REPLACE_OUT_OF_TREE_PATH"];
-    /// Only tasks whose names begin so, and failures, are test cases.
-    junit_test_case_prefix: String = String::new(), [], ["JUNIT_TEST_CASE_PREFIX"];
-    /// Results are indented and made easy to read; by default for YAML only.
-    pretty_results: Option<bool> = None, ["defaults.callback_format_pretty"], ["ANSIBLE_CALLBACK_FORMAT_PRETTY"];
-    /// A line when a host starts a task.
-    show_per_host_start: bool = false, ["defaults.show_per_host_start"], ["ANSIBLE_SHOW_PER_HOST_START"];
-    /// A file that also receives the output.
-    log_path: Option<PathBuf> = None, ["defaults.log_path"], ["ANSIBLE_LOG_PATH"];
-    /// Always show the differences in changed files.
-    diff_always: bool = false, ["diff.always"], ["ANSIBLE_DIFF_ALWAYS"];
-    /// Number of context lines in diffs.
-    diff_context: u32 = 3, ["diff.context"], ["ANSIBLE_DIFF_CONTEXT"];
-    /// Maximum size in bytes of files to compare.
-    max_diff_size: u32 = 104_448, ["defaults.max_diff_size"], ["ANSIBLE_MAX_DIFF_SIZE"];
-
-    /// Maximum nesting depth of templates, macros, includes and roles.
-    recursion_limit: u32 = 1000, ["rplay.recursion_limit"], ["RPLAY_RECURSION_LIMIT"];
-    /// Maximum size in bytes of files that are read on the controller: playbooks, variables, lookups.
-    max_file_size: u32 = 256 << 20, ["rplay.max_file_size"], ["RPLAY_MAX_FILE_SIZE"];
-    /// Time limit in seconds of programs that print an inventory or a password.
-    program_timeout: u32 = 600, ["rplay.program_timeout"], ["RPLAY_PROGRAM_TIMEOUT"];
-}
-
-/// The environment before the file; of several variables or keys of a setting the last one counts.
-fn setting<T: Kind>(
-    file: &file::ConfigFile,
-    around: &Surroundings<'_>,
-    keys: &[&str],
-    variables: &[&'static str],
-    problems: &mut Problems,
-) -> Option<Setting<T>> {
-    // As Ansible has it: an empty variable is not set, unless the setting is a text.
-    let set = |text: &String| !text.is_empty() || T::TAKES_EMPTY;
-    let environment = variables.iter().rev().find_map(|name| Some((*name, (around.env)(name).filter(set)?)));
-    if let Some((name, text)) = environment {
-        let base = kinds::Base { folder: around.folder, around };
-        match T::parse(&text, &base) {
-            Ok(value) => return Some(Setting { value, origin: Origin::Environment(name) }),
-            Err(message) => problems.push(ConfigError::Environment { name, message }),
-        }
-    }
-    let entry = keys.iter().rev().find_map(|key| file.get(key))?;
-    let folder = file.source.as_ref().and_then(|source| source.path.as_deref()).and_then(Path::parent);
-    let base = kinds::Base { folder: folder.unwrap_or(around.folder), around };
-    match T::parse(&entry.value, &base) {
-        Ok(value) => Some(Setting { value, origin: Origin::File(entry.place.clone()) }),
-        Err(message) => {
-            let name = keys.first().map_or_else(|| entry.key.clone(), |key| overview::name_of(key).to_owned());
-            let message = format!("Config '{name}' has an invalid value: {message}");
-            problems.push(ConfigError::Line { message, place: entry.place.clone(), help: None });
-            None
-        }
-    }
-}
+use settings::{KNOWN, WITHOUT_EFFECT};
 
 impl Config {
     /// Reads the settings of this process, with warnings.
@@ -625,7 +103,7 @@ impl Config {
     /// Same as [`Config::load`].
     pub fn read(around: &Surroundings<'_>) -> Result<(Self, Problems), Problems> {
         let mut warnings = Problems::default();
-        let file = match find(around, &mut warnings) {
+        let file = match file::find(around, &mut warnings) {
             Some(path) => {
                 let source = Source::read(&path).map_err(|error| ConfigError::Unreadable { path, error })?;
                 file::ConfigFile::parse(source)?
@@ -640,7 +118,7 @@ impl Config {
         config.galaxy_sections = servers::sections(&config.galaxy_server_list, &file, around, &mut problems);
         for entry in file.entries() {
             let name = format!("{}.{}", entry.section, entry.key);
-            if KNOWN.contains(&&*name) || file::is_harmless(&entry.section, &entry.key) || overview::has_key(&name) {
+            if KNOWN.contains(&&*name) || file::is_harmless(&entry.section, &entry.key) || tables::has_key(&name) {
                 continue;
             }
             let in_section =
@@ -669,29 +147,6 @@ impl Config {
         }
         problems.unless_any((config, warnings))
     }
-}
-
-/// The configuration file: the first existing one of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and
-/// /etc/ansible/ansible.cfg.
-fn find(around: &Surroundings<'_>, warnings: &mut Problems) -> Option<PathBuf> {
-    if let Some(named) = (around.env)("ANSIBLE_CONFIG").filter(|named| !named.is_empty()) {
-        let path = kinds::Base { folder: around.folder, around }.path(&named);
-        let path = if path.is_dir() { path.join("ansible.cfg") } else { path };
-        if path.exists() {
-            return Some(path);
-        }
-    }
-    let here = around.folder.join("ansible.cfg");
-    if here.is_file() {
-        use std::os::unix::fs::PermissionsExt;
-        if around.folder.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0) {
-            warnings.push(ConfigError::WorldWritable { path: here });
-        } else {
-            return Some(here);
-        }
-    }
-    let of_user = (around.env)("HOME").map(|home| Path::new(&home).join(".ansible.cfg"));
-    of_user.into_iter().chain([PathBuf::from("/etc/ansible/ansible.cfg")]).find(|path| path.is_file())
 }
 
 #[cfg(test)]

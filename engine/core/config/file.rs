@@ -1,8 +1,13 @@
 //! Parses `ansible.cfg`: sections of `key = value`, as in Python's configparser.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use super::{ConfigError, Problems, Source, Span};
+use super::{error::ConfigError, kinds::Base, surroundings::Surroundings};
+use crate::source::{Problems, Source, Span};
 
 /// A parsed but uninterpreted `ansible.cfg`.
 #[derive(Debug, Default)]
@@ -152,4 +157,27 @@ pub(super) fn is_harmless(section: &str, key: &str) -> bool {
         || section.starts_with("galaxy_server.")
         || section.ends_with("_become_plugin")
         || HARMLESS.contains(&&*format!("{section}.{key}"))
+}
+
+/// The configuration file: the first existing one of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and
+/// /etc/ansible/ansible.cfg.
+pub(super) fn find(around: &Surroundings<'_>, warnings: &mut Problems) -> Option<PathBuf> {
+    if let Some(named) = (around.env)("ANSIBLE_CONFIG").filter(|named| !named.is_empty()) {
+        let path = Base { folder: around.folder, around }.path(&named);
+        let path = if path.is_dir() { path.join("ansible.cfg") } else { path };
+        if path.exists() {
+            return Some(path);
+        }
+    }
+    let here = around.folder.join("ansible.cfg");
+    if here.is_file() {
+        use std::os::unix::fs::PermissionsExt;
+        if around.folder.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0) {
+            warnings.push(ConfigError::WorldWritable { path: here });
+        } else {
+            return Some(here);
+        }
+    }
+    let of_user = (around.env)("HOME").map(|home| Path::new(&home).join(".ansible.cfg"));
+    of_user.into_iter().chain([PathBuf::from("/etc/ansible/ansible.cfg")]).find(|path| path.is_file())
 }

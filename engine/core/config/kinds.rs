@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rplay_contract::system::pattern::{Flags, Pattern};
 use rplay_contract::{args::ArgType, argtypes::Flag, system::expand, wire::Value};
 
-use super::Surroundings;
+use super::surroundings::Surroundings;
 use crate::{
     collections::Mismatch,
     inventory::GroupNames,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{ConfigError, Problems, Surroundings, file::ConfigFile, kinds::unquoted};
+use super::{error::ConfigError, file::ConfigFile, kinds::unquoted, surroundings::Surroundings};
+use crate::source::Problems;
 
 /// The settings of one server.
 #[derive(Clone, Default)]

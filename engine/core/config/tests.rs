@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::*;
+use super::{settings::FOLLOWED, *};
 use crate::vault::{PasswordFrom, PasswordSource};
 
 fn read(folder: &Path, env: &[(&str, &str)]) -> Result<(Config, Problems), Problems> {

@@ -1,0 +1,9 @@
+//! What settings are read from.
+
+use std::path::Path;
+
+/// The inputs that settings are read from.
+pub struct Surroundings<'s> {
+    pub env: &'s dyn Fn(&str) -> Option<String>,
+    pub folder: &'s Path,
+}

@@ -1,0 +1,24 @@
+//! The tables of settings: those of ansible-core and its plugins, and rplay's own.
+
+/// Name, keys, variables of the environment, default, type and variables of plays of every setting, as
+/// `ansible-config` of ansible-core 2.19 names them.
+pub(super) const SETTINGS: &str = include_str!("settings.tsv");
+
+/// The same for the settings of ansible-core's plugins, after the plugin's kind and name; in the end whether a value
+/// must be given.
+pub(super) const PLUGINS: &str = include_str!("plugins.tsv");
+
+/// The same for rplay's own settings, which Ansible does not have.
+pub(super) const OWN: &str = include_str!("own.tsv");
+
+/// Ansible's name of the setting with this key (section and key, with a dot between) or environment variable; the key
+/// or variable itself if it is none of Ansible's.
+pub(super) fn name_of(key: &str) -> &str {
+    let named = |line: &&str| line.split('\t').skip(1).take(2).any(|words| words.split(',').any(|word| word == key));
+    SETTINGS.lines().find(named).and_then(|line| line.split('\t').next()).unwrap_or(key)
+}
+
+/// Whether ansible-core has a setting with this section and key.
+pub(super) fn has_key(name: &str) -> bool {
+    SETTINGS.lines().any(|line| line.split('\t').nth(1).is_some_and(|keys| keys.split(',').any(|key| key == name)))
+}
