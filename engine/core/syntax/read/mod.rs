@@ -1,8 +1,10 @@
 //! From nodes to plays, roles, blocks and tasks. All errors in a file are reported, not only the first.
 
+mod action;
 mod error;
 mod freeform;
 mod keywords;
+mod loops;
 mod play;
 mod reader;
 mod specs;

@@ -1,0 +1,11 @@
+//! A text as it was read.
+
+use super::{Node, error::YamlWarning};
+
+/// A parsed text.
+#[derive(Debug)]
+pub struct Loaded {
+    /// An empty document is null.
+    pub node: Node,
+    pub warnings: Vec<YamlWarning>,
+}

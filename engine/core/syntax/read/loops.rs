@@ -1,0 +1,101 @@
+//! The loop of a task.
+
+use super::{
+    ReadError,
+    action::builtin,
+    keywords::{Place, is_template},
+    reader::{Reader, found, head},
+};
+use crate::{
+    source::nearest,
+    syntax::{Action, Kind, Loop, LoopControl, Node, Word},
+};
+
+impl Reader<'_> {
+    pub(super) fn set_loop(&mut self, looped: &mut Option<Loop>, lookup: Option<Word>, key: &Word, items: Node) {
+        if items.is_null() {
+            // As in Ansible, an empty `loop:` is ignored.
+            if lookup.is_some() {
+                let help = Some("write a list below it");
+                self.report(format!("`{}` has no items", key.value), "nothing to loop over", &key.span, help);
+            }
+            return;
+        }
+        if let Some(lookup) = &lookup {
+            let short = lookup.strip_prefix("ansible.builtin.").or_else(|| lookup.strip_prefix("ansible.legacy."));
+            let lookups = self.modules.lookups();
+            // Those of collections are looked for when the task runs.
+            let is_known = lookups.contains(&short.unwrap_or(lookup))
+                || short.is_none() && lookup.contains('.')
+                || self.modules.has_lookup(short.unwrap_or(lookup));
+            if !is_known {
+                let near = nearest(lookup, lookups).map(|near| format!("did you mean `with_{near}`?"));
+                self.problems.push(ReadError::UnknownKeyword {
+                    at: key.span.clone(),
+                    name: key.value.to_string(),
+                    place: Place::Task.class(),
+                    help: near.or_else(|| Some(format!("there is no lookup `{}`", &**lookup))),
+                });
+            }
+        }
+        if lookup.is_none() && !matches!(items.kind, Kind::Seq(_)) && !items.as_str().is_some_and(is_template) {
+            let help = match &items.kind {
+                Kind::Map(_) => Some("to loop over a mapping, write `loop: \"{{ name | dict2items }}\"`".to_owned()),
+                Kind::Str(text) => Some(format!("to loop over a variable, write `loop: \"{{{{ {} }}}}\"`", text.value)),
+                _ => None,
+            };
+            let at = head(&items.span);
+            let name = "`loop`".to_owned();
+            let error = ReadError::WrongType { name, expected: "a list", found: found(&items), at: at.clone(), help };
+            self.foresee(&error, &at);
+        }
+        if looped.is_some() {
+            self.report(
+                "two loops in one task",
+                "a second loop",
+                &key.span,
+                Some("for all combinations of two lists, write `loop: \"{{ one | product(two) }}\"`"),
+            );
+        }
+        *looped = Some(Loop { lookup, items });
+    }
+
+    pub(super) fn loop_control(&mut self, node: Node) -> LoopControl {
+        let mut control = LoopControl::default();
+        if !matches!(node.kind, Kind::Map(_) | Kind::Null) {
+            self.wrong_type("`loop_control`".to_owned(), "a mapping", &node, None);
+            return control;
+        }
+        for (key, value) in self.named(node, "`loop_control`") {
+            let slot = match &*key.value {
+                "loop_var" => &mut control.loop_var,
+                "index_var" => &mut control.index_var,
+                "label" => &mut control.label,
+                "pause" => &mut control.pause,
+                "extended" => &mut control.extended,
+                "extended_allitems" => &mut control.extended_allitems,
+                "break_when" => &mut control.break_when,
+                "parallel" => &mut control.parallel,
+                name => {
+                    self.unknown_keyword(name, &key.span, Place::LoopControl);
+                    continue;
+                }
+            };
+            self.check(&key.value, &value);
+            *slot = given(value);
+        }
+        control
+    }
+
+    /// Static imports and roles cannot loop.
+    pub(super) fn static_loop(&mut self, action: &Action, looped: Option<&Loop>) {
+        let name = builtin(&action.name.value);
+        if let (Some(looped), "import_tasks" | "import_role") = (looped, name) {
+            let help = match name {
+                "import_tasks" => "use `include_tasks`, which is resolved during the run",
+                _ => "use `include_role`, which is resolved during the run",
+            };
+            self.report(format!("`{name}` cannot loop"), "this loop", &looped.items.span, Some(help));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Values of arguments: converted to their types, and shown as Python shows them.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::{Value, value::ValueKind};
+use rplay_contract::argtypes::python_float;
+
+use super::types::ArgumentType;
+use crate::syntax::{Kind, Node};
+
+pub(super) fn constant(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Null => Value::from(()),
+        Kind::Bool(b) => Value::from(*b),
+        Kind::Int(i) => Value::from(*i),
+        Kind::Float(f) => Value::from(*f),
+        Kind::Time(text) => Value::from(text.clone()),
+        Kind::Str(text) => Value::from(text.value.clone()),
+        Kind::Seq(_) | Kind::Map(_) => Value::from(node.span.text()),
+    }
+}
+
+/// The value converted to the type, or why it cannot be.
+pub(super) fn convert(kind: ArgumentType, value: &Value) -> Result<Value, String> {
+    let class = || format!("<class '{}'> cannot be converted to", type_name(value));
+    let text = value.as_str().map(str::trim);
+    match kind {
+        ArgumentType::Raw => Ok(value.clone()),
+        ArgumentType::Str | ArgumentType::Path => Ok(Value::from(python_text(value))),
+        ArgumentType::Bool => {
+            let word = match value.kind() {
+                ValueKind::Bool => return Ok(value.clone()),
+                ValueKind::String | ValueKind::Number => python_text(value).trim().to_ascii_lowercase(),
+                _ => return Err(format!("{} a bool", class())),
+            };
+            match word.as_str() {
+                "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Ok(Value::from(true)),
+                "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Ok(Value::from(false)),
+                _ => Err(format!(
+                    "The value '{}' is not a valid boolean. Valid booleans include: 'y', 'yes', 'on', '1', 'true', 't', 1, 'n', 'no', 'off', '0', 'false', 'f', 0",
+                    python_text(value)
+                )),
+            }
+        }
+        ArgumentType::Int => {
+            let found = match value.kind() {
+                ValueKind::Bool => Some(value.is_true().into()),
+                ValueKind::Number => match value.as_i64() {
+                    Some(whole) => Some(whole.into()),
+                    None => i128::try_from(value.clone()).ok(),
+                },
+                _ => text.and_then(|text| text.replace('_', "").parse::<i128>().ok()),
+            };
+            found.map(Value::from).ok_or_else(|| format!("\"{}\" cannot be converted to an int", python_repr(value)))
+        }
+        ArgumentType::Float => {
+            let found = match value.kind() {
+                ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
+                ValueKind::Number => f64::try_from(value.clone()).ok(),
+                _ => text.and_then(|text| text.parse().ok()),
+            };
+            found.map(Value::from).ok_or_else(|| format!("{} a float", class()))
+        }
+        ArgumentType::List => match value.kind() {
+            ValueKind::Seq | ValueKind::Iterable => Ok(items(value).into()),
+            ValueKind::String => Ok(value.as_str().unwrap_or_default().split(',').map(Value::from).collect()),
+            ValueKind::Number => Ok(Value::from(vec![Value::from(python_text(value))])),
+            _ => Err(format!("{} a list", class())),
+        },
+        ArgumentType::Dict => match (value.kind(), text) {
+            (ValueKind::Map, _) => Ok(value.clone()),
+            (_, Some(text)) => {
+                dict(text).ok_or_else(|| "dictionary requested, could not parse JSON or key=value".to_owned())
+            }
+            _ => Err(format!("{} a dict", class())),
+        },
+        ArgumentType::Json => match value.kind() {
+            ValueKind::String | ValueKind::Seq | ValueKind::Map => Ok(value.clone()),
+            _ => Err(format!("{} a json string", class())),
+        },
+        ArgumentType::Bytes | ArgumentType::Bits => {
+            let unit = if kind == ArgumentType::Bytes { ("B", "byte", "Byte") } else { ("b", "bit", "Bit") };
+            match is_size(&python_text(value), unit.0, unit.1) {
+                true => Ok(value.clone()),
+                false => Err(format!("{} a {} value", class(), unit.2)),
+            }
+        }
+    }
+}
+
+/// `{"a": 1}`, or `a=1 b=2` or `a=1, b=2`.
+fn dict(text: &str) -> Option<Value> {
+    if text.starts_with('{') {
+        let json: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+        return Some(Value::from_pairs(json.into_iter().map(|(key, value)| (key, from_json(value)))));
+    }
+    let pairs = text.split([',', ' ']).filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('='));
+    let pairs: Vec<(&str, &str)> = pairs.collect::<Option<_>>()?;
+    (!pairs.is_empty()).then(|| Value::from_pairs(pairs))
+}
+
+fn from_json(json: serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match json {
+        Json::Null => Value::from(()),
+        Json::Bool(b) => Value::from(b),
+        Json::Number(number) => match number.as_i128() {
+            Some(whole) => Value::from(whole),
+            None => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::from(text),
+        Json::Array(items) => items.into_iter().map(from_json).collect(),
+        Json::Object(entries) => Value::from_pairs(entries.into_iter().map(|(key, value)| (key, from_json(value)))),
+    }
+}
+
+/// `10`, `1.5M`, `2 GB`, `3 kilobytes`.
+fn is_size(text: &str, short: &str, long: &str) -> bool {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.trim();
+    if number.parse::<f64>().is_err() {
+        return false;
+    }
+    let prefixes = ["", "K", "M", "G", "T", "P", "E", "Z", "Y"];
+    let words = ["", "kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta"];
+    unit.is_empty()
+        || prefixes.iter().any(|prefix| {
+            let upper = unit.to_ascii_uppercase();
+            upper == *prefix || (upper.starts_with(prefix) && unit.get(prefix.len()..) == Some(short))
+        })
+        || words.iter().any(|word| {
+            let lower = unit.to_ascii_lowercase();
+            lower.strip_prefix(word).is_some_and(|rest| rest.trim_end_matches('s') == long)
+        })
+}
+
+pub(super) fn items(value: &Value) -> Vec<Value> {
+    value.try_iter().map(Iterator::collect).unwrap_or_default()
+}
+
+pub(super) fn entries(dict: &Value) -> IndexMap<Arc<str>, Value> {
+    items(dict).into_iter().filter_map(|key| Some((python_text(&key).into(), dict.get_item(&key).ok()?))).collect()
+}
+
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value.kind() {
+        ValueKind::None | ValueKind::Undefined => "NoneType",
+        ValueKind::Bool => "bool",
+        ValueKind::Number if value.is_integer() => "int",
+        ValueKind::Number => "float",
+        ValueKind::Seq | ValueKind::Iterable => "list",
+        ValueKind::Map => "dict",
+        ValueKind::Bytes => "bytes",
+        _ => "str",
+    }
+}
+
+/// Same as Python's `str()`.
+pub(super) fn python_text(value: &Value) -> String {
+    match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => python_repr(value),
+    }
+}
+
+/// Same as Python's `repr()`.
+fn python_repr(value: &Value) -> String {
+    match value.kind() {
+        ValueKind::None | ValueKind::Undefined => "None".to_owned(),
+        ValueKind::Bool => if value.is_true() { "True" } else { "False" }.to_owned(),
+        ValueKind::Number if !value.is_integer() => {
+            f64::try_from(value.clone()).map_or_else(|_| value.to_string(), python_float)
+        }
+        ValueKind::Seq | ValueKind::Iterable => {
+            format!("[{}]", items(value).iter().map(python_repr).collect::<Vec<_>>().join(", "))
+        }
+        ValueKind::Map => {
+            let entries: Vec<String> = items(value)
+                .iter()
+                .map(|key| format!("{}: {}", python_repr(key), python_repr(&value.get_item(key).unwrap_or_default())))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        _ => match value.as_str() {
+            Some(text) if text.contains('\'') && !text.contains('"') => format!("\"{text}\""),
+            Some(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
+            None => value.to_string(),
+        },
+    }
+}
