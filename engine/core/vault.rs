@@ -1,6 +1,8 @@
 //! Ansible Vault: password-encrypted files and values.
 
 mod envelope;
+mod error;
+mod password_source;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,65 +11,18 @@ use std::{
     sync::Arc,
 };
 
-use miette::Diagnostic;
 use parking_lot::Mutex;
-use thiserror::Error;
 
 use envelope::Envelope;
 pub use envelope::{encrypt, encrypt_salted};
+pub use error::VaultError;
+pub use password_source::{DEFAULT_ID, PasswordFrom, PasswordSource};
 
 use crate::{
     files, program,
     secrets::Secrets,
     source::{Problems, Source, Span},
 };
-
-/// The ID of passwords that were given without one.
-pub const DEFAULT_ID: &str = "default";
-
-/// An error of an encrypted text or of the passwords.
-#[derive(Debug, Error, Diagnostic)]
-pub enum VaultError {
-    #[error("Attempting to decrypt but no vault secrets found: this is encrypted, and no vault password was given")]
-    #[diagnostic(help("give --vault-password-file FILE, --vault-id NAME@FILE or --ask-vault-password"))]
-    NoPassword {
-        #[source_code]
-        #[label]
-        place: Span,
-    },
-
-    #[error("Decryption failed (no vault secrets were found that could decrypt)")]
-    WrongPassword {
-        #[source_code]
-        #[label("encrypted{id}")]
-        place: Span,
-        /// ` with the id NAME`, if the text names one.
-        id: String,
-        #[help]
-        help: String,
-    },
-
-    #[error("invalid vault text: {message}")]
-    Malformed {
-        message: String,
-        #[source_code]
-        #[label]
-        place: Span,
-    },
-
-    #[error("the decrypted content is not UTF-8 text")]
-    NotText {
-        #[source_code]
-        #[label]
-        place: Span,
-    },
-
-    #[error("cannot read `{}`: {message}", path.display())]
-    Unreadable { path: PathBuf, message: String },
-
-    #[error("vault password {origin}: {message}")]
-    Password { origin: String, message: String },
-}
 
 /// The text in an envelope that this password opens.
 ///
@@ -78,41 +33,6 @@ pub fn decrypt_with(envelope: &str, password: &[u8]) -> Result<String, String> {
         .open(password)
         .ok_or("Decryption failed (no vault secrets were found that could decrypt).")??;
     String::from_utf8(content).map_err(|_| "what was decrypted is not text in UTF-8".to_owned())
-}
-
-/// Where a vault password comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PasswordSource {
-    pub id: String,
-    pub from: PasswordFrom,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PasswordFrom {
-    Prompt,
-    /// A file that contains the password, or an executable that prints it.
-    File(PathBuf),
-}
-
-impl PasswordSource {
-    /// Parses `NAME@FILE`, `NAME@prompt`, `FILE` or `prompt`, the values of `--vault-id`.
-    pub fn parse(text: &str) -> Self {
-        let (id, from) = match text.split_once('@') {
-            Some((id, from)) if !id.is_empty() => (id, from),
-            Some((_, from)) => (DEFAULT_ID, from),
-            None => (DEFAULT_ID, text),
-        };
-        let from = match from {
-            "prompt" | "prompt_ask_vault_pass" => PasswordFrom::Prompt,
-            file => PasswordFrom::File(files::filled_in(file)),
-        };
-        PasswordSource { id: id.to_owned(), from }
-    }
-
-    /// A password without an ID, from a file or a program.
-    pub fn file(path: &str) -> Self {
-        PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::File(files::filled_in(path)) }
-    }
 }
 
 /// The passwords of a run, and the values decrypted with them.
@@ -358,123 +278,4 @@ fn password_file(path: &Path, id: &str, before: &Vault) -> Result<Vec<u8>, Strin
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    /// Written by ansible-vault 2.19 with the password `secret`; the content is `hunter2`.
-    const BY_ANSIBLE: &str = include_str!("../../tests/fixtures/vault/by-ansible.txt");
-    /// The same with the ID `dev` and the password `other`.
-    const BY_ANSIBLE_ID: &str = include_str!("../../tests/fixtures/vault/by-ansible-dev.txt");
-
-    fn vault(passwords: &[(&str, &str)]) -> Vault {
-        let mut vault = Vault::default();
-        passwords.iter().for_each(|(id, password)| vault.add(id, password.as_bytes()));
-        vault
-    }
-
-    fn open(vault: &Vault, text: &str) -> Result<String, VaultError> {
-        let source = Source::inline("test", text);
-        vault.decrypt_value(text, &Span::new(&source, 0..text.len()))
-    }
-
-    #[test]
-    fn what_ansible_wrote_is_read() {
-        let both = vault(&[("default", "secret"), ("dev", "other")]);
-        assert_eq!(open(&both, BY_ANSIBLE).unwrap(), "hunter2");
-        assert_eq!(open(&both, BY_ANSIBLE_ID).unwrap(), "hunter2");
-        assert_eq!(both.secrets().mask("it is hunter2"), "it is ********");
-        // An ID is only a hint, unless IDs must match.
-        let mut misnamed = vault(&[("prod", "other")]);
-        assert_eq!(open(&misnamed, BY_ANSIBLE_ID).unwrap(), "hunter2");
-        misnamed = vault(&[("prod", "other")]);
-        misnamed.strict_ids = true;
-        assert!(matches!(open(&misnamed, BY_ANSIBLE_ID), Err(VaultError::WrongPassword { .. })));
-    }
-
-    #[test]
-    fn what_was_encrypted_comes_back() {
-        for content in [&b""[..], b"0123456789abcdef", "ä\n".as_bytes()] {
-            for id in [None, Some("default"), Some("dev")] {
-                let text = encrypt(content, b"pw", id).unwrap();
-                assert_eq!(text.contains(";1.2;AES256;dev"), id == Some("dev"));
-                let source = Source::inline("test", text.clone());
-                let opened = vault(&[("x", "pw")]).decrypt(&text, &first_line(&source)).unwrap();
-                assert_eq!(&*opened, content);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_told() {
-        let one = vault(&[("default", "wrong")]);
-        let wrong = open(&one, BY_ANSIBLE).unwrap_err().to_string();
-        assert_eq!(wrong, "Decryption failed (no vault secrets were found that could decrypt)");
-        assert!(matches!(open(&Vault::default(), BY_ANSIBLE), Err(VaultError::NoPassword { .. })));
-        let right = vault(&[("default", "secret")]);
-        let tampered = BY_ANSIBLE.trim_end().to_owned();
-        let last = if tampered.ends_with('0') { "1" } else { "0" };
-        let tampered = format!("{}{last}", &tampered[..tampered.len() - 1]);
-        assert!(matches!(
-            open(&right, &tampered),
-            Err(VaultError::WrongPassword { .. } | VaultError::Malformed { .. })
-        ));
-        for (text, message) in [
-            ("$ANSIBLE_VAULT;1.1;AES256\nxyz1", "unhexlify error: Non-hexadecimal digit found"),
-            ("$ANSIBLE_VAULT;1.1;AES256\n616", "unhexlify error: Odd-length string"),
-            ("$ANSIBLE_VAULT;1.1;AES256\n6161", "truncated"),
-            ("$ANSIBLE_VAULT;9.9;ROT13\n", "version 9.9 with ROT13"),
-        ] {
-            assert!(open(&right, text).unwrap_err().to_string().contains(message), "{text}");
-        }
-    }
-
-    #[test]
-    fn passwords_come_from_files_programs_and_prompts() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("password");
-        std::fs::write(&file, "secret\n").unwrap();
-        let program = folder.path().join("my-client");
-        std::fs::write(&program, "#!/bin/sh\necho \"$1 $2\"\n").unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let sources = [
-            PasswordSource::parse(file.to_str().unwrap()),
-            PasswordSource::parse(&format!("dev@{}", program.display())),
-            PasswordSource::parse("ops@prompt"),
-        ];
-        let gather = |sources: &[PasswordSource]| {
-            let mut warnings = Vec::new();
-            let warn = |warning: &str| warnings.push(warning.to_owned());
-            let vault = Vault::gather(sources, false, Arc::default(), |id| Ok(format!("typed for {id}")), warn);
-            (vault, warnings)
-        };
-        let gathered = gather(&sources).0.unwrap();
-        assert_eq!(gathered.password(None).unwrap().1, b"secret");
-        assert_eq!(gathered.password(Some("dev")).unwrap().1, b"--vault-id dev");
-        assert_eq!(gathered.password(Some("ops")).unwrap().1, b"typed for ops");
-        std::fs::write(&file, "\n").unwrap();
-        let empty = gather(&sources[..1]).0.unwrap_err();
-        assert!(empty.to_string().contains("it is empty"), "{empty}");
-        // As long as one gives a password, the others only warn.
-        let (some, warnings) = gather(&sources);
-        assert_eq!(some.unwrap().ids().collect::<Vec<_>>(), ["dev", "ops"]);
-        assert!(warnings[0].starts_with("Error in vault password file loading (default): "), "{warnings:?}");
-        let missing = [PasswordSource::parse("id1@/nowhere/at/all"), sources[1].clone()];
-        assert!(gather(&missing).1[0].starts_with("Error getting vault password file (id1): "));
-        // A password file may be encrypted with a password that was named before it.
-        std::fs::write(&file, encrypt(b"inner", b"--vault-id dev", None).unwrap()).unwrap();
-        let inner = [sources[1].clone(), sources[0].clone()];
-        assert_eq!(gather(&inner).0.unwrap().password(Some(DEFAULT_ID)).unwrap().1, b"inner");
-    }
-
-    #[test]
-    fn whole_files_are_opened_and_their_values_masked() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("vars.yml");
-        std::fs::write(&file, encrypt(b"user: root\ndb_password: 'abc1'\n", b"pw", None).unwrap()).unwrap();
-        let vault = vault(&[("default", "pw")]);
-        assert_eq!(vault.read(&file).unwrap().text, "user: root\ndb_password: 'abc1'\n");
-        assert_eq!(vault.secrets().mask("root has abc1"), "root has ********");
-    }
-}
+mod tests;

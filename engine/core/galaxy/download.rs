@@ -6,7 +6,7 @@ use super::{
     Galaxy, GalaxyError, Result, Wanted,
     api::Api,
     archive::{self, Content},
-    install::Hand,
+    at_hand::Hand,
     resolve::{From, Question, resolve},
 };
 

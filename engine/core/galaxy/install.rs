@@ -6,42 +6,21 @@ use std::{
     fs::{self, OpenOptions, Permissions},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink},
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    path::Path,
 };
-
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
 use super::{
     Galaxy, GalaxyError, Result, SignatureOptions, Wanted,
     api::{Api, Detail},
     archive::{self, Content},
-    git,
+    at_hand::{AtHand, Hand},
+    force::Force,
     installed::{Installed, collections_folder, in_folder},
-    manifest::{About, listed, sha256_of},
-    requirement::Origin,
+    manifest::{About, listed},
     resolve::{Chosen, From, Question, resolve},
+    stage::Stage,
     version::{Range, Version},
 };
-
-/// Name prefix of unfinished directories.
-const UNFINISHED: &str = ".rplay-";
-
-/// What is installed although it is there already (`--force`, `--force-with-deps`).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Force {
-    /// What the command line or the requirements name.
-    pub named: bool,
-    /// That, and what it depends on.
-    pub dependencies: bool,
-}
-
-impl Force {
-    /// Whether what is named is installed again.
-    pub fn of_named(self) -> bool {
-        self.named || self.dependencies
-    }
-}
 
 /// `galaxy collection install`.
 #[derive(Debug, Default)]
@@ -57,18 +36,6 @@ pub struct InstallOptions {
     pub signatures: SignatureOptions,
     /// `--signature`: further signatures of the named collections.
     pub more_signatures: Vec<String>,
-}
-
-/// A collection whose content is already local.
-pub(super) struct AtHand {
-    pub about: About,
-    pub content: Hand,
-    pub signatures: Vec<String>,
-}
-
-pub(super) enum Hand {
-    Archive(PathBuf),
-    Folder(PathBuf),
 }
 
 impl Galaxy {
@@ -245,125 +212,6 @@ impl Galaxy {
         }
         Ok(())
     }
-
-    /// Fetches collections that are given by location. Returns those given by name, and the content of each location.
-    pub(super) fn at_hand(
-        &self,
-        wanted: &[Wanted],
-        scratch: &Path,
-    ) -> Result<(Vec<(String, Range, Option<String>)>, Vec<AtHand>)> {
-        let mut roots = Vec::new();
-        let mut at_hand: Vec<AtHand> = Vec::new();
-        for (index, one) in wanted.iter().enumerate() {
-            let mut found: Vec<(About, Hand)> = Vec::new();
-            match &one.origin {
-                Origin::Galaxy { server } => {
-                    let name = one.name.clone().unwrap_or_default();
-                    roots.push((name, one.range.clone(), server.clone()));
-                }
-                Origin::File(path) => {
-                    if !path.is_file() {
-                        return Err(GalaxyError::new(format!(
-                            "the collection archive {} does not exist",
-                            path.display()
-                        )));
-                    }
-                    found.push((about_of_archive(path)?, Hand::Archive(path.clone())));
-                }
-                Origin::Url(url) => {
-                    let path = scratch.join(format!("wanted-{index}.tar.gz"));
-                    self.say(format!("Downloading {url} to {}", path.display()));
-                    self.take(url, None, None, &path)?;
-                    found.push((about_of_archive(&path)?, Hand::Archive(path)));
-                }
-                Origin::Folder(path) => found.push((About::read_source(path)?, Hand::Folder(path.clone()))),
-                Origin::Subfolders(path) => found.extend(subfolders(path)?),
-                Origin::Git { repository, folder, version } => {
-                    let clone = scratch.join(format!("wanted-{index}"));
-                    git::clone(repository, version.as_deref(), &clone)?;
-                    let inner = match folder {
-                        Some(folder) => clone.join(folder),
-                        None => clone.clone(),
-                    };
-                    let is_inside = inner
-                        .canonicalize()
-                        .is_ok_and(|real| clone.canonicalize().is_ok_and(|root| real.starts_with(root)));
-                    if !is_inside {
-                        return Err(GalaxyError::new(format!(
-                            "{repository} has no directory {}",
-                            folder.as_deref().unwrap_or_default()
-                        )));
-                    }
-                    match About::read_source(&inner) {
-                        Ok(about) => found.push((about, Hand::Folder(inner))),
-                        Err(error) => {
-                            let inside = subfolders(&inner).unwrap_or_default();
-                            if inside.is_empty() {
-                                return Err(error);
-                            }
-                            found.extend(inside);
-                        }
-                    }
-                }
-            }
-            for (about, content) in found {
-                let name = about.full_name();
-                if let Some(server_less) = one.name.as_ref().filter(|wanted| **wanted != name) {
-                    return Err(GalaxyError::new(format!(
-                        "{server_less} was requested, but its source contains {name}"
-                    )));
-                }
-                let range = Range::parse(&format!("=={}", about.version))?;
-                roots.push((name.clone(), range, None));
-                at_hand.retain(|known| known.about.full_name() != name);
-                at_hand.push(AtHand { about, content, signatures: one.signatures.clone() });
-            }
-        }
-        // The last location given for a collection is used.
-        let ranges: Vec<(String, Version)> = at_hand
-            .iter()
-            .map(|one| Ok((one.about.full_name(), Version::parse(&one.about.version)?)))
-            .collect::<Result<_>>()?;
-        roots.retain(|(name, range, _)| {
-            !range
-                .pinned()
-                .is_some_and(|pinned| ranges.iter().any(|(known, version)| known == name && pinned != version))
-        });
-        Ok((roots, at_hand))
-    }
-}
-
-impl About {
-    /// For a working directory, where `galaxy.yml` takes precedence over a manifest.
-    fn read_source(folder: &Path) -> Result<Self> {
-        match folder.join("galaxy.yml").is_file() || folder.join("galaxy.yaml").is_file() {
-            true => About::from_galaxy_yml(folder),
-            false => About::read(folder),
-        }
-    }
-}
-
-fn about_of_archive(path: &Path) -> Result<About> {
-    let folder = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
-    archive::unpack(path, folder.path(), 0)?;
-    if !folder.path().join("MANIFEST.json").is_file() {
-        return Err(GalaxyError::new(format!(
-            "Collection at '{}' does not contain the required file MANIFEST.json.",
-            path.display()
-        )));
-    }
-    About::read(folder.path())
-}
-
-fn subfolders(folder: &Path) -> Result<Vec<(About, Hand)>> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .map_err(|error| GalaxyError::file(folder, error))?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| ["galaxy.yml", "galaxy.yaml", "MANIFEST.json"].iter().any(|name| path.join(name).is_file()))
-        .collect();
-    paths.sort();
-    paths.into_iter().map(|path| Ok((About::read_source(&path)?, Hand::Folder(path)))).collect()
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
@@ -374,117 +222,6 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(to)?;
     io::copy(&mut fs::File::open(from)?, &mut file)?;
     file.set_permissions(Permissions::from_mode(mode))
-}
-
-/// A directory next to the destination, in which something is completed before it becomes visible.
-pub(super) struct Stage {
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    pub(super) fn beside(target: &Path) -> Result<Self> {
-        let parent = target.parent().unwrap_or(Path::new("."));
-        let failed = |error: io::Error| GalaxyError::new(format!("cannot write {}: {error}", parent.display()));
-        fs::create_dir_all(parent).map_err(failed)?;
-        sweep(parent);
-        let folder = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(failed)?;
-        fs::create_dir(folder.path().join("new")).map_err(failed)?;
-        fs::set_permissions(folder.path().join("new"), Permissions::from_mode(0o755)).map_err(failed)?;
-        Ok(Stage { folder })
-    }
-
-    pub(super) fn path(&self) -> PathBuf {
-        self.folder.path().join("new")
-    }
-
-    /// A directory to unpack something of which only a part is needed.
-    pub(super) fn raw(&self) -> Result<PathBuf> {
-        let raw = self.folder.path().join("raw");
-        fs::create_dir(&raw).map_err(|error| GalaxyError::file(&raw, error))?;
-        Ok(raw)
-    }
-
-    /// Selects a subdirectory as the content to install.
-    pub(super) fn adopt(&self, folder: &Path) -> Result<()> {
-        let new = self.path();
-        fs::remove_dir(&new)
-            .and_then(|()| fs::rename(folder, &new))
-            .map_err(|error| GalaxyError::file(folder, error))?;
-        fs::set_permissions(&new, Permissions::from_mode(0o755)).map_err(|error| GalaxyError::file(&new, error))
-    }
-
-    /// # Errors
-    /// If a listed file is missing or does not match its checksum.
-    pub(super) fn check_listed(folder: &Path, listed: &[super::manifest::Listed]) -> Result<()> {
-        for entry in listed {
-            let path = folder.join(&entry.name);
-            match &entry.sha256 {
-                None => fs::create_dir_all(&path).map_err(|error| GalaxyError::file(&path, error))?,
-                Some(wanted) => {
-                    let found = sha256_of(&path).map_err(|error| {
-                        GalaxyError::new(format!("`{}` is listed in FILES.json but missing: {error}", entry.name))
-                    })?;
-                    if found != *wanted {
-                        return Err(GalaxyError::new(format!(
-                            "Checksum mismatch for '{}' inside the collection: expected {wanted} by FILES.json, found {found}",
-                            entry.name
-                        )));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes files that the manifest does not list, once all listed ones were verified.
-    pub(super) fn keep_listed(&self, listed: &[super::manifest::Listed]) -> Result<()> {
-        let folder = self.path();
-        Stage::check_listed(&folder, listed)?;
-        for name in super::manifest::differences(&folder, listed) {
-            let path = folder.join(&name);
-            let removed =
-                if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(GalaxyError::file(&path, error)),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves it to its destination atomically, and then removes the previous content.
-    pub(super) fn put(self, target: &Path) -> Result<()> {
-        let new = self.path();
-        let failed = |error: io::Error| GalaxyError::new(format!("cannot write {}: {error}", target.display()));
-        if target.symlink_metadata().is_ok() {
-            let old = self.folder.path().join("old");
-            match renameat2(AT_FDCWD, &new, AT_FDCWD, target, RenameFlags::RENAME_EXCHANGE) {
-                // The previous content is now in the stage and removed with it.
-                Ok(()) => return Ok(()),
-                // For file systems that cannot exchange directories.
-                Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
-                    fs::rename(target, &old).map_err(failed)?;
-                }
-                Err(error) => return Err(failed(error.into())),
-            }
-        }
-        fs::rename(&new, target).map_err(failed)
-    }
-}
-
-/// Removes leftovers of installations that were killed more than a day ago.
-fn sweep(parent: &Path) {
-    let day = Duration::from_secs(24 * 3600);
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let old = entry
-            .metadata()
-            .and_then(|about| about.modified())
-            .is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > day));
-        if old && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            // Another process may remove it at the same time.
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// The directories next to a collection in which earlier installations recorded its origin.
@@ -522,15 +259,4 @@ fn write_info(folder: &Path, one: &Chosen, server: &str, detail: &Detail) -> Res
         Ok(())
     };
     write().map_err(|error| GalaxyError::file(&path, error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forcing_dependencies_forces_what_is_named() {
-        let force = |named, dependencies| Force { named, dependencies }.of_named();
-        assert!(!force(false, false) && force(true, false) && force(false, true));
-    }
 }

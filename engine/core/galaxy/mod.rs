@@ -3,9 +3,11 @@
 
 mod api;
 mod archive;
+mod at_hand;
 mod build;
 mod directives;
 mod download;
+mod force;
 mod git;
 mod init;
 mod install;
@@ -19,6 +21,7 @@ mod role_list;
 mod roles;
 mod server;
 mod signature;
+mod stage;
 mod verify;
 mod version;
 
@@ -29,8 +32,9 @@ use rplay_contract::{Host, NoBlobs};
 
 pub use build::BuildOptions;
 pub use download::DownloadOptions;
+pub use force::Force;
 pub use init::InitOptions;
-pub use install::{Force, InstallOptions};
+pub use install::InstallOptions;
 pub use installed::ListFormat;
 pub use requirement::{Requirements, Wanted, WantedRole};
 pub use role_install::RoleOptions;

@@ -9,10 +9,11 @@ use std::{
 use super::{
     Galaxy, GalaxyError, Result, WantedRole,
     api::Api,
-    archive, git,
-    install::Force,
-    install::Stage,
+    archive,
+    force::Force,
+    git,
     roles::{InstalledRole, meta_file},
+    stage::Stage,
 };
 
 /// `galaxy role install`.

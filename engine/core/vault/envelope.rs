@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rplay_wire::hex;
 use sha2::Sha256;
 
-use super::DEFAULT_ID;
+use super::password_source::DEFAULT_ID;
 
 const MAGIC: &str = "$ANSIBLE_VAULT";
 const ROUNDS: u32 = 10_000;

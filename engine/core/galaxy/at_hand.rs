@@ -1,0 +1,146 @@
+//! Collections that are given by location: an archive, a directory, a git repository.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Galaxy, GalaxyError, Result, Wanted, archive, git,
+    manifest::About,
+    requirement::Origin,
+    version::{Range, Version},
+};
+
+/// A collection whose content is already local.
+pub(super) struct AtHand {
+    pub about: About,
+    pub content: Hand,
+    pub signatures: Vec<String>,
+}
+
+pub(super) enum Hand {
+    Archive(PathBuf),
+    Folder(PathBuf),
+}
+
+impl Galaxy {
+    /// Fetches collections that are given by location. Returns those given by name, and the content of each location.
+    pub(super) fn at_hand(
+        &self,
+        wanted: &[Wanted],
+        scratch: &Path,
+    ) -> Result<(Vec<(String, Range, Option<String>)>, Vec<AtHand>)> {
+        let mut roots = Vec::new();
+        let mut at_hand: Vec<AtHand> = Vec::new();
+        for (index, one) in wanted.iter().enumerate() {
+            let mut found: Vec<(About, Hand)> = Vec::new();
+            match &one.origin {
+                Origin::Galaxy { server } => {
+                    let name = one.name.clone().unwrap_or_default();
+                    roots.push((name, one.range.clone(), server.clone()));
+                }
+                Origin::File(path) => {
+                    if !path.is_file() {
+                        return Err(GalaxyError::new(format!(
+                            "the collection archive {} does not exist",
+                            path.display()
+                        )));
+                    }
+                    found.push((about_of_archive(path)?, Hand::Archive(path.clone())));
+                }
+                Origin::Url(url) => {
+                    let path = scratch.join(format!("wanted-{index}.tar.gz"));
+                    self.say(format!("Downloading {url} to {}", path.display()));
+                    self.take(url, None, None, &path)?;
+                    found.push((about_of_archive(&path)?, Hand::Archive(path)));
+                }
+                Origin::Folder(path) => found.push((About::read_source(path)?, Hand::Folder(path.clone()))),
+                Origin::Subfolders(path) => found.extend(subfolders(path)?),
+                Origin::Git { repository, folder, version } => {
+                    let clone = scratch.join(format!("wanted-{index}"));
+                    git::clone(repository, version.as_deref(), &clone)?;
+                    let inner = match folder {
+                        Some(folder) => clone.join(folder),
+                        None => clone.clone(),
+                    };
+                    let is_inside = inner
+                        .canonicalize()
+                        .is_ok_and(|real| clone.canonicalize().is_ok_and(|root| real.starts_with(root)));
+                    if !is_inside {
+                        return Err(GalaxyError::new(format!(
+                            "{repository} has no directory {}",
+                            folder.as_deref().unwrap_or_default()
+                        )));
+                    }
+                    match About::read_source(&inner) {
+                        Ok(about) => found.push((about, Hand::Folder(inner))),
+                        Err(error) => {
+                            let inside = subfolders(&inner).unwrap_or_default();
+                            if inside.is_empty() {
+                                return Err(error);
+                            }
+                            found.extend(inside);
+                        }
+                    }
+                }
+            }
+            for (about, content) in found {
+                let name = about.full_name();
+                if let Some(server_less) = one.name.as_ref().filter(|wanted| **wanted != name) {
+                    return Err(GalaxyError::new(format!(
+                        "{server_less} was requested, but its source contains {name}"
+                    )));
+                }
+                let range = Range::parse(&format!("=={}", about.version))?;
+                roots.push((name.clone(), range, None));
+                at_hand.retain(|known| known.about.full_name() != name);
+                at_hand.push(AtHand { about, content, signatures: one.signatures.clone() });
+            }
+        }
+        // The last location given for a collection is used.
+        let ranges: Vec<(String, Version)> = at_hand
+            .iter()
+            .map(|one| Ok((one.about.full_name(), Version::parse(&one.about.version)?)))
+            .collect::<Result<_>>()?;
+        roots.retain(|(name, range, _)| {
+            !range
+                .pinned()
+                .is_some_and(|pinned| ranges.iter().any(|(known, version)| known == name && pinned != version))
+        });
+        Ok((roots, at_hand))
+    }
+}
+
+impl About {
+    /// For a working directory, where `galaxy.yml` takes precedence over a manifest.
+    fn read_source(folder: &Path) -> Result<Self> {
+        match folder.join("galaxy.yml").is_file() || folder.join("galaxy.yaml").is_file() {
+            true => About::from_galaxy_yml(folder),
+            false => About::read(folder),
+        }
+    }
+}
+
+fn about_of_archive(path: &Path) -> Result<About> {
+    let folder = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
+    archive::unpack(path, folder.path(), 0)?;
+    if !folder.path().join("MANIFEST.json").is_file() {
+        return Err(GalaxyError::new(format!(
+            "Collection at '{}' does not contain the required file MANIFEST.json.",
+            path.display()
+        )));
+    }
+    About::read(folder.path())
+}
+
+fn subfolders(folder: &Path) -> Result<Vec<(About, Hand)>> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(|error| GalaxyError::file(folder, error))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| ["galaxy.yml", "galaxy.yaml", "MANIFEST.json"].iter().any(|name| path.join(name).is_file()))
+        .collect();
+    paths.sort();
+    paths.into_iter().map(|path| Ok((About::read_source(&path)?, Hand::Folder(path)))).collect()
+}
