@@ -89,8 +89,12 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let sources = config.inventory_sources(&args.sources.inventory);
     let folder = args.playbook_dir.as_deref().or(config.playbook_dir.as_deref());
     let folders = folder.map(Path::to_owned).into_iter().collect();
-    let plugins =
-        InventoryPlugins::new(config.ansible_python.value.clone(), folders, true, crate::run::vars_settings(config));
+    let plugins = InventoryPlugins::new(
+        config.ansible_python.value.clone(),
+        folders,
+        true,
+        crate::project::vars_settings(config),
+    );
     let rules = SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() };
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
     let unreadable = |problems| Ended(problems, diagnostics::UNREADABLE);

@@ -1,38 +1,28 @@
 //! Runs playbooks: from the command line to the exit code.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use miette::Diagnostic;
 use rplay::{
-    collections::Collections,
-    config::{Config, Gathering},
+    config::Config,
     event::{Event, Sink},
-    external,
-    inventory::{Inventory, Limit, Matched, SourceRules},
+    inventory::{Inventory, Limit, Matched},
     link::{LinkOptions, Links},
-    plan::{Play, Project, Resolver, TagSelection},
-    python::{InventoryPlugins, VarsSettings},
+    plan::{Play, Resolver, TagSelection},
     report::{Channel, Log, Reader, RunAbout, RunReport},
-    run::{Defaults, FactCaching, MethodDefaults, Options, Run},
+    run::Run,
     secrets::Secrets,
-    source::{Problems, Source, Span},
-    vars::{Lenience, extra_vars},
+    source::{Problems, Source},
+    vars::extra_vars,
 };
 
 use crate::{
     args::{Cli, run::RunArgs},
     callbacks, diagnostics, ending, formats, listing, passwords,
+    project::{project, source_rules},
     prompt::Person,
+    run_options::{RunError, options},
     trace,
 };
-
-#[derive(Debug, thiserror::Error, Diagnostic)]
-enum RunError {
-    #[error("{0}")]
-    Usage(String),
-    #[error("cannot start the threads for host connections: {0}")]
-    Links(std::io::Error),
-}
 
 /// Creates a report that masks secrets and also writes to a log.
 type NewReader = dyn FnOnce(&Config, &Arc<Secrets>, Option<Arc<Log>>) -> Box<dyn Reader>;
@@ -223,26 +213,6 @@ fn reported(
     Ok(Box::new(report))
 }
 
-/// Where vars plugins are.
-pub(crate) fn vars_settings(config: &Config) -> VarsSettings {
-    VarsSettings { directories: config.vars_plugins.0.clone(), enabled: config.vars_plugins_enabled.value.clone() }
-}
-
-/// How sources of the inventory are read; plugins may stand beside the playbooks.
-pub(crate) fn source_rules(
-    args: &RunArgs,
-    config: &Config,
-    playbooks: &[PathBuf],
-    folder: Option<&PathBuf>,
-) -> SourceRules {
-    let mut folders: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(PathBuf::from).collect();
-    folders.extend(folder.cloned());
-    folders.dedup();
-    let plugins =
-        InventoryPlugins::new(config.ansible_python.value.clone(), folders, !args.flush_cache, vars_settings(config));
-    SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() }
-}
-
 /// The log that the configuration names. As in Ansible, a run goes on without one that cannot be written.
 fn log(config: &Config) -> Option<Arc<Log>> {
     let path = config.log_path.value.as_deref()?;
@@ -257,195 +227,4 @@ fn log(config: &Config) -> Option<Arc<Log>> {
             None
         }
     }
-}
-
-/// The files of a project: what the settings say of where they lie.
-pub(crate) fn project(
-    config: &Config,
-    module_path: &[String],
-    vault: &Arc<rplay::vault::Vault>,
-    channel: &Arc<Channel>,
-) -> Arc<Project> {
-    let vault = vault.clone();
-    let decrypt = Box::new(move |source: &Arc<rplay::source::Source>| vault.open(source.clone()));
-    let told = channel.clone();
-    let warn = Box::new(move |message: String, place: Option<Span>| {
-        told.send(Event::Warning { message: message.into(), place });
-    });
-    let filters = config.plugin_filters_cfg.value.clone().unwrap_or_else(|| "/etc/ansible/plugin_filters.yml".into());
-    let (rejected, told) = external::Rejected::read(&filters);
-    if let Some(message) = told {
-        warn(message, None);
-    }
-    let python = config.ansible_python.value.clone();
-    let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
-        .with_interpreter(python.clone());
-    let mismatch = *config.collections_on_ansible_version_mismatch;
-    let project = Project::new(config.roles_path.0.clone(), decrypt, warn);
-    let project = project.with_collections(Arc::new(collections), mismatch, *config.deprecation_warnings);
-    // What the command line names comes first.
-    let named = module_path.iter().flat_map(|folders| folders.split(':')).filter(|folder| !folder.is_empty());
-    let library = named.map(rplay::files::filled_in).chain(config.library.0.iter().cloned()).collect();
-    Arc::new(project.with_external(external::Settings {
-        library,
-        module_utils: config.module_utils.0.clone(),
-        roles: config.roles_path.0.clone(),
-        filter_plugins: config.filter_plugins.0.clone(),
-        test_plugins: config.test_plugins.0.clone(),
-        lookup_plugins: config.lookup_plugins.0.clone(),
-        action_plugins: config.action_plugins.0.clone(),
-        rejected,
-        become_plugins: config.become_plugins.0.clone(),
-        ansible_python: python,
-        interpreter: config.interpreter_python.value.clone(),
-        remote_tmp: config.remote_tmp.value.clone(),
-    }))
-}
-
-/// The options of a run, from the command line and the settings.
-///
-/// # Errors
-/// Arguments for ssh cannot be split, or a password cannot be read.
-pub(crate) fn options(
-    args: &RunArgs,
-    config: &Config,
-    sources: &[String],
-    source_rules: SourceRules,
-    allowed: Option<rplay::inventory::Matched>,
-    secrets: &Secrets,
-) -> Result<Options, Problems> {
-    let (connection, becoming) = (&args.connection, &args.becoming);
-    let words = |text: &str| shell_words::split(text).map_err(|error| RunError::Usage(format!("`{text}`: {error}")));
-    let ssh_args = config.ssh_args.value.as_deref().map_or_else(|| Ok(Vec::new()), words)?;
-    let common = connection.ssh_common_args.as_ref().or(config.ssh_common_args.value.as_ref());
-    let common_args = common.map_or_else(|| Ok(Vec::new()), |text| words(text))?;
-    let extra = connection.ssh_extra_args.as_ref().or(config.ssh_extra_args.value.as_ref());
-    let login_file =
-        connection.connection_password_file.as_deref().or(config.connection_password_file.value.as_deref());
-    let password = passwords::password(login_file, connection.ask_pass || *config.ask_pass, "SSH password: ", secrets)?;
-    let become_file = becoming.become_password_file.as_deref().or(config.become_password_file.value.as_deref());
-    let ask = becoming.ask_become_pass || *config.become_ask_pass;
-    let become_password = passwords::password(become_file, ask, "BECOME password: ", secrets)?
-        .or_else(|| password.clone().filter(|_| ask))
-        .or_else(|| secret(&config.become_pass.value, secrets));
-    let defaults = Defaults {
-        connection: connection.connection.clone().or(config.transport.value.clone()),
-        user: connection.user.clone().or(config.remote_user.value.clone()),
-        port: config.remote_port.value.and_then(|port| u16::try_from(port).ok()),
-        private_key: connection.private_key.clone().or(config.private_key_file.value.clone()),
-        ssh_args,
-        common_args,
-        extra_args: match extra {
-            Some(text) => words(text)?,
-            None => Vec::new(),
-        },
-        password,
-        check_host_key: *config.host_key_checking,
-        timeout: connection.timeout.unwrap_or(*config.timeout),
-        retries: *config.ssh_retries,
-        ssh_executable: Some(config.ssh_executable.value.clone()),
-        become_: becoming.become_ || *config.become_,
-        become_method: Some(becoming.become_method.clone().unwrap_or_else(|| config.become_method.value.clone())),
-        become_user: Some(becoming.become_user.clone().unwrap_or_else(|| config.become_user.value.clone())),
-        become_exe: config.become_exe.value.clone(),
-        become_flags: config.become_flags.value.clone(),
-        become_password,
-        pkcs11_provider: config.pkcs11_provider.value.clone(),
-        methods: methods(config, secrets),
-    };
-    let task_timeout = args.task_timeout.unwrap_or(*config.task_timeout);
-    let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
-    let absolute = |path: &std::path::Path| rplay::source::absolute(path);
-    let verbosity = args.sources.verbose.max(*config.verbosity as u8);
-    Ok(Options {
-        check: args.check,
-        diff: args.diff || *config.diff_always,
-        forks: args.forks.number(config.forks.value) as usize,
-        verbosity,
-        invocations: verbosity > 2 || formats::wants_invocations(config),
-        limit: args.limit.clone(),
-        allowed,
-        host_pattern_mismatch: *config.host_pattern_mismatch,
-        force_handlers: args.force_handlers || *config.force_handlers,
-        error_on_missing_handler: *config.error_on_missing_handler,
-        start_at: args.start_at_task.clone(),
-        step: args.step,
-        gather: !matches!(config.gathering.value, Gathering::Explicit),
-        keep_facts: matches!(config.gathering.value, Gathering::Smart),
-        fact_caching: fact_caching(config, args.flush_cache),
-        any_errors_fatal: *config.any_errors_fatal,
-        private_role_vars: *config.private_role_vars,
-        no_log: *config.no_log,
-        strategy: config.strategy.value.clone(),
-        // What goes out together cannot be timed one by one.
-        batch: !args.no_batch && task_timeout == 0 && !args.step,
-        task_timeout: (task_timeout > 0).then_some(task_timeout),
-        connection: defaults,
-        inventory_dir: first
-            .as_deref()
-            .map(|path| if path.is_dir() { absolute(path) } else { absolute(&path.join("..")) }),
-        inventory_file: first.as_deref().filter(|path| path.is_file()).map(absolute),
-        inventory_sources: sources
-            .iter()
-            .map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) })
-            .collect(),
-        config_file: config.file.as_deref().map(absolute),
-        async_dir: config.async_dir.value.clone(),
-        poll_interval: config.poll_interval.value,
-        source_rules,
-        deprecation_warnings: *config.deprecation_warnings,
-        inject_facts: *config.inject_facts_as_vars,
-        shell: config.executable.value.clone(),
-        lenience: [
-            (*config.allow_embedded_templates).then_some(Lenience::EmbeddedTemplates),
-            (*config.allow_broken_conditionals).then_some(Lenience::BrokenConditionals),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-    })
-}
-
-/// Where facts are kept between runs; `None` if they are not.
-fn fact_caching(config: &Config, flush: bool) -> Option<FactCaching> {
-    let plugin = config.fact_caching.value.as_str();
-    let plugin = plugin.strip_prefix("ansible.builtin.").unwrap_or(plugin);
-    (plugin != "memory").then(|| FactCaching {
-        plugin: plugin.to_owned(),
-        directory: config.fact_caching_connection.value.clone(),
-        prefix: config.fact_caching_prefix.value.clone().unwrap_or_default(),
-        timeout: config.fact_caching_timeout.value,
-        flush,
-    })
-}
-
-/// A password from the settings, registered so that no output shows it.
-fn secret(setting: &Option<rplay::config::Secret>, secrets: &Secrets) -> Option<rplay::link::Secret> {
-    setting.as_ref().map(|secret| {
-        secrets.add(&secret.0);
-        rplay::link::Secret::new(&secret.0)
-    })
-}
-
-/// The settings of the individual privilege escalation methods.
-fn methods(config: &Config, secrets: &Secrets) -> HashMap<&'static str, MethodDefaults> {
-    macro_rules! of {
-        ($user:ident $exe:ident $flags:ident $pass:ident) => {
-            MethodDefaults {
-                user: config.$user.value.clone(),
-                exe: config.$exe.value.clone(),
-                flags: config.$flags.value.clone(),
-                password: secret(&config.$pass.value, secrets),
-                chdir: None,
-            }
-        };
-    }
-    HashMap::from([
-        (
-            "sudo",
-            MethodDefaults { chdir: config.sudo_chdir.value.clone(), ..of!(sudo_user sudo_exe sudo_flags sudo_pass) },
-        ),
-        ("su", of!(su_user su_exe su_flags su_pass)),
-        ("doas", of!(doas_user doas_exe doas_flags doas_pass)),
-    ])
 }

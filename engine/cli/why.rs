@@ -22,9 +22,9 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     args::{Cli, why::WhyArgs},
-    diagnostics, output, passwords,
+    diagnostics, output, passwords, project,
     prompt::Person,
-    run,
+    run_options,
 };
 
 /// How far a chain of names is followed.
@@ -77,7 +77,7 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     let vault = passwords::vault(&run_args.sources.passwords, &config, &secrets)?;
     let sources = config.inventory_sources(&run_args.sources.inventory);
     let folder = config.playbook_dir.value.clone().unwrap_or_else(|| PathBuf::from("."));
-    let rules = run::source_rules(&run_args, &config, &run_args.playbooks, Some(&folder));
+    let rules = project::source_rules(&run_args, &config, &run_args.playbooks, Some(&folder));
     let rules = SourceRules { records_places: true, ..rules };
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
     let channel = Arc::new(Channel::new(Box::new(Warnings)));
@@ -85,7 +85,7 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
         output::aside(&format!("[WARNING]: {}\n", visible(&warning)));
     }
     let resolver = Resolver {
-        project: run::project(&config, &run_args.module_path, &vault, &channel),
+        project: project::project(&config, &run_args.module_path, &vault, &channel),
         tags: TagSelection::default(),
         extra: Arc::new(extra_vars(&run_args.sources.extra_vars, &vault)?),
         base: Arc::default(),
@@ -102,7 +102,7 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
         None => None,
     };
-    let options = run::options(&run_args, &config, &sources, rules, allowed, &secrets)?;
+    let options = run_options::options(&run_args, &config, &sources, rules, allowed, &secrets)?;
     let links = Links::new(LinkOptions::default()).map_err(WhyError::Links)?;
     let person = Box::new(Person { report: channel.clone(), secrets: secrets.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);

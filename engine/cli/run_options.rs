@@ -1,0 +1,172 @@
+//! The options of a run, from the command line and the settings.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use miette::Diagnostic;
+use rplay::{
+    config::{Config, Gathering},
+    inventory::SourceRules,
+    run::{Defaults, FactCaching, MethodDefaults, Options},
+    secrets::Secrets,
+    source::Problems,
+    vars::Lenience,
+};
+
+use crate::{args::run::RunArgs, formats, passwords};
+
+/// What is wrong with the options of a run.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum RunError {
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot start the threads for host connections: {0}")]
+    Links(std::io::Error),
+}
+
+/// The options of a run, from the command line and the settings.
+///
+/// # Errors
+/// Arguments for ssh cannot be split, or a password cannot be read.
+pub(crate) fn options(
+    args: &RunArgs,
+    config: &Config,
+    sources: &[String],
+    source_rules: SourceRules,
+    allowed: Option<rplay::inventory::Matched>,
+    secrets: &Secrets,
+) -> Result<Options, Problems> {
+    let (connection, becoming) = (&args.connection, &args.becoming);
+    let words = |text: &str| shell_words::split(text).map_err(|error| RunError::Usage(format!("`{text}`: {error}")));
+    let ssh_args = config.ssh_args.value.as_deref().map_or_else(|| Ok(Vec::new()), words)?;
+    let common = connection.ssh_common_args.as_ref().or(config.ssh_common_args.value.as_ref());
+    let common_args = common.map_or_else(|| Ok(Vec::new()), |text| words(text))?;
+    let extra = connection.ssh_extra_args.as_ref().or(config.ssh_extra_args.value.as_ref());
+    let login_file =
+        connection.connection_password_file.as_deref().or(config.connection_password_file.value.as_deref());
+    let password = passwords::password(login_file, connection.ask_pass || *config.ask_pass, "SSH password: ", secrets)?;
+    let become_file = becoming.become_password_file.as_deref().or(config.become_password_file.value.as_deref());
+    let ask = becoming.ask_become_pass || *config.become_ask_pass;
+    let become_password = passwords::password(become_file, ask, "BECOME password: ", secrets)?
+        .or_else(|| password.clone().filter(|_| ask))
+        .or_else(|| secret(&config.become_pass.value, secrets));
+    let defaults = Defaults {
+        connection: connection.connection.clone().or(config.transport.value.clone()),
+        user: connection.user.clone().or(config.remote_user.value.clone()),
+        port: config.remote_port.value.and_then(|port| u16::try_from(port).ok()),
+        private_key: connection.private_key.clone().or(config.private_key_file.value.clone()),
+        ssh_args,
+        common_args,
+        extra_args: match extra {
+            Some(text) => words(text)?,
+            None => Vec::new(),
+        },
+        password,
+        check_host_key: *config.host_key_checking,
+        timeout: connection.timeout.unwrap_or(*config.timeout),
+        retries: *config.ssh_retries,
+        ssh_executable: Some(config.ssh_executable.value.clone()),
+        become_: becoming.become_ || *config.become_,
+        become_method: Some(becoming.become_method.clone().unwrap_or_else(|| config.become_method.value.clone())),
+        become_user: Some(becoming.become_user.clone().unwrap_or_else(|| config.become_user.value.clone())),
+        become_exe: config.become_exe.value.clone(),
+        become_flags: config.become_flags.value.clone(),
+        become_password,
+        pkcs11_provider: config.pkcs11_provider.value.clone(),
+        methods: methods(config, secrets),
+    };
+    let task_timeout = args.task_timeout.unwrap_or(*config.task_timeout);
+    let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
+    let absolute = |path: &std::path::Path| rplay::source::absolute(path);
+    let verbosity = args.sources.verbose.max(*config.verbosity as u8);
+    Ok(Options {
+        check: args.check,
+        diff: args.diff || *config.diff_always,
+        forks: args.forks.number(config.forks.value) as usize,
+        verbosity,
+        invocations: verbosity > 2 || formats::wants_invocations(config),
+        limit: args.limit.clone(),
+        allowed,
+        host_pattern_mismatch: *config.host_pattern_mismatch,
+        force_handlers: args.force_handlers || *config.force_handlers,
+        error_on_missing_handler: *config.error_on_missing_handler,
+        start_at: args.start_at_task.clone(),
+        step: args.step,
+        gather: !matches!(config.gathering.value, Gathering::Explicit),
+        keep_facts: matches!(config.gathering.value, Gathering::Smart),
+        fact_caching: fact_caching(config, args.flush_cache),
+        any_errors_fatal: *config.any_errors_fatal,
+        private_role_vars: *config.private_role_vars,
+        no_log: *config.no_log,
+        strategy: config.strategy.value.clone(),
+        // What goes out together cannot be timed one by one.
+        batch: !args.no_batch && task_timeout == 0 && !args.step,
+        task_timeout: (task_timeout > 0).then_some(task_timeout),
+        connection: defaults,
+        inventory_dir: first
+            .as_deref()
+            .map(|path| if path.is_dir() { absolute(path) } else { absolute(&path.join("..")) }),
+        inventory_file: first.as_deref().filter(|path| path.is_file()).map(absolute),
+        inventory_sources: sources
+            .iter()
+            .map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) })
+            .collect(),
+        config_file: config.file.as_deref().map(absolute),
+        async_dir: config.async_dir.value.clone(),
+        poll_interval: config.poll_interval.value,
+        source_rules,
+        deprecation_warnings: *config.deprecation_warnings,
+        inject_facts: *config.inject_facts_as_vars,
+        shell: config.executable.value.clone(),
+        lenience: [
+            (*config.allow_embedded_templates).then_some(Lenience::EmbeddedTemplates),
+            (*config.allow_broken_conditionals).then_some(Lenience::BrokenConditionals),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    })
+}
+
+/// Where facts are kept between runs; `None` if they are not.
+fn fact_caching(config: &Config, flush: bool) -> Option<FactCaching> {
+    let plugin = config.fact_caching.value.as_str();
+    let plugin = plugin.strip_prefix("ansible.builtin.").unwrap_or(plugin);
+    (plugin != "memory").then(|| FactCaching {
+        plugin: plugin.to_owned(),
+        directory: config.fact_caching_connection.value.clone(),
+        prefix: config.fact_caching_prefix.value.clone().unwrap_or_default(),
+        timeout: config.fact_caching_timeout.value,
+        flush,
+    })
+}
+
+/// A password from the settings, registered so that no output shows it.
+fn secret(setting: &Option<rplay::config::Secret>, secrets: &Secrets) -> Option<rplay::link::Secret> {
+    setting.as_ref().map(|secret| {
+        secrets.add(&secret.0);
+        rplay::link::Secret::new(&secret.0)
+    })
+}
+
+/// The settings of the individual privilege escalation methods.
+fn methods(config: &Config, secrets: &Secrets) -> HashMap<&'static str, MethodDefaults> {
+    macro_rules! of {
+        ($user:ident $exe:ident $flags:ident $pass:ident) => {
+            MethodDefaults {
+                user: config.$user.value.clone(),
+                exe: config.$exe.value.clone(),
+                flags: config.$flags.value.clone(),
+                password: secret(&config.$pass.value, secrets),
+                chdir: None,
+            }
+        };
+    }
+    HashMap::from([
+        (
+            "sudo",
+            MethodDefaults { chdir: config.sudo_chdir.value.clone(), ..of!(sudo_user sudo_exe sudo_flags sudo_pass) },
+        ),
+        ("su", of!(su_user su_exe su_flags su_pass)),
+        ("doas", of!(doas_user doas_exe doas_flags doas_pass)),
+    ])
+}

@@ -1,0 +1,56 @@
+//! Errors of `rplay vault`.
+
+use std::{io, path::PathBuf};
+
+use miette::Diagnostic;
+use rplay::source::Problems;
+use thiserror::Error;
+
+/// Errors of the command, beside those of the vault itself. The words are Ansible's where scripts look for them.
+#[derive(Debug, Error, Diagnostic)]
+pub(super) enum VaultCommandError {
+    #[error("`{}`: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+
+    #[error("Input is not vault encrypted data. for {name}: `{name}` is not encrypted")]
+    NotEncrypted { name: String },
+
+    #[error("input is already encrypted: `{name}` is encrypted already")]
+    Encrypted { name: String },
+
+    #[error("Did not find a match for --encrypt-vault-id={id} in the known vault-ids [{}]", known.join(", "))]
+    #[diagnostic(help("give its password with --vault-id {id}@FILE"))]
+    UnknownId { id: String, known: Vec<String> },
+
+    #[error("{} exists, please use 'edit' instead", path.display())]
+    Exists { path: PathBuf },
+
+    #[error("encrypting failed: {message}")]
+    Cipher { message: String },
+
+    #[error("{0}")]
+    Editor(String),
+
+    /// What was asked for makes no sense; the exit code differs.
+    #[error("{0}")]
+    Options(String),
+}
+
+/// Why the command ended: `true` if its options are to blame.
+pub(super) struct Ended {
+    pub problems: Problems,
+    pub options: bool,
+}
+
+impl From<Problems> for Ended {
+    fn from(problems: Problems) -> Self {
+        Ended { problems, options: false }
+    }
+}
+
+impl From<VaultCommandError> for Ended {
+    fn from(error: VaultCommandError) -> Self {
+        let options = matches!(error, VaultCommandError::Options(_));
+        Ended { problems: error.into(), options }
+    }
+}

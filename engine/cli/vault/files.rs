@@ -1,0 +1,63 @@
+//! Files that are read, written and replaced.
+
+use std::{
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use rplay::source::Problems;
+
+use super::error::VaultCommandError;
+
+pub(super) fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+pub(super) fn all(input: &mut dyn Read) -> Result<Vec<u8>, Problems> {
+    let mut content = Vec::new();
+    let failed = |error| VaultCommandError::File { path: PathBuf::from("standard input"), error };
+    input.read_to_end(&mut content).map_err(failed)?;
+    Ok(content)
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problems> {
+    Ok(rplay::files::read(path).map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
+}
+
+/// Writes a file that only its owner may read; one that is there is replaced and keeps its mode.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Problems> {
+    if path.exists() {
+        return replace(path, content);
+    }
+    let mut options = std::fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.write(true).create_new(true).open(path).and_then(|mut file| file.write_all(content));
+    Ok(written.map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
+}
+
+/// Puts new content in a file's place in one step, with the file's mode and, if possible, its owner. The
+/// file is never readable for more people than before, not even for a moment.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Problems> {
+    let put = || -> io::Result<()> {
+        let path = path.canonicalize()?;
+        let about = path.metadata()?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let new = folder.join(format!(".{name}.{}.rplay", std::process::id()));
+        let mut options = std::fs::OpenOptions::new();
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = options.write(true).create_new(true).open(&new).and_then(|mut file| {
+            file.write_all(content)?;
+            // Only root may change the owner; for other users it is already the same.
+            let _ = std::os::unix::fs::fchown(&file, Some(about.uid()), Some(about.gid()));
+            file.set_permissions(std::fs::Permissions::from_mode(about.mode() & 0o7777))?;
+            std::fs::rename(&new, &path)
+        });
+        if written.is_err() {
+            let _ = std::fs::remove_file(&new);
+        }
+        written
+    };
+    Ok(put().map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
+}
