@@ -9,12 +9,12 @@
 //!
 //! The manual of `rplay-modules` writes a module and tests it.
 //!
-//! Rooms, each using only those before it: `args`, `argtypes`, `cancel`, `io_failure`, `host`, `plan`, `execution`, `traits`,
-//! `entry`, `registry`, `external`, `module_result`, `system`.
+//! Rooms, each using only those before it: `args`, `argtypes`, `cancel`, `io_failure`, `host`, `plan`, `execution`, `wording`,
+//! `traits`, `entry`, `registry`, `external`, `module_result`, `system`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-// A failure ends a call: what it costs to hand it on is nothing beside what the module did before.
+// A failure ends a call, so the cost of moving a large error does not matter.
 #![allow(clippy::result_large_err)]
 
 pub mod args;
@@ -30,6 +30,7 @@ pub mod plan;
 pub mod registry;
 pub mod system;
 pub mod traits;
+pub mod wording;
 
 pub use args::{Arg, ArgError, Args};
 pub use cancel::Cancel;
@@ -38,3 +39,4 @@ pub use host::{BlobSource, ContentTarget, Host, NoBlobs};
 pub use plan::{Change, Module, Plan};
 pub use rplay_wire as wire;
 pub use traits::Traits;
+pub use wording::Wording;

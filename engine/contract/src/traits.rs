@@ -1,4 +1,6 @@
-//! What the engine must know of a module or of an action of the controller to treat its tasks right.
+//! What the engine must know about a module or an action of the controller.
+
+use crate::Wording;
 
 /// Properties that modules and actions share. A registry entry sets them by the methods of the same names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,16 +12,24 @@ pub struct Traits {
     /// Whether its facts are the host's own, as those of `setup`: their variables have the prefix `ansible_`, and after
     /// it the host's facts are known.
     pub gathers: bool,
-    /// Its results are not shown by `-v`: they are long, and facts can be asked for.
+    /// Whether `-v` does not show its results, because they are long and available as facts.
     pub is_silent: bool,
     /// Whether it only affects its own host, unless its arguments say otherwise: hosts need not wait for each other at
     /// such a task.
     pub keeps_to_host: bool,
+    /// How messages about wrong arguments are worded.
+    pub wording: Wording,
 }
 
 impl Traits {
-    pub const NONE: Traits =
-        Traits { free_form: None, brings_facts: false, gathers: false, is_silent: false, keeps_to_host: false };
+    pub const NONE: Traits = Traits {
+        free_form: None,
+        brings_facts: false,
+        gathers: false,
+        is_silent: false,
+        keeps_to_host: false,
+        wording: Wording::USUAL,
+    };
 }
 
 /// The methods of an entry that set its [`Traits`].
@@ -35,6 +45,12 @@ macro_rules! trait_setters {
         /// It only affects its own host.
         pub const fn keeps_to_host(mut self) -> Self {
             self.traits.keeps_to_host = true;
+            self
+        }
+
+        /// How messages about wrong arguments are worded.
+        pub const fn wording(mut self, wording: $crate::Wording) -> Self {
+            self.traits.wording = wording;
             self
         }
 

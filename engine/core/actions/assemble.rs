@@ -6,6 +6,7 @@ use std::{
 };
 
 use rplay_contract::{
+    Wording,
     system::pattern::{Flags, Pattern},
     wire::Map,
 };
@@ -21,6 +22,14 @@ use crate::{
 };
 
 /// With `remote_src: false` the pieces lie on the controller, which puts them together.
+/// In messages about wrong arguments.
+pub(super) const WORDING: Wording = Wording {
+    module: Some("ansible.legacy.assemble"),
+    like_module: true,
+    missing: Some("src and dest are required"),
+    ..Wording::USUAL
+};
+
 pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let ask = |module, args: Map| Ask { module, args, after: After::Nothing };
     if flag_arg(&args, "remote_src")?.unwrap_or(true) {

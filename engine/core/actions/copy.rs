@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rplay_contract::wire::{Map, Value as Wire, data};
+use rplay_contract::{
+    Wording,
+    wire::{Map, Value as Wire, data},
+};
 
 use super::{
     After, Ask, Context, Rendered, Result, TaskResult, flag_arg,
@@ -17,6 +20,16 @@ use crate::{
     files::{self, Descent},
     source::absolute,
     vars::Arguments,
+};
+
+/// In messages about wrong arguments.
+pub(super) const WORDING: Wording = Wording {
+    module: Some("ansible.legacy.copy"),
+    internal: &["_original_basename"],
+    removed: &["decrypt"],
+    like_module: true,
+    missing: Some("{} is required"),
+    ..Wording::USUAL
 };
 
 pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
@@ -83,7 +96,7 @@ pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     sent.insert("_original_basename".into(), name_of(&path));
     preserve_mode(&mut sent, &path)?;
     if !flag_arg(&args, "force")?.unwrap_or(true) {
-        // The result for a file that is there already tells where on the controller the other one is.
+        // The result for an existing file contains the path of the source on the controller.
         sent.insert("src".into(), absolute(&path).into());
     }
     Ok(ask(sent))
@@ -117,7 +130,7 @@ fn tree(
         let path = folder.join(&name);
         let relative = prefix.join(&name);
         let about = fs::symlink_metadata(&path).map_err(failed)?;
-        // Links that lead nowhere, in a circle or to what is no file stay links even if they are followed.
+        // Broken and circular links, and links to other kinds of files, stay links even if links are followed.
         let leads = fs::metadata(&path).is_ok_and(|meta| meta.is_file() || meta.is_dir());
         let link = |nodes: &mut Vec<Wire>| -> Result<()> {
             let target = fs::read_link(&path).map_err(failed)?;

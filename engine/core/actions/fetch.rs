@@ -5,10 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use rplay_contract::wire::{Map, data};
+use rplay_contract::{
+    Wording,
+    wire::{Map, data},
+};
 
 use super::{After, Ask, Context, Digests, Rendered, Result, TaskResult, flag_arg, required, text_of, wire_args};
 use crate::files;
+
+/// In messages about wrong arguments.
+pub(super) const WORDING: Wording = Wording { missing: Some("src and dest are required"), ..Wording::USUAL };
 
 pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if context.check {
@@ -57,7 +63,7 @@ pub fn download_of(src: &str, dest: PathBuf, blobs: &super::Blobs) -> (Map, Arc<
     (data! { "src" => src, "_sink" => download.number() }, download)
 }
 
-/// A path as it is seen from the root: `..` leads no further up.
+/// A path from the root: `..` does not lead above it.
 fn from_root(path: &str) -> PathBuf {
     let mut below = PathBuf::new();
     for part in Path::new(path).components() {

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use rplay_contract::Wording;
+
 use super::{
     entry::{
         ActionEntry,
@@ -11,30 +13,40 @@ use super::{
     *,
 };
 
+/// An action that words unknown arguments as modules do.
+const LIKE_A_MODULE: Wording = Wording { like_module: true, ..Wording::USUAL };
+
 /// Sorted by name.
 pub static ACTIONS: &[ActionEntry] = &[
     entry::<add_host::AddHost>("add_host", Answers(add_host::add_host)).open().once_for_all(),
-    relayed("assemble", Calls(assemble::assemble)).keeps_to_host(),
-    entry::<assert::Assert>("assert", Answers(assert::assert)).keeps_to_host().foreseeable().expressions("that"),
+    relayed("assemble", Calls(assemble::assemble)).wording(assemble::WORDING).keeps_to_host(),
+    entry::<assert::Assert>("assert", Answers(assert::assert))
+        .wording(LIKE_A_MODULE)
+        .keeps_to_host()
+        .foreseeable()
+        .expressions("that"),
     relayed("copy", Calls(copy::copy))
+        .wording(copy::WORDING)
         .keeps_to_host()
         .foreseeable()
         .independent_items()
         .reads_our_files(copy::reads_our_files),
     entry::<debug::Debug>("debug", Answers(debug::debug))
+        .wording(LIKE_A_MODULE)
         .keeps_to_host()
         .foreseeable()
         .shows_data_alone()
         .skip_has_failed(|_| true),
     entry::<fail::Fail>("fail", Answers(fail::fail)),
-    relayed("fetch", Calls(fetch::fetch)).keeps_to_host().foreseeable().independent_items(),
+    relayed("fetch", Calls(fetch::fetch)).wording(fetch::WORDING).keeps_to_host().foreseeable().independent_items(),
     entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().gathers(),
     entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)),
     entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars)).free_form("file"),
     relayed("patch", Calls(patch::patch)).keeps_to_host().foreseeable().independent_items().reads_our_files(|_| true),
-    entry::<pause::Pause>("pause", Answers(pause::pause)).once_for_all(),
+    entry::<pause::Pause>("pause", Answers(pause::pause)).wording(LIKE_A_MODULE).once_for_all(),
     relayed("reboot", Calls(reboot::reboot)),
     relayed("script", Calls(script::script))
+        .wording(script::WORDING)
         .free_form("_raw_params")
         .keeps_to_host()
         .foreseeable()
@@ -47,11 +59,13 @@ pub static ACTIONS: &[ActionEntry] = &[
         .sets_arguments(),
     entry::<set_stats::SetStats>("set_stats", Answers(set_stats::set_stats)),
     entry::<template::Template>("template", Calls(template::template))
+        .wording(template::WORDING)
         .keeps_to_host()
         .foreseeable()
         .independent_items()
         .reads_our_files(|_| true),
     relayed("unarchive", Calls(unarchive::unarchive))
+        .wording(unarchive::WORDING)
         .keeps_to_host()
         .foreseeable()
         .independent_items()
@@ -75,8 +89,8 @@ pub static ACTIONS: &[ActionEntry] = &[
 
 static ADDED: OnceLock<&'static [ActionEntry]> = OnceLock::new();
 
-/// Adds the actions of a program that embeds the engine. It says them once, before anything is read; what is said later
-/// changes nothing. Names in [`ACTIONS`] come first.
+/// Adds the actions of a program that embeds the engine, which calls this once, before anything is read; later calls
+/// have no effect. Names in [`ACTIONS`] come first.
 pub fn add(actions: &'static [ActionEntry]) {
     let _ = ADDED.set(actions);
 }

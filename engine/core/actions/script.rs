@@ -1,10 +1,16 @@
 //! script: sends a script, which the host runs.
 
+use rplay_contract::Wording;
+
 use super::{
     After, Ask, Context, Rendered, Result, TaskResult,
     local_file::{content_of, find, name_of},
     text_arg, wire_args,
 };
+
+/// In messages about wrong arguments.
+pub(super) const WORDING: Wording =
+    Wording { internal: &["_raw_params"], removed: &["decrypt"], like_module: true, ..Wording::USUAL };
 
 pub(super) fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let line = text_arg(&args, "_raw_params").or_else(|| text_arg(&args, "cmd")).unwrap_or_default();

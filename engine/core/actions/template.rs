@@ -8,7 +8,7 @@ use std::{
 };
 
 use rplay_contract::{
-    args,
+    Wording, args,
     argtypes::{Flag, PathArg, Text},
     system::encoding::Encoding,
     wire,
@@ -81,11 +81,24 @@ args! {
     }
 }
 
+/// In messages about wrong arguments.
+pub(super) const WORDING: Wording = Wording {
+    // copy writes the file and refuses what it does not know.
+    module: Some("ansible.legacy.copy"),
+    args_of: Some("copy"),
+    internal: &["_original_basename"],
+    removed: &["decrypt"],
+    refused: &[("state", "'state' cannot be specified on a template")],
+    like_module: true,
+    missing: Some("src and dest are required"),
+    ..Wording::USUAL
+};
+
 pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if let Some(line_end) = text_arg(&args, "newline_sequence")
         && !["\n", "\r", "\r\n", "\\n", "\\r", "\\r\\n"].contains(&line_end.as_str())
     {
-        // As ansible-core says it: the last one, `\r\n`, is trimmed from the end.
+        // ansible-core's message, from whose end the last sequence, `\r\n`, is trimmed.
         let mut result = TaskResult::failed("newline_sequence needs to be one of: \n, \r or");
         result.place = Some(context.span("newline_sequence"));
         return Err(Box::new(result));

@@ -1,9 +1,19 @@
 //! unarchive: sends an archive, which the host unpacks.
 
+use rplay_contract::Wording;
+
 use super::{
     After, Ask, Context, Rendered, Result, flag_arg,
     local_file::{content_of, find, name_of},
     required, text_of, wire_args,
+};
+
+/// In messages about wrong arguments.
+pub(super) const WORDING: Wording = Wording {
+    module: Some("ansible.legacy.unarchive"),
+    like_module: true,
+    missing: Some("src (or content) and dest are required"),
+    ..Wording::USUAL
 };
 
 pub(super) fn unarchive(args: Rendered, context: &Context<'_>) -> Result<Ask> {

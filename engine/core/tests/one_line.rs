@@ -14,7 +14,7 @@ use rplay::{
     source::{Problems, Source},
     vault::Vault,
 };
-use rplay_contract::{Args, Traits, args, argtypes::Text, wire::data};
+use rplay_contract::{Args, Traits, Wording, args, argtypes::Text, wire::data};
 
 args! {
     /// Greets somebody.
@@ -46,7 +46,12 @@ fn census(args: Rendered, _: &Context<'_>) -> Result<TaskResult, Box<TaskResult>
 static LINES: [rplay::actions::ActionEntry; 3] = [
     entry::<Greet>("greet", Function::Answers(greet)).keeps_to_host().foreseeable(),
     entry::<Greet>("census", Function::Answers(census)).gathers().skip_has_failed(|why| why.starts_with("nobody")),
-    entry::<Greet>("count", Function::Answers(census)).with_facts(),
+    entry::<Greet>("count", Function::Answers(census)).with_facts().wording(Wording {
+        module: Some("my.counter"),
+        internal: &["_whom"],
+        missing: Some("count what? {} is missing"),
+        ..Wording::USUAL
+    }),
 ];
 
 /// What a result says: a text, a number, or the items of a list.
@@ -143,6 +148,17 @@ fn the_line_says_what_facts_and_skipped_results_are() {
     for wanted in ["ansible_people people", "3", "True False"] {
         assert_eq!(told.iter().filter(|said| *said == wanted).count(), 2, "{wanted}: {told:?}");
     }
+}
+
+/// No name of an action decides how messages about its arguments are worded.
+#[test]
+fn the_line_says_how_wrong_arguments_are_reported() {
+    let (told, _) = run("    - count: {name: '{{ omit }}'}\n").unwrap();
+    assert_eq!(told, ["count what? name is missing"; 2]);
+    let (told, _) = run("    - vars: {all: {name: x, whon: y}}\n      count: '{{ all }}'\n").unwrap();
+    let listed =
+        "Unsupported parameters for (my.counter) module: whon. Supported parameters include: _whom, name (who).";
+    assert_eq!(told, [listed; 2]);
 }
 
 #[test]

@@ -88,7 +88,7 @@
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-// A failure ends a call: what it costs to hand it on is nothing beside what the module did before.
+// A failure ends a call, so the cost of moving a large error does not matter.
 #![allow(clippy::result_large_err)]
 
 pub mod accounts;
@@ -108,8 +108,8 @@ mod tencent;
 // What a module is, and what it uses of its host, in a crate that the engine can be built against without the modules.
 pub use commands::run_lock::tell_locks_end;
 pub use rplay_contract::{
-    Arg, ArgError, Args, BlobSource, Cancel, Change, ContentTarget, Entry, Host, Module, NoBlobs, Plan, Traits, args,
-    argtypes, choice, entry, system, wire,
+    Arg, ArgError, Args, BlobSource, Cancel, Change, ContentTarget, Entry, Host, Module, NoBlobs, Plan, Traits,
+    Wording, args, argtypes, choice, entry, system, wire,
 };
 use rplay_contract::{execution, host, io_failure};
 

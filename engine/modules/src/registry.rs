@@ -30,6 +30,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::files::blockinfile::BlockInFile>("blockinfile", BUILTIN).keeps_to_host(),
     entry::<crate::files::capabilities::Capabilities>("capabilities", GENERAL).keeps_to_host(),
     entry::<crate::commands::command::Command>("command", BUILTIN)
+        .wording(crate::commands::command::WORDING)
         .keeps_to_host()
         .runs_commands()
         .free_form("_raw_params"),
@@ -56,7 +57,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::packages::dpkg_selections::DpkgSelections>("dpkg_selections", BUILTIN).keeps_to_host(),
     entry::<crate::commands::expect::Expect>("expect", BUILTIN).keeps_to_host().runs_commands(),
     entry::<crate::files::fetch::Fetch>("fetch", BUILTIN).keeps_to_host(),
-    entry::<crate::files::file::File>("file", BUILTIN).keeps_to_host(),
+    entry::<crate::files::file::File>("file", BUILTIN).wording(crate::files::file::WORDING).keeps_to_host(),
     entry::<crate::kernel::filesystem::Filesystem>("filesystem", GENERAL).keeps_to_host(),
     entry::<crate::files::find::Find>("find", BUILTIN).keeps_to_host(),
     entry::<crate::network::firewalld::Firewalld>("firewalld", POSIX).keeps_to_host(),
@@ -102,7 +103,11 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::services::service::Service>("service", BUILTIN).chooses("service_mgr", &["systemd", "sysvinit"]),
     entry::<crate::facts::service_facts::ServiceFacts>("service_facts", BUILTIN).keeps_to_host().with_facts(),
     entry::<crate::facts::setup::Setup>("setup", BUILTIN).keeps_to_host().gathers(),
-    entry::<crate::commands::shell::Shell>("shell", BUILTIN).keeps_to_host().runs_commands().free_form("_raw_params"),
+    entry::<crate::commands::shell::Shell>("shell", BUILTIN)
+        .wording(crate::commands::shell::WORDING)
+        .keeps_to_host()
+        .runs_commands()
+        .free_form("_raw_params"),
     entry::<crate::files::slurp::Slurp>("slurp", BUILTIN).keeps_to_host(),
     entry::<crate::files::stat::Stat>("stat", BUILTIN).keeps_to_host(),
     entry::<crate::files::subversion::Subversion>("subversion", BUILTIN),
@@ -123,7 +128,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::packages::yum_repository::YumRepository>("yum_repository", BUILTIN).keeps_to_host(),
 ];
 
-/// Tells the engine which modules there are: [`rplay_contract::registry::install`].
+/// Registers the modules with the engine: [`rplay_contract::registry::install`].
 pub fn install() {
     rplay_contract::registry::install(MODULES);
 }

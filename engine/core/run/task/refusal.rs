@@ -4,54 +4,43 @@ use std::sync::Arc;
 
 use rplay_contract::ArgError;
 
-use crate::{actions::TaskResult, plan::Action};
+use crate::{
+    actions::TaskResult,
+    plan::{self, Action},
+    source::nearest,
+};
 
-/// The result of a task with arguments that its module does not have, in the words of ansible-core.
+/// The result of a task with arguments that its module does not have.
 pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
-    /// What modules of ansible-core are handed by others than the task.
-    const HANDED: [(&str, &[&str]); 6] = [
-        ("command", &["_raw_params", "_uses_shell"]),
-        ("copy", &["_original_basename"]),
-        ("file", &["_diff_peek", "_original_basename"]),
-        ("script", &["_raw_params"]),
-        ("shell", &["_raw_params", "_uses_shell", "expand_argument_vars"]),
-        ("template", &["_original_basename"]),
-    ];
-    // A template is written by copy, which refuses what it does not know.
-    let args = match action.name() {
-        "template" => crate::plan::module("copy").map(|copy| (copy.args)()).unwrap_or_default(),
-        _ => action.args(),
-    };
-    let is_handed_by_copy = |name: &str| {
-        matches!(action.name(), "copy" | "template") && name == "decrypt"
-            || action.name() == "script" && name == "decrypt"
-    };
-    let args: Vec<_> = args.into_iter().filter(|arg| !is_handed_by_copy(arg.name)).collect();
-    let mut known: Vec<&str> = args.iter().map(|arg| arg.name).filter(|name| !name.starts_with('_')).collect();
-    let near = names.first().and_then(|name| crate::source::nearest(name, known.iter().copied()));
-    known.extend(HANDED.iter().filter(|(name, _)| *name == action.name()).flat_map(|(_, handed)| handed.iter()));
-    known.sort_unstable();
-    let mut aliases: Vec<&str> = args.iter().flat_map(|arg| arg.aliases).copied().collect();
-    aliases.sort_unstable();
-    let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
-    let module = match action.name() {
-        "command" | "shell" => "ansible.legacy.command",
-        "copy" | "template" => "ansible.legacy.copy",
-        "assemble" => "ansible.legacy.assemble",
-        "unarchive" => "ansible.legacy.unarchive",
-        name => name,
-    };
     if names.iter().any(|name| &**name == "_raw_params") {
         let collection = if action.name().contains('.') { "" } else { "ansible.builtin." };
         let said = format!("Task failed: Action '{collection}{}' does not support raw params.", action.name());
         return TaskResult::failed(said);
     }
-    let mut msg = format!("Unsupported parameters for ({module}) module: {}", names.join(", "));
-    // The shell expands variables anyway; ansible-core refuses this one before it looks at the others.
-    match names.iter().find(|name| action.name() == "shell" && &***name == "expand_argument_vars") {
-        Some(name) => msg = format!("Unsupported parameters for (shell) module: {name}"),
-        None => msg.push_str(&format!(". Supported parameters include: {}{aliases}.", known.join(", "))),
-    }
+    let wording = action.traits().wording;
+    let mut args = match wording.args_of {
+        Some(name) => plan::module(name).map(|module| (module.args)()).unwrap_or_default(),
+        None => action.args(),
+    };
+    args.retain(|arg| !wording.removed.contains(&arg.name));
+    let mut known: Vec<&str> = args.iter().map(|arg| arg.name).filter(|name| !name.starts_with('_')).collect();
+    let near = names.first().and_then(|name| nearest(name, known.iter().copied()));
+    let msg = match names.iter().find(|name| wording.refused_first == Some(&***name)) {
+        Some(name) => format!("Unsupported parameters for ({}) module: {name}", action.name()),
+        None => {
+            known.extend(wording.internal);
+            known.sort_unstable();
+            let mut aliases: Vec<&str> = args.iter().flat_map(|arg| arg.aliases).copied().collect();
+            aliases.sort_unstable();
+            let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
+            format!(
+                "Unsupported parameters for ({}) module: {}. Supported parameters include: {}{aliases}.",
+                wording.module.unwrap_or(action.name()),
+                names.join(", "),
+                known.join(", ")
+            )
+        }
+    };
     let mut result = TaskResult::failed(msg);
     result.blame = names.first().cloned();
     result.help = near.map(|near| format!("did you mean `{near}`?").into());
@@ -60,32 +49,22 @@ pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
 
 /// The result for a task with invalid arguments.
 pub(super) fn refused(action: &Action, error: ArgError) -> TaskResult {
-    const LIKE_MODULES: [&str; 8] = ["assemble", "assert", "copy", "debug", "pause", "script", "template", "unarchive"];
-    if error.msg.starts_with("unknown argument") && LIKE_MODULES.contains(&action.name()) {
-        let names: Vec<Arc<str>> = error.arg.iter().map(|name| name.as_str().into()).collect();
-        return match action.name() {
-            "template" if error.arg.as_deref() == Some("state") => {
-                let mut result = TaskResult::failed("'state' cannot be specified on a template");
-                result.blame = error.arg.map(Arc::from);
-                result
-            }
-            _ => unsupported(action, &names),
-        };
-    }
-    let msg = match &error.arg {
-        Some(name) if error.msg.starts_with("unknown argument") => {
-            // Ansible's wording, which playbooks match.
-            format!("Invalid options for {}: {name}", action.name())
+    let wording = action.traits().wording;
+    let is_unknown = error.msg.starts_with("unknown argument");
+    let of_its_own = wording.refused.iter().find(|(name, _)| error.arg.as_deref() == Some(*name));
+    let msg = match (&error.arg, of_its_own) {
+        (Some(_), Some((_, msg))) if is_unknown => (*msg).to_owned(),
+        (Some(name), None) if is_unknown && wording.like_module => {
+            return unsupported(action, &[name.as_str().into()]);
         }
-        Some(name) if error.msg.starts_with("missing required") => match action.name() {
-            "copy" => format!("{name} is required"),
-            "assemble" | "fetch" | "template" => "src and dest are required".to_owned(),
-            "unarchive" => "src (or content) and dest are required".to_owned(),
-            _ => error.msg.clone(),
+        (Some(name), _) if is_unknown => format!("Invalid options for {}: {name}", action.name()),
+        (Some(name), _) if error.msg.starts_with("missing required") => match wording.missing {
+            Some(msg) => msg.replace("{}", name),
+            None => error.msg.clone(),
         },
-        Some(_) if error.stands_alone() => error.msg.clone(),
-        Some(name) => format!("argument `{name}` of `{}` {}", action.name(), error.msg),
-        None => format!("`{}`: {}", action.name(), error.msg),
+        (Some(_), _) if error.stands_alone() => error.msg.clone(),
+        (Some(name), _) => format!("argument `{name}` of `{}` {}", action.name(), error.msg),
+        (None, _) => format!("`{}`: {}", action.name(), error.msg),
     };
     let mut result = TaskResult::failed(msg);
     result.blame = error.arg.map(Arc::from);

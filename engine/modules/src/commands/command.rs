@@ -6,7 +6,7 @@ use jiff::ZonedDateTime;
 use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
-    ArgError, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, Wording, args,
     argtypes::{Flag, PathArg, Text},
     system::{
         captured::Excess,
@@ -15,6 +15,10 @@ use crate::{
         times,
     },
 };
+
+/// In messages about wrong arguments.
+pub(crate) const WORDING: Wording =
+    Wording { module: Some("ansible.legacy.command"), internal: &["_raw_params", "_uses_shell"], ..Wording::USUAL };
 
 args! {
     /// Runs a program with its arguments, without a shell: `|`, `>`, `&&` have no special meaning.
@@ -44,7 +48,7 @@ args! {
     }
 }
 
-/// What is said of two of the ways to give a command at once.
+/// The message about two forms of a command in one task.
 pub(crate) const EXCLUSIVE: &str = "parameters are mutually exclusive: _raw_params|cmd|argv";
 
 impl Module for Command {
@@ -109,7 +113,7 @@ pub(crate) fn input(mut text: String, add_newline: bool) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// What the result of a command that could not be started says; the reason is its help.
+/// The result of a command that could not be started; the reason is its help.
 const NOT_EXECUTED: &str = "Error executing command.";
 
 /// A process that a task asks for, and when not to run it.

@@ -3,10 +3,19 @@
 use rplay_wire::{Failure, Value};
 
 use crate::{
-    ArgError, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, Wording, args,
     argtypes::{Flag, PathArg, Text},
     commands::command::{EXCLUSIVE, Execution, input},
     system::paths,
+};
+
+/// In messages about wrong arguments.
+pub(crate) const WORDING: Wording = Wording {
+    module: Some("ansible.legacy.command"),
+    internal: &["_raw_params", "_uses_shell", "expand_argument_vars"],
+    // The shell expands variables anyway.
+    refused_first: Some("expand_argument_vars"),
+    ..Wording::USUAL
 };
 
 args! {

@@ -9,7 +9,7 @@ use rplay_wire::{Failure, Map, data};
 
 use crate::system::fs;
 use crate::{
-    ArgError, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, Wording, args,
     argtypes::{Flag, PathArg, Text},
     choice,
     io_failure::{io_failure, python_error},
@@ -39,6 +39,9 @@ choice! {
         Touch = "touch",
     }
 }
+
+/// In messages about wrong arguments.
+pub(crate) const WORDING: Wording = Wording { internal: &["_diff_peek", "_original_basename"], ..Wording::USUAL };
 
 args! {
     /// Creates and removes files, directories and links, and sets their owner and mode.
@@ -83,7 +86,7 @@ pub(crate) fn present(path: &Path) -> &'static str {
     fs::symlink_metadata(path).map_or("absent", |meta| state_word(&meta))
 }
 
-/// What a failure tells of the file it is about.
+/// The fields of a failure that describe its file.
 pub(crate) fn described(path: &Path) -> Map {
     if path.exists() { describe(path) } else { Map::new() }
 }
@@ -117,7 +120,7 @@ impl File {
         }
     }
 
-    /// Whether the other arguments go with the state, which may be that of what is there.
+    /// Whether the other arguments are allowed with the state; by default that is the state of the existing file.
     fn suits(&self, state: State) -> Result<(), Failure> {
         if self.recurse.0 && state != State::Directory {
             return Err(Failure::new("recurse option requires state to be 'directory'").arg("recurse"));
@@ -206,7 +209,7 @@ impl Module for File {
             State::Absent => absent(&path, host),
         };
         let plan = match state {
-            // What is told is where the link is to be and what it leads to.
+            // Reports the path and the target of the link.
             State::Hard | State::Link => plan?,
             _ => plan.map_err(about)?,
         };
