@@ -7,6 +7,7 @@ use crate::{
     vars::{Layer, Value},
 };
 use indexmap::IndexMap;
+use serde::Serialize;
 
 pub use crate::task_result::TaskResult;
 
@@ -185,7 +186,8 @@ pub struct Recap {
     pub interrupted: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How often what happened to a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub ok: u32,
     pub changed: u32,

@@ -53,13 +53,8 @@ pub(super) struct Document {
 #[derive(Serialize)]
 pub(super) struct HostRow {
     pub name: String,
-    pub ok: u32,
-    pub changed: u32,
-    pub unreachable: u32,
-    pub failed: u32,
-    pub skipped: u32,
-    pub rescued: u32,
-    pub ignored: u32,
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 #[derive(Serialize)]
@@ -192,13 +187,6 @@ impl Document {
         file.write_all(text.as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
-    }
-}
-
-impl HostRow {
-    pub(super) fn of((name, counts): (String, &Counts)) -> Self {
-        let Counts { ok, changed, unreachable, failed, skipped, rescued, ignored } = *counts;
-        HostRow { name, ok, changed, unreachable, failed, skipped, rescued, ignored }
     }
 }
 

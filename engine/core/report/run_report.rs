@@ -269,7 +269,11 @@ impl RunReport {
             }
         }
         let names: Vec<String> = self.hosts.keys().map(|name| self.text(name)).collect();
-        self.data.hosts = names.into_iter().zip(self.hosts.values()).map(HostRow::of).collect();
+        self.data.hosts = names
+            .into_iter()
+            .zip(self.hosts.values())
+            .map(|(name, counts)| HostRow { name, counts: *counts })
+            .collect();
         for task in &mut self.data.tasks {
             task.make_columns(&self.data.plays);
         }
