@@ -1,6 +1,7 @@
 //! HTTP and HTTPS requests from the host, for `uri`, `get_url` and others.
 
 mod address;
+mod answer;
 mod challenge;
 mod login;
 mod names;
@@ -10,23 +11,19 @@ mod unix;
 mod verifier;
 
 pub use address::{Address, form_encoded};
+pub use answer::Answer;
 pub use login::Login;
 pub use tls::Trust;
 
-use std::{collections::BTreeMap, io::Read, os::unix::ffi::OsStringExt, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use rplay_wire::Failure;
 use ureq::{
     Agent, Proxy, http,
     unversioned::transport::{ConnectProxyConnector, Connector, DefaultConnector, TcpConnector},
 };
 
-use crate::{
-    Host, choice,
-    host::MAX_OUTPUT,
-    io_failure::python_error,
-    system::{bounded, regular},
-};
+use crate::{Host, choice, system::regular};
+use answer::{answer, file_answer, urlopen_error};
 
 choice! {
     /// Which redirects are followed.
@@ -71,50 +68,6 @@ pub struct Request {
     pub decompress: bool,
     /// Whether a URL that begins with `file:` is a file of this host.
     pub reads_files: bool,
-}
-
-/// A server's response.
-pub struct Answer {
-    pub status: u16,
-    /// `OK`, `Not Found` ...
-    pub reason: String,
-    /// After all redirects.
-    pub url: String,
-    pub redirected: bool,
-    /// Names in lower case; values with the same name are joined by `, `.
-    pub headers: Vec<(String, String)>,
-    /// In the order they were set, including those of redirects.
-    pub cookies: Vec<(String, String)>,
-    /// The announced length of the content in bytes.
-    pub length: Option<u64>,
-    body: Option<Box<dyn Read + Send>>,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The content; can be read once.
-    pub fn reader(&mut self) -> Box<dyn Read> {
-        match self.body.take() {
-            Some(body) => body,
-            None => Box::new(std::io::empty()),
-        }
-    }
-
-    /// The whole content, up to [`MAX_OUTPUT`].
-    ///
-    /// # Errors
-    /// If the content is longer, or the connection breaks.
-    pub fn content(&mut self) -> Result<Vec<u8>, Failure> {
-        bounded::read(self.reader(), MAX_OUTPUT).map_err(|error| match error.kind() {
-            std::io::ErrorKind::FileTooLarge => {
-                Failure::new(format!("the response from {} is too long: {error}", self.url))
-            }
-            _ => Failure::new(format!("the response from {} is incomplete: {error}", self.url)),
-        })
-    }
 }
 
 impl Request {
@@ -351,46 +304,6 @@ impl Request {
     }
 }
 
-/// The content of a file of this host, as an answer: `path` is what follows `file:` in its URL.
-fn file_answer(path: &str, url: &str) -> Result<Answer, String> {
-    let path = path.strip_prefix("//localhost").or_else(|| path.strip_prefix("//")).unwrap_or(path);
-    let path = percent_decoded(path.split(['?', '#']).next().unwrap_or_default());
-    let shown = path.display();
-    let failed = |error: std::io::Error| urlopen_error(&format!("{}: '{shown}'", python_error(&error)));
-    let file = regular::open(&path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    Ok(Answer {
-        status: 200,
-        reason: "OK".to_owned(),
-        url: url.to_owned(),
-        redirected: false,
-        headers: vec![("content-length".to_owned(), length.to_string())],
-        cookies: Vec::new(),
-        length: Some(length),
-        body: Some(Box::new(file)),
-    })
-}
-
-/// A path of a URL, with `%20` and the like turned into what they stand for.
-fn percent_decoded(path: &str) -> PathBuf {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        let digits = more.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &more[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = more;
-            }
-        }
-    }
-    PathBuf::from(std::ffi::OsString::from_vec(bytes))
-}
-
 /// What is wrong with a server's certificate, in the words of OpenSSL, which playbooks look for, as far as it has them.
 fn certificate_error(why: &str, server: &str) -> String {
     match why {
@@ -406,11 +319,6 @@ fn certificate_error(why: &str, server: &str) -> String {
         }
         other => other.to_owned(),
     }
-}
-
-/// Why a server could not be reached, in Python's words, which playbooks look for.
-fn urlopen_error(reason: &str) -> String {
-    format!("<urlopen error {reason}>")
 }
 
 /// The proxy that the environment names for this address.
@@ -432,37 +340,6 @@ fn proxy(host: &Host, address: &Address) -> Result<Option<Proxy>, String> {
     Proxy::new(&proxy)
         .map(Some)
         .map_err(|_| format!("the environment's {}_proxy is not the URL of a proxy", address.scheme))
-}
-
-fn answer(
-    response: http::Response<ureq::Body>,
-    address: &Address,
-    redirected: bool,
-    cookies: Vec<(String, String)>,
-) -> Answer {
-    let (head, body) = response.into_parts();
-    let mut headers: Vec<(String, String)> = Vec::new();
-    for (name, value) in &head.headers {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        match headers.iter_mut().find(|(found, _)| found == name.as_str()) {
-            Some((_, joined)) => {
-                joined.push_str(", ");
-                joined.push_str(&value);
-            }
-            None => headers.push((name.as_str().to_owned(), value)),
-        }
-    }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
-    Answer {
-        status: head.status.as_u16(),
-        reason: head.status.canonical_reason().unwrap_or_default().to_owned(),
-        url: address.without_login(),
-        redirected,
-        headers,
-        cookies,
-        length: body.content_length().or(length),
-        body: Some(Box::new(body.into_reader())),
-    }
 }
 
 #[cfg(test)]

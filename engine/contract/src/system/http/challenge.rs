@@ -26,7 +26,7 @@ struct Challenge {
     qop: Option<String>,
 }
 
-/// A number that nobody can know before.
+/// An unpredictable number.
 fn nonce() -> String {
     format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
 }

@@ -35,7 +35,7 @@ impl Default for Trust {
 }
 
 impl Trust {
-    /// How to speak TLS with a server that is to be trusted so.
+    /// The TLS configuration for this kind of trust.
     pub(super) fn config(&self, host: &Host) -> Result<ClientConfig, String> {
         let provider = Arc::new(ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = match self.validate {
