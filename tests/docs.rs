@@ -54,6 +54,23 @@ fn paths_are_those_of_files() {
     assert!(missing.is_empty(), "{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
+#[test]
+fn contributing_names_every_file_of_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let folders = ["tests", "engine/core/tests", "engine/modules/tests", "engine/agent/tests"];
+    let missing: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap().map(move |entry| (folder, entry.unwrap())))
+        .map(|(folder, entry)| format!("{folder}/{}", entry.file_name().to_str().unwrap()))
+        .filter(|path| path.ends_with(".rs") || root.join(path).join("mod.rs").is_file())
+        .filter(|path| {
+            ![path.as_str(), path.trim_end_matches(".rs")].iter().any(|name| page.contains(&format!("`{name}`")))
+        })
+        .collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md does not say what these test: {missing:?}");
+}
+
 /// All pages of the site are written and listed in its contents, and their links lead to pages. `tests/run site` also
 /// builds it.
 #[test]
