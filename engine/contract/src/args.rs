@@ -35,7 +35,7 @@ pub const ELEMENT: &str = "element of type ";
 /// ... for a word that is none of those accepted, or for some words.
 pub const NO_CHOICE: &str = "must be one of: ";
 pub const NO_CHOICES: &str = "must be one or more of: ";
-/// How the message about an argument that is not there begins.
+/// The beginning of the message about a missing argument.
 pub const MISSING: &str = "missing required arguments: ";
 
 /// What is wrong with an argument.
@@ -52,7 +52,8 @@ impl ArgError {
         ArgError { arg: Some(arg.to_owned()), msg: msg.into(), help: None }
     }
 
-    /// Of arguments of which only one may be given, in the words of ansible-core; `arg` is where the error stands.
+    /// The error for mutually exclusive arguments, in the words of ansible-core; `arg` is the argument that is
+    /// reported.
     pub fn exclusive(arg: &str, all: &[&str]) -> Self {
         ArgError::new(arg, format!("parameters are mutually exclusive: {}", all.join("|")))
     }
@@ -78,8 +79,8 @@ impl ArgError {
         ArgError::new(used, msg)
     }
 
-    /// The one of several errors that a task is told of: ansible-core looks for what is missing first, then at types,
-    /// then at choices.
+    /// The one of several errors that a task reports: ansible-core checks for missing arguments first, then types,
+    /// then choices.
     pub fn foremost(errors: Vec<ArgError>) -> Option<ArgError> {
         let mut missing: Vec<&str> = errors.iter().filter_map(|error| error.msg.strip_prefix(MISSING)).collect();
         if !missing.is_empty() {
@@ -94,8 +95,7 @@ impl ArgError {
         })
     }
 
-    /// Whether the message is a whole sentence, which needs no name of an argument before it: it does not begin with
-    /// what is said of the argument.
+    /// Whether the message is a whole sentence. Otherwise it needs the name of the argument before it.
     pub fn stands_alone(&self) -> bool {
         const PREDICATES: [&str; 18] = [
             "applies ",
@@ -153,7 +153,7 @@ pub trait ArgType: Sized {
     /// Parses a value.
     ///
     /// # Errors
-    /// A phrase that says what was expected.
+    /// A phrase with what was expected.
     fn parse(value: &Value) -> Result<Self, String>;
 }
 

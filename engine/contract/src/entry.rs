@@ -77,7 +77,7 @@ impl Entry {
         self
     }
 
-    /// It calls one of these modules, as the fact says.
+    /// It calls the one of these modules that the fact names.
     pub const fn chooses(mut self, fact: &'static str, candidates: &'static [&'static str]) -> Self {
         self.chooses = Some(Choice { fact, candidates });
         self

@@ -24,7 +24,7 @@ fn begin<M: Module>(call: &Call, host: &Host) -> Result<Plan, Failure> {
 fn carry_out(plan: Plan, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
     let mut next = Some(plan);
     while let Some(plan) = next {
-        // A failure tells what failed, not what was to come about.
+        // A failure reports what failed, not the intended changes.
         let planned: Vec<String> = if plan.is_kept { Vec::new() } else { plan.data.keys().cloned().collect() };
         outcome.data.extend(plan.data);
         outcome.facts.extend(plan.facts);

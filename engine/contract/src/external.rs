@@ -5,7 +5,7 @@ use rplay_wire::{Failure, Map, Value, data};
 /// The module name of such calls. No module in the registry has it.
 pub const MODULE: &str = "rplay.external";
 
-/// How warnings begin that tell of what will not be there for ever.
+/// The beginning of warnings about deprecated features.
 pub const DEPRECATED: &str = "[DEPRECATED] ";
 
 /// Arguments of the call that hold content.

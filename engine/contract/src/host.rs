@@ -75,7 +75,7 @@ impl Host {
         self
     }
 
-    /// Where the call sends the content of a file to; `None` for a job that goes on by itself.
+    /// Where the call sends the content of a file; `None` for a background job.
     pub fn content(&self) -> Option<&dyn ContentTarget> {
         self.content.as_deref()
     }

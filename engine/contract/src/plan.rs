@@ -92,7 +92,7 @@ impl Change {
         self
     }
 
-    /// Tells the failure to make it in another way.
+    /// Replaces the failure that making it reports.
     pub fn on_failure(self, tell: impl FnOnce(Failure) -> Failure + 'static) -> Self {
         let make = self.make;
         Change { make: Box::new(move |host, data| make(host, data).map_err(tell)), ..self }

@@ -6,8 +6,8 @@ use crate::Entry;
 
 static MODULES: OnceLock<&'static [Entry]> = OnceLock::new();
 
-/// Says which modules there are, sorted by name. Whoever runs the engine says it once, before anything is read; what is
-/// said later changes nothing.
+/// Sets the modules, sorted by name. The program that embeds the engine calls this once, before anything is read;
+/// later calls have no effect.
 pub fn install(modules: &'static [Entry]) {
     debug_assert!(modules.is_sorted_by_key(|entry| entry.name));
     let _ = MODULES.set(modules);

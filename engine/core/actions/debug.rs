@@ -74,7 +74,7 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
     Ok(result)
 }
 
-/// What Ansible says of an expression that no playbook wrote.
+/// Ansible's message about an expression that comes from no playbook.
 const UNTRUSTED: &str = "Encountered untrusted template or expression.";
 
 /// Whether `var` was written as `!unsafe`.

@@ -44,7 +44,7 @@ pub struct ActionEntry {
     pub is_open: bool,
     /// Whether it can be prepared before its turn.
     pub is_foreseeable: bool,
-    /// Whether what it does for an item of a loop affects how no other item is prepared.
+    /// Whether the items of a loop are independent: doing one never affects how another one is prepared.
     pub has_independent_items: bool,
     /// Whether it acts on the run as a whole: it is done once, for the first host.
     pub is_for_all: bool,
@@ -59,7 +59,7 @@ pub struct ActionEntry {
     /// Whether a result that says it was skipped for this reason has the key `failed`, as one that was not skipped has. By
     /// default it has if its module was called on the host and leaves nothing to do in check mode.
     pub skip_has_failed: fn(&str) -> bool,
-    /// What is made of its result at the end; the time is that since the task began on the host.
+    /// Changes its result at the end, given the time since the task began on the host.
     pub conclude: Option<fn(&mut TaskResult, Duration)>,
     pub function: Function,
     /// `None`: the module of the same name defines the arguments.

@@ -45,7 +45,7 @@ pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Task
     // As ansible-core: the reason is the `message`.
     read_vars(&args, context).map_err(|mut result| {
         if let Some(reason) = result.data.get("msg").cloned() {
-            // The report shows `msg` alone, which says nothing.
+            // The report shows only `msg`, which does not name the reason.
             let said = super::text_of(&reason);
             let told = result.help.map_or_else(|| said.clone(), |help| format!("{said}; {help}"));
             result.help = Some(told.into());

@@ -148,7 +148,7 @@ impl Context<'_> {
     /// That none of the candidates exists, in the words of ansible-core.
     pub fn not_found(&self, kind: &str, name: &str) -> String {
         let mut looked = self.candidates(kind, name);
-        // The playbook's folder is the last to be searched, whatever else was.
+        // The playbook's folder is always searched last.
         let beside = self.scope.folders.len().min(1) * 2;
         if !files::named(name).is_absolute() {
             looked.extend_from_within(looked.len().saturating_sub(beside)..);

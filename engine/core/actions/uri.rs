@@ -4,7 +4,7 @@ use rplay_contract::wire::Value as Wire;
 
 use super::{After, Ask, Context, Rendered, Result, TaskResult, flag_arg, local_file::find, text_arg, wire_args};
 
-/// A body that is a file lies on the controller, unless `remote_src` says that it is on the host; so do the files of a
+/// A file that is sent as the body is on the controller, or on the host with `remote_src`; so are the files of a
 /// multipart body.
 pub(super) fn uri(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);

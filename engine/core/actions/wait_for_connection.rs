@@ -30,7 +30,7 @@ pub(super) fn wait_for_connection(args: Rendered, _: &Context<'_>) -> Result<Ask
     Ok(Ask { module: "ping", args: Map::new(), after })
 }
 
-/// The result says how long it took, instead of what `ping` says.
+/// The result contains the elapsed time instead of the result of `ping`.
 pub(super) fn conclude(result: &mut TaskResult, elapsed: Duration) {
     result.data.shift_remove("ping");
     result.set("elapsed", elapsed.as_secs());

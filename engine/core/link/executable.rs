@@ -20,7 +20,7 @@ pub(super) struct Executable {
     pub size: u64,
     /// The file that it is, or is embedded in.
     pub path: PathBuf,
-    /// Whether it needs no libc of its host.
+    /// Whether it is linked statically, so that it needs no libc of its host.
     pub is_static: bool,
     /// The build of the agent that it holds.
     pub build: Option<String>,
@@ -40,14 +40,14 @@ const BUILD_LENGTH: usize = BUILD_PREFIX.len() + 64;
 const TAIL: u64 = 512;
 const MAGIC: &str = "rplay-embedded-agent 1";
 
-/// What all of a file tells.
+/// What is known once a whole file was read.
 struct Known {
     sha256: String,
     build: Option<String>,
 }
 
 impl Executable {
-    /// A file of its own. What is known of its content is noted down at `note`.
+    /// A separate file. What is known of its content is cached in the file `note`.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -155,8 +155,8 @@ fn pour(file: &File, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Resul
     }
 }
 
-/// What a file's content tells. Reading it takes as long as all else that is done before the first connection, so it is
-/// noted down, together with what shows that the file is still the same: nobody can set the time of a file's last change.
+/// What is known of a file's content. Reading it takes as long as everything else before the first connection, so the
+/// result is cached, together with the file's change time, which no program can set.
 fn known(file: &File, note: Option<&Path>) -> io::Result<Known> {
     let found = file.metadata()?;
     let state = format!(

@@ -71,7 +71,7 @@ fn value<'s>(
     let mut settings = settings;
     loop {
         let Some(field) = keyword.1(settings) else { return Ok(None) };
-        // Where a task is delegated to is found out before its keywords are.
+        // `delegate_to` is rendered before all keywords, so ansible-core does not name it in the message.
         let value = template::render(&field.value, scope).map_err(|error| match keyword.0 {
             "delegate_to" => error,
             name => error.within(format!("Error processing keyword '{name}'")),
@@ -196,7 +196,7 @@ pub(crate) fn own_number(name: &str, field: Option<&Field>, scope: &Arc<Scope>) 
     parsed(&value).map(Some).ok_or_else(|| wrong(name, &value, kind, field))
 }
 
-/// The error of a keyword, under the name that ansible-core keeps it.
+/// The error of a keyword, with the name that ansible-core uses for it internally.
 fn of_keyword(name: &str, error: TemplateError) -> TemplateError {
     let name = if name == "async" { "async_val" } else { name };
     error.within(format!("Error processing keyword '{name}'"))

@@ -15,16 +15,16 @@ pub struct Options {
     pub diff: bool,
     pub forks: usize,
     pub verbosity: u8,
-    /// Results have the arguments of their modules.
+    /// Whether results contain the arguments of their modules (`invocation`).
     pub invocations: bool,
     /// `--limit` as it was given.
     pub limit: Option<String>,
     /// The hosts that `--limit` allows.
     pub allowed: Option<Matched>,
-    /// What a pattern of hosts is that matches none.
+    /// How to treat a pattern that matches no hosts.
     pub host_pattern_mismatch: Mismatch,
     pub force_handlers: bool,
-    /// Whether notifying a handler that does not exist fails the task, or is only told.
+    /// Whether notifying an unknown handler fails the task; otherwise it is a warning.
     pub error_on_missing_handler: bool,
     pub start_at: Option<String>,
     /// Ask before each task (`--step`).
@@ -36,14 +36,14 @@ pub struct Options {
     /// Where facts are kept between runs, if anywhere.
     pub fact_caching: Option<FactCaching>,
     pub any_errors_fatal: bool,
-    /// The play does not see the variables of its roles.
+    /// Whether the variables of a role are only visible in the role.
     pub private_role_vars: bool,
     pub no_log: bool,
     /// The strategy of plays without one.
     pub strategy: String,
     /// Whether calls of several tasks or items may be sent together.
     pub batch: bool,
-    /// Seconds that a task may take which says nothing itself.
+    /// Time limit in seconds for tasks without a `timeout` of their own.
     pub task_timeout: Option<u32>,
     pub connection: Defaults,
     pub inventory_dir: Option<String>,

@@ -47,7 +47,7 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
     outcome
 }
 
-/// The failure to give a file that mode, with what ansible-core tells of it: the file as it is, and what is wrong.
+/// The failure to set a file's mode, with the fields that ansible-core reports: the state of the file, and the reason.
 fn with_file(mut failure: Failure, args: &Map, host: &Host) -> Failure {
     match args.get("mode") {
         Some(Value::Str(mode)) => {

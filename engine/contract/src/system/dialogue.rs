@@ -1,4 +1,4 @@
-//! A conversation with a program on a new terminal: what it asks is answered.
+//! A conversation with a program on a new terminal: answers its prompts.
 
 use std::{
     fs::File,

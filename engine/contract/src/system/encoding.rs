@@ -205,7 +205,7 @@ impl Encoding {
         }
     }
 
-    /// Like [`Encoding::encode`], with a question mark for what the encoding does not have.
+    /// Like [`Encoding::encode`], with a question mark for each character that the encoding lacks.
     pub fn encode_lossy(self, text: &str) -> Vec<u8> {
         let mut text = std::borrow::Cow::Borrowed(text);
         loop {

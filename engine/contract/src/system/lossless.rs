@@ -1,4 +1,4 @@
-//! Text that keeps arbitrary bytes: what is no UTF-8 survives being edited.
+//! Text that keeps arbitrary bytes: invalid UTF-8 survives editing.
 
 /// The first of the private-use characters that represent invalid bytes during editing.
 const ESCAPE: u32 = 0x0010_FE00;

@@ -26,7 +26,7 @@ pub struct Clause {
     permissions: Vec<u8>,
 }
 
-/// What ansible-core says of a mode that is none.
+/// ansible-core's message about an invalid mode.
 pub const NO_MODE: &str = "mode must be in octal or symbolic form";
 
 impl ArgType for Mode {

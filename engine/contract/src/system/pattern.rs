@@ -16,7 +16,7 @@ pub struct Flags {
     pub dot_all: bool,
 }
 
-/// What Python says of a regular expression that it cannot read, for the mistakes that are made most.
+/// Python's message about an invalid regular expression, for the most common mistakes.
 fn python_error(pattern: &str) -> Option<String> {
     let mut open: Vec<usize> = Vec::new();
     let mut can_repeat = false;

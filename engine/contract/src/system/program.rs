@@ -153,7 +153,7 @@ impl Program {
         let done = self.output()?;
         let output = Output { rc: done.rc, stdout: done.stdout, stderr: done.stderr, name };
         match done.excess {
-            // A truncated list would be taken for a complete one.
+            // A truncated list would look complete.
             Some(excess) => Err(Failure::new(excess.sentence(&format!("`{}`", output.name))).data(output.data())),
             None => Ok(output),
         }

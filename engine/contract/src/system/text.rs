@@ -106,7 +106,7 @@ impl TextFile {
         let path = paths::real(&self.path);
         let content = match self.encoding {
             Encoding::Utf8 | Encoding::Ascii => encode(text),
-            // As ansible-core does, a question mark stands for what the encoding does not have.
+            // As in ansible-core, a question mark replaces each character that the encoding lacks.
             other => other.encode_lossy(text),
         };
         let mut placement = Placement::new(&path, Content::Bytes(content), attributes)?.validate(validate);
@@ -143,7 +143,7 @@ impl TextFile {
     }
 }
 
-/// The change that tells of a command that refuses the new text no more than its message.
+/// A change whose failure is only the message of the command that refused the new text.
 fn without_output(change: Change) -> Change {
     change.on_failure(|mut failure| {
         if failure.data.contains_key("exit_status") {

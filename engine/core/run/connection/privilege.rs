@@ -98,7 +98,7 @@ pub(crate) fn become_user(
     let default = own.and_then(|own| own.password.as_ref()).or(defaults.become_password.as_ref());
     let password =
         password(own_names.password, variables)?.or_else(|| default.map(|secret| secret.reveal().to_owned()));
-    // Nobody in particular is root, as for sudo itself.
+    // Without a user it is root, as with sudo.
     let user = user.filter(|user| !user.is_empty()).unwrap_or_else(|| "root".to_owned());
     let chdir = match *method {
         "sudo" => word(steering::SUDO_CHDIR, variables)?.or_else(|| own.and_then(|own| own.chdir.clone())),
@@ -123,7 +123,7 @@ fn by_plugin(
     let keyword = |keyword, default: Option<&String>| {
         conditions::text(keyword, settings, scope).map(|found| found.or_else(|| default.cloned()))
     };
-    // Nobody in particular is left to the plugin's own settings.
+    // Without a user, the plugin's own settings decide.
     let user = defaults.become_user.as_ref().filter(|user| *user != "root");
     let keywords = [
         ("become_user", keyword(conditions::BECOME_USER, user)?),

@@ -77,7 +77,7 @@ pub(crate) fn look_ahead(
     );
 }
 
-/// Adds tasks to the pipelines of the first one, and tells at which task it stopped, and why.
+/// Adds tasks to the pipelines of the first one, and traces at which task it stopped, and why.
 fn extend(
     run: &Arc<Run>,
     play: &Arc<PlayRun>,
@@ -364,7 +364,7 @@ fn goes_with(host_task: &HostTask, first: &HostTask) -> bool {
     })
 }
 
-/// About as many bytes as these arguments have on their way.
+/// The approximate number of bytes of these arguments in transit.
 fn size(args: &rplay_contract::wire::Map) -> usize {
     args.iter().map(|(name, value)| name.len() + size_of(value)).sum()
 }

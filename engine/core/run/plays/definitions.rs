@@ -215,12 +215,12 @@ impl Viewpoint {
     }
 }
 
-/// The place that a value itself knows.
+/// The place that a value carries.
 fn own_place(value: &Lazy) -> Option<Span> {
     match value {
         Lazy::Template(template) => Some(template.span.clone()),
         Lazy::Vaulted(vaulted) => Some(vaulted.span.clone()),
-        // The first part that knows; it stands at or below the variable's name.
+        // The first part with a place; it is at or below the variable's name.
         Lazy::List(items) => items.iter().find_map(own_place),
         Lazy::Map(entries) => entries.values().find_map(own_place),
         Lazy::Data(_) => None,

@@ -55,7 +55,7 @@ impl Run {
             let value = match &entry.encrypt {
                 Some(scheme) => data(encrypted(&value, scheme, entry, scope)?),
                 None if entry.unsafe_ => data(value),
-                // As in Ansible, who answers may write a template.
+                // As in Ansible, an answer may contain a template.
                 None => {
                     let source = Source::inline("vars_prompt", value.clone());
                     Lazy::from_text(&Spanned { span: Span::new(&source, 0..value.len()), value: value.into() })

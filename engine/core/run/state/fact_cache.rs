@@ -32,7 +32,7 @@ impl FactCache {
     /// Opens the cache.
     ///
     /// # Errors
-    /// It cannot be used: why.
+    /// Why it cannot be used.
     pub(crate) fn open(settings: &FactCaching, project: &Arc<Project>) -> Result<Self, String> {
         let store = match settings.plugin.as_str() {
             "jsonfile" => Store::Json(JsonFacts::open(settings)?),

@@ -77,7 +77,7 @@ impl JsonFacts {
             about => about?,
         };
         let Some(timeout) = self.timeout else { return Ok(true) };
-        // A file of the future is new.
+        // A file with a time in the future counts as new.
         let age = SystemTime::now().duration_since(about.modified()?).unwrap_or_default();
         Ok(age <= timeout)
     }
@@ -175,7 +175,7 @@ fn from_file(value: Json) -> Option<Json> {
                     _ => None,
                 };
             }
-            // What is written so is a value of `Exchange`, which this is not.
+            // A key `$` marks a type of `Exchange`; this mapping is none, so its pairs are written as a list.
             if entries.contains_key("$") {
                 let pairs = entries.into_iter().map(|(name, value)| Some(json!([name, from_file(value)?])));
                 return Some(json!({ "$": "dict", "v": pairs.collect::<Option<Vec<_>>>()? }));

@@ -141,7 +141,7 @@ impl PlayRun {
             || self.pending.lock().get(host).is_some_and(|places| !places.is_empty())
     }
 
-    /// Whether a host was notified of this handler, which does not wait any longer then.
+    /// Removes a notification; returns whether the host had been notified of this handler.
     pub(crate) fn take_pending(&self, host: &str, handler: usize) -> bool {
         self.pending.lock().get_mut(host).is_some_and(|places| places.remove(&handler))
     }

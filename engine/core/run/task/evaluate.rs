@@ -1,5 +1,5 @@
-//! From a result as it came to the evaluated one: failed_when, changed_when, until, ignore_errors, no_log; and its effects: register,
-//! notify, facts, counts.
+//! Evaluates a result: failed_when, changed_when, until, ignore_errors, no_log; and its effects: register, notify,
+//! facts, counts.
 
 use std::{sync::Arc, time::Duration};
 

@@ -86,7 +86,7 @@ impl Run {
         }
     }
 
-    /// Tells once of a handler that nothing can notify, because its name has no value.
+    /// Warns once about a handler that nothing can notify, because its name cannot be rendered.
     fn tell_unusable(&self, task: &Task, error: &TemplateError) {
         let Some(Field { value: Lazy::Template(template), .. }) = &task.name else { return };
         if !task.listen.is_empty() {

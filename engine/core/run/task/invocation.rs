@@ -8,7 +8,7 @@ use crate::{
     vars::{Value, from_wire, mapping},
 };
 
-/// Ansible's word in the place of a secret argument.
+/// Ansible's placeholder for a secret argument.
 const SECRET: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 
 /// Arguments that are not shown although their values are no secrets elsewhere: what a task writes may hold any.

@@ -38,7 +38,7 @@ use crate::{
     vars::{Scope, Value, to_wire_map},
 };
 
-/// How often a call looks whether the task is over.
+/// How often a call checks whether the task's time is over.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A plugin that is about to run, with all that it may ask for.
@@ -64,7 +64,7 @@ pub(crate) struct PluginRun {
     pub is_over: AtomicBool,
 }
 
-/// Tells the end even if the thread is lost.
+/// Reports the end even if the thread panics.
 struct Telling {
     key: u64,
     events: Sender<LinkEvent>,
@@ -87,10 +87,10 @@ impl Drop for Telling {
 }
 
 impl PluginRun {
-    /// Runs it on a thread of its own, and tells its outcome as that of a job with one call.
+    /// Runs it on a thread of its own, and reports its outcome like that of a job with one call.
     pub(crate) fn start(self: Arc<Self>, key: u64, events: Sender<LinkEvent>) {
         let telling = Telling { key, events, outcome: None };
-        // A thread that cannot start drops what it was to do, which tells that.
+        // If the thread cannot start, its closure is dropped, and that reports the end.
         let work = move || telling.tell(self.outcome());
         let _ = thread::Builder::new().spawn(work);
     }
@@ -290,7 +290,7 @@ impl PluginRun {
         }
     }
 
-    /// A call that check mode does not keep from its work.
+    /// A call that also runs in check mode.
     fn plain(&self, module: &str, args: Map) -> Call {
         let mode = Mode { check: false, diff: false, ..self.mode };
         Call { module: module.to_owned(), args, mode, environment: Vec::new(), background: None }

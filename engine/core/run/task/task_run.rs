@@ -85,7 +85,7 @@ impl Run {
     }
 }
 
-/// What reports are told of a task as it was written.
+/// What events say about a task as it was written.
 fn about(task: &Task) -> TaskAbout {
     let no_log = task.settings.no_log.as_ref().map(|field| field.value.data());
     let (may_hide, no_log) = match no_log {

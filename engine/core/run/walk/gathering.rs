@@ -35,7 +35,7 @@ pub(crate) fn at_start(run: &Arc<Run>, play: &Arc<PlayRun>, hosts: &[Arc<HostSta
     if wanted == Some(false) || wanted.is_none() && !run.options.gather {
         play.never_gather.store(true, Ordering::Release);
     }
-    // What is kept for other runs cannot wait until this one reads it.
+    // Facts that are cached for other runs are gathered even if this run never reads them.
     let asked = wanted.is_none() && run.options.gather && run.options.fact_caching.is_some();
     Ok(wanted == Some(true) || asked)
 }

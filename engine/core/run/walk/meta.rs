@@ -51,7 +51,7 @@ impl Run {
             Err(error) => return self.fail_meta(hosts, &error.to_string(), &field.span),
         };
         let word = word.trim();
-        // Where a meta task has conditions, they are asked of each host; of the first one when it acts on all.
+        // Conditions of a meta task are evaluated for each host, or for the first one if the task acts on all.
         let for_all = matches!(word, "end_play" | "end_batch" | "clear_host_errors" | "clear_facts");
         let once = for_all || word == "refresh_inventory";
         let asked = if once { &hosts[..1] } else { hosts };
@@ -138,7 +138,7 @@ impl Run {
         MetaResult::Done
     }
 
-    /// Tells what became of a meta task, to those who want to know much.
+    /// Reports the outcome of a meta task, at high verbosity.
     fn detail(&self, text: Option<String>) {
         if let Some(text) = text.filter(|_| self.options.verbosity > 1) {
             self.send(Event::Message { text: format!("META: {text}").into() });

@@ -13,7 +13,7 @@ use rplay_contract::system::glob::Pattern;
 
 use crate::run::state::{host::HostState, play::PlayRun, run::Run};
 
-/// How far the hosts of one walk are on their way to the task to start at.
+/// Which hosts of one walk have reached the task to start at.
 pub(crate) struct StartAt {
     /// Whether no earlier walk had reached the task.
     waits: bool,

@@ -88,7 +88,7 @@ impl Module for Group {
                 if output.rc == 0 { Ok(()) } else { Err(told()) }
             }));
             if host.check {
-                // As ansible-core: nothing is told of what it would be like.
+                // As in ansible-core, check mode does not report what it would be like.
                 plan.data.clear();
                 return Ok(plan);
             }

@@ -97,7 +97,7 @@ impl Module for KnownHosts {
             .set("state", self.state.word());
         let before = text::read(&path).map_err(|failure| failure.arg("path"))?;
         let after = self.edited(before.as_deref().unwrap_or_default())?;
-        // The result tells the difference whether it is shown or not.
+        // The result contains the difference even without `--diff`.
         let header = if path.exists() { paths::text(&path) } else { "/dev/null".to_owned() };
         let plan = plan.set(
             "diff",

@@ -189,7 +189,7 @@ impl Module for User {
         }
         let was_there = present.is_some();
         if host.check && (self.state == State::Absent && was_there || self.state == State::Present && !was_there) {
-            // As ansible-core: nothing is told of what it would be like.
+            // As in ansible-core, check mode does not report what it would be like.
             return Ok(plan);
         }
         Ok(plan.finish(move |host, data| {
@@ -208,7 +208,7 @@ fn run(tool: Program, name: &str) -> Change {
             let said = if output.stderr.is_empty() { output.stdout } else { output.stderr };
             return Err(Failure::new(said).data(data! { "name" => name, "rc" => output.rc }));
         }
-        // What the programs said is told only if they said something.
+        // The output of the programs is reported only if there is any.
         for (key, said) in [("stdout", output.stdout), ("stderr", output.stderr)] {
             if !said.is_empty() {
                 let before = data.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -390,7 +390,7 @@ impl User {
         self.ageing(host, &shadow, plan)
     }
 
-    /// The change of the day when a local account expires, which libuser has a program of its own for.
+    /// Changes the expiry date of a local account, for which libuser has a separate program.
     fn local_expiry(&self, host: &Host, expires: f64) -> Result<Change, Failure> {
         let day = if expires < 0.0 { -1 } else { (expires / 86_400.0) as i64 };
         let tool = host.required_program("lchage")?.option("-E", Some(day)).arg(&self.name);

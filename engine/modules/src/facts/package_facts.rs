@@ -91,7 +91,7 @@ impl Module for PackageFacts {
             };
             let manager = match usable {
                 Ok(manager) => manager,
-                // Those that nobody asked for by name are left out without a word.
+                // Package managers that the task does not name are skipped without a warning.
                 Err(_) if asks_all => continue,
                 Err(why) => {
                     plan = plan.warn(format!("Requested package manager {name} was not usable by this module: {why}"));

@@ -125,7 +125,7 @@ impl Module for Archive {
     }
 }
 
-/// What the result tells of the archive, if it is there.
+/// The fields of the result that describe the archive, if it exists.
 fn described(path: &Path) -> Map {
     if path.exists() { describe(path) } else { Map::new() }
 }

@@ -74,7 +74,7 @@ impl Module for Assemble {
         let placement = Placement::new(paths::real(&dest), Content::File(content.to_path_buf()), &self.attributes)?;
         let mut plan = placement.backup(self.backup.0).validate(self.validate).plan(host, Plan::unchanged())?;
         if self.remote_src.0 {
-            // ansible-core shows a difference only of what it puts together itself.
+            // ansible-core shows a difference only of content that it assembles itself.
             plan.changes.iter_mut().for_each(|change| change.diff = None);
         }
         plan.data = data! {

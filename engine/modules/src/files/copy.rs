@@ -188,7 +188,7 @@ impl Copy {
     }
 }
 
-/// The failure to put content in its place, with what ansible-core tells of that content.
+/// The failure to write the content, with the fields that ansible-core reports about it.
 fn untransferred(mut failure: Failure, checksum: Option<Value>, is_remote: bool) -> Failure {
     if failure.data.contains_key("exit_status") {
         failure.help.get_or_insert_with(|| failure.msg.clone());
@@ -218,7 +218,7 @@ struct Job {
     checksum: Option<String>,
     /// Whether directories get the permissions of the source.
     keeps_modes: bool,
-    /// Whether it is what assemble puts together, whose result has a `diff` only where one is shown.
+    /// Whether the content comes from assemble, whose result has a `diff` only with `--diff`.
     is_assembled: bool,
     /// Whether the content was on the host already.
     is_remote: bool,
@@ -328,7 +328,7 @@ impl Job {
                 data.insert("diff".to_owned(), diff);
             }
             if host.check && differs {
-                // What the file will be like is not looked at then.
+                // In that case the future state of the file is not reported.
                 return Ok(Plan { data: data! { "diff" => Vec::<Value>::new() }, ..plan });
             }
         }

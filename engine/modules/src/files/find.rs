@@ -204,7 +204,7 @@ impl Name {
     }
 }
 
-/// What was read of the arguments that a file is held against.
+/// The parsed conditions that a file is compared with.
 #[derive(Default)]
 struct Conditions {
     patterns: Vec<Name>,

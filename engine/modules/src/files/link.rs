@@ -143,7 +143,7 @@ pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> i
     fs::rename(&temporary, path)
 }
 
-/// Said where a link leads nowhere, so that owner and mode cannot be those of its target.
+/// The warning about a broken link: owner and mode cannot be set on its target.
 const NO_TARGET: &str =
     "Cannot set fs attributes on a non-existent symlink target. follow should be set to False to avoid this.";
 

@@ -64,7 +64,7 @@ impl Module for Tempfile {
                 }
             };
             let made = made.map_err(|error| {
-                // The name that was tried is not known; ansible-core tells of its own.
+                // The name that was tried is unknown; ansible-core reports its own.
                 let tried = folder.join(format!("{}XXXXXXXX{}", self.prefix, self.suffix));
                 Failure::new(format!("{}: '{}'", python_error(&error), tried.display()))
                     .arg("path")

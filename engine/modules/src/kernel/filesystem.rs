@@ -214,7 +214,7 @@ impl Filesystem {
         }
         let later = self.uuid.clone().filter(|uuid| kind.uuid_at_birth(uuid).is_empty());
         let uuid = self.uuid.as_deref().map(|uuid| kind.uuid_at_birth(uuid)).unwrap_or_default();
-        // What `opts` says of the UUID comes first.
+        // A UUID in `opts` takes precedence.
         let uuid = if opts.iter().any(|opt| Some(opt) == uuid.first()) { Vec::new() } else { uuid };
         let what = format!("make {} on {}", kind.word(), dev.display());
         let target = dev.clone();

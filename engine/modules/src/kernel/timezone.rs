@@ -22,7 +22,7 @@ const LOCALTIME: &str = "/etc/localtime";
 const DEBIAN: &str = "/etc/timezone";
 /// ... and old Red Hat systems here, as `ZONE="..."`.
 const RED_HAT: &str = "/etc/sysconfig/clock";
-/// Where hwclock(8) keeps what the hardware clock is in.
+/// The file where hwclock(8) stores whether the hardware clock is in UTC.
 const ADJTIME: &str = "/etc/adjtime";
 
 choice! {

@@ -154,7 +154,7 @@ impl GetUrl {
 }
 
 impl GetUrl {
-    /// What check mode says: the server is asked for the file, which is not fetched.
+    /// The result in check mode: the server is asked for the file, but nothing is downloaded.
     fn foretell(self, host: &Host, file: Target, since: Option<&String>, plan: Plan) -> Result<Plan, Failure> {
         let begun = Instant::now();
         let mut ask = self.request(host, since);
@@ -236,7 +236,7 @@ impl Fetch {
         let nearby = match &module.tmp_dest {
             Some(folder) => folder.on(host),
             None if has_folder => folder.to_owned(),
-            // Only to tell of what was fetched.
+            // Only for the result.
             None => machine::temp_dir(),
         };
         let failed = |error: io::Error| place_failure(&nearby, &error);

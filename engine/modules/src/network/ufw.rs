@@ -214,7 +214,7 @@ const RULES: [&str; 6] = [
 ];
 
 impl Calls {
-    /// Runs ufw and returns what it said. A failure's message is its errors.
+    /// Runs ufw and returns its output. A failure has the message that ufw printed.
     fn run(&mut self, host: &Host, words: &[&str]) -> Result<String, Failure> {
         let program = host.required_program("ufw")?;
         // As community.general shows them: names of applications and comments in quotes.
@@ -280,7 +280,7 @@ impl Ufw {
         Ok(changed)
     }
 
-    /// Whether a dry run tells of other rules. It tells only those of the family of the addresses.
+    /// Whether a dry run prints other rules. It prints only those of the addresses' family.
     fn differs(&self, before: &[String], after: &[String]) -> bool {
         let address = |text: &str| text.split('/').next().and_then(|address| address.parse::<IpAddr>().ok());
         let family = address(&self.from_ip).or_else(|| address(&self.to_ip));
@@ -289,7 +289,7 @@ impl Ufw {
         !before.iter().filter(is_own).eq(after.iter().filter(is_own))
     }
 
-    /// Does what the task says; whether something is another way then.
+    /// Carries out the task; returns whether something changed.
     fn carry_out(
         &self,
         host: &Host,

@@ -236,7 +236,7 @@ impl Uri {
             self.attributes.resolve()?.apply(path, true)?;
         }
         data.extend(describe(path));
-        // As ansible-core: what was fetched into a file is a change, whatever was in it.
+        // As in ansible-core, a download into a file is a change, even if its content is the same.
         Ok(true)
     }
 

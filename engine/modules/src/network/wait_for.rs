@@ -123,7 +123,7 @@ impl Module for WaitFor {
 }
 
 impl WaitFor {
-    /// What cannot be waited for; ansible-core tells the time that passed even then.
+    /// Conditions that cannot be waited for; as in ansible-core, the result still contains the elapsed time.
     fn refuse(&self) -> Result<(), ArgError> {
         if self.port.is_some() && self.path.is_some() {
             return Err(ArgError::new("path", "port and path parameter can not both be passed to wait_for"));

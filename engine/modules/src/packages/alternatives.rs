@@ -344,7 +344,7 @@ impl Known {
         known.map(slave).collect()
     }
 
-    /// What is known of that path, for the diff.
+    /// The current state of that path, for the diff.
     fn shown(&self, path: Option<&str>) -> Map {
         if self.mode.is_empty() {
             return Map::new();

@@ -238,7 +238,7 @@ impl Apt {
 
     fn plan_present(&self, host: &Host, specs: Vec<Spec>) -> Result<Plan, Failure> {
         let installed = dpkg::Installed::look(host, &specs)?;
-        // What is wanted by name does not go when nothing else needs it any more.
+        // Packages that were requested by name are not removed by autoremove.
         let named = specs.iter().filter(|spec| !spec.is_pattern() && installed.version(&spec.name).is_some());
         let automatic = match self.state {
             State::BuildDep => Vec::new(),

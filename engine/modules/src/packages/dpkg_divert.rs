@@ -48,7 +48,7 @@ impl Diversion {
         }
     }
 
-    /// The one that the host has.
+    /// The diversion that the host has.
     fn of(host: &Host, path: &str) -> Result<Diversion, Failure> {
         let ask = |option: &str| -> Result<String, Failure> {
             let said = host.required_program("dpkg-divert")?.args([option, path]).succeed()?.stdout;

@@ -136,7 +136,7 @@ impl Npm {
         Ok(program.current_dir(folder))
     }
 
-    /// What npm says. It would leave its logs in the home directory: they go to a directory that does not stay.
+    /// The output of npm. Its logs go to a temporary directory instead of the home directory.
     fn asked(&self, host: &Host, words: &[&str], package: Option<String>) -> Result<String, Failure> {
         let cache = scratch::folder()?;
         Ok(self.npm(host, words, package)?.env("npm_config_cache", cache.path()).run()?.stdout)

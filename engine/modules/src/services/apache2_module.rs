@@ -63,7 +63,7 @@ impl Module for Apache2Module {
             let program = host.required_program(if wanted { "a2enmod" } else { "a2dismod" })?;
             let done = program.arg_if(!wanted && self.force.0, "-f").arg(&self.name).run()?;
             let (is_enabled, warning) = self.is_enabled(host, control, &identifier)?;
-            // It was told before.
+            // The warning was given before.
             drop(warning);
             if is_enabled == wanted {
                 return Ok(());

@@ -171,7 +171,7 @@ fn tar<W: Write>(target: W, members: &[Member]) -> Result<W, Failure> {
                 builder.append_link(&mut header, &name, target).map_err(failed)?;
             }
             tar::EntryType::Regular => {
-                // No more than the header says, even if the file grows meanwhile.
+                // No more bytes than the header announces, even if the file grows meanwhile.
                 let size = header.size().map_err(failed)?;
                 builder.append_data(&mut header, &name, member.open()?.take(size)).map_err(failed)?;
             }

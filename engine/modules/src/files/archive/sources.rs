@@ -73,7 +73,7 @@ impl Sources {
         self.has_pattern || self.expanded.len() > 1 || self.expanded.iter().any(|path| path.is_dir())
     }
 
-    /// What the result tells of it.
+    /// The fields of the result that describe it.
     pub(super) fn told(&self) -> Map {
         let texts = |paths: &[PathBuf]| paths.iter().map(paths::text).collect::<Vec<_>>();
         data! {

@@ -26,13 +26,13 @@ pub(super) fn holds(dest: &Path, members: &[Member]) -> bool {
         && members.iter().all(|member| {
             let is_folder = member.path.is_dir();
             let own = present.iter().find(|entry| entry.name.trim_end_matches('/') == member.name);
-            // A link is packed as what it leads to.
+            // A link is packed as its target.
             let real = member.path.canonicalize().unwrap_or_else(|_| member.path.clone());
             own.is_some_and(|own| own.is_folder() == is_folder && own.is_at(&real, false))
         })
 }
 
-/// What the end of the archive tells of a member.
+/// The entry of a member in the directory at the end of the archive.
 struct Written {
     name: Vec<u8>,
     head: [u8; 26],

@@ -11,7 +11,7 @@ pub(super) struct Level<'a> {
 }
 
 impl Level<'_> {
-    /// Whether that is what a task calls `logging`.
+    /// Whether that is the value of the argument `logging`.
     pub(super) fn is(&self, wanted: &str) -> bool {
         match wanted {
             "on" | "off" => self.word == wanted,

@@ -12,7 +12,7 @@ use crate::{
 
 const SCRIPTS: &str = "/etc/init.d";
 
-/// A service with an init script, and what is wanted of it.
+/// A service with an init script, and its desired state.
 pub(crate) struct InitScript {
     pub name: String,
     pub state: Option<State>,
