@@ -47,6 +47,8 @@ pub struct Host {
     /// earlier task would have created (a repository, a unit, a directory) does not exist in check mode, and a module
     /// that misses it plans a change with a warning instead of failing. Set by the runner.
     pub check: bool,
+    /// Whether check mode is this call's alone, so that earlier tasks made their changes.
+    own_check: bool,
     /// Whether the differences are shown. What takes long to find out for them is found out only then.
     pub diff: bool,
     blobs: Arc<dyn BlobSource>,
@@ -60,13 +62,35 @@ pub struct Host {
 impl Host {
     pub fn new(environment: Vec<(String, String)>, blobs: Arc<dyn BlobSource>) -> Self {
         let (cancel, warnings) = (Cancel::default(), Arc::default());
-        Host { environment, check: false, diff: false, blobs, content: None, cancel, max_output: MAX_OUTPUT, warnings }
+        Host {
+            environment,
+            check: false,
+            own_check: false,
+            diff: false,
+            blobs,
+            content: None,
+            cancel,
+            max_output: MAX_OUTPUT,
+            warnings,
+        }
+    }
+
+    /// Whether the whole run is in check mode: earlier tasks made nothing, and what is missing may be theirs to make.
+    pub fn rehearses(&self) -> bool {
+        self.check && !self.own_check
     }
 
     /// The same host for a call in that mode.
     pub fn in_mode(&self, mode: Mode) -> Self {
         let max_output = usize::try_from(mode.max_output).ok().filter(|most| *most > 0).unwrap_or(self.max_output);
-        Host { check: mode.check, diff: mode.diff, max_output, warnings: Arc::default(), ..self.clone() }
+        Host {
+            check: mode.check,
+            own_check: mode.own_check,
+            diff: mode.diff,
+            max_output,
+            warnings: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// The same host for a call that may send the content of a file.

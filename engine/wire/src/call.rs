@@ -32,6 +32,8 @@ pub struct Background {
 pub struct Mode {
     /// Check mode: plan, but change nothing.
     pub check: bool,
+    /// Check mode is this call's alone; the run itself makes changes.
+    pub own_check: bool,
     /// Return the differences.
     pub diff: bool,
     /// Bytes of a process's output that are kept; 0 means the default.

@@ -22,7 +22,7 @@ use crate::{
     system::{
         accounts::{gid_of, group_name, uid_of, user_name},
         flags,
-        mode::Mode,
+        mode::{Mode, NO_MODE},
         paths,
         selinux::{self, Label},
     },
@@ -60,7 +60,7 @@ impl Attributes {
     /// If `mode` is `preserve`, or there is no such file attribute.
     pub fn check(&self) -> Result<(), ArgError> {
         match self.mode {
-            Some(Mode::Preserve) => Err(ArgError::new("mode", "cannot be `preserve` here")
+            Some(Mode::Preserve) => Err(ArgError::new("mode", NO_MODE)
                 .help("use explicit permissions such as \"0644\"; only copy and template support `preserve`")),
             _ => match self.attributes.as_deref().map(flags::check) {
                 Some(Err(msg)) => Err(ArgError::new("attributes", msg)),

@@ -168,7 +168,8 @@ impl Request {
 
     /// What to send to a server that asks for credentials; `None` if there are none, or they were sent already.
     fn authorization(&self, response: &http::Response<ureq::Body>, address: &Address) -> Option<String> {
-        let login = self.login.as_ref()?;
+        // Credentials that were sent unasked are not sent again: a redirect may have been told to drop them.
+        let login = self.login.as_ref().filter(|_| !self.force_basic_auth)?;
         if self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
             return None;
         }

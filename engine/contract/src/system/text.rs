@@ -138,13 +138,18 @@ impl TextFile {
         {
             attributes.extend(data! { "before" => before, "after" => after });
         }
-        plan.data.insert("diff".to_owned(), vec![content_frame(&self.path), attributes].into());
+        let mut content = content_frame(&self.path);
+        if host.diff && !is_edited {
+            // Both sides, equal as they are.
+            content.extend(data! { "before" => text, "after" => text });
+        }
+        plan.data.insert("diff".to_owned(), vec![content, attributes].into());
         Ok(plan)
     }
 }
 
 /// A change whose failure is only the message of the command that refused the new text.
-fn without_output(change: Change) -> Change {
+pub fn without_output(change: Change) -> Change {
     change.on_failure(|mut failure| {
         if failure.data.contains_key("exit_status") {
             failure.data.clear();

@@ -60,9 +60,7 @@ impl Moment {
             text => {
                 // `%Y%m%d%H%M`: in Python a year has four digits, other parsers consume more.
                 let wide = format.replace("%Y%m", "%4Y%m");
-                let parse = |text: &str| {
-                    DateTime::strptime(wide.as_bytes(), text).or_else(|_| DateTime::strptime(format.as_bytes(), text))
-                };
+                let parse = |text: &str| dated(&wide, text).or_else(|_| dated(format, text));
                 let time = parse(text).and_then(|time| time.to_zoned_datetime(local_zone()));
                 let wrong = |_| {
                     let ends = text.char_indices().map(|(at, _)| at).skip(1).collect::<Vec<_>>();
@@ -79,13 +77,31 @@ impl Moment {
         }
     }
 
-    fn spec(self, now: TimeSpec) -> TimeSpec {
+    fn spec(self) -> TimeSpec {
         match self {
             Moment::Preserve => TimeSpec::UTIME_OMIT,
-            Moment::Now => now,
+            // Not a time read here: whoever may write a file may set both of its times to now, another time only its owner.
+            Moment::Now => TimeSpec::UTIME_NOW,
             Moment::At(seconds) => TimeSpec::new(seconds, 0),
         }
     }
+}
+
+/// Parses a time; what the format leaves out is as of the beginning of 1900, as in Python.
+fn dated(format: &str, text: &str) -> Result<DateTime, jiff::Error> {
+    let said = jiff::fmt::strtime::BrokenDownTime::parse(format, text)?;
+    said.to_datetime().or_else(|_| {
+        let part = |part: Option<i8>, least| part.unwrap_or(least);
+        DateTime::new(
+            said.year().unwrap_or(1900),
+            part(said.month(), 1),
+            part(said.day(), 1),
+            part(said.hour(), 0),
+            part(said.minute(), 0),
+            part(said.second(), 0),
+            0,
+        )
+    })
 }
 
 /// Modification and access time.
@@ -128,10 +144,8 @@ impl Times {
         if self.modified == Moment::Preserve && self.accessed == Moment::Preserve {
             return Ok(());
         }
-        let now = Timestamp::now();
-        let now = TimeSpec::new(now.as_second(), now.subsec_nanosecond().into());
         let flag = if follow { UtimensatFlags::FollowSymlink } else { UtimensatFlags::NoFollowSymlink };
-        utimensat(AT_FDCWD, path, &self.accessed.spec(now), &self.modified.spec(now), flag)
+        utimensat(AT_FDCWD, path, &self.accessed.spec(), &self.modified.spec(), flag)
             .map_err(|error| io_failure("change the times of", path, &error.into()))
     }
 }
@@ -147,6 +161,8 @@ mod tests {
         let seconds = local("2026-02-03T04:05:06").timestamp().as_second();
         assert_eq!(at("202602030405.06", FORMAT), Moment::At(seconds));
         assert_eq!(at("2026-02-03 04:05:06", "%Y-%m-%d %H:%M:%S"), Moment::At(seconds));
+        let year = local("2020-01-01T00:00:00").timestamp().as_second();
+        assert_eq!(at("2020", "%Y"), Moment::At(year));
         assert_eq!(at("now", FORMAT), Moment::Now);
         let wrong = |text: &str| Moment::read(text, FORMAT, "modification_time").unwrap_err().msg;
         assert!(wrong("yesterday").ends_with(": time data 'yesterday' does not match format '%Y%m%d%H%M.%S'"));

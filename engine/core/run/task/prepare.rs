@@ -181,7 +181,7 @@ impl Run {
         let mut call = Call {
             module: ask.module.to_owned(),
             args: ask.args,
-            mode: Mode { check, diff, max_output: max_output(&scope)? },
+            mode: Mode { check, own_check: check && !self.options.check, diff, max_output: max_output(&scope)? },
             environment: self.environment(task, &scope)?,
             background: self.background(task, &scope)?,
         };

@@ -97,6 +97,7 @@ impl Module for KnownHosts {
             .set("state", self.state.word());
         let before = text::read(&path).map_err(|failure| failure.arg("path"))?;
         let after = self.edited(before.as_deref().unwrap_or_default())?;
+        let removes_all = self.state == State::Absent && self.key.is_none();
         // The result contains the difference even without `--diff`.
         let header = if path.exists() { paths::text(&path) } else { "/dev/null".to_owned() };
         let plan = plan.set(
@@ -105,7 +106,8 @@ impl Module for KnownHosts {
                 "before_header" => header,
                 "after_header" => paths::text(&path),
                 "before" => before.as_deref().unwrap_or_default(),
-                "after" => after.as_str(),
+                // Of a host that is removed whatever its keys are, no new text is told.
+                "after" => if removes_all { before.as_deref().unwrap_or_default() } else { after.as_str() },
             },
         );
         let plan = match after == before.as_deref().unwrap_or_default() {

@@ -133,7 +133,7 @@ impl Module for OpensshKeypair {
             };
             plan = plan.assumes(host, format!("the directory {}", folder.display()), missing)?;
         }
-        if host.check && !host.has_program("ssh-keygen") {
+        if host.rehearses() && !host.has_program("ssh-keygen") {
             plan = plan.assumption("the program ssh-keygen");
             return Ok(plan.change(Change::new(format!("make the key {}", path.display()), |_, _| Ok(()))));
         }

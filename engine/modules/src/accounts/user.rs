@@ -156,7 +156,9 @@ impl Module for User {
         };
         if let Some(user) = present.as_ref().filter(|_| self.state == State::Present && self.create_home.0) {
             let home = self.home.as_ref().map_or_else(|| PathBuf::from(&user.home), |home| home.on(host));
-            if !home.exists() {
+            // usermod moves the old one there.
+            let is_moved = self.move_home.0 && home != Path::new(&user.home) && Path::new(&user.home).is_dir();
+            if !home.exists() && !is_moved {
                 let skeleton = self.skeleton.as_ref().map(|skeleton| skeleton.on(host));
                 plan = plan.change(home::create(&self.name, home, skeleton, self.umask.clone()));
             }

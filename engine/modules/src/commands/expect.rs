@@ -60,7 +60,7 @@ impl Module for Expect {
             let plan = Plan::unchanged().set("cmd", shown).set("rc", 0);
             return Ok(plan.set("stdout", stdout));
         }
-        if host.find_program(program).is_none() && !std::path::Path::new(program).is_file() && !host.check {
+        if host.find_program(program).is_none() && !std::path::Path::new(program).is_file() && !host.rehearses() {
             let msg = format!("The command was not found or was not executable: {program}.");
             return Err(Failure::new(msg).arg("command"));
         }

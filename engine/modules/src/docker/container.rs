@@ -229,7 +229,7 @@ impl DockerContainer {
                     })?;
                 }
                 // An earlier task would have written it.
-                Err(_) if host.check => {}
+                Err(_) if host.rehearses() => {}
                 Err(error) => return Err(Failure::new(format!("cannot read {path}: {error}")).arg("env_file")),
             }
         }
@@ -240,7 +240,9 @@ impl DockerContainer {
             // The Engine stores the ID: if that container is recreated, this one must be too.
             match (lifecycle.inspect(&other)?, spec.get_mut(key)) {
                 (Some(other), Some(value)) => *value = Json::from(format!("container:{}", text(&other, "/Id"))),
-                (None, _) if !host.check => return Err(Failure::new(format!("container {other} does not exist"))),
+                (None, _) if !host.rehearses() => {
+                    return Err(Failure::new(format!("container {other} does not exist")));
+                }
                 _ => {}
             }
         }

@@ -149,7 +149,7 @@ impl Engine {
     pub(crate) fn reach_softly(host: &Host, at: &EngineArgs) -> Result<Option<Engine>, Failure> {
         match Self::reach_or(host, at)? {
             Ok(engine) => Ok(Some(engine)),
-            Err(error) if host.check && error.is_unreachable() => Ok(None),
+            Err(error) if host.rehearses() && error.is_unreachable() => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

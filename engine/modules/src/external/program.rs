@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn outcome(order: Order) -> Outcome {
-        let (args, mode) = (order.into_args(), Mode { check: true, diff: false, max_output: 0 });
+        let (args, mode) = (order.into_args(), Mode { check: true, ..Mode::default() });
         let call = Call { module: MODULE.into(), args, mode, environment: Vec::new(), background: None };
         runner::run(&call, &Host::new(Vec::new(), Arc::new(NoBlobs)))
     }

@@ -20,6 +20,7 @@ use crate::{
         pattern::{Flags, Pattern},
         place::{Content, Placement},
         regular,
+        text::without_output,
     },
 };
 
@@ -73,6 +74,7 @@ impl Module for Assemble {
         let md5sum = Algorithm::Md5.of_file(&content)?;
         let placement = Placement::new(paths::real(&dest), Content::File(content.to_path_buf()), &self.attributes)?;
         let mut plan = placement.backup(self.backup.0).validate(self.validate).plan(host, Plan::unchanged())?;
+        plan.changes = plan.changes.into_iter().map(without_output).collect();
         if self.remote_src.0 {
             // ansible-core shows a difference only of content that it assembles itself.
             plan.changes.iter_mut().for_each(|change| change.diff = None);

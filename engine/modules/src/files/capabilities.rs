@@ -65,7 +65,7 @@ impl Module for Capabilities {
         });
         let present = match current(host, &path) {
             Ok(present) => present,
-            Err(failure) if host.check && !Path::new(&path).exists() => {
+            Err(failure) if host.rehearses() && !Path::new(&path).exists() => {
                 let plan = Plan::unchanged().assumes(host, format!("the file {path}"), || failure)?;
                 return Ok(plan.change(Change::new(format!("set the capabilities of {path}"), |_, _| Ok(()))));
             }

@@ -34,7 +34,7 @@ args! {
         /// Keep a copy of the previous file.
         backup: Flag = Flag(false),
         /// Whether to replace an existing file.
-        force: Flag | "thirsty" = Flag(true),
+        force: Flag = Flag(true),
         /// A command that must accept the new file before it is put in place; `%s` is its path.
         validate: Option<Text>,
         /// The permissions of created directories.
@@ -255,6 +255,14 @@ impl Job {
         if let Some(src) = src {
             data.insert("src".to_owned(), src.into());
         }
+        if !self.is_remote
+            && let Err(error) = fs::symlink_metadata(&dest)
+            && error.kind() == std::io::ErrorKind::NotADirectory
+        {
+            let msg =
+                format!("Task failed: Failed to get information on remote file ({}): Not a directory", dest.display());
+            return Err(Failure::new(msg).arg("dest"));
+        }
         if !self.force && dest.exists() {
             if self.is_remote {
                 data.insert("msg".to_owned(), "file already exists".into());
@@ -267,8 +275,11 @@ impl Job {
             Content::File(file) => Some(Algorithm::Sha1.of_file(file).map_err(|e| io_failure("read", file, &e))?),
             Content::Blob(_) => None,
         };
-        if let Some(checksum) = &self.checksum {
-            let sum = match (&sum, &content) {
+        let placement = self.placement(dest.clone(), content, self.wanted.clone());
+        let differs = placement.differs()?;
+        // What the host has already is not sent, and so not verified.
+        if let Some(checksum) = self.checksum.as_ref().filter(|_| differs || self.is_remote) {
+            let sum = match (&sum, &placement.content) {
                 (None, Content::Blob(blob)) => host.fetch(blob).and_then(|file| Algorithm::Sha1.of_file(&file))?,
                 (sum, _) => sum.clone().unwrap_or_default(),
             };
@@ -284,18 +295,18 @@ impl Job {
         if !folder.is_dir() {
             if makes_folder {
                 plan = make_folders(&folder, &self.folders(), plan)?;
+            } else if host.check && !self.is_remote {
+                plan = plan.assumption(format!("the directory {}", folder.display()));
             } else {
                 plan = plan.assumes(host, format!("the directory {}", folder.display()), || {
                     let msg = format!("Destination directory {} does not exist", folder.display());
                     let failure = Failure::new(msg).arg("dest").help("make it first with file and `state: directory`");
                     // Content that lies on the host is looked at later.
-                    let sum = sum.clone().or_else(|| fetched_sum(&content, host)).filter(|_| !self.is_remote);
+                    let sum = sum.clone().or_else(|| fetched_sum(&placement.content, host)).filter(|_| !self.is_remote);
                     untransferred(failure, sum.map(Value::from), self.is_remote)
                 })?;
             }
         }
-        let placement = self.placement(dest.clone(), content, self.wanted.clone());
-        let differs = placement.differs()?;
         plan = placement
             .plan(host, plan)
             .map_err(|failure| untransferred(failure, sum.clone().map(Value::from), self.is_remote))?;
@@ -366,6 +377,8 @@ impl Job {
             };
         }
         let mut data = data! { "dest" => paths::text(&dest) };
+        // ansible-core writes the destination as it does the source, with or without a slash.
+        let of_content = src.as_ref().is_some_and(|src| src.ends_with('/'));
         if let Some(src) = src {
             data.insert("src".to_owned(), src.into());
         }
@@ -377,6 +390,9 @@ impl Job {
             return Ok(plan);
         }
         data.extend(data! { "checksum" => Value::Null, "md5sum" => Value::Null });
+        if of_content {
+            data.insert("dest".to_owned(), format!("{}/", paths::text(&dest).trim_end_matches('/')).into());
+        }
         plan.data = data;
         Ok(plan.finish(move |_, data| {
             data.extend(describe(&dest));

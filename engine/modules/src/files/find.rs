@@ -16,6 +16,7 @@ use crate::{
     choice,
     files::stat,
     system::{
+        accounts::{Group, User},
         bounded,
         digest::Algorithm,
         encoding::Encoding,
@@ -372,6 +373,10 @@ impl Search<'_> {
         for key in ["exists", "blocks", "block_size", "device_type", "readable", "writeable", "executable"] {
             map.shift_remove(key);
         }
+        // Unlike stat's, an owner without a name has an empty one.
+        let (owner, group) = (User::numbered(meta.uid()), Group::numbered(meta.gid()));
+        map.insert("pw_name".to_owned(), owner.map(|user| user.name).unwrap_or_default().into());
+        map.insert("gr_name".to_owned(), group.map(|group| group.name).unwrap_or_default().into());
         if meta.is_file() && self.asked.get_checksum.0 {
             map.insert("checksum".to_owned(), self.asked.checksum_algorithm.of_file(path).ok().into());
         }

@@ -116,7 +116,9 @@ impl Module for Git {
         let Some(present) = before else {
             plan = plan.set("after", wanted.clone());
             if !git.task.clone.0 {
-                return Ok(plan);
+                // As in ansible-core, only to tell of what a checkout would be.
+                let change = Change::new(format!("check out {}", git.dest.display()), |_, _| Ok(()));
+                return Ok(plan.change(change));
             }
             let diff = Diff { after: format!("{}\n", wanted.unwrap_or_default()), ..Diff::default() };
             let change = Change::new(format!("check out {}", git.dest.display()), move |host, data| {

@@ -66,7 +66,7 @@ impl Module for GitConfig {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        if host.check && !host.has_program("git") {
+        if host.rehearses() && !host.has_program("git") {
             let plan = Plan::unchanged().assumption("the program git");
             return Ok(plan.change(Change::new(format!("set {}", self.name), |_, _| Ok(()))));
         }
@@ -80,7 +80,8 @@ impl Module for GitConfig {
         let done = program.run()?;
         let is_unset = done.rc == 1 || (done.rc == 128 && done.stderr.contains("unable to read config file"));
         if done.rc != 0 && !is_unset {
-            let missing = self.repo.as_ref().map(|repo| repo.on(host)).filter(|repo| host.check && !repo.exists());
+            let missing =
+                self.repo.as_ref().map(|repo| repo.on(host)).filter(|repo| host.rehearses() && !repo.exists());
             let failure = || Failure::new(done.stderr.clone()).data(data! { "rc" => done.rc, "cmd" => command });
             let Some(repo) = missing else { return Err(failure()) };
             let plan = Plan::unchanged().assumes(host, format!("the repository {}", repo.display()), failure)?;

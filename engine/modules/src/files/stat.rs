@@ -50,6 +50,12 @@ impl Module for Stat {
             Err(error) => return Err(Failure::new(reason(&error)).help(io_failure("look at", &path, &error).msg)),
         };
         let mut stat = describe(&path, &meta);
+        // A number that has no name is not told.
+        let owner = User::numbered(meta.uid()).map(|user| ("pw_name", user.name));
+        let group = Group::numbered(meta.gid()).map(|group| ("gr_name", group.name));
+        for (key, name) in owner.into_iter().chain(group) {
+            stat.insert(key.to_owned(), name.into());
+        }
         if meta.is_symlink() {
             stat.insert("lnk_source".to_owned(), paths::text(paths::real(&path)).into());
             stat.insert("lnk_target".to_owned(), fs::read_link(&path).map(paths::text).ok().into());
@@ -116,8 +122,6 @@ pub(crate) fn describe(path: &Path, meta: &Metadata) -> Map {
         "readable" => may(AccessFlags::R_OK),
         "writeable" => may(AccessFlags::W_OK),
         "executable" => may(AccessFlags::X_OK),
-        "pw_name" => User::numbered(meta.uid()).map(|user| user.name),
-        "gr_name" => Group::numbered(meta.gid()).map(|group| group.name),
     }
 }
 

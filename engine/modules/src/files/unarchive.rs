@@ -60,6 +60,10 @@ args! {
 impl Module for Unarchive {
     fn check(&self) -> Result<(), ArgError> {
         self.attributes.check()?;
+        if self.copy.is_some() && self.remote_src.0 {
+            let msg = "parameters are mutually exclusive: ('copy', 'remote_src')";
+            return Err(ArgError::new("copy", msg).help("leave out `copy`, which is obsolete"));
+        }
         if !self.include.is_empty() && !self.exclude.is_empty() {
             return Err(ArgError::exclusive("include", &["include", "exclude"]));
         }
@@ -255,8 +259,19 @@ impl Job {
         let mut tool = host.required_program(if host.has_program("gtar") { "gtar" } else { "tar" })?;
         tool = tool.arg(action).option("-C", Some(paths::text(&self.dest)));
         tool = tool.arg_if(self.archive.kind == Kind::Gzip, "-z");
+        // Names are shown as the options make them.
+        tool = tool.arg_if(!self.asked.extra_opts.is_empty(), "--show-transformed-names");
         for option in &self.asked.extra_opts {
             tool = tool.arg(option);
+        }
+        if action == "--extract" {
+            let Attributes { owner, group, .. } = &self.asked.attributes;
+            for (option, name) in [("--owner", owner), ("--group", group)] {
+                if let Some(name) = name {
+                    tool = tool.arg(format!("{option}={name}"));
+                }
+            }
+            tool = tool.arg_if(self.asked.keep_newer.0, "--keep-newer-files");
         }
         for pattern in &self.asked.exclude {
             tool = tool.arg(format!("--exclude={pattern}"));
@@ -330,11 +345,7 @@ impl Job {
     fn unpacking(&self, host: &Host) -> Result<Program, Failure> {
         let asked = &self.asked;
         if self.archive.kind != Kind::Zip {
-            let mut tool = self.tar(host, "--extract")?;
-            tool = tool.arg_if(asked.keep_newer.0, "--keep-newer-files");
-            tool = tool.option("--owner", asked.attributes.owner.as_deref());
-            tool = tool.option("--group", asked.attributes.group.as_deref());
-            return Ok(tool);
+            return self.tar(host, "--extract");
         }
         let mut tool = host.required_program("unzip")?;
         tool = tool.arg("-o").arg_if(asked.keep_newer.0, "-u");

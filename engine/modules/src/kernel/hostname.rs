@@ -62,6 +62,11 @@ impl Module for Hostname {
             Some(Use::File) => false,
             None => Path::new("/run/systemd/system").is_dir() && host.has_program("hostnamectl"),
         };
+        if !host.diff {
+            // ansible-core's result has it whether it is shown or not.
+            let side = |name: &str| format!("hostname = {name}\n");
+            plan = plan.set("diff", data! { "before" => side(&now), "after" => side(&name) });
+        }
         let diff =
             Diff { before: format!("hostname = {now}\n"), after: format!("hostname = {name}\n"), ..Diff::default() };
         if systemd {

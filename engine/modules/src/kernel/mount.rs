@@ -175,7 +175,7 @@ impl Module for Mount {
                 }
             },
             (State::Remounted, entry) => {
-                if !there && !host.check {
+                if !there && !host.rehearses() {
                     return Err(Failure::new(format!("{} is not mounted", point.display())).arg("path"));
                 }
                 plan = plan.change(self.remount(&point, entry.as_ref()));

@@ -44,10 +44,12 @@ impl Module for SeBoolean {
         }
         let now = match host.program("getsebool").arg(&self.name).untranslated().run() {
             Ok(done) if done.rc == 0 => current(&done.stdout),
-            Ok(done) if !host.check && is_enabled => {
+            Ok(done) if !host.rehearses() && is_enabled => {
                 return Err(done.failure(&format!("SELinux boolean {} does not exist", self.name)).arg("name"));
             }
-            Err(failure) if !host.check => return Err(failure.help("install libselinux-utils and policycoreutils")),
+            Err(failure) if !host.rehearses() => {
+                return Err(failure.help("install libselinux-utils and policycoreutils"));
+            }
             _ => None,
         };
         let wanted = self.state.0;

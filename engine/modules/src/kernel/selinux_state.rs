@@ -54,7 +54,7 @@ impl Module for Selinux {
         let path = paths::real(&self.configfile.on(host));
         let text = match crate::system::regular::read_to_string(&path) {
             Ok(text) => text,
-            Err(_) if host.check => String::new(),
+            Err(_) if host.rehearses() => String::new(),
             Err(error) => {
                 return Err(Failure::new(format!("Unable to find file {}: {error}", path.display()))
                     .arg("configfile")

@@ -54,7 +54,7 @@ impl Module for Sysctl {
         let present = text::read(&path)?.unwrap_or_default();
         let text = edited(&present, &name, (self.state == State::Present).then_some(&value));
         let mut plan = Plan::unchanged();
-        if !path.parent().is_some_and(|folder| folder.is_dir()) && host.check {
+        if !path.parent().is_some_and(|folder| folder.is_dir()) && host.rehearses() {
             plan = plan.assumption(format!("the directory of {}", path.display()));
         }
         if text != present {

@@ -149,7 +149,7 @@ impl Module for Firewalld {
                     Ok(is_set) if is_set == wanted => continue,
                     Ok(_) => {}
                     // Something that an earlier task would have defined is not known yet.
-                    Err(done) if host.check => plan = plan.warn(format!("check mode: {}", done.stderr.trim())),
+                    Err(done) if host.rehearses() => plan = plan.warn(format!("check mode: {}", done.stderr.trim())),
                     Err(done) => {
                         return Err(done
                             .failure(&format!("cannot query the firewall about {}", rule.shown))

@@ -74,7 +74,7 @@ impl Module for GetUrl {
             regular::refuse_special(path).map_err(|error| io_failure("replace", path, &error).arg("dest"))?;
         }
         let folder = file.folder();
-        if !folder.is_dir() && host.check {
+        if !folder.is_dir() && host.rehearses() {
             plan = plan.assumption(format!("the directory {}", folder.display()));
         }
         let wanted = self.attributes.resolve()?;
@@ -83,7 +83,7 @@ impl Module for GetUrl {
             text => Some(wanted_digest(text, &self, host)),
         };
         let checksum = match checksum {
-            Some(Err(failure)) if host.check => {
+            Some(Err(failure)) if host.rehearses() => {
                 plan = plan.warn(format!("check mode: {failure}"));
                 None
             }
@@ -350,40 +350,39 @@ fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(String
     let mut request = module.web.request(host, module.timeout);
     what.clone_into(&mut request.url);
     let about = |msg: String| Failure::new(msg).arg("checksum");
-    let mut answer =
-        request.send(host).map_err(|trouble| about(format!("cannot download the list of digests: {trouble}")))?;
+    let begun = Instant::now();
+    let answer = request.send(host);
+    let elapsed = begun.elapsed().as_secs();
+    // Of the list is told as of the file.
+    let told = data! { "url" => what, "dest" => paths::text(paths::real(&module.dest.on(host))), "elapsed" => elapsed };
+    let mut answer = answer.map_err(|trouble| unreachable(&trouble, elapsed).data(told.clone()))?;
     if answer.status != 200 {
-        return Err(about(format!(
-            "cannot download the list of digests: HTTP Error {}: {}",
-            answer.status, answer.reason
-        )));
+        return Err(refused(&answer).data(told));
     }
     let list = String::from_utf8_lossy(&answer.content()?).into_owned();
     let name = Address::parse(&module.web.url).ok().and_then(|address| address.file_name()).unwrap_or_default();
     match digest_in(&list, &name) {
         Some(hex) => Ok((algorithm.to_owned(), hex)),
-        None => Err(about(format!("unable to find a checksum for file '{name}' in '{}'", answer.url))),
+        None => Err(about(format!("Unable to find a checksum for file '{name}' in '{}'", answer.url))),
     }
 }
 
 /// The digest of `name` in a list such as that of `sha256sum`; a single digest matches any name.
 fn digest_in(list: &str, name: &str) -> Option<String> {
-    let is_digest = |word: &&str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let lines = list.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     if let [line] = lines.as_slice()
-        && is_digest(line)
+        && !line.contains(char::is_whitespace)
     {
-        return Some(line.to_ascii_lowercase());
+        return Some(digits(line)).filter(|digest| !digest.is_empty());
     }
     lines.iter().find_map(|line| {
         // BSD's format: `SHA256 (name) = digest`.
-        if let Some((about, digest)) = line.rsplit_once(" = ") {
-            return about.ends_with(&format!("({name})")).then(|| digest.to_ascii_lowercase());
-        }
-        let (digest, file) = line.split_once(char::is_whitespace)?;
+        let (digest, file) = match line.rsplit_once(" = ") {
+            Some((about, digest)) => (digest, about.split_once('(')?.1.strip_suffix(')')?),
+            None => line.split_once(char::is_whitespace)?,
+        };
         let file = file.trim().trim_start_matches('*');
-        let file = file.rsplit('/').next().unwrap_or(file);
-        (file == name && is_digest(&digest)).then(|| digest.to_ascii_lowercase())
+        (file.strip_prefix("./").unwrap_or(file) == name).then(|| digits(digest))
     })
 }
 
@@ -465,9 +464,12 @@ mod tests {
     fn lists_of_digests() {
         let digest = "a".repeat(40);
         assert_eq!(digest_in(&format!("{digest}\n"), "any"), Some(digest.clone()));
-        assert_eq!(digest_in(&format!("{digest} *dist/f\n{digest} g\n"), "f"), Some(digest.clone()));
+        assert_eq!(digest_in(&format!("{digest} *f\n{digest} g\n"), "f"), Some(digest.clone()));
         assert_eq!(digest_in(&format!("SHA1 (f) = {digest}\nSHA1 (g) = b\n"), "f"), Some(digest.clone()));
         assert_eq!(digest_in(&format!("{digest} f\n{digest} g"), "h"), None);
+        // Pasted with punctuation, from the directory itself, alone.
+        assert_eq!(digest_in(&format!("{digest}.  ./f\n{digest} g"), "f"), Some(digest.clone()));
+        assert_eq!(digest_in(&format!("{digest}."), "f"), Some(digest.clone()));
         assert_eq!(http_date(UNIX_EPOCH + Duration::from_secs(784_111_777)).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 }

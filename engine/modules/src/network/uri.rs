@@ -84,7 +84,7 @@ impl Module for Uri {
         if !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) || self.method.is_empty() {
             return Err(ArgError::new(
                 "method",
-                format!("`{}` is not a valid method; use only capital letters", self.method),
+                "Parameter 'method' needs to be a single word in uppercase, like GET or POST.",
             ));
         }
         if self.body.is_some() && self.src.is_some() {

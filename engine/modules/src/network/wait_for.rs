@@ -70,16 +70,6 @@ const ACTIVE: &[(&str, u8)] =
     &[("ESTABLISHED", 1), ("FIN_WAIT1", 4), ("FIN_WAIT2", 5), ("SYN_RECV", 3), ("SYN_SENT", 2), ("TIME_WAIT", 6)];
 
 impl Module for WaitFor {
-    fn check(&self) -> Result<(), ArgError> {
-        let unknown = |state: &&String| !ACTIVE.iter().any(|(name, _)| name == *state);
-        match self.active_connection_states.iter().find(unknown) {
-            Some(state) => {
-                Err(ArgError::new("active_connection_states", format!("unknown state of a connection `{state}`")))
-            }
-            None => Ok(()),
-        }
-    }
-
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         self.refuse().map_err(|error| {
             let failure = Failure::new(error.msg).data(data! { "elapsed" => 0 });
@@ -87,7 +77,10 @@ impl Module for WaitFor {
         })?;
         let regex = self.search_regex.as_deref().map(|regex| {
             let flags = Flags { multi_line: true, dot_all: false };
-            Pattern::new(regex, flags, "search_regex")
+            Pattern::new(regex, flags, "search_regex").map_err(|mut failure| {
+                failure.msg = failure.msg.replace("Task failed: Module failed: ", "Invalid regular expression: ");
+                failure
+            })
         });
         let mut wait = Wait {
             path: self.path.as_ref().map(|path| path.on(host)),
@@ -125,6 +118,11 @@ impl Module for WaitFor {
 impl WaitFor {
     /// Conditions that cannot be waited for; as in ansible-core, the result still contains the elapsed time.
     fn refuse(&self) -> Result<(), ArgError> {
+        let unknown = |state: &&String| !ACTIVE.iter().any(|(name, _)| name == *state);
+        if let Some(state) = self.active_connection_states.iter().find(unknown) {
+            let msg = format!("unknown active_connection_state ({state}) defined");
+            return Err(ArgError::new("active_connection_states", msg));
+        }
         if self.port.is_some() && self.path.is_some() {
             return Err(ArgError::new("path", "port and path parameter can not both be passed to wait_for"));
         }

@@ -254,7 +254,7 @@ impl Apt {
             }
             match cache::resolve(host, &spec, &installed, self.state == State::Latest)? {
                 Ok(found) => wanted.extend(found),
-                Err(missing) if host.check => unknown.push(missing),
+                Err(missing) if host.rehearses() => unknown.push(missing),
                 Err(missing) => return Err(missing.failure()),
             }
         }
@@ -277,9 +277,9 @@ impl Apt {
             let before = wanted.len();
             wanted.retain(|name| !missing.iter().any(|missing| missing.is(name)));
             match missing.first() {
-                Some(_) if host.check && wanted.len() < before => unknown.extend(missing),
+                Some(_) if host.rehearses() && wanted.len() < before => unknown.extend(missing),
                 Some(first) => return Err(first.failure().data(simulated.data())),
-                None if command == "build-dep" && host.check => {
+                None if command == "build-dep" && host.rehearses() => {
                     warnings.push(format!("cannot simulate `{what}` yet: {}", simulated.stderr.trim()));
                     break Plan::unchanged().change(attempt.change(what));
                 }

@@ -81,7 +81,7 @@ impl Module for AptKey {
             return Ok(plan.change(Change::new("change apt's keys", |_, _| Ok(()))));
         }
         let key = match self.key(host) {
-            Err(failure) if host.check => {
+            Err(failure) if host.rehearses() => {
                 plan = plan.warn(format!("check mode: {failure}"));
                 None
             }

@@ -198,7 +198,7 @@ fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host)
     });
     let key = match key {
         Ok(key) => key,
-        Err(trouble) if host.check => {
+        Err(trouble) if host.rehearses() => {
             return Ok((
                 keyrings.join(format!("{slug}.asc")),
                 plan.warn(format!("check mode: cannot download {shown}: {trouble}")),

@@ -315,7 +315,7 @@ impl Job {
                 }
                 continue;
             }
-            if host.check && command == "install" && transaction::lacks_repositories(&done) {
+            if host.rehearses() && command == "install" && transaction::lacks_repositories(&done) {
                 for name in &names {
                     plan = plan.assumes(host, format!("the package {name}"), || unavailable(&names))?;
                 }

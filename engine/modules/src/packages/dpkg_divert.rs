@@ -67,7 +67,7 @@ impl Module for DpkgDivert {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let path = paths::text(self.path.on(host));
         let wanted = self.wanted(&path, host);
-        if host.check && !host.has_program("dpkg-divert") {
+        if host.rehearses() && !host.has_program("dpkg-divert") {
             let plan = Plan::unchanged().assumption("the program dpkg-divert");
             return Ok(plan.change(Change::new(format!("divert {path}"), |_, _| Ok(()))));
         }

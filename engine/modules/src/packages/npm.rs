@@ -74,7 +74,7 @@ impl Module for Npm {
         if let Some(folder) = folder.as_ref().filter(|folder| !folder.exists() && self.state != State::Absent) {
             plan = make_folders(folder, &crate::system::attributes::Wanted::default(), plan)?;
         }
-        if host.check && !host.has_program(&self.program_name(host)) {
+        if host.rehearses() && !host.has_program(&self.program_name(host)) {
             plan = plan.assumption("the program npm");
             return Ok(plan.change(Change::new("install packages".to_owned(), |_, _| Ok(()))));
         }

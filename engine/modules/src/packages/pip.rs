@@ -172,7 +172,7 @@ impl Task {
             return Err(Failure::new("`virtualenv_command` is empty").arg("virtualenv_command"));
         };
         let command = paths::expand(command, host);
-        if !command.contains('/') && !host.has_program(&command) && !host.check {
+        if !command.contains('/') && !host.has_program(&command) && !host.rehearses() {
             return Err(Failure::new(format!("Failed to find required executable \"{command}\""))
                 .help("install it with `package`, or set `virtualenv_command: python3 -m venv`"));
         }

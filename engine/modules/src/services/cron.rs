@@ -73,7 +73,7 @@ args! {
 impl Module for Cron {
     fn check(&self) -> Result<(), ArgError> {
         if self.state == State::Present && self.job.is_none() {
-            return Err(ArgError::new("job", "is required unless `state` is absent"));
+            return Err(ArgError::new("job", "You must specify 'job' to install a new cron job or variable"));
         }
         if let Some(file) = &self.cron_file
             && !file.0.starts_with(['/', '~', '$'])
@@ -88,7 +88,8 @@ impl Module for Cron {
         }
         let times = [&self.minute, &self.hour, &self.day, &self.month, &self.weekday];
         if self.special_time.is_some() && times.iter().any(|time| *time != "*") {
-            return Err(ArgError::new("special_time", "cannot be combined with minute, hour, day, month and weekday"));
+            let msg = "You cannot combine special_time with any of the time or day/date parameters.";
+            return Err(ArgError::new("special_time", msg));
         }
         if (self.insertafter.is_some() || self.insertbefore.is_some()) && !self.env.0 {
             return Err(ArgError::new("insertafter", "applies only to variables").help("set `env: true`"));
@@ -97,7 +98,8 @@ impl Module for Cron {
             return Err(ArgError::new("name", format!("`{}` is not a valid variable name", self.name)));
         }
         if self.cron_file.is_some() && self.user.is_none() && self.state == State::Present && !self.env.0 {
-            return Err(ArgError::new("user", "is required with `cron_file`, which contains the user of each job"));
+            let msg = "To use cron_file=... parameter you must specify user=... as well";
+            return Err(ArgError::new("user", msg).help("such a file names the user of each job"));
         }
         Ok(())
     }
@@ -117,7 +119,7 @@ impl Module for Cron {
             Some(path) => text::read(path).map_err(|failure| failure.arg("cron_file"))?.unwrap_or_default(),
             None => match self.list(host) {
                 Ok(text) => text,
-                Err(failure) if host.check => {
+                Err(failure) if host.rehearses() => {
                     plan = plan.warn(format!("check mode: {failure}"));
                     String::new()
                 }

@@ -159,7 +159,7 @@ impl Wish {
         }
         let Some(state) = self.state else { return Ok(plan) };
         plan = plan.set("state", if state == State::Stopped { "stopped" } else { "started" });
-        if !unit.is_managed() && !host.check {
+        if !unit.is_managed() && !host.rehearses() {
             return Err(
                 Failure::new(format!("cannot start or stop {name}: systemd is not running on this host")).arg("state")
             );

@@ -24,7 +24,7 @@ impl Apt {
         regular::refuse_special_target(&path).map_err(|error| io_failure("read", &path, &error).arg("deb"))?;
         let path = path.to_string_lossy().into_owned();
         let what = format!("install {path}");
-        if host.check && !std::path::Path::new(&path).exists() {
+        if host.rehearses() && !std::path::Path::new(&path).exists() {
             return Ok(Plan::unchanged()
                 .change(self.get().args(["install", "--", &path]).change(what))
                 .assumption(format!("the package file {path}")));
@@ -69,7 +69,7 @@ impl Apt {
         });
         let mut answer = match answer {
             Ok(answer) => answer,
-            Err(trouble) if host.check => {
+            Err(trouble) if host.rehearses() => {
                 let what = format!("install {shown}");
                 let change = self.get().args(["install", "--", url]).change(what);
                 return Ok(Plan::unchanged()

@@ -79,8 +79,10 @@ impl Crontab {
             return Ok(());
         }
         let at = match (after, before) {
-            (Some(after), _) => find(after).map(|at| at + 1).ok_or_else(|| format!("unknown variable '{after}'"))?,
-            (_, Some(before)) => find(before).ok_or_else(|| format!("unknown variable '{before}'"))?,
+            (Some(after), _) => {
+                find(after).map(|at| at + 1).ok_or_else(|| format!("Variable named '{after}' not found."))?
+            }
+            (_, Some(before)) => find(before).ok_or_else(|| format!("Variable named '{before}' not found."))?,
             _ => 0,
         };
         self.0.insert(at, line);
