@@ -18,6 +18,8 @@ pub struct Wording {
     pub refused: &'static [(&'static str, &'static str)],
     /// Whether an action words unknown arguments as modules do.
     pub like_module: bool,
+    /// The message about an unknown argument; `{}` is replaced by its name.
+    pub unknown: Option<&'static str>,
     /// The message about a missing argument; `{}` is replaced by its name.
     pub missing: Option<&'static str>,
 }
@@ -32,6 +34,7 @@ impl Wording {
         refused_first: None,
         refused: &[],
         like_module: false,
+        unknown: None,
         missing: None,
     };
 }

@@ -41,7 +41,9 @@ pub static ACTIONS: &[ActionEntry] = &[
     relayed("fetch", Calls(fetch::fetch)).wording(fetch::WORDING).keeps_to_host().foreseeable().independent_items(),
     entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().gathers(),
     entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)),
-    entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars)).free_form("file"),
+    entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars))
+        .wording(include_vars::WORDING)
+        .free_form("file"),
     relayed("patch", Calls(patch::patch)).keeps_to_host().foreseeable().independent_items().reads_our_files(|_| true),
     entry::<pause::Pause>("pause", Answers(pause::pause)).wording(LIKE_A_MODULE).once_for_all(),
     relayed("reboot", Calls(reboot::reboot)),

@@ -57,7 +57,10 @@ pub(super) fn refused(action: &Action, error: ArgError) -> TaskResult {
         (Some(name), None) if is_unknown && wording.like_module => {
             return unsupported(action, &[name.as_str().into()]);
         }
-        (Some(name), _) if is_unknown => format!("Invalid options for {}: {name}", action.name()),
+        (Some(name), _) if is_unknown => match wording.unknown {
+            Some(msg) => msg.replace("{}", name),
+            None => format!("Invalid options for {}: {name}", action.name()),
+        },
         (Some(name), _) if error.msg.starts_with("missing required") => match wording.missing {
             Some(msg) => msg.replace("{}", name),
             None => error.msg.clone(),
