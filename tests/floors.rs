@@ -355,7 +355,12 @@ const WRITTEN_ONCE: [(&[&str], &str, &[&str]); 7] = [
         &["\"parameters are mutually exclusive"],
         "contract/src/args.rs",
         // They are not errors of arguments but results.
-        &["core/actions/pause.rs", "core/actions/debug.rs", "modules/src/commands/command.rs"],
+        &[
+            "core/actions/pause.rs",
+            "core/actions/debug.rs",
+            "core/report/message.rs",
+            "modules/src/commands/command.rs",
+        ],
     ),
     (&["\"2.19"], "core/collections/supported.rs", &[]),
 ];

@@ -145,7 +145,9 @@ fn tell(output: &str, code: i32, own_ways: bool) -> Vec<String> {
                 order.push("PLAY".to_owned());
             }
         } else if line.starts_with("NO MORE HOSTS LEFT") {
-            order.push("NO MORE HOSTS LEFT".to_owned());
+            if order.last().is_none_or(|last| last != "NO MORE HOSTS LEFT") {
+                order.push("NO MORE HOSTS LEFT".to_owned());
+            }
         } else if line.starts_with("PLAY RECAP") {
             for found in lines.by_ref().filter_map(|line| COUNTS.captures(line)) {
                 let shown: Vec<&str> = found[2].split_whitespace().filter(|word| !word.ends_with("=0")).collect();

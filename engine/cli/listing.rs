@@ -14,11 +14,24 @@ use crate::args::run::RunArgs;
 /// Prints the requested lists; for `--syntax-check` only the names of the playbooks.
 pub(crate) fn show(
     args: &RunArgs,
+    is_text: bool,
     playbooks: &[(PathBuf, Vec<Arc<Play>>)],
     inventory: &Inventory,
     allowed: Option<&Matched>,
 ) -> Result<(), Problems> {
     let mut out = String::new();
+    // Of one module without a playbook, only the hosts.
+    if is_text {
+        for play in playbooks.iter().flat_map(|(_, plays)| plays) {
+            let matched = inventory.matching(&Pattern::parse(&words(&play.hosts).join(","))?, allowed)?;
+            let _ = writeln!(out, "  hosts ({}):", matched.hosts.len());
+            for host in &matched.hosts {
+                let _ = writeln!(out, "    {host}");
+            }
+        }
+        print!("{}", visible(&out));
+        return Ok(());
+    }
     for (path, plays) in playbooks {
         let _ = writeln!(out, "\nplaybook: {}", path.display());
         if args.syntax_check {

@@ -8,7 +8,7 @@ use rplay::{source, visible::one_line};
 /// Lines that are quoted before the place.
 const BEFORE: usize = 2;
 
-/// Characters of a quoted line.
+/// Characters of a quoted line with its number.
 const LONGEST: usize = 120;
 
 /// A diagnostic as text: `[ERROR]: message`, its place, the lines up to the place, and its help.
@@ -40,8 +40,18 @@ fn one(diagnostic: &dyn Diagnostic, text: &mut String) {
         let _ = writeln!(text, "\n{}.", own.trim_end_matches([' ', ':']));
     }
     part(diagnostic, text);
-    if let Some(cause) = cause {
-        let _ = writeln!(text, "<<< caused by >>>\n\n{cause}");
+    let mut next = cause;
+    while let Some(cause) = next {
+        next = cause.diagnostic_source();
+        let message = cause.to_string();
+        let own = match &next {
+            Some(inner) => {
+                let own = message.strip_suffix(&inner.to_string()).unwrap_or(&message);
+                format!("{}.", own.trim_end_matches([' ', ':']))
+            }
+            None => message,
+        };
+        let _ = writeln!(text, "<<< caused by >>>\n\n{own}");
         part(cause, text);
     }
     for related in diagnostic.related().into_iter().flatten() {
@@ -79,11 +89,12 @@ fn place(code: &dyn SourceCode, label: &LabeledSpan, text: &mut String) -> Optio
     let quoted = (seen.line() + 1..=line).zip(lines.lines());
     // A source may give more than was asked for.
     for (number, quoted) in quoted.filter(|(number, _)| number + BEFORE >= line) {
-        let cut = match quoted.char_indices().nth(LONGEST) {
-            Some(_) => quoted.chars().take(LONGEST - 3).chain("...".chars()).collect::<String>(),
-            None => quoted.to_owned(),
+        let whole = format!("{number:>width$} {}", one_line(quoted));
+        let cut = match whole.char_indices().nth(LONGEST) {
+            Some(_) => whole.chars().take(LONGEST - 3).chain("...".chars()).collect::<String>(),
+            None => whole,
         };
-        let _ = writeln!(text, "{}", format!("{number:>width$} {}", one_line(&cut)).trim_end());
+        let _ = writeln!(text, "{}", cut.trim_end());
     }
     let said =
         label.label().filter(|said| !said.is_empty()).map(|said| format!(": {}", one_line(said))).unwrap_or_default();
@@ -147,7 +158,7 @@ mod tests {
             help: Some("do it"),
             cause: None,
         };
-        let quoted = "b".repeat(117);
+        let quoted = "b".repeat(115);
         assert_eq!(
             text(&told),
             format!(

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use rplay::{
     config::Config,
     event::{Event, Sink},
-    inventory::{Inventory, Limit, Matched},
+    inventory::{Inventory, InventoryError, Limit, Matched, Pattern},
     link::{LinkOptions, Links},
     plan::{Play, Resolver, TagSelection},
     report::{Channel, Log, Reader, RunAbout, RunReport},
@@ -131,9 +131,14 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
         None => None,
     };
+    if is_text && let Some(allowed) = &allowed {
+        for play in resolved.iter().flat_map(|(_, plays)| plays) {
+            refuse_nothing(play, &inventory, allowed)?;
+        }
+    }
     if args.only_looks() {
         channel.flush();
-        listing::show(args, &resolved, &inventory, allowed.as_ref())?;
+        listing::show(args, is_text, &resolved, &inventory, allowed.as_ref())?;
         // The process ends here; freeing them would take a tenth of the total time.
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
@@ -142,6 +147,14 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
             does not match 'all'";
         channel.send(Event::Warning { message: message.into(), place: None });
+    }
+    let verbosity = args.sources.verbose.max(*config.verbosity as u8);
+    if verbosity > 0 && formats::is_for_people(&config) {
+        let text = match config.file.as_deref() {
+            Some(file) => format!("Using {} as config file", rplay::source::absolute(file)),
+            None => "No config file found; using defaults".to_owned(),
+        };
+        channel.send(Event::Message { text: text.into() });
     }
     // What another format or a plugin writes may be JSON.
     if args.announces && !is_text && formats::is_for_people(&config) {
@@ -163,6 +176,18 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Ok(recap) => recap.exit_code(),
         Err(error) => diagnostics::end(&error.problems, error.exit_code),
     })
+}
+
+/// Refuses a pattern of which `--limit` leaves nothing, though it matches hosts.
+fn refuse_nothing(play: &Play, inventory: &Inventory, allowed: &Matched) -> Result<(), Problems> {
+    let Some(text) = play.hosts.value.data().and_then(|value| value.as_str().map(str::to_owned)) else { return Ok(()) };
+    let pattern = Pattern::parse(&text)?;
+    let left = inventory.matching(&pattern, Some(allowed))?.hosts;
+    if left.is_empty() && !inventory.matching(&pattern, None)?.hosts.is_empty() {
+        let help = format!("`{text}` and --limit have no host in common");
+        return Err(InventoryError::NothingLeft { help }.into());
+    }
+    Ok(())
 }
 
 /// What is about to happen, in one line.

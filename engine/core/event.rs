@@ -184,6 +184,8 @@ pub struct Recap {
     pub unreachable: bool,
     /// Whether the run was ended from outside, and this is what is known of it.
     pub interrupted: bool,
+    /// Whether an error ended the run before its last play.
+    pub aborted: bool,
 }
 
 /// How often what happened to a host.

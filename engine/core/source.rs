@@ -144,6 +144,15 @@ impl Span {
         format!("{}:{line}:{column}", self.source.name)
     }
 
+    /// `file:line:column` with the whole path of the file, as ansible-core names the origin of a value.
+    pub fn origin(&self) -> String {
+        let (line, column) = self.line_column();
+        match self.source.path.as_deref() {
+            Some(path) => format!("{}:{line}:{column}", absolute(path)),
+            None => format!("{}:{line}:{column}", self.source.name),
+        }
+    }
+
     /// Line and column of the start, 1-based.
     pub fn line_column(&self) -> (usize, usize) {
         self.source.line_column(self.start as usize)

@@ -43,10 +43,7 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
             Some(name) => {
                 let (value, missing) = template::shown(name, context.span("var"), context.scope)
                     .map_err(|error| Box::new(TaskResult::of_error(&error.within(RESOLVING))))?;
-                for (at, why) in missing.iter().enumerate() {
-                    let number = at + 1;
-                    result.warnings.push(format!("Encountered 1 template error. error {number} - {why}").into());
-                }
+                result.warnings.extend(template::noted(&missing).map(Into::into));
                 if crate::vars::is_omit(&value) {
                     result
                         .warnings

@@ -10,7 +10,7 @@ use crate::{
     source::{Problems, Source},
     syntax::{self, spec},
     template,
-    vars::{Value, to_wire},
+    vars::{Lazy, Value, mapping, to_wire},
 };
 
 args! {
@@ -20,6 +20,8 @@ args! {
         argument_spec: Map,
         /// The values; by default the variables of the same names.
         provided_arguments: Option<Map>,
+        /// What the result says about where the specification comes from.
+        validate_args_context: Option<Map>,
     }
 }
 
@@ -61,7 +63,22 @@ pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<TaskResu
     let told: Vec<&str> = errors.iter().map(|error| error.msg.as_str()).collect();
     let mut result = TaskResult::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
     result.place = errors.into_iter().find_map(|error| error.option);
-    Ok(result.with("argument_errors", texts))
+    result.set("argument_errors", texts);
+    let written = match context.task.spec {
+        Some(spec) => spec.written.as_ref().and_then(|node| Lazy::from_node(node).data()),
+        None => args.get("argument_spec").cloned(),
+    };
+    result.set("argument_spec_data", written.unwrap_or_else(|| mapping::<&str, Value>([])));
+    let about = match context.task.spec.and_then(|spec| Some((spec, spec.role.as_ref()?))) {
+        Some((spec, (name, path))) => mapping([
+            ("argument_spec_name", Value::from(spec.name.clone())),
+            ("name", Value::from(name.clone())),
+            ("path", Value::from(path.clone())),
+            ("type", Value::from("role")),
+        ]),
+        None => args.get("validate_args_context").cloned().unwrap_or_else(|| mapping::<&str, Value>([])),
+    };
+    Ok(result.with("validate_args_context", about))
 }
 
 /// The options of a specification that a task passes as a value.

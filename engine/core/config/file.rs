@@ -121,6 +121,7 @@ pub const HARMLESS: &[&str] = &[
     "defaults.display_traceback",
     "defaults.doc_fragment_plugins",
     "defaults.home",
+    "defaults.inventory_plugins",
     "defaults.internal_poll_interval",
     "defaults.jinja2_native",
     "defaults.keep_remote_files",

@@ -59,7 +59,7 @@ pub enum InventoryError {
     #[error("No inventory was parsed, please check your configuration and options.")]
     NoneParsed,
 
-    #[error("inventory script `{path}` failed: {message}")]
+    #[error("{message} ({path})")]
     Script {
         path: String,
         message: String,
@@ -83,7 +83,7 @@ pub enum InventoryError {
     #[diagnostic(help("groups with several parents are shown below each of them; `--list` shows each once"))]
     TooLarge { most: usize },
 
-    #[error("--limit matches no hosts")]
+    #[error("Specified inventory, host pattern and/or --limit leaves us with no hosts to target.")]
     #[diagnostic(help("{help}"))]
     NothingLeft { help: String },
 }

@@ -418,7 +418,9 @@ impl Inventory {
         let mut odd: Vec<String> =
             both.map(|name| format!("Found both group and host with same name: {name}")).collect();
         if self.group_names.warns() && !self.groups.keys().all(|name| is_valid_group(name)) {
-            odd.push("Invalid characters were found in group names but not replaced".to_owned());
+            odd.push(
+                "Invalid characters were found in group names but not replaced, use -vvvv to see details".to_owned(),
+            );
         }
         self.warnings.extend(odd);
     }

@@ -42,7 +42,8 @@ impl Awaited {
             Awaited::Vars(error) => return error,
             Awaited::Child { place, parent } => (place, parent),
         };
-        let error = InventoryError::syntax(place, format!("group `{name}` does not exist"));
+        let error =
+            InventoryError::syntax(place, format!("Section [{parent}:children] includes undefined group '{name}'."));
         // Naming it has created it.
         let known = inventory.groups().map(|group| &*group.name).filter(|known| guess && *known != name);
         match nearest(name, known) {
@@ -73,8 +74,11 @@ pub(super) fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<()
             }
             None if text.starts_with('[') && !begins_with_address(text) => {
                 section = (String::new(), Lines::Unknown);
-                Err(InventoryError::syntax(place, format!("`{text}` is not a section"))
-                    .help("write [group], [group:children] or [group:vars], without spaces"))
+                Err(InventoryError::syntax(place, format!(
+                    "Invalid section entry: '{text}'. Please make sure that there are no spaces in the section entry, and \
+                     that there are no other invalid characters"
+                ))
+                .help("write [group], [group:children] or [group:vars]"))
             }
             None => match section.1 {
                 Lines::Hosts => reader.hosts(&section.0, text, &place),
@@ -132,8 +136,10 @@ impl Reader<'_> {
             Some("children") => Lines::Children,
             Some("vars") => Lines::Vars,
             Some(other) => {
-                let error =
-                    InventoryError::syntax(place.clone(), format!("section `[{name}:{other}]` has an unknown kind"));
+                let error = InventoryError::syntax(
+                    place.clone(),
+                    format!("Section [{name}:{other}] has unknown type: {other}"),
+                );
                 return Err(match nearest(other, ["vars", "children", "hosts"]) {
                     Some(meant) => error.help(format!("did you mean [{name}:{meant}]?")),
                     None => error.help("the kind must be vars, children or hosts"),
@@ -143,8 +149,10 @@ impl Reader<'_> {
         if lines != Lines::Vars {
             self.declare(name);
         } else if !self.declared.contains(name) {
-            let error =
-                InventoryError::syntax(place.clone(), format!("variables for group `{name}`, which does not exist"));
+            let error = InventoryError::syntax(
+                place.clone(),
+                format!("Section [{name}:vars] not valid for undefined group '{name}'."),
+            );
             let error = error.help(format!("declare it with a section [{name}]"));
             self.awaited.entry(name.to_owned()).or_insert(Awaited::Vars(error));
         }
@@ -159,7 +167,8 @@ impl Reader<'_> {
     fn hosts(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryError> {
         let words = words::split(text).map_err(|open| {
             let at = place.range().start + open.0;
-            InventoryError::syntax(place.at(at..place.range().end), "unclosed quote")
+            let message = format!("Error parsing host definition '{text}': No closing quotation");
+            InventoryError::syntax(place.at(at..place.range().end), message)
         })?;
         let Some((entry, pairs)) = words.split_first() else { return Ok(()) };
         let at = |range: &Range<usize>| place.at(place.range().start + range.start..place.range().start + range.end);
@@ -171,7 +180,7 @@ impl Reader<'_> {
         }
         for pair in pairs {
             let Some((key, value)) = pair.text.split_once('=') else {
-                let message = format!("expected key=value after the host, not `{}`", pair.text);
+                let message = format!("Expected key=value host variable assignment, got: {}", pair.text);
                 return Err(InventoryError::syntax(at(&pair.range), message).help("quote values with spaces"));
             };
             let written = at(&pair.range);
@@ -194,7 +203,7 @@ impl Reader<'_> {
 
     fn var(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryError> {
         let Some((key, value)) = text.split_once('=') else {
-            return Err(InventoryError::syntax(place.clone(), format!("expected key=value, not `{text}`")));
+            return Err(InventoryError::syntax(place.clone(), format!("Expected key=value, got: {text}")));
         };
         let start = place.range().start + key.len() + 1;
         let range = trimmed(value, start);
@@ -207,7 +216,7 @@ impl Reader<'_> {
     fn child(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryError> {
         let name = text.split_once('#').map_or(text, |(name, _)| name).trim_end();
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ':' || c == ']') {
-            return Err(InventoryError::syntax(place.clone(), format!("expected a group name, not `{text}`")));
+            return Err(InventoryError::syntax(place.clone(), format!("Expected group name, got: {text}")));
         }
         let place = place.at(place.range().start..place.range().start + name.len());
         if !self.declared.contains(name) && !self.awaited.contains_key(name) {
@@ -268,17 +277,17 @@ mod tests {
     #[test]
     fn errors_are_found_where_they_are() {
         for (text, message, place) in [
-            ("[web:foo]\n", "unknown kind", "[web:foo]"),
-            ("[x:vars]\na=1\n", "which does not exist", "[x:vars]"),
-            ("[x:children]\n  y # z\n", "`y` does not exist", "y"),
+            ("[web:foo]\n", "unknown type", "[web:foo]"),
+            ("[x:vars]\na=1\n", "undefined group 'x'", "[x:vars]"),
+            ("[x:children]\n  y # z\n", "undefined group 'y'", "y"),
             ("h noteq\n", "key=value", "noteq"),
-            ("h a='unc\n", "unclosed quote", "'unc"),
+            ("h a='unc\n", "No closing quotation", "'unc"),
             ("[g:children]\ng\n", "its own child", "g"),
             ("[a:children]\nb\n[b:children]\na\n", "already below", "a"),
-            ("[g h]\n", "not a section", "[g h]"),
-            ("[web\nh\n", "not a section", "[web"),
-            ("[web]]\n", "not a section", "[web]]"),
-            ("[]\n", "not a section", "[]"),
+            ("[g h]\n", "Invalid section entry", "[g h]"),
+            ("[web\nh\n", "Invalid section entry", "[web"),
+            ("[web]]\n", "Invalid section entry", "[web]]"),
+            ("[]\n", "Invalid section entry", "[]"),
             ("h[1\n", "unmatched bracket", "h[1"),
             ("h1]\n", "unmatched bracket", "h1]"),
             ("all:\n", "ends in a colon", "all:"),

@@ -22,8 +22,8 @@ use crate::{
 struct Sources {
     /// How many were parsed.
     parsed: usize,
-    /// Errors by source, reported as warnings.
-    malformed: Vec<(String, Problems)>,
+    /// Errors by source, reported as warnings, with how ansible-core begins them.
+    malformed: Vec<(String, &'static str, Problems)>,
     /// Errors that end the run: unsupported kinds of sources.
     problems: Problems,
 }
@@ -53,7 +53,7 @@ impl Inventory {
             || rules.none_parsed_fails && none_parsed && !sources.is_empty();
         if fails {
             let mut problems = Problems::default();
-            for (path, more) in found.malformed {
+            for (path, _, more) in found.malformed {
                 problems.0.extend(more.0);
                 if rules.any_unparsed_fails {
                     problems.push(InventoryError::Unparsed { path });
@@ -65,8 +65,8 @@ impl Inventory {
             }
             return Err(problems);
         }
-        for (source, more) in found.malformed {
-            inventory.warnings.extend(more.0.iter().map(|problem| one_line(&**problem)));
+        for (source, by, more) in found.malformed {
+            inventory.warnings.extend(more.0.iter().map(|problem| format!("{by}{}", one_line(&**problem))));
             inventory.warnings.push(format!("Unable to parse {source} as an inventory source"));
         }
         if none_parsed && rules.warns_of_none {
@@ -99,7 +99,7 @@ impl Inventory {
                 }
                 Err(problems) => {
                     let name = if text.contains(',') { text.to_owned() } else { source::absolute(path) };
-                    found.malformed.push((name, problems));
+                    found.malformed.push((name, "", problems));
                 }
             }
             return;
@@ -110,7 +110,7 @@ impl Inventory {
             Descent::default().within(path, |descent| self.read_folder(path, rules, found, descent));
             if before == (found.parsed, found.malformed.len(), found.problems.0.len()) {
                 let empty = InventoryError::EmptyFolder { path: text.to_owned() };
-                found.malformed.push((source::absolute(path), empty.into()));
+                found.malformed.push((source::absolute(path), "", empty.into()));
             }
             return;
         }
@@ -137,7 +137,7 @@ impl Inventory {
         None
     }
 
-    /// `a,b,c[1:3]`: only hosts, in no group.
+    /// `a,b:22`: only hosts, in no group. As in Ansible, ranges are left as they are.
     fn read_names(&mut self, text: &str) -> Result<(), Problems> {
         let source = Source::inline("-i", text);
         let mut problems = Problems::default();
@@ -147,7 +147,11 @@ impl Inventory {
             if entry.is_empty() {
                 continue;
             }
-            match address::expand(entry) {
+            let expanded = match entry.split_once('[') {
+                Some((name, _)) if !name.is_empty() => Ok((vec![entry.to_owned()], None)),
+                _ => address::expand(entry),
+            };
+            match expanded {
                 Ok((names, port)) => {
                     for name in names {
                         let host = self.host_index(&name);
@@ -205,7 +209,10 @@ impl Inventory {
             }
             // Only what is wrong with the file itself; what rplay does not support ends the run.
             Err(problems) if self.refused => found.problems.0.extend(problems.0),
-            Err(problems) => found.malformed.push((source::absolute(path), problems)),
+            Err(problems) => {
+                let by = if self.is_plugins { "" } else { begun(path, extension.as_deref(), &problems) };
+                found.malformed.push((source::absolute(path), by, problems));
+            }
         }
         (self.refused, self.is_plugins) = (false, false);
     }
@@ -245,6 +252,29 @@ impl Inventory {
             return Err(errors);
         }
         reader(self, source).map_err(|_| errors)
+    }
+}
+
+/// How ansible-core begins its message about a source: with the plugin that its errors come from.
+fn begun(path: &Path, extension: Option<&str>, problems: &Problems) -> &'static str {
+    // What cannot be read at all has no plugin.
+    let is_format = |problem: &source::Problem| {
+        let error: &(dyn std::error::Error + 'static) = &**problem;
+        match error.downcast_ref::<InventoryError>() {
+            Some(error) => matches!(error, InventoryError::Syntax { .. } | InventoryError::Script { .. }),
+            None => error.is::<crate::syntax::YamlError>(),
+        }
+    };
+    if !problems.0.iter().all(is_format) {
+        return "";
+    }
+    match extension {
+        _ if is_program(path) => "Failed to parse inventory with 'script' plugin: ",
+        Some("yml" | "yaml" | "json") => "Failed to parse inventory with 'yaml' plugin: ",
+        None if files::read_text(path).is_ok_and(|text| looks_like_yaml(&text)) => {
+            "Failed to parse inventory with 'yaml' plugin: "
+        }
+        _ => "Failed to parse inventory with 'ini' plugin: Failed to parse inventory: ",
     }
 }
 

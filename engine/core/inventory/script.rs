@@ -21,7 +21,11 @@ pub(super) fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problem
     let list = run(path, &["--list"])?;
     let mut errors = InventoryErrors::default();
     let Some(groups) = list.as_map() else {
-        return Err(InventoryError::syntax(list.span.clone(), "an inventory script must print a JSON object").into());
+        return Err(InventoryError::syntax(
+            list.span.clone(),
+            "Unable to get JSON decoder for inventory script result: it must be a JSON object",
+        )
+        .into());
     };
     let mut hosts = IndexSet::new();
     for (name, data) in groups.iter().filter(|(name, _)| name.as_str() != Some("_meta")) {
@@ -59,13 +63,19 @@ fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let stderr = (!stderr.is_empty()).then_some(stderr);
     if !output.status.success() {
-        return Err(failure(format!("it exited with {}", output.status), stderr).into());
+        return Err(failure(
+            match output.status.code() {
+                Some(code) => format!("Inventory script returned non-zero exit code {code}."),
+                None => format!("Inventory script failed: {}", output.status),
+            },
+            stderr,
+        )
+        .into());
     }
     let text =
         String::from_utf8(output.stdout).map_err(|_| failure("its output is not UTF-8".to_owned(), stderr.clone()))?;
-    if text.trim().is_empty() && args.first() == Some(&"--list") {
-        return Err(failure("it printed nothing".to_owned(), stderr).into());
-    }
+    // As in Ansible, a script that prints nothing has no hosts.
+    let text = if text.trim().is_empty() { "{}".to_owned() } else { text };
     let source = Source::inline(format!("{shown} {}", args.join(" ")), text);
     // The YAML parser accepts more than JSON.
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&source.text)
@@ -74,7 +84,13 @@ fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
         let lines = source.text.split_inclusive('\n').take(error.line().saturating_sub(1));
         let start = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
         let place = Span::new(&source, start..start + 1);
-        return Err(InventoryError::syntax(place, format!("an inventory script must print JSON: {error}")).into());
+        return Err(InventoryError::syntax(
+            place,
+            format!(
+                "Unable to get JSON decoder for inventory script result: Value could not be parsed as JSON: {error}"
+            ),
+        )
+        .into());
     }
     Ok(syntax::yaml::load(&source)?.node)
 }

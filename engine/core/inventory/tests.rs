@@ -83,13 +83,13 @@ fn sources_that_cannot_be_read_are_errors() {
         path.display().to_string()
     };
     for (name, text, message) in [
-        ("list.yml", "- hosts: all\n", "must be a mapping of groups"),
-        ("hosts.yml", "all:\n  hosts:\n    - a\n", "`hosts` must be a mapping"),
+        ("list.yml", "- hosts: all\n", "invalid structure"),
+        ("hosts.yml", "all:\n  hosts:\n    - a\n", "Invalid \"hosts\" entry for \"all\" group"),
         ("loop.yml", "a: {children: {b: {children: {a: }}}}\n", "already below it"),
         ("plugin.yml", "plugin: amazon.aws.aws_ec2\n", "plugin `amazon.aws.aws_ec2` is not supported"),
-        ("vars.yml", "all: {hosts: {h: [1]}}\n", "variables of host `h` must be a mapping"),
-        ("plain", "[a]\nb c\n", "expected key=value"),
-        ("noext", "all:\n  hosts: [a]\n", "`hosts` must be a mapping"),
+        ("vars.yml", "all: {hosts: {h: [1]}}\n", "expected dictionary for the variables of host 'h'"),
+        ("plain", "[a]\nb c\n", "Expected key=value"),
+        ("noext", "all:\n  hosts: [a]\n", "Invalid \"hosts\" entry for \"all\" group"),
         ("prog", "#!/bin/sh\necho {}\n", "not executable"),
         ("x.toml", "[web]\n", "TOML"),
     ] {

@@ -22,7 +22,7 @@ pub(super) fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<()
         _ => {
             return Err(InventoryError::syntax(
                 loaded.node.span.clone(),
-                "an inventory in YAML must be a mapping of groups",
+                "YAML inventory has invalid structure, it should be a dictionary",
             )
             .help("write `all:`, below it `hosts:`, and below that each host followed by a colon")
             .into());
@@ -52,8 +52,8 @@ pub(super) fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<()
     let mut errors = InventoryErrors::default();
     for (name, data) in groups {
         if !matches!(data.kind, Kind::Null | Kind::Map(_)) {
-            let message = format!("{}: Skipping '{}' as this is not a valid group definition", data.span, key(name));
-            inventory.warnings.push(message);
+            let message = format!("Skipping '{}' as this is not a valid group definition", key(name));
+            inventory.warnings.push(format!("{message} ({})", data.span));
             continue;
         }
         group(inventory, name, data, &mut errors);
@@ -79,7 +79,8 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, errors: &mut Inven
         if matches!(section.as_str(), Some("vars" | "children" | "hosts"))
             && !matches!(content.kind, Kind::Null | Kind::Map(_) | Kind::Str(_))
         {
-            let message = format!("`{}` must be a mapping", key(section));
+            let message =
+                format!("Invalid \"{}\" entry for \"{}\" group, requires a dictionary", key(section), key(name));
             let error = InventoryError::syntax(content.span.clone(), message);
             errors.push(inventory, error.help("write each name with a colon after it, and without a dash"));
         }
@@ -122,9 +123,9 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, errors: &mut Inven
                     None => String::new(),
                 };
                 let message = format!(
-                    "{}: Skipping unexpected key ({word}) in group ({}), only \"vars\", \"children\" and \"hosts\" are valid{meant}",
-                    section.span,
-                    key(name)
+                    "Skipping unexpected key ({word}) in group ({}), only \"vars\", \"children\" and \"hosts\" are valid ({}){meant}",
+                    key(name),
+                    section.span
                 );
                 inventory.warnings.push(message);
             }
@@ -161,7 +162,8 @@ fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Nod
             layer.extend(entries.iter().map(|(name, value)| (key(name), Lazy::from_node(value))));
         }
         Some((_, place)) => {
-            let message = format!("the variables of host `{}` must be a mapping", key(name));
+            let message =
+                format!("Invalid data from file, expected dictionary for the variables of host '{}'", key(name));
             return Err(InventoryError::syntax(place.clone(), message));
         }
     }

@@ -21,7 +21,9 @@ pub fn exit_code(problems: &Problems) -> u8 {
             PlanError::RoleNotFound { .. }
             | PlanError::Missing { .. }
             | PlanError::NoFile { .. }
-            | PlanError::Unusable { .. },
+            | PlanError::NoPlaybook { .. }
+            | PlanError::Unusable { .. }
+            | PlanError::EndsRun { .. },
         ) => true,
         Some(PlanError::NotConstant { name, .. }) => *name == "tags",
         Some(_) => false,
@@ -58,14 +60,26 @@ pub enum PlanError {
         #[help]
         help: Option<String>,
     },
-    #[error("the role `{name}` was not found")]
+    /// Found while tasks run, and no failure of a host.
+    #[error("{msg}")]
+    EndsRun {
+        msg: String,
+        #[source_code]
+        #[label("here")]
+        at: Span,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("the role '{name}' was not found")]
     RoleNotFound {
         name: String,
+        /// The folders, with colons between them.
+        searched: String,
         #[source_code]
         #[label("no role directory of this name")]
         at: Span,
         #[help]
-        help: String,
+        help: Option<String>,
     },
     #[error("cannot read {path}: no such file")]
     Missing {
@@ -82,6 +96,8 @@ pub enum PlanError {
         #[label("named here")]
         at: Span,
     },
+    #[error("the playbook: {path} {why}")]
+    NoPlaybook { path: String, why: &'static str },
     #[error("cannot read {path}: {reason}")]
     NoFile { path: String, reason: String },
     #[error("Could not find specified file in role: {kind}/{file}")]

@@ -18,6 +18,7 @@ use crate::{
     files, limits,
     source::{Problems, Source, Span},
     syntax::{self, Node, PlaybookEntry},
+    vars::Layer,
 };
 
 /// The context of a playbook.
@@ -25,6 +26,8 @@ struct In<'p> {
     /// The collection that contains it.
     home: Option<&'p Arc<Collection>>,
     settings: &'p Arc<Settings>,
+    /// The variables of its imports, which become those of its plays.
+    vars: Arc<Layer>,
     /// Where it is imported.
     at: Option<&'p Span>,
 }
@@ -35,11 +38,19 @@ impl Resolver {
     /// # Errors
     /// All errors of all files.
     pub fn playbook(&self, path: &Path) -> Result<Vec<Arc<Play>>, Problems> {
+        let why = match path.metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("could not be found"),
+            Ok(about) if about.is_dir() => Some("does not appear to be a file"),
+            _ => None,
+        };
+        if let Some(why) = why {
+            return Err(PlanError::NoPlaybook { path: path.display().to_string(), why }.into());
+        }
         let mut plays = Vec::new();
         let mut problems = Problems::default();
         self.project.collections.add_playbooks(&folder_of(path));
         let home = self.project.collections.of_path(path);
-        let at = In { home: home.as_ref(), settings: &self.base, at: None };
+        let at = In { home: home.as_ref(), settings: &self.base, vars: Arc::default(), at: None };
         self.playbook_into(path, &at, &mut Vec::new(), &mut plays, &mut problems);
         problems.unless_any(plays)
     }
@@ -53,7 +64,7 @@ impl Resolver {
         let mut plays = Vec::new();
         for entry in &self.project.playbook_of(source)?.entries {
             if let PlaybookEntry::Play(play) = entry {
-                plays.push(Arc::new(self.play(play, folder, &self.base, &mut problems)));
+                plays.push(Arc::new(self.play(play, folder, &self.base, &Arc::default(), &mut problems)));
             }
         }
         problems.unless_any(plays)
@@ -83,10 +94,15 @@ impl Resolver {
         trail.push(real(path));
         for entry in &playbook.entries {
             match entry {
-                PlaybookEntry::Play(play) => plays.push(Arc::new(self.play(play, &folder, settings, problems))),
+                PlaybookEntry::Play(play) => {
+                    plays.push(Arc::new(self.play(play, &folder, settings, &surroundings.vars, problems)));
+                }
                 PlaybookEntry::Import(import) => {
-                    let settings = settings.with(&import.keywords, None);
-                    let scope = statics::scope(&self.extra, &settings, None, &Arc::default(), &folder);
+                    let own = import.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
+                    let vars = within(&surroundings.vars, own);
+                    let keywords = syntax::Keywords { vars: None, ..import.keywords.clone() };
+                    let settings = settings.with(&keywords, None);
+                    let scope = statics::scope(&self.extra, &settings, None, &vars, &folder);
                     match statics::text(&field(&import.file), &scope, "import_playbook") {
                         Ok(file) => {
                             let (next, home) = match self.project.collections.playbook(&file) {
@@ -104,7 +120,7 @@ impl Resolver {
                                 });
                             } else {
                                 let at = Some(&import.file.span);
-                                let inner = In { home: home.as_ref(), settings: &settings, at };
+                                let inner = In { home: home.as_ref(), settings: &settings, vars, at };
                                 self.playbook_into(&next, &inner, trail, plays, problems);
                             }
                         }
@@ -116,8 +132,16 @@ impl Resolver {
         trail.pop();
     }
 
-    fn play(&self, play: &syntax::Play, folder: &Path, outer: &Arc<Settings>, problems: &mut Problems) -> Play {
-        let vars = play.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
+    /// `around` are the variables of the imports that lead to it.
+    fn play(
+        &self,
+        play: &syntax::Play,
+        folder: &Path,
+        outer: &Arc<Settings>,
+        around: &Arc<Layer>,
+        problems: &mut Problems,
+    ) -> Play {
+        let vars = within(around, play.keywords.vars.as_ref().and_then(layer).unwrap_or_default());
         // The variables of a play have their own precedence, so they are not inherited.
         let keywords = syntax::Keywords { vars: None, ..play.keywords.clone() };
         let settings = outer.with(&keywords, None);
@@ -171,6 +195,16 @@ impl Resolver {
             folder: folder.to_owned(),
         }
     }
+}
+
+/// The variables of both layers. As in Ansible, who imports has the last word.
+fn within(outer: &Arc<Layer>, inner: Arc<Layer>) -> Arc<Layer> {
+    if outer.is_empty() {
+        return inner;
+    }
+    let mut both = Layer::clone(&inner);
+    both.extend(outer.iter().map(|(name, value)| (name.clone(), value.clone())));
+    Arc::new(both)
 }
 
 fn vars_files(node: &Node) -> Vec<Vec<Field>> {

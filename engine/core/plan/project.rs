@@ -346,13 +346,14 @@ impl Project {
         let known: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
         let nearest = crate::source::nearest(name, known.iter().map(String::as_str));
         let looked = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+        let searched = folders.iter().map(|folder| crate::source::absolute(folder)).collect::<Vec<_>>().join(":");
         Err(PlanError::RoleNotFound {
             name: name.to_owned(),
+            searched,
             at: at.clone(),
-            help: match of_collection.or(nearest.map(|nearest| format!("did you mean `{nearest}`?"))) {
-                Some(help) => help,
-                None => format!("searched in {looked}"),
-            },
+            help: of_collection
+                .or(nearest.map(|nearest| format!("did you mean `{nearest}`?")))
+                .or_else(|| Some(format!("searched in {looked}"))),
         })
     }
 

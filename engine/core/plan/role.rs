@@ -258,7 +258,7 @@ impl Resolver {
     }
 
     /// The task that validates a role's arguments; it runs whatever the tags.
-    fn validation(&self, spec: ArgumentSpec, at: &Span, entry_point: &str, place: &Place) -> Option<Step> {
+    fn validation(&self, mut spec: ArgumentSpec, at: &Span, entry_point: &str, place: &Place) -> Option<Step> {
         let action = Action::find("validate_argument_spec")?;
         let mut settings = Settings::clone(&place.settings);
         settings.tags.push(Field { value: Lazy::Data("always".into()), span: at.clone() });
@@ -266,13 +266,17 @@ impl Resolver {
         if !self.taken(&settings, place).unwrap_or(true) {
             return None;
         }
+        spec.role = place.role.as_ref().map(|role| (role.name.clone(), crate::source::absolute(&role.path)));
         let about = spec.short_description.as_ref().map(|text| format!(" - {text}"));
         let name = format!("Validating arguments against arg spec '{entry_point}'{}", about.unwrap_or_default());
         let written = "ansible.builtin.validate_argument_spec";
         let settings = Settings::clone(&settings);
+        let tags: Vec<String> =
+            settings.tags.iter().filter_map(|tag| tag.value.data()?.as_str().map(str::to_owned)).collect();
         let task = Task::implied(action, written, &name, at.clone(), settings, place.settings.clone());
         Some(Step::Task(Arc::new(Task {
             spec: Some(Arc::new(spec)),
+            tags: tags.into(),
             role: place.role.clone(),
             folders: search_folders(place),
             ..task

@@ -122,7 +122,8 @@ impl<W: Write> Answers<W> {
         match (word, of("rc")) {
             ("SKIPPED", _) => self.line(&format!("{host} | SKIPPED")),
             ("UNREACHABLE", _) if self.one_line => self.line(&format!("{host} | UNREACHABLE!: {}", text("msg"))),
-            ("SUCCESS" | "CHANGED" | "FAILED", rc) if self.plain => {
+            // As in Ansible, what ran by itself shows all that is known of it.
+            ("SUCCESS" | "CHANGED" | "FAILED", rc) if self.plain && of("ansible_job_id").is_none() => {
                 // As in Ansible, for what has none, like the sum of a loop.
                 let rc = rc.unwrap_or_else(|| Value::from(-1));
                 let (out, err) = (text("stdout"), text("stderr"));

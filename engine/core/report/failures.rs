@@ -21,6 +21,8 @@ impl Failures {
     /// Keeps the location and help of a failure.
     pub(super) fn add(&mut self, place: &Span, result: &HostResult, secrets: &Secrets) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
+        // What an include shows has another name.
+        let msg = msg.or_else(|| result.task_result.data.get("msg").cloned());
         let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
         // Before wrapping: a secret that is split would not be found.
         let msg = secrets.mask(&msg);

@@ -19,6 +19,58 @@ const OWN: &[&str] = &[
     "validate_argument_spec",
 ];
 
+/// Actions that prepare the call of a module, and fail by themselves before it.
+const SENDERS: &[&str] = &["assemble", "copy", "fetch", "script", "template", "unarchive", "uri"];
+
+/// How the refusals of arguments and files begin.
+const REFUSALS: &[&str] = &[
+    "Could not find or access ",
+    "Invalid options for ",
+    "No key/value pairs provided",
+    "Unexpected AnsibleActionFail error: ",
+    "Unsupported parameters for (",
+    "argument '",
+    "could not find src=",
+    "missing required arguments: ",
+    "one of the following is required: ",
+    "parameters are mutually exclusive: ",
+    "parameters are required together: ",
+    "value of ",
+];
+
+fn is_refusal(msg: &str) -> bool {
+    REFUSALS.iter().any(|start| msg.starts_with(start))
+}
+
+/// Why an include failed, if it did: it has no other message.
+pub(super) fn reason_of_include(result: &HostResult) -> Option<String> {
+    let field = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined());
+    match field("msg") {
+        Some(_) => None,
+        None => field("reason").map(|reason| super::words::label(&reason)),
+    }
+}
+
+/// Whether the message is that of an error while the task was prepared or its result was judged.
+pub(super) fn has_causes(msg: &str) -> bool {
+    msg.strip_prefix("Task failed: ")
+        .is_some_and(|rest| !rest.starts_with("Action failed") && !rest.starts_with("Module failed"))
+}
+
+/// The causes of a failure as ansible-core shows them one below the other, each with what follows from it.
+pub(super) fn causes(msg: &str) -> Vec<&str> {
+    let rest = msg.strip_prefix("Task failed: ").unwrap_or(msg);
+    let rest = match rest.strip_prefix("Finalization of task args for ").and_then(|rest| rest.split_once("' failed: "))
+    {
+        Some((_, cause)) => cause,
+        None => rest,
+    };
+    match rest.strip_prefix("Error processing keyword '").and_then(|rest| rest.split_once("': ")) {
+        Some((_, cause)) if cause.contains(" could not be converted to ") => vec![rest, cause],
+        _ => vec![rest],
+    }
+}
+
 /// What failed: `Task failed: Module failed: non-zero return code`.
 pub(super) fn message(result: &HostResult, action: &str) -> String {
     let field = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined() && !value.is_none());
@@ -41,6 +93,8 @@ pub(super) fn message(result: &HostResult, action: &str) -> String {
         && field("rc").is_none_or(|rc| rc == Value::from(0));
     let whose = if OWN.contains(&short) || by_condition { "Action" } else { "Module" };
     match msg.is_empty() {
+        // An action refuses its arguments before it acts.
+        false if (whose == "Action" || SENDERS.contains(&short)) && is_refusal(&msg) => format!("Task failed: {msg}"),
         true => format!("Task failed: {whose} failed."),
         false => format!("Task failed: {whose} failed: {msg}"),
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, Severity};
 
-use super::message;
+use super::{message, words};
 use crate::{event::HostResult, event::TaskStarted, secrets::Secrets, source::Span};
 
 /// A failed task, or a warning, as a diagnostic at its place.
@@ -51,19 +51,36 @@ impl TaskError {
     /// The failure of a task on a host with its places, as in ansible-core: that of the task, and that of the cause if
     /// it has its own.
     pub(super) fn of(task: &TaskStarted, result: &HostResult, secrets: &Secrets) -> Self {
+        if let Some(reason) = message::reason_of_include(result) {
+            let place = result.task_result.place.as_ref().unwrap_or(&task.place);
+            return TaskError::at(place, secrets.mask(&reason).into_owned());
+        }
         let msg = message::message(result, &task.action);
-        let mut error = TaskError::at(&task.place, secrets.mask(&msg).into_owned());
+        let masked = secrets.mask(&msg).into_owned();
+        let mut error = TaskError::at(&task.place, masked.clone());
+        // What the message says already is not said again.
+        let told = words::json(&result.data, false, secrets);
         let help = result.task_result.help.as_ref().map(|help| secrets.mask(help).into_owned());
+        let help = help.filter(|help| !masked.contains(help.as_str()) && !told.contains(first_line(help)));
         match &result.task_result.place {
-            Some(place) if place.to_string() != task.place.to_string() => {
-                let cause = msg.strip_prefix("Task failed: ").unwrap_or(&msg);
-                let cause = secrets.mask(cause).into_owned();
-                error.cause = Some(Box::new(TaskError { help, ..TaskError::at(place, cause) }));
+            // What a module or an action reports has the place of its task alone.
+            Some(place) if message::has_causes(&msg) && place.origin() != task.place.origin() => {
+                let causes = message::causes(&masked);
+                let mut cause = None;
+                for text in causes.iter().rev() {
+                    let help = if cause.is_none() { help.clone() } else { None };
+                    cause = Some(Box::new(TaskError { help, cause, ..TaskError::at(place, (*text).to_owned()) }));
+                }
+                error.cause = cause;
             }
             _ => error.help = help,
         }
         error
     }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 /// A place with two lines before it and none after, as Ansible quotes it: scripts look in the output for what tasks

@@ -2,7 +2,12 @@
 
 mod results;
 
-use std::{borrow::Cow, collections::HashMap, io::Write, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    io::Write,
+    sync::Arc,
+};
 
 use super::{
     Level, Log, Reader,
@@ -36,6 +41,8 @@ pub struct Terminal<W: Write> {
     /// What is written now goes to standard error.
     aside_now: bool,
     told_of_deprecation: bool,
+    /// Errors and warnings that were shown: as in ansible-core, each is shown once.
+    told: HashSet<String>,
 }
 
 impl<W: Write> Terminal<W> {
@@ -52,6 +59,7 @@ impl<W: Write> Terminal<W> {
             log: None,
             aside_now: false,
             told_of_deprecation: false,
+            told: HashSet::new(),
         }
     }
 
@@ -111,9 +119,9 @@ impl<W: Write + Send> Reader for Terminal<W> {
                     Some(Colour::Skipped),
                 );
             }
-            Event::Notified { handler, host } if self.look.verbosity > 1 => {
-                let (handler, host) = (self.name(handler), self.name(host));
-                self.line(&format!("NOTIFIED HANDLER {handler} for {host}"), Some(Colour::Dim));
+            Event::Notified { handler, .. } if self.look.verbosity > 1 => {
+                let handler = self.name(handler);
+                self.line(&format!("Notification for handler {handler} has been saved."), Some(Colour::Dim));
             }
             Event::Notified { .. } => {}
             Event::Warning { message, place } => self.warning(message, place.as_ref()),
@@ -184,7 +192,11 @@ impl<W: Write> Terminal<W> {
 
     fn warnings(&mut self, result: &HostResult) {
         for warning in &result.task_result.warnings {
-            let warning = self.name(warning);
+            // As in ansible-core, it may have lines.
+            let warning = match self.look.boxes {
+                true => self.name(warning),
+                false => self.secrets.mask(warning).into_owned(),
+            };
             self.warning(&warning, None);
         }
     }
@@ -223,6 +235,9 @@ impl<W: Write> Terminal<W> {
 
     fn warning_line(&mut self, text: &str) {
         let masked = self.secrets.mask(text).into_owned();
+        if !self.look.boxes && !self.told.insert(masked.clone()) {
+            return;
+        }
         let shown = self.look.coloured(&visible(&masked), Colour::Warning);
         // Scripts read standard output; a closed standard error must not stop the run.
         let _ = self.out.flush();
@@ -234,7 +249,8 @@ impl<W: Write> Terminal<W> {
     }
 
     fn differences(&mut self, result: &HostResult) {
-        if !self.look.diff {
+        // As in ansible-core, of what a task calls unchanged there is nothing to show.
+        if !(self.look.diff || result.task_result.shows_diff) || !result.task_result.changed {
             return;
         }
         for diff in result.task_result.diff.iter() {
@@ -256,6 +272,10 @@ impl<W: Write> Terminal<W> {
     }
 
     fn recap(&mut self, recap: &Recap) {
+        // As in ansible-core, the error has the last word.
+        if recap.aborted {
+            return;
+        }
         self.banner("PLAY RECAP");
         for (host, counts) in &recap.hosts {
             let line = self.look.recap_line(&self.name(host), counts);

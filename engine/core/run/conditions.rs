@@ -89,6 +89,7 @@ fn value<'s>(
 /// The error for a keyword with a value of the wrong type.
 fn wrong(name: &str, value: &Value, kind: &str, field: &Field) -> TemplateError {
     let text = text_of(value);
+    let name = kept_as(name);
     let message = format!("Error processing keyword '{name}': The value '{text}' could not be converted to '{kind}'.");
     TemplateError::Failed { message, at: field.span.clone(), help: None, via: vec![] }
 }
@@ -137,25 +138,23 @@ fn parsed(value: &Value) -> Option<f64> {
     text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Checks the type of keywords that are only read after the task: a task whose result cannot be evaluated must not
-/// start. Keywords that cannot be rendered yet are accepted, since they may need the result.
+/// Checks the keywords that are only read after the task, or not at all: as in Ansible, a task with a wrong one does
+/// not start, and none of them can read the task's own result.
 ///
 /// # Errors
-/// If one of them has the wrong type.
+/// If one of them cannot be rendered or has the wrong type.
 pub(crate) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError> {
     let settings = &task.settings;
-    for keyword in [ANY_ERRORS_FATAL, DELEGATE_FACTS, IGNORE_ERRORS, IGNORE_UNREACHABLE, NO_LOG] {
-        if let Ok(Some((value, field))) = value(keyword, settings, scope)
-            && truth_of(&value).is_none()
-        {
-            return Err(wrong(keyword.0, &value, "bool", field));
-        }
+    for keyword in [ANY_ERRORS_FATAL, DELEGATE_FACTS, IGNORE_ERRORS, IGNORE_UNREACHABLE, NO_LOG, RUN_ONCE] {
+        flag(keyword, settings, scope)?;
     }
-    flag(RUN_ONCE, settings, scope)?;
-    number(THROTTLE, settings, scope)?;
-    if !task.until.is_empty() {
-        own_number("retries", task.retries.as_ref(), scope)?;
-        own_number("delay", task.delay.as_ref(), scope)?;
+    for keyword in [PORT, THROTTLE] {
+        number(keyword, settings, scope)?;
+    }
+    for (name, field) in
+        [("retries", &task.retries), ("delay", &task.delay), ("async", &task.asynchronous), ("poll", &task.poll)]
+    {
+        own_number(name, field.as_ref(), scope)?;
     }
     Ok(())
 }
@@ -196,10 +195,22 @@ pub(crate) fn own_number(name: &str, field: Option<&Field>, scope: &Arc<Scope>) 
     parsed(&value).map(Some).ok_or_else(|| wrong(name, &value, kind, field))
 }
 
+/// The name under which ansible-core keeps a keyword.
+fn kept_as(name: &str) -> &str {
+    if name == "async" { "async_val" } else { name }
+}
+
 /// The error of a keyword, with the name that ansible-core uses for it internally.
 fn of_keyword(name: &str, error: TemplateError) -> TemplateError {
-    let name = if name == "async" { "async_val" } else { name };
-    error.within(format!("Error processing keyword '{name}'"))
+    error.within(format!("Error processing keyword '{}'", kept_as(name)))
+}
+
+/// The value of a field, if it has one.
+///
+/// # Errors
+/// If it cannot be rendered.
+pub(crate) fn own_value(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<Value>, TemplateError> {
+    Ok(own(field, scope)?.map(|(value, _)| value))
 }
 
 fn own<'f>(field: Option<&'f Field>, scope: &Arc<Scope>) -> Result<Option<(Value, &'f Field)>, TemplateError> {

@@ -1,6 +1,8 @@
 //! Errors in YAML files.
 
-use miette::Diagnostic;
+use std::fmt;
+
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 use thiserror::Error;
 
 use crate::source::Span;
@@ -8,6 +10,10 @@ use crate::source::Span;
 /// An error in a YAML file, with its location.
 #[derive(Debug, Diagnostic, Error)]
 pub enum YamlError {
+    /// What the parser says, in ansible-core's words, and what was meant.
+    #[error("YAML parsing failed: {said}")]
+    #[diagnostic(forward(meant))]
+    Parsing { said: String, meant: Meant },
     #[error("Found duplicate mapping key '{key}'.")]
     #[diagnostic(help("remove one of the two, or set `duplicate_dict_key = warn`"))]
     DuplicateKey {
@@ -121,7 +127,7 @@ pub enum YamlError {
         #[label("control character")]
         at: Span,
     },
-    #[error("a second document begins here")]
+    #[error("YAML parsing failed: Expected a single document in the stream but found another document.")]
     #[diagnostic(help("a file must be a single document: remove the `---` and put all plays or tasks into one list"))]
     SecondDocument {
         #[source_code]
@@ -142,10 +148,10 @@ pub enum YamlError {
         at: Span,
         most: usize,
     },
-    #[error("unknown anchor `{name}`")]
+    #[error("YAML parsing failed: Found undefined alias.")]
     UnknownAlias {
         #[source_code]
-        #[label("unknown anchor")]
+        #[label("unknown anchor `{name}`")]
         at: Span,
         name: String,
         #[help]
@@ -164,7 +170,7 @@ pub enum YamlError {
         #[label("not a mapping")]
         at: Span,
     },
-    #[error("unknown tag `{tag}`")]
+    #[error("YAML parsing failed: Could not determine a constructor for the tag '{tag}'.")]
     #[diagnostic(help(
         "supported are `!vault`, `!unsafe`, and YAML's own `!!str`, `!!int`, `!!float`, `!!bool` and `!!null`"
     ))]
@@ -237,4 +243,33 @@ pub enum YamlWarning {
         #[label("first here")]
         first: Span,
     },
+}
+
+/// The explanation of a parser's error: its help says what is wrong, too.
+#[derive(Debug)]
+pub struct Meant(pub Box<YamlError>);
+
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Meant {}
+
+impl Diagnostic for Meant {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(match self.0.help() {
+            Some(help) => Box::new(format!("{}: {help}", self.0)),
+            None => Box::new(self.0.to_string()),
+        })
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.0.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.0.labels()
+    }
 }

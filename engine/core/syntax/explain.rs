@@ -93,6 +93,37 @@ pub(super) fn explain(source: &Arc<Source>, error: ParseError) -> YamlError {
     }
 }
 
+/// What ansible-core says of a parser's error.
+pub(super) fn said(problem: &str, meant: &YamlError) -> String {
+    match meant {
+        YamlError::Tab { .. } => return "Tabs are usually invalid in YAML.".to_owned(),
+        YamlError::UnquotedTemplate { .. } => {
+            return "This may be an issue with missing quotes around a template block.".to_owned();
+        }
+        _ => {}
+    }
+    let during = match problem {
+        "mapping values are not allowed in this context" => {
+            return "Colons in unquoted values must be followed by a non-space character.".to_owned();
+        }
+        "did not find expected '-' indicator" => "While parsing a block collection ",
+        "did not find expected key" => "While parsing a block mapping ",
+        "did not find expected ',' or ']'" => "While parsing a flow sequence ",
+        "did not find expected ',' or '}'" => "While parsing a flow mapping ",
+        "did not find expected node content" => "While parsing a flow node ",
+        "found unexpected end of stream" | "found unexpected document indicator" => "While scanning a quoted scalar ",
+        "found unknown escape character" => "While parsing a quoted scalar ",
+        "found character that cannot start any token" => "While scanning for the next token ",
+        "could not find expected ':'" => "While scanning a simple key ",
+        _ => {
+            let mut chars = problem.chars();
+            let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+            return format!("{first}{}.", chars.as_str());
+        }
+    };
+    format!("{during}{problem}.")
+}
+
 /// The bytes of an unquoted template that begins at `start`, up to the end of the value.
 pub(super) fn unquoted_template(text: &str, start: usize) -> Range<usize> {
     let line = Line::around(text, start);

@@ -9,7 +9,7 @@ use std::{
 pub use super::loaded::Loaded;
 use super::{
     DuplicateKeys, Kind, Node, Style, Text,
-    error::{YamlError, YamlWarning},
+    error::{Meant, YamlError, YamlWarning},
     event::{Event, EventKind, Events, ParseError},
     explain::{self, corrected},
     identity::Identity,
@@ -50,10 +50,14 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
         // JSON can represent things that YAML cannot, such as escaped surrogate pairs.
         Err(Stop::Parse(_)) if json => json_document(source),
         Err(Stop::Parse(error)) => {
+            let problem = error.problem;
             match explain::explain(source, error) {
                 // Already reported, as a mapping in a mapping.
                 YamlError::UnquotedTemplate { at, .. } if reader.unquoted.contains(&at.range().start) => {}
-                error => reader.problems.push(error),
+                meant => {
+                    let said = explain::said(problem, &meant);
+                    reader.problems.push(YamlError::Parsing { said, meant: Meant(Box::new(meant)) });
+                }
             }
             Err(reader.problems)
         }

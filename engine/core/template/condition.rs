@@ -87,6 +87,16 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
     if is_omit(&value) {
         return Err(TemplateError::Omitted { at: at.clone(), via: vec![] });
     }
+    let is_text = match expression {
+        Lazy::Data(value) => value.as_str().is_some(),
+        Lazy::Template(_) => true,
+        _ => false,
+    };
+    if !is_text && !scope.magic.allows(Lenience::BrokenConditionals) {
+        let help = Some("write the expression in quotes".to_owned());
+        let message = "Conditional expressions must be strings.".to_owned();
+        return Err(TemplateError::Failed { message, at: at.clone(), help, via: vec![] });
+    }
     let kind = show::type_name(&value);
     let help = match &*kind {
         "str" => "compare it, as in `x == 'yes'`, test `x | length > 0`, or convert it: `x | bool`",

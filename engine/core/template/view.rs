@@ -77,6 +77,35 @@ pub fn shown(text: &str, at: Span, scope: &Arc<Scope>) -> Result<(Value, Vec<Str
     }
 }
 
+/// A text with a note in place of each part that has no value; the notes too. For texts that are only shown.
+pub fn shown_text(template: &Arc<Template>, scope: &Arc<Scope>) -> (String, Vec<String>) {
+    let mut notes = Vec::new();
+    let origin = Arc::new(Origin::Scalar(template.clone()));
+    let whole = |error: TemplateError, notes: &mut Vec<String>| freeze::note(notes, error.to_string());
+    let value = match ParsedTemplate::of(&template.text, &Reading::SCALAR) {
+        Err(error) => whole(error.place(&origin, scope, false), &mut notes),
+        Ok(page) => {
+            let session = Session::new(scope, built_in());
+            let mut machine = Machine::new(&session, page, origin);
+            let result =
+                machine.run_noting(&mut notes).and_then(|output| render::finish(output, &template.text, false));
+            result.unwrap_or_else(|error| whole(machine.place(error), &mut notes))
+        }
+    };
+    (text(&value), notes)
+}
+
+/// The warning about parts without a value, in ansible-core's words.
+pub fn noted(notes: &[String]) -> Option<String> {
+    let errors = match notes.len() {
+        0 => return None,
+        1 => "1 template error".to_owned(),
+        more => format!("{more} template errors"),
+    };
+    let lines = notes.iter().enumerate().map(|(at, why)| format!("\nerror {} - {why}", at + 1));
+    Some(format!("Encountered {errors}.{}", lines.collect::<String>()))
+}
+
 /// The terms of a `with_*` loop: a list's items, or the one value. Their parts are rendered.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Terminal;
 use crate::{
     event::{HostResult, Item, Status, TaskId, TaskResult},
-    report::{Level, look::Colour, task_error::TaskError, words},
+    report::{Level, look::Colour, message, task_error::TaskError, words},
     vars::{Value, mapping},
 };
 
@@ -109,7 +109,13 @@ impl<W: Write> Terminal<W> {
         let Some(task) = self.tasks.get(&task) else { return };
         let text = (self.explain)(&TaskError::of(task, result, &self.secrets));
         let masked = self.secrets.mask(&text).into_owned();
-        self.write(&masked, Some(Colour::Failed), Level::Error);
+        if self.told.insert(masked.clone()) {
+            // As in ansible-core, what is wrong with an include is no result of a task.
+            let aside = self.aside_now;
+            self.aside_now |= message::reason_of_include(result).is_some();
+            self.write(&masked, Some(Colour::Failed), Level::Error);
+            self.aside_now = aside;
+        }
     }
 
     /// Shows where the last task failed.

@@ -62,6 +62,9 @@ impl Run {
             let run = Arc::new(run);
             self.send(Event::PlayStarted(self.play_started(&name, &run.left_of(&batch), play)));
             self.batch(&run, &batch)?;
+            if let Some(problems) = self.aborted.lock().take() {
+                return Err(problems);
+            }
             self.end_batch(&run);
             let lost = self.losses.lock().count();
             // The run continues unless all hosts of the batch are lost. Ansible counts hosts twice that were

@@ -36,11 +36,12 @@ impl Run {
                 }
             }
         }
-        let recap = self.recap();
+        let recap = Recap { aborted: result.is_err(), ..self.recap() };
         self.send(Event::RunEnded(Arc::new(recap.clone())));
         if let (true, Some(name)) = (self.waiting.load(Ordering::Acquire), &self.options.start_at) {
-            let message =
-                format!("No matching task \"{name}\" found. Note: --start-at-task can only follow static includes.");
+            let message = format!(
+                "[ERROR]: No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."
+            );
             self.warn(message, None);
         }
         result.map(|()| recap).map_err(RunError::from)

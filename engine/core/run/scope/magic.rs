@@ -137,7 +137,9 @@ impl HostMagic {
 
     /// The roles that include the current one, if any.
     fn parents(&self) -> Option<&[Arc<Role>]> {
-        Some(self.role()?.parents.as_slice()).filter(|parents| !parents.is_empty())
+        // As in Ansible, what depends on a role is not its parent.
+        let role = self.role().filter(|role| !role.dependency)?;
+        Some(role.parents.as_slice()).filter(|parents| !parents.is_empty())
     }
 
     fn role(&self) -> Option<&Arc<Role>> {

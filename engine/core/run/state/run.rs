@@ -57,6 +57,8 @@ pub struct Run {
     pub(crate) begun: Instant,
     /// Opened when first used.
     cache: OnceLock<Option<FactCache>>,
+    /// Why the run ends now, if it does.
+    pub(crate) aborted: Mutex<Option<Problems>>,
     /// Warnings that were already shown, with their locations.
     pub(crate) warned: Mutex<HashSet<(String, String)>>,
 }
@@ -93,8 +95,20 @@ impl Run {
             waiting,
             begun: Instant::now(),
             cache: OnceLock::new(),
+            aborted: Mutex::default(),
             warned: Mutex::default(),
         })
+    }
+
+    /// Ends the run, as ansible-core does where no host can be said to have failed: nothing rescues it, and no other
+    /// play follows. Only the first reason counts.
+    pub(crate) fn abort(&self, play: &PlayRun, problems: Problems) {
+        self.aborted.lock().get_or_insert(problems);
+        play.end();
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted.lock().is_some()
     }
 
     /// The recap so far.

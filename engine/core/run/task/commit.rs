@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use crate::{
     actions::{Effect, text_of},
     event::{Event, Status},
-    plan::Action,
+    plan::{Action, PlanError},
     run::{
         conditions,
         shorthand::data,
@@ -118,8 +118,11 @@ impl Run {
         let name = &host.name;
         for (handler, at) in std::mem::take(&mut result.notify) {
             match self.notify(&task.play, host, &handler) {
-                Err(problem) if self.options.error_on_missing_handler => result.fail(&problem, at),
-                Err(problem) => self.warn(problem, Some(at)),
+                Err((msg, help)) if self.options.error_on_missing_handler => {
+                    self.abort(&task.play, PlanError::EndsRun { msg, at, help }.into());
+                    return true;
+                }
+                Err((msg, _)) => self.warn(msg, Some(at)),
                 Ok(()) => {}
             }
         }
@@ -153,7 +156,9 @@ impl Run {
             Status::Failed => {
                 failed = true;
                 self.fail(&task.play, host);
-                self.note_failure(host, about(task), result.registered.clone());
+                if host.shelter().rescue {
+                    self.note_failure(host, about(task), result.registered.clone());
+                }
             }
             Status::Skipped => self.count(name, |counts| counts.skipped += 1),
             Status::Ok | Status::Changed | Status::Ignored | Status::UnreachableIgnored => {

@@ -38,8 +38,11 @@ impl Run {
         mut result: TaskResult,
     ) -> Evaluated {
         let task_of = &task.task;
+        // Whether it was done at all.
+        let begun = result.data.get("msg").and_then(Value::as_str).is_none_or(|msg| !msg.starts_with("Task failed: "));
         // For a polled job; a background job has reported this already.
         if task_of.asynchronous.is_some()
+            && begun
             && !result.unreachable
             && result.skipped.is_none()
             && !result.data.iter().any(|(name, _)| &**name == "finished")
@@ -49,7 +52,7 @@ impl Run {
             result.set("finished", true);
         }
         let tries = !task_of.until.is_empty() || task_of.retries.is_some();
-        if tries && !result.unreachable && result.skipped.is_none() {
+        if tries && begun && !result.unreachable && result.skipped.is_none() {
             result.set("attempts", attempt.number);
         }
         // Whole files may be in it, so it is made once, however often the conditions change the rest.
@@ -62,10 +65,13 @@ impl Run {
         if !result.unreachable && result.skipped.is_none() {
             let had = (result.failed, result.changed);
             if let Err(error) = apply_conditions(&task.task, &scope, &mut result) {
-                // What the module said stays; `failed_when_result` and `changed_when_result` tell the rest.
-                let said = result.data.get("msg").cloned();
-                result.fail_by(&error);
-                result.set("msg", said.unwrap_or_else(|| "Task failed: Action failed: Unknown error.".into()));
+                // As in Ansible, the message stays the module's own; the result says what is wrong with the condition.
+                result.failed = true;
+                result.place = Some(error.at().clone());
+                result.help = Some(error.to_string().into());
+            }
+            if result.failed && !had.0 && !result.data.contains_key("msg") {
+                result.set("msg", "Task failed: Action failed: Unknown error.");
             }
             if had != (result.failed, result.changed) || !task.task.failed_when.is_empty() {
                 registered = register_value(task_of, &result, diff.as_ref(), attempt);
@@ -83,9 +89,10 @@ impl Run {
                     result.set("attempts", attempt.number.saturating_sub(1).max(1));
                     registered = register_value(task_of, &result, diff.as_ref(), attempt);
                 }
+                // As in Ansible, nothing is left of what the module returned.
                 Err(error) => {
-                    result.fail_by(&error);
-                    registered = register_value(task_of, &result, diff.as_ref(), attempt);
+                    result = TaskResult::of_error(&error);
+                    registered = register_value(task_of, &result, None, attempt);
                 }
             }
             if !task.task.control.break_when.is_empty() && attempt.looped {
@@ -109,13 +116,14 @@ impl Run {
         let mut wrong = false;
         let mut flag = |keyword| match conditions::flag(keyword, settings, &scope) {
             Ok(flag) => flag.unwrap_or(false),
-            // The condition cannot be evaluated: the task fails, even with `ignore_errors`.
+            // The condition cannot be evaluated: the task fails.
             Err(error) => {
                 let failed = result.failed || !result.unreachable;
                 result.fail_by(&error);
                 result.failed = failed;
                 wrong = true;
-                false
+                // As in Ansible, which then takes it as it is written.
+                true
             }
         };
         let ignore_errors = flag(conditions::IGNORE_ERRORS);
@@ -124,9 +132,20 @@ impl Run {
             registered = register_value(task_of, &result, diff.as_ref(), attempt);
         }
         let no_log = result.no_log || self.hides(task_of, &scope);
+        if attempt.iteration.item.is_some()
+            && let Some(label) = &task_of.control.label
+            && let Err(error) = template::render(&label.value, &scope)
+            && retry.is_none()
+        {
+            result.failed = true;
+            result.set("msg", format!("Failed to template loop_control.label: {error}"));
+            registered = register_value(task_of, &result, diff.as_ref(), attempt);
+        }
         if !self.options.deprecation_warnings {
             result.warnings.retain(|warning| !warning.starts_with(DEPRECATED));
         }
+        result.shows_diff = settings.diff.is_some()
+            && conditions::flag(conditions::DIFF, settings, &scope).is_ok_and(|diff| diff == Some(true));
         let status = status(&result);
         let label = match (&attempt.iteration.item, &task.task.control.label) {
             (None, _) => Value::UNDEFINED,

@@ -63,16 +63,6 @@ impl Evaluated {
         self.notify.clear();
     }
 
-    /// Turns the result into a failure whose cause has its own location.
-    pub(crate) fn fail(&mut self, msg: &str, at: Span) {
-        let result = self.result_mut();
-        (result.failed, result.place) = (true, Some(at));
-        let changed = result.changed;
-        self.report.status = Status::Failed;
-        self.report.data = mapping([("msg", Value::from(msg)), ("changed", Value::from(changed))]);
-        self.report.looped = false;
-    }
-
     /// Like [`shown`](Self::shown), consuming the result.
     pub(crate) fn into_shown(self) -> HostResult {
         if self.no_log { censored(&self.report) } else { self.report }

@@ -66,6 +66,8 @@ impl Run {
             && !play.broken.swap(true, Ordering::AcqRel)
         {
             self.fail_others(play, &mut failed, hosts, false);
+            // Ansible says so for the percentage, and then since no host is left.
+            self.send(Event::NoHostsLeft);
             self.send(Event::NoHostsLeft);
         }
         failed

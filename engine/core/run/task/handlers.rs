@@ -16,13 +16,13 @@ use crate::{
 };
 
 impl Run {
-    /// Notifies a handler on a host. Fails if there is no handler of this name.
+    /// Notifies a handler on a host. Fails if there is no handler of this name, with a message and perhaps a help.
     pub(crate) fn notify(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
         host: &Arc<HostState>,
         name: &str,
-    ) -> Result<(), String> {
+    ) -> Result<(), (String, Option<String>)> {
         self.handler_exists(play, host, name, None)?;
         play.notified.lock().entry(host.name.clone()).or_default().insert(name.into());
         self.send(Event::Notified { handler: name.into(), host: host.name.clone() });
@@ -36,16 +36,16 @@ impl Run {
         host: &Arc<HostState>,
         name: &str,
         reads: Option<&Arc<ReadTracker>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), (String, Option<String>)> {
         let handlers = play.handlers();
         if handlers.has_plain(name) || !self.find_handlers(play, host, &handlers, name, reads).is_empty() {
             return Ok(());
         }
-        let help = nearest(name, handlers.known()).map(|n| format!("; did you mean `{n}`?"));
-        Err(format!(
-            "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list{}",
-            help.unwrap_or_default()
-        ))
+        let help = nearest(name, handlers.known()).map(|known| format!("did you mean `{known}`?"));
+        let msg = format!(
+            "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
+        );
+        Err((msg, help))
     }
 
     /// The indexes of the handlers with this name or topic.
@@ -112,6 +112,13 @@ impl Run {
         let handlers = play.handlers();
         let places: Vec<usize> =
             names.iter().flat_map(|name| self.find_handlers(play, host, &handlers, name, None)).collect();
+        if self.options.verbosity > 1 {
+            for task in places.iter().filter_map(|at| handlers.tasks().get(*at)) {
+                let name = self.task_name(task, &self.scope(play, host, Some(task), None, self.options.check));
+                let text = format!("NOTIFIED HANDLER {name} for {}", host.name);
+                self.send(Event::Message { text: text.into() });
+            }
+        }
         play.pending.lock().entry(host.name.clone()).or_default().extend(places.iter().copied());
         places
     }

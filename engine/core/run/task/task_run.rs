@@ -5,13 +5,13 @@ use std::sync::{Arc, atomic::AtomicBool};
 use crate::{
     actions::text_of,
     event::{Event, TaskAbout, TaskId, TaskStarted},
-    plan::{Statement, Task},
+    plan::{Field, PlanError, Statement, Task},
     run::{
         conditions,
         facts::{Facts, with_facts},
         state::{host::HostState, play::PlayRun, run::Run},
     },
-    template,
+    template::{self, TemplateError},
     vars::{Lazy, Value},
 };
 
@@ -34,14 +34,19 @@ impl Run {
     /// The displayed name: rendered as far as possible, prefixed with the role's name.
     pub(crate) fn task_name(&self, task: &Task, scope: &Arc<crate::vars::Scope>) -> String {
         let own = match &task.name {
-            Some(name) => template::render(&name.value, scope).map_or_else(
-                |_| {
-                    name.value
-                        .data()
-                        .map_or_else(|| name.span.text().trim_matches(['"', '\'']).to_owned(), |v| text_of(&v))
-                },
-                |value| text_of(&value),
-            ),
+            Some(Field { value: Lazy::Template(template), .. }) => {
+                match template::render(&Lazy::Template(template.clone()), scope) {
+                    Ok(value) => text_of(&value),
+                    Err(_) => {
+                        let (shown, notes) = template::shown_text(template, scope);
+                        if let Some(warning) = template::noted(&notes) {
+                            self.warn_once(&warning, &template.span);
+                        }
+                        shown
+                    }
+                }
+            }
+            Some(name) => name.value.data().map_or_else(|| name.span.text().to_owned(), |value| text_of(&value)),
             None => title(task),
         };
         match &task.role {
@@ -60,6 +65,21 @@ impl Run {
             place: run.task.span.clone(),
             about: about(&run.task),
         })));
+    }
+
+    /// Ends the run if `throttle` has no number, since it holds for all hosts.
+    pub(crate) fn check_throttle(self: &Arc<Self>, task: &TaskRun, first: &Arc<HostState>) {
+        let Some(field) = &task.task.settings.throttle else { return };
+        let scope = self.scope(&task.play, first, Some(&task.task), None, self.options.check);
+        let why = match conditions::own_value(Some(field), &scope) {
+            Err(error) => error.to_string(),
+            Ok(Some(value)) if !text_of(&value).trim().parse::<f64>().is_ok_and(f64::is_finite) => {
+                format!("invalid literal for int() with base 10: '{}'", text_of(&value))
+            }
+            Ok(_) => return,
+        };
+        let msg = format!("Failed to convert the throttle value to an integer: {why}");
+        self.abort(&task.play, PlanError::EndsRun { msg, at: field.span.clone(), help: None }.into());
     }
 
     /// The number of hosts that may run the task concurrently, if limited by `throttle`.
@@ -131,8 +151,13 @@ pub(crate) fn is_once(
 ) -> bool {
     let once = with_facts(facts, first, || {
         let scope = run.scope(play, first, None, None, run.options.check);
-        conditions::flag(conditions::RUN_ONCE, &task.settings, &scope)
+        conditions::own_value(task.settings.run_once.as_ref(), &scope)?;
+        // A value that is no boolean fails the task itself, on every host.
+        Ok(conditions::flag(conditions::RUN_ONCE, &task.settings, &scope).ok().flatten().unwrap_or(false))
     });
-    // An invalid value fails the task itself, on every host.
-    once.ok().flatten().unwrap_or(false)
+    once.unwrap_or_else(|error: TemplateError| {
+        // As in Ansible, it must be known before any host is asked.
+        run.abort(play, PlanError::EndsRun { msg: error.to_string(), at: error.at().clone(), help: None }.into());
+        false
+    })
 }

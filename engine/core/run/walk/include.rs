@@ -25,7 +25,7 @@ use crate::{
         shorthand::data,
         state::{
             host::{HostState, Hosts, Members},
-            play::{HostExit, PlayRun},
+            play::PlayRun,
             run::Run,
         },
         task::{
@@ -34,7 +34,7 @@ use crate::{
             task_run::{TaskRun, is_once},
         },
     },
-    source::Span,
+    source::{Problems, Span},
     template,
     vars::{Layer, Lazy, Value, from_wire, mapping},
 };
@@ -86,6 +86,9 @@ impl Run {
     ) -> Included {
         let run = TaskRun::new(self, play, task);
         let once = hosts.first().is_some_and(|first| is_once(self, facts, play, task, first));
+        if self.is_aborted() {
+            return Included { parts: Vec::new(), failed: Hosts::new() };
+        }
         let hosts = if once { &hosts[..1] } else { hosts };
         let mut failed = Hosts::new();
         let mut groups: Vec<Group> = Vec::new();
@@ -190,7 +193,6 @@ impl Run {
         let place = self.place(run, group);
         let mut found = Found::default();
         let mut file = group.wish.name.clone();
-        let mut exists = false;
         let steps = match role {
             // Rejected here, where it can be reported; a task may rescue it.
             _ if LEVELS.with(Cell::get) >= limits::depth() => {
@@ -205,7 +207,6 @@ impl Run {
             false => {
                 let path = plan::task_file(&place, &group.wish.name);
                 file = crate::source::absolute(&path);
-                exists = path.is_file();
                 self.resolver.task_file(&path, Some(&place_of(&run.task)), &place, &mut found)
             }
         };
@@ -213,12 +214,21 @@ impl Run {
             self.resolver.project.warn_of(&*problem);
         }
         if !found.problems.is_empty() {
+            // What an included file says wrongly is no failure of a host.
+            let Some(reason) = reason(&found.problems, &file) else {
+                self.abort(&run.play, std::mem::take(&mut found.problems));
+                return None;
+            };
             for host in hosts {
                 let mut result = TaskResult::of_problems(&found.problems, &run.task.span);
-                result.place.get_or_insert_with(|| place_of(&run.task));
+                result.place = Some(place_of(&run.task));
                 let iteration = Iteration { index: 0, item: None, top: None };
                 let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
-                let evaluated = self.evaluate(run, host, &attempt, result);
+                let mut evaluated = self.evaluate(run, host, &attempt, result);
+                let include = (!role).then(|| ("include", Value::from(group.wish.name.clone())));
+                let fields = include.into_iter().chain([("reason", Value::from(reason.clone()))]);
+                evaluated.report.data = mapping(fields.chain([("changed", Value::from(false))]));
+                evaluated.ignore_errors = false;
                 self.commit(run, host, evaluated, Default::default());
                 // Ansible gives up such a host, even if a block rescues the failure.
                 if host.shelter().rescue {
@@ -229,10 +239,6 @@ impl Run {
                 }
                 run.play.remove(&host.name);
                 run.play.give_up(&host.name);
-                // A file with an error ends the run in Ansible: nothing rescues it.
-                if exists {
-                    run.play.leave(&host.name, HostExit::Failed);
-                }
             }
             return None;
         }
@@ -305,6 +311,26 @@ impl Run {
             run.play.publish(role);
         }
         vec![step]
+    }
+}
+
+/// Why hosts fail with what they include, in ansible-core's words; `None` if it is an error that ends the run.
+fn reason(problems: &Problems, file: &str) -> Option<String> {
+    let first = problems.0.first()?;
+    let error: &(dyn std::error::Error + 'static) = &**first;
+    match error.downcast_ref::<PlanError>() {
+        Some(PlanError::Missing { .. }) => Some(format!(
+            "Could not find or access '{file}' on the Ansible Controller: Unable to retrieve file contents.\nCould not \
+             find or access '{file}' on the Ansible Controller.\nIf you are using a module and expect the file to exist \
+             on the remote, see the remote_src option: [Errno 2] No such file or directory: '{file}'"
+        )),
+        Some(PlanError::RoleNotFound { searched, .. }) => Some(format!("{first} in {searched}")),
+        Some(PlanError::TooDeep { .. } | PlanError::Endless { .. }) => Some(first.to_string()),
+        Some(_) => None,
+        None if first.to_string().starts_with("A malformed block was encountered while loading a file of tasks") => {
+            Some("included task files must contain a list of tasks".to_owned())
+        }
+        None => None,
     }
 }
 

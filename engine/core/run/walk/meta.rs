@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     actions::{TaskResult, text_of},
     event::{Event, HostResult, Status},
-    plan::Task,
+    plan::{PlanError, Task},
     run::{
         conditions,
         connection::target::target,
@@ -21,6 +21,20 @@ use crate::{
     template,
     vars::{Value, mapping},
 };
+
+/// What a meta task can be asked for.
+const WORDS: &[&str] = &[
+    "clear_facts",
+    "clear_host_errors",
+    "end_batch",
+    "end_host",
+    "end_play",
+    "end_role",
+    "flush_handlers",
+    "noop",
+    "refresh_inventory",
+    "reset_connection",
+];
 
 /// What remains to be done after a meta task.
 pub(crate) enum MetaResult {
@@ -51,6 +65,12 @@ impl Run {
             Err(error) => return self.fail_meta(hosts, &error.to_string(), &field.span),
         };
         let word = word.trim();
+        if !WORDS.contains(&word) {
+            self.start(&TaskRun::new(self, play, task), name.to_owned());
+            let msg = format!("invalid meta action requested: {word}");
+            self.abort(play, PlanError::EndsRun { msg, at: task.span.clone(), help: None }.into());
+            return MetaResult::Done;
+        }
         // Conditions of a meta task are evaluated for each host, or for the first one if the task acts on all.
         let for_all = matches!(word, "end_play" | "end_batch" | "clear_host_errors" | "clear_facts");
         let once = for_all || word == "refresh_inventory";
@@ -82,7 +102,8 @@ impl Run {
                     let why = passed_over(word, &host.name, role);
                     self.detail(Some(why.clone()));
                     let mut result = HostResult::of(host.name.clone(), Status::Skipped, TaskResult::skipped(word));
-                    result.data = mapping([("msg", Value::from(word)), ("skip_reason", Value::from(why))]);
+                    let msg = why.replace("evaluated to False", "evaluated to false");
+                    result.data = mapping([("msg", Value::from(msg)), ("skip_reason", Value::from(why))]);
                     self.send(Event::HostDone { task: run.id, result });
                 }
             }
@@ -94,7 +115,6 @@ impl Run {
             return MetaResult::Done;
         }
         match word {
-            "noop" => {}
             "flush_handlers" => return MetaResult::Flush(willing),
             "end_host" => play.end_hosts(willing.iter().map(|host| &host.name)),
             word @ ("end_play" | "end_batch") => {
@@ -133,7 +153,7 @@ impl Run {
                     }
                 }
             }
-            other => return self.fail_meta(hosts, &format!("invalid meta action requested: {other}"), &field.span),
+            _ => {}
         }
         MetaResult::Done
     }

@@ -191,6 +191,9 @@ impl Walk {
         panics::trap("task");
         let started = TaskRun::new(run, play, task);
         let once = is_once(run, self, play, task, first);
+        if run.is_aborted() {
+            return Hosts::new();
+        }
         let single = task.action.controller().is_some_and(|entry| entry.is_for_all);
         let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
         // A pause prompts while it is prepared, so the task must have been announced by then. All other tasks are
@@ -202,6 +205,10 @@ impl Walk {
         let mut executor = Executor::new(run, self, &self.sent, started, &actors, continuation);
         if !single {
             run.start(&executor.task, name);
+        }
+        run.check_throttle(&executor.task, first);
+        if run.is_aborted() {
+            return Hosts::new();
         }
         let failed = executor.run();
         let started = executor.task;

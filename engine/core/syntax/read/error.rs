@@ -19,12 +19,26 @@ pub enum ReadError {
         #[help]
         help: Option<String>,
     },
-    #[error("`{name}` is neither a keyword of {place} nor a module")]
+    #[error(
+        "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect \
+         module path."
+    )]
     NeitherKeywordNorModule {
         #[source_code]
-        #[label("unknown name")]
+        #[label("neither a keyword of {place} nor a module")]
         at: Span,
         name: String,
+        place: &'static str,
+        #[help]
+        help: Option<String>,
+    },
+    /// Next to a module.
+    #[error("conflicting action statements: {names}")]
+    UnknownBesideModule {
+        #[source_code]
+        #[label("neither a keyword of {place} nor a module")]
+        at: Span,
+        names: String,
         place: &'static str,
         #[help]
         help: Option<String>,
@@ -87,9 +101,11 @@ pub enum ReadError {
         #[help]
         help: Option<String>,
     },
-    #[error("Invalid variable name `{name}`")]
+    #[error("{whose}Invalid variable name '{name}'.")]
     #[diagnostic(help("use letters, digits and underscores, and do not begin with a digit{also}"))]
     VariableName {
+        /// What it was given for, with a colon.
+        whose: &'static str,
         #[source_code]
         #[label("not a variable name")]
         at: Span,

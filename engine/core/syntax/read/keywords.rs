@@ -255,7 +255,9 @@ impl Reader<'_> {
     pub(super) fn check(&mut self, name: &str, node: &Node) {
         let shape = shape(name);
         let scalar = !matches!(node.kind, Kind::Seq(_) | Kind::Map(_));
-        if node.is_null() || (node.as_str().is_some_and(is_template) && !matches!(shape, Shape::Variables)) {
+        // Every keyword but this one may be a template.
+        let may_be_open = name != "register" && !matches!(shape, Shape::Variables);
+        if node.is_null() || (may_be_open && node.as_str().is_some_and(is_template)) {
             return;
         }
         let fits = match shape {
@@ -301,11 +303,11 @@ impl Reader<'_> {
             Shape::Variable if name != "register" => scalar,
             Shape::Variable => match node.as_str() {
                 Some(variable) => {
-                    self.variable_name(variable, &node.span);
+                    self.variable_name(variable, "Invalid 'register' specified: ", &node.span);
                     true
                 }
                 None if scalar => {
-                    self.variable_name(node.span.text(), &node.span);
+                    self.variable_name(node.span.text(), "Invalid 'register' specified: ", &node.span);
                     true
                 }
                 None => false,
@@ -314,8 +316,8 @@ impl Reader<'_> {
                 if let Kind::Map(entries) = &node.kind {
                     for (key, _) in entries {
                         match key.as_str() {
-                            Some(variable) => self.variable_name(variable, &key.span),
-                            None => self.variable_name(key.span.text(), &key.span),
+                            Some(variable) => self.variable_name(variable, "", &key.span),
+                            None => self.variable_name(key.span.text(), "", &key.span),
                         }
                     }
                 }
@@ -400,7 +402,7 @@ impl Reader<'_> {
         self.misfit(name, Shape::Condition, format!("`{name}`"), "an expression", node, help);
     }
 
-    pub(super) fn variable_name(&mut self, name: &str, at: &Span) {
+    fn variable_name(&mut self, name: &str, whose: &'static str, at: &Span) {
         let fits = name.chars().enumerate().all(|(place, c)| match place {
             0 => c == '_' || c.is_alphabetic(),
             _ => c == '_' || c.is_alphanumeric(),
@@ -411,7 +413,7 @@ impl Reader<'_> {
                 true => String::new(),
                 false => format!(", for example `{plain}`"),
             };
-            self.problems.push(ReadError::VariableName { at: at.clone(), name: name.to_owned(), also });
+            self.problems.push(ReadError::VariableName { at: at.clone(), name: name.to_owned(), whose, also });
         }
     }
 

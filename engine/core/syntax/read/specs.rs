@@ -83,10 +83,13 @@ impl Reader<'_> {
     fn specs(&mut self, node: Node) -> ArgumentSpecs {
         let mut specs = ArgumentSpecs::default();
         for (entry, node) in self.named(node, "`argument_specs`") {
-            let mut spec = ArgumentSpec::default();
+            let mut spec = ArgumentSpec { name: entry.value.clone(), ..ArgumentSpec::default() };
             for (key, value) in self.named(node, "the spec of an entry point") {
                 match &*key.value {
-                    "options" => spec.options = self.options(value),
+                    "options" => {
+                        spec.written = Some(value.clone());
+                        spec.options = self.options(value);
+                    }
                     "short_description" => spec.short_description = value.as_str().map(str::to_owned),
                     "description" | "author" | "version_added" | "seealso" | "examples" | "deprecated" => {}
                     name => self.misspelt(name, &key, &["options", "short_description", "description", "author"]),

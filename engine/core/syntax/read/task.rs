@@ -253,12 +253,17 @@ impl Reader<'_> {
                 None => nearest(name, keywords.iter().copied().chain(modules.iter().copied())).map(str::to_owned),
             };
             if near.is_none() && name.matches('.').count() >= 2 {
-                let about = self.modules.about(name);
-                let (problem, help) = about.unwrap_or_else(|| {
-                    let help = "`rplay doc` lists the available modules".to_owned();
-                    (format!("there is no module `{name}`"), Some(help))
+                let help = match self.modules.about(name) {
+                    Some((problem, Some(help))) => format!("{problem}; {help}"),
+                    Some((problem, None)) => problem,
+                    None => "`rplay doc` lists the available modules".to_owned(),
+                };
+                self.problems.push(ReadError::NeitherKeywordNorModule {
+                    at: key.span.clone(),
+                    name: name.to_owned(),
+                    place: place.name(),
+                    help: Some(help),
                 });
-                self.problems.push(ReadError::Other { problem, label: "not found", at: key.span.clone(), help });
                 continue;
             }
             let help = match (near, calls.first()) {
@@ -268,11 +273,15 @@ impl Reader<'_> {
                     Some(format!("if it is an argument of `{0}`, indent it below `{0}:`", call.name.value))
                 }),
             };
-            self.problems.push(ReadError::NeitherKeywordNorModule {
-                at: key.span.clone(),
-                name: name.to_owned(),
-                place: place.name(),
-                help,
+            let (at, place) = (key.span.clone(), place.name());
+            self.problems.push(match calls.first() {
+                Some(call) => {
+                    let mut both = [&call.name, key];
+                    both.sort_by_key(|word| word.span.start);
+                    let names = format!("{}, {}", both[0].value, both[1].value);
+                    ReadError::UnknownBesideModule { at, names, place, help }
+                }
+                None => ReadError::NeitherKeywordNorModule { at, name: name.to_owned(), place, help },
             });
         }
     }

@@ -15,8 +15,14 @@ pub struct ArgumentSpecs {
 /// The arguments of one entry point.
 #[derive(Clone, Debug, Default)]
 pub struct ArgumentSpec {
+    /// The entry point, `main` or another file of tasks.
+    pub name: Arc<str>,
     pub short_description: Option<String>,
     pub options: IndexMap<Arc<str>, ArgumentOption>,
+    /// The options as they were written.
+    pub written: Option<Node>,
+    /// The name of the role that has it, and its folder.
+    pub role: Option<(Arc<str>, String)>,
 }
 
 /// One argument.

@@ -26,7 +26,7 @@ use crate::{
         value::{
             containers, depth,
             error::{EvalError, EvalResult},
-            items,
+            freeze, items,
             undefined::{UndefinedReason, present},
         },
     },
@@ -125,6 +125,30 @@ impl Machine<'_> {
                 self.body(&template.children, &mut out)?;
             }
             Body::Template(statement) => self.statement(statement, &mut out)?,
+        }
+        Ok(out)
+    }
+
+    /// Runs the whole page, with a note in place of each expression between its texts that has no value.
+    pub(crate) fn run_noting(&mut self, notes: &mut Vec<String>) -> EvalResult<Output> {
+        let Body::Template(ast::Stmt::Template(template)) = &self.page.body else { return self.run() };
+        let is_plain = |child: &ast::Stmt<'_>| matches!(child, ast::Stmt::EmitRaw(_) | ast::Stmt::EmitExpr(_));
+        if !template.children.iter().all(is_plain) {
+            return self.run();
+        }
+        self.frames.push(Arc::default());
+        let mut out = Output::default();
+        for child in &template.children {
+            let ast::Stmt::EmitExpr(emit) = child else {
+                self.statement(child, &mut out)?;
+                continue;
+            };
+            let value = self.expr(&emit.expr).and_then(|value| freeze::freeze_noting(value, notes));
+            let value = match value {
+                Ok(value) => value,
+                Err(error) => freeze::note(notes, self.place(error).to_string()),
+            };
+            out.value(value, range(emit.expr.span()))?;
         }
         Ok(out)
     }
