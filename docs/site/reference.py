@@ -93,10 +93,13 @@ def module(name, entry):
             meaning += " Also called " + ", ".join(code(alias) for alias in aliases) + "."
         text.append(f"| `{argument}` | {cell(option.get('type', ''))} | {default} | {meaning} |")
     text.append("\nEvery task also takes [keywords](../keywords.md) such as `when`, `loop` and `register`.\n")
-    for title, part in (("Examples", "examples"), ("Return values", "return")):
-        if content := entry.get(part):
-            content = content if isinstance(content, str) else json.dumps(content, indent=2)
-            text += [f"## {title}\n", f"```yaml\n{content.strip()}\n```\n"]
+    if examples := entry.get("examples"):
+        text.append(f"## Examples\n\n```yaml\n{examples.strip()}\n```\n")
+    if results := entry.get("return"):
+        text += ["## Results\n", "| result | type | meaning |", "|---|---|---|"]
+        for result, what in results.items():
+            text.append(f"| `{result}` | {cell(what.get('type', ''))} | {cell(joined(what.get('description')))} |")
+        text.append("")
     return "\n".join(text)
 
 

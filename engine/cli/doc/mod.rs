@@ -3,6 +3,7 @@
 //! Modules that are built in are documented by the definitions that also validate their arguments; what collections,
 //! ansible-core and the user have is read from the files themselves.
 
+mod examples;
 mod keywords;
 mod native;
 mod page;
@@ -248,11 +249,8 @@ impl<'a> Doc<'a> {
             let located = self.library.find(kind, name);
             let action = Some(name).filter(|_| kind.name() == "module").and_then(|name| Action::find(name));
             match (located, action) {
-                // The definitions here are what counts, the examples and results are those of the file.
-                (located, Some(action)) if !self.is_ansible && !self.args.json => {
-                    let more = located.and_then(|located| Documentation::read(&located, &self.library).ok());
-                    pages.push(native::page(&action, more.as_ref()));
-                }
+                // What runs is what counts, not a file of the same name.
+                (_, Some(action)) if !self.is_ansible && !self.args.json => pages.push(native::page(&action)),
                 (Some(located), _) => {
                     self.warn_of(&located);
                     let read = self.read(&located)?;
@@ -264,12 +262,9 @@ impl<'a> Doc<'a> {
                     }
                 }
                 (None, Some(action)) if self.args.json => {
-                    found.insert(
-                        name.clone(),
-                        json!({ "doc": native::doc(&action), "examples": null, "metadata": null, "return": null }),
-                    );
+                    found.insert(name.clone(), native::whole(&action));
                 }
-                (None, Some(action)) => pages.push(native::page(&action, None)),
+                (None, Some(action)) => pages.push(native::page(&action)),
                 (None, None) => match (BuiltIn::find(kind.name(), name), self.nearest(kind, name)) {
                     (Some(entry), _) if self.args.json => drop(found.insert(name.clone(), entry.json())),
                     (Some(_), _) if self.is_ansible => pages.push(page::of_jinja(kind, name)),

@@ -2,14 +2,16 @@
 
 use std::fmt::Write;
 
-use rplay::{docs::Documentation, plan::Action};
+use rplay::plan::Action;
 use rplay_contract::Arg;
 use serde_json::{Map, Value as Json, json};
+
+use super::examples::Examples;
 
 /// Shows a module's page, for the console.
 pub(crate) fn show(module: &str) {
     if let Some(entry) = Action::find(module) {
-        crate::output::tell(&page(&entry, None));
+        crate::output::tell(&page(&entry));
     }
 }
 
@@ -37,8 +39,8 @@ pub(super) fn one_line(doc: &str) -> String {
     doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The page of a module, with the examples and results that its file in ansible-core or a collection tells.
-pub(super) fn page(entry: &Action, more: Option<&Documentation>) -> String {
+/// The page of a module: its arguments, examples and results.
+pub(super) fn page(entry: &Action) -> String {
     let mut text = format!("{}\n\n{}\n", full_name(entry), wrapped(entry.doc(), 2));
     if let Some(free_form) = entry.traits().free_form {
         let _ = writeln!(text, "\n  Free-form text after the module's name sets the argument `{free_form}`.");
@@ -64,25 +66,14 @@ pub(super) fn page(entry: &Action, more: Option<&Documentation>) -> String {
             let _ = writeln!(text, "    default: {}", plain_default(default));
         }
     }
-    if let Some(examples) = more.and_then(|more| more.examples.as_deref()).filter(|text| !text.trim().is_empty()) {
-        let _ = writeln!(
-            text,
-            "\nExamples (from its documentation in ansible-core or a collection):\n\n{}",
-            examples.trim()
-        );
+    let Some(more) = Examples::of(entry.name()) else { return text };
+    let _ = writeln!(text, "\nExamples:\n\n{}", more.examples.trim_end());
+    text.push_str("\nResults:\n");
+    for (name, kind, what) in &more.results {
+        let _ = writeln!(text, "\n- {name}  ({kind})\n{}", wrapped(what, 4));
     }
-    if let Some(values) = more.and_then(|more| more.returns.as_object()).filter(|values| !values.is_empty()) {
-        text.push_str("\nResults:\n");
-        for (name, value) in values {
-            let told = |key: &str| match value.get(key) {
-                Some(Json::String(told)) => told.clone(),
-                Some(Json::Array(lines)) => lines.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" "),
-                _ => String::new(),
-            };
-            let _ = writeln!(text, "\n- {name}  ({})", told("type"));
-            text.push_str(&wrapped(&rplay::docs::plain(&told("description")), 4));
-            text.push('\n');
-        }
+    if !more.remarks.is_empty() {
+        let _ = writeln!(text, "\n{}", wrapped(&more.remarks, 2));
     }
     text
 }
@@ -146,6 +137,13 @@ fn snake_case(name: &str) -> String {
     found
 }
 
+/// All of a module, in the shape that documentation in files has.
+pub(super) fn whole(entry: &Action) -> Json {
+    let more = Examples::of(entry.name());
+    json!({ "doc": doc(entry), "examples": more.as_ref().map(|more| &more.examples), "metadata": null,
+        "return": more.as_ref().map(Examples::returns) })
+}
+
 /// What is known of a module, in the shape that documentation in files has.
 pub(super) fn doc(entry: &Action) -> Json {
     let options: Map<String, Json> = entry
@@ -192,10 +190,12 @@ mod tests {
     #[test]
     fn a_page_shows_the_arguments() {
         rplay_modules::registry::install();
-        let text = page(&Action::find("ansible.builtin.ping").unwrap(), None);
+        let text = page(&Action::find("ansible.builtin.ping").unwrap());
         assert!(text.starts_with("ansible.builtin.ping\n\n  Checks that"), "{text}");
         assert!(text.contains("- data  (str)\n    The value to return."), "{text}");
         assert!(text.contains("    default: pong\n"), "{text}");
+        assert!(text.contains("Examples:\n\n- name: Is the host there?\n  ping:\n"), "{text}");
+        assert!(text.contains("Results:\n\n- ping  (str)\n    The value of"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 100));
     }
 

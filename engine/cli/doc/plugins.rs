@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::native;
 
 /// A line per plugin: type, name, arguments, what it is for, an example, and what that gives (as JSON; empty where it
-/// depends on the machine). A second name has `=` and the first one instead.
+/// depends on the machine). The files that examples name are in `tests/doc.rs`. A second name has `=` and the first one instead.
 const TABLE: &str = include_str!("plugins.tsv");
 
 /// A filter, test or lookup that needs no file.
@@ -127,6 +127,7 @@ mod tests {
             assert!(names.is_sorted(), "{kind}");
             for entry in BuiltIn::all(kind) {
                 assert!(entry.doc.ends_with(['.', '?']) || entry.doc.ends_with("..."), "{}: {}", entry.name, entry.doc);
+                assert!(!entry.example.is_empty(), "{kind} {}", entry.name);
                 assert!(entry.value.is_empty() || serde_json::from_str::<Json>(entry.value).is_ok(), "{}", entry.name);
             }
         }
