@@ -10,6 +10,9 @@ use serde_json::Value as Json;
 #[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
 mod seen;
 
+#[path = "report/browser.rs"]
+mod browser;
+
 /// Runs the play of `tests/report`; the page and the JSON.
 fn run(folder: &Path) -> (String, String) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report");
@@ -63,7 +66,62 @@ fn a_run_is_reported_as_a_page_and_as_json() {
     assert!(start["result"].as_str().unwrap().contains("********"));
     assert!(json["diffs"][0]["text"].as_str().unwrap().contains("+name one"), "{}", json["diffs"]);
     assert_eq!(json["custom_stats"][0]["data"]["answers"], 42);
+    assert!(json["directory"].as_str().unwrap().ends_with("tests/report"), "{}", json["directory"]);
     assert_eq!((&json["exit_code"], &json["complete"]), (&2.into(), &true.into()));
+}
+
+/// The page in a real browser: it shows the run, sorts, filters, follows the keyboard, and complains of nothing.
+#[test]
+fn a_browser_shows_the_page() {
+    let Some(program) = browser::installed() else {
+        return eprintln!("skipped: there is no Chromium (tests/run browser installs it)");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path());
+    let mut page = browser::Browser::show(&program, &folder.path().join("run.html"), (1200, 900));
+    assert_eq!(page.value("document.title"), "site.yml \u{2013} failed");
+    assert_eq!(page.value("document.querySelectorAll('#failures details').length"), 2);
+    let failure = page.value("document.querySelector('#failures').innerText");
+    let failure = failure.as_str().unwrap();
+    assert!(failure.contains("Start the shop") && failure.contains("on one, two"), "{failure}");
+    // What a host sent is text: it made no element and ran nothing.
+    assert!(failure.contains("<script>alert"), "{failure}");
+    assert_eq!(page.value("document.scripts.length"), 2);
+    let text = page.value("document.body.innerText");
+    assert!(!text.as_str().unwrap().contains("tell-nobody"));
+
+    let rows = "[...document.querySelectorAll('#hosts tbody tr td:first-child')].map((cell) => cell.innerText)";
+    assert_eq!(page.value(rows).as_array().unwrap().len(), 3);
+    page.value("document.querySelector('#hosts th button').click()");
+    assert_eq!(page.value(rows), serde_json::json!(["one", "spared", "two"]));
+    page.value("{ const box = document.querySelector('#hosts input'); box.value = 'tw'; box.dispatchEvent(new Event('input')); }");
+    assert_eq!(page.value(rows), serde_json::json!(["two"]));
+
+    page.value("document.querySelector('canvas').focus()");
+    page.press("ArrowDown");
+    let told = page.value("document.getElementById('told').innerText");
+    assert!(told.as_str().unwrap().starts_with("one: Write the configuration"), "{told}");
+    let painted = "(() => { const canvas = document.querySelector('canvas');
+        const dots = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        return new Set(new Uint32Array(dots.buffer)).size; })()";
+    assert!(page.value(painted).as_u64().unwrap() > 5, "the time line is empty");
+    // Nothing is cut off at the side, neither here nor on a narrow screen.
+    assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
+    let mut narrow = browser::Browser::show(&program, &folder.path().join("run.html"), (500, 900));
+    assert_eq!(narrow.value("document.documentElement.scrollWidth <= innerWidth"), true);
+    for shown in [page, narrow] {
+        assert!(shown.complaints.is_empty(), "{:?}", shown.complaints);
+    }
+}
+
+/// The picture in the documentation: `REPORT=run.html PICTURE=docs/report.png cargo nextest run --test report
+/// --run-ignored all picture`.
+#[test]
+#[ignore = "makes a picture of a report that is there"]
+fn a_picture_of_a_report() {
+    let of = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
+    let program = browser::installed().expect("no Chromium");
+    browser::Browser::show(&program, &of("REPORT"), (1200, 1000)).picture(&of("PICTURE"));
 }
 
 #[test]

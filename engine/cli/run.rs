@@ -164,7 +164,13 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let options = options(args, &config, &sources, rules, allowed, &secrets)?;
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
     let agent_build = Some(rplay_agent::BUILD.to_owned());
-    let link_options = LinkOptions { stall, silence: *config.link_timeout, agent_build, ..LinkOptions::default() };
+    let link_options = LinkOptions {
+        stall,
+        silence: *config.link_timeout,
+        agent_build,
+        deliveries: faults::deliveries().clone(),
+        ..LinkOptions::default()
+    };
     let links = Links::new(link_options).map_err(RunError::Links)?;
     let person = Box::new(Person { report: channel.clone(), secrets: secrets.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);
@@ -233,9 +239,23 @@ fn reported(
         forks: args.forks.number(config.forks.value),
         check: args.check,
         diff: args.diff || *config.diff_always,
+        controller: controller(),
+        directory: std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default(),
+        config: config.file.as_ref().map(|file| file.display().to_string()),
     };
     let report = RunReport::new(own, args.report.clone(), about, secrets).map_err(RunError::Usage)?;
     Ok(Box::new(report))
+}
+
+/// Who runs this on which machine: `USER@MACHINE`.
+fn controller() -> String {
+    let named = ["LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
+    let user = named.unwrap_or_else(|| match nix::unistd::getuid() {
+        user if user.is_root() => "root".to_owned(),
+        user => user.to_string(),
+    });
+    let machine = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{user}@{machine}")
 }
 
 /// The log that the configuration names. As in Ansible, a run goes on without one that cannot be written.

@@ -65,7 +65,7 @@ document.getElementById("title").firstChild.textContent = title;
 const facts = [["started", run.started], ["took", time(run.elapsed_ms)], ["inventory", short(run.inventory.join(" "), 60) || "none"],
   ["hosts", String(hosts.length)], ["limit", run.limit && short(run.limit, 60)], ["tags", run.tags.join(", ")], ["without tags", run.skip_tags.join(", ")],
   ["mode", run.check ? "check, nothing was changed" : null], ["forks", String(run.forks)], ["exit code", String(run.exit_code)],
-  ["rplay", run.rplay]];
+  ["by", run.controller], ["in", short(run.directory, 60)], ["settings", run.config && short(run.config, 60)], ["rplay", run.rplay]];
 for (const [name, value] of facts) if (value) document.getElementById("facts").append(make("li", {}, name + " ", make("b", {}, value)));
 
 const total = { changed: 0, failed: 0, unreachable: 0 };

@@ -19,6 +19,12 @@ pub struct RunAbout {
     pub check: bool,
     /// Whether differences are shown (`--diff`).
     pub diff: bool,
+    /// Who runs it on which machine: `USER@MACHINE`.
+    pub controller: String,
+    /// The working directory.
+    pub directory: String,
+    /// The file of settings, if there is one.
+    pub config: Option<String>,
 }
 
 /// The document. The names are those of docs/report.schema.json.
@@ -38,6 +44,9 @@ pub(super) struct Document {
     pub tags: Vec<String>,
     pub skip_tags: Vec<String>,
     pub forks: u32,
+    pub controller: String,
+    pub directory: String,
+    pub config: Option<String>,
     pub hosts: Vec<HostRow>,
     pub plays: Vec<PlayRow>,
     pub tasks: Vec<TaskRow>,
@@ -163,6 +172,9 @@ impl Document {
             tags: texts(about.tags),
             skip_tags: texts(about.skip_tags),
             forks: about.forks,
+            controller: secrets.mask(&about.controller).into_owned(),
+            directory: secrets.mask(&about.directory).into_owned(),
+            config: about.config.map(|config| secrets.mask(&config).into_owned()),
             hosts: Vec::new(),
             plays: Vec::new(),
             tasks: Vec::new(),
