@@ -59,6 +59,7 @@ fn text() -> Result<String, Problems> {
         let more = others.len().saturating_sub(MOST);
         line("others", &if more > 0 { format!("{shown} and {more} more") } else { shown });
     }
+    let is_empty = playbook.is_none() && others.is_empty();
     let example = playbook.or_else(|| others.first().cloned()).unwrap_or_else(|| PathBuf::from("site.yml"));
     let example = example.display();
     let commands = [
@@ -70,9 +71,11 @@ fn text() -> Result<String, Problems> {
         ("rplay init DIRECTORY".to_owned(), "make a project that runs"),
         ("rplay --help".to_owned(), "show all options and commands"),
     ];
+    // Where there is nothing to run, only what makes a project.
+    let commands = if is_empty { commands[5..].to_vec() } else { commands.to_vec() };
     let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
     text.push('\n');
-    for (command, what) in commands {
+    for (command, what) in &commands {
         let _ = writeln!(text, "  {command:<width$}   {what}");
     }
     Ok(text)

@@ -98,7 +98,10 @@ fn agent(found: Result<HostAgent, rplay_wire::Failure>) -> String {
 fn ssh() -> String {
     let asked = Command::new("ssh").arg("-V").output();
     let said = asked.map(|output| String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    said.unwrap_or_else(|error| format!("none ({error}); hosts with `connection: ssh` need OpenSSH's client"))
+    said.unwrap_or_else(|error| {
+        let why = if error.kind() == std::io::ErrorKind::NotFound { String::new() } else { format!(" ({error})") };
+        format!("none{why}; hosts with `connection: ssh` need OpenSSH's client")
+    })
 }
 
 /// A place of collections with how many are in it, if there are any.

@@ -93,6 +93,9 @@ impl<W: Write> Terminal<W> {
         };
         self.line_and_data(&line, &data, Some(colour));
         self.aside_now = false;
+        if self.look.boxes && unreachable {
+            self.failures.add_unreachable(result, &self.secrets);
+        }
         if self.look.boxes
             && result.status == Status::Failed
             && let Some(place) = &result.task_result.place
@@ -120,6 +123,9 @@ impl<W: Write> Terminal<W> {
 
     /// Shows where the last task failed.
     pub(super) fn explain(&mut self) {
+        for help in self.failures.take_helps() {
+            self.write(&help, None, Level::Error);
+        }
         for failure in self.failures.take() {
             let text = (self.explain)(&failure);
             // It has its own colours, and control characters are already visible (`Explain`).
