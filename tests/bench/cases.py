@@ -31,6 +31,8 @@ class Case:
     new: bool = False
     # Seconds each way.
     delay: float = 0.0
+    # Bytes a second, in each direction; 0 for as many as there can be.
+    rate: float = 0.0
     # Tools that only a full run has the time for.
     slow: tuple = ()
     # Memory and round trips get a pass of their own.
@@ -60,7 +62,27 @@ def python_case(name, title, work, hosts, slow=()):
 
 CASES = [
     Case("w1", "one small task, 1 host, cold", Small(1), 1, goals(1.3, 10, 15, 6)),
-    Case("w1-new", "the same, nothing of the tool on the host yet", Small(1), 1, new=True, look=False),
+    Case("w1-new", "the same, nothing of the tool on the host yet", Small(1), 1, goals(2.0), new=True, look=False),
+    Case(
+        "w1-new-slow",
+        "the same, over a line of 1 MB/s",
+        Small(1),
+        1,
+        new=True,
+        rate=1e6,
+        delay=0.001,
+        look=False,
+    ),
+    Case(
+        "w1-50-new",
+        "one small task, 50 hosts, nothing of the tool on them yet",
+        Small(1),
+        50,
+        goals(1.5),
+        new=True,
+        look=False,
+        slow=("mitogen",),
+    ),
     Case(
         "w1-50",
         "one small task, 50 hosts, cold",
@@ -118,6 +140,14 @@ CASES = [
         goals(ansible=500),
         tools=("rplay", "ansible"),
         slow=("ansible",),
+    ),
+    Case(
+        "w6-run-report",
+        "the same with `--report`",
+        Conditions(200),
+        100,
+        tools=("rplay",),
+        options=("--report", "report.html"),
     ),
     Case(
         "w6-tasks",

@@ -26,8 +26,8 @@ LOOK_DELAY = 0.015
 
 
 class Relay:
-    def __init__(self, delay):
-        argv = [sys.executable, Path(__file__).with_name("relay.py"), str(delay)]
+    def __init__(self, delay, rate):
+        argv = [sys.executable, Path(__file__).with_name("relay.py"), str(delay), str(rate)]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()
 
@@ -55,12 +55,12 @@ class Bench:
         self.results, self.growth = {}, {}
         self.tools = {name: ALL[name](self.target) for name in options.only}
 
-    def relay_of(self, delay):
-        if self.relay and self.relay[0] != delay:
+    def relay_of(self, delay, rate):
+        if self.relay and self.relay[0] != (delay, rate):
             self.relay[1].stop()
             self.relay = None
         if not self.relay:
-            self.relay = (delay, Relay(delay))
+            self.relay = ((delay, rate), Relay(delay, rate))
             if self.sides.controller.how != "cgroup":
                 self.sides.controller.besides.add(self.relay[1].process.pid)
         return self.relay[1]
@@ -75,7 +75,7 @@ class Bench:
         self.part()
         for run in (case, *case.follows):
             relayed = run.delay or (look and run.hosts <= 10)
-            relay = self.relay_of(run.delay or LOOK_DELAY) if relayed else None
+            relay = self.relay_of(run.delay or LOOK_DELAY, run.rate) if relayed else None
             hosts = self.target.hosts(run.hosts, bool(relayed))
             folder = self.work / "case"
             shutil.rmtree(folder, ignore_errors=True)

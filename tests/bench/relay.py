@@ -1,6 +1,7 @@
 """A relay before sshd that holds every byte back, and counts round trips. A process of its own.
 
-    relay.py SECONDS    from port 2222 of every address to port 22 of the same, SECONDS each way
+    relay.py SECONDS [RATE]    from port 2222 of every address to port 22 of the same, SECONDS each way, and in each
+                               direction of a connection at most RATE bytes a second
 
 A line on standard input is answered with the counts since the last, as JSON; its end ends the relay.
 
@@ -13,6 +14,7 @@ import json
 import sys
 
 DELAY = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
+RATE = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
 trips, last, heard = {}, {}, {}
 
 
@@ -25,6 +27,8 @@ def client_sends(host, now):
 
 async def pump(reader, writer, sent, arrives):
     loop = asyncio.get_running_loop()
+    # When the line is free again.
+    free = 0.0
 
     def put(chunk):
         arrives()
@@ -37,11 +41,13 @@ async def pump(reader, writer, sent, arrives):
     try:
         while chunk := await reader.read(1 << 16):
             sent()
-            loop.call_later(DELAY, put, chunk)
+            free = max(free, loop.time()) + (len(chunk) / RATE if RATE else 0.0)
+            loop.call_at(free + DELAY, put, chunk)
     except ConnectionError:
         pass
-    loop.call_later(DELAY, put, b"")
-    await asyncio.sleep(DELAY * 1.01)
+    end = max(free, loop.time()) + DELAY
+    loop.call_at(end, put, b"")
+    await asyncio.sleep((end - loop.time()) * 1.01)
 
 
 async def serve(reader, writer):
