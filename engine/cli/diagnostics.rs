@@ -9,6 +9,7 @@ use std::{
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, SourceCode};
 use rplay::{
     config::Diagnostics,
+    event::Deliveries,
     report::{Level, Log},
     secrets::Secrets,
     source::{Problems, SECRET},
@@ -19,12 +20,19 @@ use crate::{output, plain};
 
 /// Secrets to mask in all output of this process, including the errors that end it.
 static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
+/// The agents on their way to hosts.
+static DELIVERIES: LazyLock<Arc<Deliveries>> = LazyLock::new(Arc::default);
 /// The log that also receives problems.
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 
 /// The secrets of this process.
 pub(crate) fn secrets() -> &'static Arc<Secrets> {
     &SECRETS
+}
+
+/// The agents that this process is sending.
+pub(crate) fn deliveries() -> &'static Arc<Deliveries> {
+    &DELIVERIES
 }
 
 /// From now on, problems are also written to the log.

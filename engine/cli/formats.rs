@@ -110,7 +110,12 @@ fn screen(config: &Config) -> Screen {
         let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| size.ws_col > 0);
         size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
     };
-    Screen { out: Box::new(std::io::stdout()), size: Box::new(size), colour: has_colour(config) }
+    Screen {
+        out: Box::new(std::io::stdout()),
+        size: Box::new(size),
+        colour: has_colour(config),
+        deliveries: diagnostics::deliveries().clone(),
+    }
 }
 
 fn has_colour(config: &Config) -> bool {

@@ -168,7 +168,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         stall,
         silence: *config.link_timeout,
         agent_build,
-        deliveries: faults::deliveries().clone(),
+        deliveries: diagnostics::deliveries().clone(),
         ..LinkOptions::default()
     };
     let links = Links::new(link_options).map_err(RunError::Links)?;

@@ -1,5 +1,7 @@
 //! The events of a run. The engine sends events, and reports show them; there is no other output.
 
+mod deliveries;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
@@ -10,6 +12,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 pub use crate::task_result::TaskResult;
+pub use deliveries::{Deliveries, Delivery, OnTheWay};
 
 /// An event.
 #[derive(Clone, Debug)]

@@ -140,10 +140,10 @@ pub trait Args: Sized {
 pub trait ArgType: Sized {
     const KIND: &'static str;
     const SECRET: bool = false;
-
-    fn choices() -> &'static [&'static str] {
-        &[]
-    }
+    /// The accepted values, if restricted.
+    const CHOICES: &'static [&'static str] = &[];
+    /// Whether [`ArgType::missing`] has a value.
+    const OPTIONAL: bool = false;
 
     /// The value of an argument that was not given; `None` if it is required.
     fn missing() -> Option<Self> {
@@ -160,10 +160,8 @@ pub trait ArgType: Sized {
 impl<T: ArgType> ArgType for Option<T> {
     const KIND: &'static str = T::KIND;
     const SECRET: bool = T::SECRET;
-
-    fn choices() -> &'static [&'static str] {
-        T::choices()
-    }
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+    const OPTIONAL: bool = true;
 
     fn missing() -> Option<Self> {
         Some(None)
@@ -178,12 +176,43 @@ impl<T: ArgType> ArgType for Option<T> {
 }
 
 /// The value of an argument under its name or an alias, with the name used. As in Ansible, `null` counts as not given.
+#[inline(never)]
 pub fn given<'m>(map: &'m Map, name: &'static str, aliases: &[&'static str]) -> Option<(&'m str, &'m Value)> {
     std::iter::once(&name)
         .chain(aliases)
         .find_map(|n| map.get_key_value(*n))
         .filter(|(_, value)| **value != Value::Null)
         .map(|(key, value)| (key.as_str(), value))
+}
+
+/// The value of an argument. It is one function for all arguments of a type: written out for each argument, these lines
+/// would be a tenth of the agent.
+///
+/// What is wrong with it is added to `errors`; `missing` gives the value of one that is not there.
+#[inline(never)]
+pub fn parsed<T: ArgType>(
+    map: &Map,
+    name: &'static str,
+    aliases: &[&'static str],
+    errors: &mut Vec<ArgError>,
+    missing: fn() -> Option<T>,
+) -> Option<T> {
+    match given(map, name, aliases) {
+        Some((used, value)) => match T::parse(value) {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                errors.push(ArgError::of_value(name, used, value, &expected));
+                None
+            }
+        },
+        None => {
+            let value = missing();
+            if value.is_none() {
+                errors.push(ArgError::new(name, format!("{MISSING}{name}")));
+            }
+            value
+        }
+    }
 }
 
 /// Checks the arguments that are known before a run. `map` holds the constant ones, `later` names those that are
@@ -241,17 +270,18 @@ macro_rules! args {
             const DOC: &'static str = concat!($($doc, "\n"),*);
 
             fn args() -> Vec<$crate::args::Arg> {
-                #[allow(unused_mut)]
-                let mut all = vec![$( $crate::args::Arg {
+                const OWN: &[$crate::args::Arg] = &[$( $crate::args::Arg {
                     name: $crate::args::argument_name(stringify!($field)),
                     aliases: &[$($alias),*],
                     doc: concat!($($fdoc, "\n"),*),
                     kind: <$ty as $crate::args::ArgType>::KIND,
-                    choices: <$ty as $crate::args::ArgType>::choices(),
+                    choices: <$ty as $crate::args::ArgType>::CHOICES,
                     required: $crate::args!(@required $ty $(, $default)?),
                     default: $crate::args!(@default $($default)?),
                     secret: <$ty as $crate::args::ArgType>::SECRET,
                 } ),*];
+                #[allow(unused_mut)]
+                let mut all = OWN.to_vec();
                 $( all.extend(<$group_ty as $crate::args::Args>::args()); )*
                 all
             }
@@ -267,23 +297,13 @@ macro_rules! args {
                     };
                 )*
                 $(
-                    let name = $crate::args::argument_name(stringify!($field));
-                    let $field: Option<$ty> = match $crate::args::given(map, name, &[$($alias),*]) {
-                        Some((used, value)) => match <$ty as $crate::args::ArgType>::parse(value) {
-                            Ok(value) => Some(value),
-                            Err(expected) => {
-                                errors.push($crate::args::ArgError::of_value(name, used, value, &expected));
-                                None
-                            }
-                        },
-                        None => match $crate::args!(@missing $ty $(, $default)?) {
-                            Some(value) => Some(value),
-                            None => {
-                                errors.push($crate::args::ArgError::new(name, format!("missing required arguments: {name}")));
-                                None
-                            }
-                        },
-                    };
+                    let $field: Option<$ty> = $crate::args::parsed(
+                        map,
+                        $crate::args::argument_name(stringify!($field)),
+                        &[$($alias),*],
+                        &mut errors,
+                        || $crate::args!(@missing $ty $(, $default)?),
+                    );
                 )*
                 #[allow(unreachable_patterns, reason = "without any argument nothing can be missing")]
                 match ( $( $group, )* $( $field, )* ) {
@@ -293,7 +313,7 @@ macro_rules! args {
             }
         }
     };
-    (@required $ty:ty) => { <$ty as $crate::args::ArgType>::missing().is_none() };
+    (@required $ty:ty) => { !<$ty as $crate::args::ArgType>::OPTIONAL };
     (@required $ty:ty, $default:expr) => { false };
     (@default) => { None };
     (@default $default:expr) => { Some(stringify!($default)) };
@@ -331,10 +351,7 @@ macro_rules! choice {
 
         impl $crate::args::ArgType for $name {
             const KIND: &'static str = "str";
-
-            fn choices() -> &'static [&'static str] {
-                &[$( $word $(, $other)* ),*]
-            }
+            const CHOICES: &'static [&'static str] = &[$( $word $(, $other)* ),*];
 
             fn parse(value: &$crate::wire::Value) -> Result<Self, String> {
                 let text = <$crate::argtypes::Text as $crate::args::ArgType>::parse(value)?;

@@ -174,10 +174,7 @@ impl ArgType for Value {
 impl<T: ArgType> ArgType for Vec<T> {
     const KIND: &'static str = "list";
     const SECRET: bool = T::SECRET;
-
-    fn choices() -> &'static [&'static str] {
-        T::choices()
-    }
+    const CHOICES: &'static [&'static str] = T::CHOICES;
 
     fn parse(value: &Value) -> Result<Self, String> {
         match value {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tracing::debug;
 
 use super::{
-    executable::Executable,
+    executable::{Executable, Packing},
     executables::Executables,
     greeting::{NoAgent, wait_for},
     transport::Transport,
@@ -41,7 +41,7 @@ pub(super) enum Start {
 /// the like are sticky, so nobody else can have put a file there.
 ///
 /// After ABSENT the controller sends `SHA SENT SIZE HOW`: the file's digest, the number of bytes to come (0: only try
-/// to start it), the size of the file, and whether it is compressed. If the file cannot be written to a directory, or
+/// to start it), the size of the file, and the program that unpacks it (or `raw`). If the file cannot be written to a directory, or
 /// is incomplete there, or does not start, that directory is not tried again, and the script reports ABSENT once more.
 ///
 /// The file gets its name only after it was written to disk (`dd conv=fsync`, or `sync`), so that a crash leaves no
@@ -53,11 +53,11 @@ const SCRIPT: &str = concat!(
     r#"good() { a=whole; if command -v sha256sum >/dev/null 2>&1; then g=$(sha256sum <"$1"); [ "${g%% *}" = "$h" ] || return 1; a=probe; fi; [ "$("$1" agent $a "$h" 2>/dev/null </dev/null)" = "$h" ]; }; "#,
     r#"start() { f="$d/$h"; own "$d" && [ -f "$f" ] && [ -O "$f" ] && [ -x "$f" ] || return 1; if [ -n "$k" ]; then good "$f" || return 1; fi; [ -n "$m" ] && umask "$m"; exec "$f" agent @WORDS@ $w; }; "#,
     r#"usable() { t="$d/.new.$$"; mkdir -p "$d" 2>/dev/null; own "$d" && chmod 700 "$d" && rm -rf "$t" && true 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null && return 0; own "$d" && rm -f "$t" 2>/dev/null; t=; return 1; }; "#,
-    r#"fill() { head -c "$n" | { if [ "$z" = gzip ]; then gzip -dc >"$t"; else cat >"$t"; fi || { cat >/dev/null; false; }; }; }; "#,
+    r#"fill() { head -c "$n" | { if [ "$z" = raw ]; then cat >"$t"; else "$z" -dc >"$t"; fi || { cat >/dev/null; false; }; }; }; "#,
     r#"put() { e=$(fill 2>&1) || return 1; e="it arrived incomplete"; [ "$(wc -c <"$t")" -eq "$s" ] || return 1; e="it arrived damaged or does not start"; good "$t" || return 1; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
     r#"fail() { echo "$1" >&2; exit 1; }; "#,
     r#"m=; x=; w=; e=; k=@CHECK@; h=@SHA@; d=$c; start; u=$(id -u); dirs start; m=$(umask); umask 077; "#,
-    r#"while :; do z=raw; command -v gzip >/dev/null 2>&1 && z=gzip; "#,
+    r#"while :; do z=raw; for p in gzip xz; do command -v $p >/dev/null 2>&1 && z=$z+$p; done; "#,
     r#"printf "\n\000rplay-absent\000\n%s %s\n" "$(uname -m)" "$z"; "#,
     r#"read -r h n s z || exit 1; [ "$n" = 0 ] && { dirs start; continue; }; "#,
     r#"dirs usable || fail "no directory for the agent: the home directory, ${TMPDIR:-/var/tmp}, /dev/shm and /tmp are read-only, full, or mounted noexec${e:+ ($e)}"; "#,
@@ -100,32 +100,43 @@ pub(super) async fn arrive(
         // Limited, like everything that the host sends.
         let mut rest = (&mut transport.reader).take(LONGEST_LINE);
         let told = tokio::time::timeout(patience, rest.read_line(&mut line)).await;
-        let (Ok(Ok(_)), Some((processor, packing))) = (told, line.trim().split_once(' ')) else {
+        let (Ok(Ok(_)), Some((processor, unpackers))) = (told, line.trim().split_once(' ')) else {
             return Err(NoAgent::Way(Failure::unreachable(format!(
                 "{name} did not report its processor architecture"
             ))));
         };
-        let (processor, gzip) = (processor.to_owned(), packing == "gzip");
+        let (processor, unpackers) = (processor.to_owned(), unpackers.to_owned());
         let only_try = tried == 0 && processor != std::env::consts::ARCH;
-        let executables = executables.clone();
+        let asked = executables.clone();
         let wanted = processor.clone();
-        let work = move || prepare(&executables, &wanted, gzip, only_try);
+        let work = move || prepare(&asked, &wanted, &unpackers, only_try);
         let prepared = tokio::task::spawn_blocking(work).await.map_err(|error| Failure::new(error.to_string()));
-        let (executable, line) = prepared.and_then(|prepared| prepared).map_err(NoAgent::Way)?;
+        let (executable, packing, line) = prepared.and_then(|prepared| prepared).map_err(NoAgent::Way)?;
         let content = match only_try {
             true => &[],
-            false => executable.content(gzip).map_err(|error| NoAgent::Way(error.into()))?,
+            false => executable.content(packing).map_err(|error| NoAgent::Way(error.into()))?,
         };
         match only_try {
             true => debug!(host = name, processor, "asking for the agent of another processor"),
-            false => debug!(host = name, processor, bytes = content.len(), gzip, "the host has no agent: sending it"),
+            false => debug!(
+                host = name,
+                processor,
+                bytes = content.len(),
+                packing = packing.word(),
+                "the host has no agent: sending it"
+            ),
         }
         let writer = &mut transport.writer;
+        let deliveries = executables.deliveries.clone();
+        let mut delivery = (!content.is_empty()).then(|| deliveries.begin(content.len()));
         let sending = async {
             writer.write_all(line.as_bytes()).await?;
             for piece in content.chunks(1 << 16) {
                 // Limits the wait for a host that does not read.
                 tokio::time::timeout(patience, writer.write_all(piece)).await??;
+                if let Some(delivery) = &mut delivery {
+                    delivery.add(piece.len());
+                }
             }
             writer.flush().await
         };
@@ -135,18 +146,18 @@ pub(super) async fn arrive(
     Err(NoAgent::Way(Failure::unreachable(format!("{name} keeps asking for the agent"))))
 }
 
-/// The answer to ABSENT: a line, followed by the executable.
+/// The answer to ABSENT: a line, followed by the executable in that packing.
 fn prepare(
     executables: &Executables,
     processor: &str,
-    gzip: bool,
+    unpackers: &str,
     only_try: bool,
-) -> Result<(Arc<Executable>, String), Failure> {
+) -> Result<(Arc<Executable>, Packing, String), Failure> {
     let executable = executables.for_processor(processor)?;
-    let sent = if only_try { 0 } else { executable.content(gzip)?.len() };
-    let how = if gzip { "gzip" } else { "raw" };
-    let line = format!("{} {sent} {} {how}\n", executable.sha256, executable.size);
-    Ok((executable, line))
+    let packing = executable.packing(unpackers);
+    let sent = if only_try { 0 } else { executable.content(packing)?.len() };
+    let line = format!("{} {sent} {} {}\n", executable.sha256, executable.size, packing.word());
+    Ok((executable, packing, line))
 }
 
 #[cfg(test)]

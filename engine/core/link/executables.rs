@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rplay_wire::Failure;
 
 use super::executable::Executable;
+use crate::event::Deliveries;
 
 /// All executables that may be needed: for hosts like this one, and for those with other processors.
 ///
@@ -23,6 +24,8 @@ pub(super) struct Executables {
     /// Where digests are noted from one run to the next; a folder that only this user can write to.
     notes: Option<PathBuf>,
     read: Mutex<Vec<(String, Arc<Executable>)>>,
+    /// Where those that are being sent are counted.
+    pub(super) deliveries: Arc<Deliveries>,
 }
 
 /// What hosts with this machine's processor get as their agent; sizes in bytes.
@@ -53,7 +56,12 @@ pub fn host_agent(build: &str) -> Result<HostAgent, Failure> {
 
 impl Executables {
     pub(super) fn new(own: Option<PathBuf>, build: Option<String>, notes: Option<PathBuf>) -> Self {
-        Executables { own, build, notes, read: Mutex::default() }
+        Executables { own, build, notes, read: Mutex::default(), deliveries: Arc::default() }
+    }
+
+    /// Counts there what is being sent.
+    pub(super) fn counting(self, deliveries: &Arc<Deliveries>) -> Self {
+        Executables { deliveries: deliveries.clone(), ..self }
     }
 
     /// The path of the running executable, which works even if the file has been replaced since it was started.
@@ -149,6 +157,7 @@ mod tests {
     use rplay_wire::hex;
     use sha2::{Digest, Sha256};
 
+    use super::super::executable::Packing;
     use super::*;
 
     const BUILD: &str = "rplay-agent-build:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -210,12 +219,18 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::new(9));
         encoder.write_all(&agent).unwrap();
         let packed = encoder.finish().unwrap();
-        let (sha256, size, length) = (sha256(&agent), agent.len(), packed.len());
-        let tail = |build: &str| format!("{:<512}", format!("rplay-embedded-agent 1 {sha256} {size} {length} {build}"));
-        fs::write(&own, [b"whole", packed.as_slice(), tail(BUILD).as_bytes()].concat()).unwrap();
+        // What only xz(1) reads here.
+        let xz = b"\xfd7zXZ of the agent";
+        let (sha256, size, lengths) = (sha256(&agent), agent.len(), format!("{} {}", xz.len(), packed.len()));
+        let tail =
+            |build: &str| format!("{:<512}", format!("rplay-embedded-agent 2 {sha256} {size} {lengths} {build}"));
+        fs::write(&own, [b"whole", xz.as_slice(), packed.as_slice(), tail(BUILD).as_bytes()].concat()).unwrap();
         let found = all(&own).own().unwrap();
         assert_eq!((&found.sha256, found.size), (&sha256, size as u64));
-        assert!(found.content(true).unwrap() == packed && found.content(false).unwrap() == agent);
+        assert!(found.content(Packing::Gzip).unwrap() == packed && found.content(Packing::Raw).unwrap() == agent);
+        assert!(found.content(Packing::Xz).unwrap() == xz);
+        let packings = ["raw+gzip+xz", "raw+gzip", "raw"].map(|unpackers| found.packing(unpackers));
+        assert_eq!(packings, [Packing::Xz, Packing::Gzip, Packing::Raw]);
         fs::write(&own, [b"whole", packed.as_slice(), tail("other").as_bytes()].concat()).unwrap();
         assert_ne!(all(&own).own().unwrap().sha256, sha256);
     }

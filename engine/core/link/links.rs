@@ -32,6 +32,7 @@ use super::{
     stops,
     transport::Transport,
 };
+use crate::event::Deliveries;
 
 /// Options of all links of a run.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct LinkOptions {
     /// Seconds of silence after which an ssh connection is considered lost, including what runs on its host; 0 for
     /// never.
     pub silence: u32,
+    /// Where the agents that are being sent are counted.
+    pub deliveries: Arc<Deliveries>,
 }
 
 impl Default for LinkOptions {
@@ -64,6 +67,7 @@ impl Default for LinkOptions {
             control_folder: None,
             persist: 60,
             silence: Silence::default().0,
+            deliveries: Arc::default(),
         }
     }
 }
@@ -112,7 +116,8 @@ impl Links {
         let swept = folder.clone();
         runtime.spawn_blocking(move || folder::sweep(&swept));
         let executables =
-            Arc::new(Executables::new(options.executable.clone(), options.agent_build.clone(), Some(folder.clone())));
+            Executables::new(options.executable.clone(), options.agent_build.clone(), Some(folder.clone()));
+        let executables = Arc::new(executables.counting(&options.deliveries));
         let silence = Silence(options.silence);
         let masters = Masters::new(folder, options.persist, silence, executables.clone());
         let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };

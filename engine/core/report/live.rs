@@ -14,7 +14,7 @@ use indexmap::IndexSet;
 
 use super::{Reader, columns};
 use crate::{
-    event::{Event, HostResult, Status, TaskId},
+    event::{Deliveries, Event, HostResult, OnTheWay, Status, TaskId},
     secrets::Secrets,
     visible::one_line,
 };
@@ -34,6 +34,8 @@ pub struct Screen {
     /// Its columns and rows, now.
     pub size: Box<dyn Fn() -> (usize, usize) + Send>,
     pub colour: bool,
+    /// What is being sent to hosts.
+    pub deliveries: Arc<Deliveries>,
 }
 
 /// An output, and below it what runs.
@@ -131,6 +133,11 @@ impl Live {
             first += &format!("; {} of {} hosts done", self.done.len(), self.hosts);
         }
         let mut lines = vec![self.coloured(&first, "\x1b[2m")];
+        if let Some(OnTheWay { hosts, sent, all }) = self.screen.deliveries.now() {
+            let to = if hosts == 1 { "a host".to_owned() } else { format!("{hosts} hosts") };
+            let [sent, all] = [sent, all].map(|bytes| bytes as f64 / 1e6);
+            lines.push(self.coloured(&format!("sending the agent to {to}: {sent:.1} of {all:.1} MB"), "\x1b[2m"));
+        }
         let lost = [("failed", &self.failed), ("unreachable", &self.unreachable)];
         let lost: Vec<String> = lost
             .into_iter()
@@ -328,6 +335,7 @@ mod tests {
             out: Box::new(paper.clone()),
             size: Box::new(move || (now.load(Ordering::Relaxed), 24)),
             colour: false,
+            deliveries: Arc::default(),
         };
         let secrets = Arc::new(Secrets::default());
         secrets.add("tell-nobody");
@@ -401,6 +409,20 @@ mod tests {
         stage.live.rest();
         stage.live.tick();
         assert_eq!(stage.shows(), ["done: a", "done: e", "done: b", ""], "a prompt is asked below the output");
+    }
+
+    #[test]
+    fn what_is_being_sent_is_told_while_it_is() {
+        let mut stage = stage(&["a", "b"]);
+        let deliveries = stage.live.screen.deliveries.clone();
+        stage.starts("a", 2);
+        let mut delivery = deliveries.begin(2_500_000);
+        delivery.add(1_000_000);
+        stage.live.tick();
+        assert_eq!(stage.shows()[1], "sending the agent to a host: 1.0 of 2.5 MB");
+        drop(delivery);
+        stage.live.tick();
+        assert_eq!(stage.shows().len(), 1);
     }
 
     #[test]
