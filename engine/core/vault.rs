@@ -6,7 +6,7 @@ mod password_source;
 
 use std::{
     collections::{HashMap, HashSet},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     sync::Arc,
 };

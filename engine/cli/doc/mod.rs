@@ -5,6 +5,7 @@
 
 mod examples;
 mod keywords;
+mod layout;
 mod native;
 mod page;
 mod plugins;

@@ -1,5 +1,7 @@
 //! Errors of encrypted texts and of passwords.
 
+use std::path::PathBuf;
+
 use miette::Diagnostic;
 use thiserror::Error;
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::files;
+
 /// The ID of passwords that were given without one.
 pub const DEFAULT_ID: &str = "default";
 

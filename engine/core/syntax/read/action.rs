@@ -191,7 +191,7 @@ fn put(args: &mut Vec<(Word, Node)>, key: Word, value: Node) {
     }
 }
 
-fn text_node(value: Arc<str>, style: Style, span: Span) -> Node {
+pub(super) fn text_node(value: Arc<str>, style: Style, span: Span) -> Node {
     Node { span, kind: Kind::Str(Text { value, style, vault: false, no_template: false }) }
 }
 

@@ -4,6 +4,7 @@ use super::{
     ReadError,
     action::builtin,
     keywords::{Place, is_template},
+    play::given,
     reader::{Reader, found, head},
 };
 use crate::{

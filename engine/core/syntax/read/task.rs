@@ -2,14 +2,14 @@
 
 use super::{
     ReadError,
-    action::{Call, builtin},
-    keywords::{Place, belongs_to, is_template, removed},
+    action::{Call, builtin, text_node},
+    keywords::{Place, belongs_to, removed},
     play::given,
     reader::{Known, Reader, found, head},
 };
 use crate::{
-    source::nearest,
-    syntax::{Block, Entry, Keywords, Kind, Loop, Node, Task, Word},
+    source::{Spanned, nearest},
+    syntax::{Block, Entry, Keywords, Kind, Loop, LoopControl, Node, Style, Task, Word},
 };
 
 impl Reader<'_> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     source::Source,
-    syntax::{read_argument_specs, yaml},
+    syntax::{Kind, Node, read_argument_specs, yaml},
 };
 
 fn value(node: &Node) -> Value {
