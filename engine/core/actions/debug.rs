@@ -34,15 +34,15 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
         (Some(var), None) => match var.as_str() {
             // What a template yielded may have come from a host: the name of a variable is all it can be.
             Some(name) if is_template(context) && !is_trusted(var) && (!is_path(name) || is_literal(context)) => {
-                return Err(Box::new(TaskResult::failed(format!("Task failed: {UNTRUSTED}"))));
+                return Err(Box::new(TaskResult::failed(format!("Task failed: {RESOLVING}: {UNTRUSTED}"))));
             }
             // `!unsafe` marks it as no expression.
             Some(_) if is_unsafe(context) => {
-                return Err(Box::new(TaskResult::failed(format!("Task failed: {UNTRUSTED}"))));
+                return Err(Box::new(TaskResult::failed(format!("Task failed: {RESOLVING}: {UNTRUSTED}"))));
             }
             Some(name) => {
                 let (value, missing) = template::shown(name, context.span("var"), context.scope)
-                    .map_err(|error| Box::new(TaskResult::of_error(&error)))?;
+                    .map_err(|error| Box::new(TaskResult::of_error(&error.within(RESOLVING))))?;
                 for (at, why) in missing.iter().enumerate() {
                     let number = at + 1;
                     result.warnings.push(format!("Encountered 1 template error. error {number} - {why}").into());
@@ -73,6 +73,9 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
     }
     Ok(result)
 }
+
+/// What Ansible was doing when it says what is wrong with `var`.
+const RESOLVING: &str = "Error while resolving `var` expression";
 
 /// What Ansible says of an expression that no playbook wrote.
 const UNTRUSTED: &str = "Encountered untrusted template or expression.";

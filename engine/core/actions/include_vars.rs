@@ -33,7 +33,7 @@ args! {
         /// Names of files to skip.
         ignore_files: Option<Vec<Text>>,
         /// File extensions to load.
-        extensions: Vec<Text> = vec!["json".to_owned(), "yaml".to_owned(), "yml".to_owned()],
+        extensions: Vec<Text> = vec!["yaml".to_owned(), "yml".to_owned(), "json".to_owned()],
         /// Skip files with other extensions.
         ignore_unknown_extensions: Flag = Flag(false),
         /// `replace` or `merge` existing mappings.
@@ -41,7 +41,18 @@ args! {
     }
 }
 
+/// The options of directories alone.
+const OF_FOLDERS: [&str; 6] =
+    ["dir", "depth", "files_matching", "ignore_files", "extensions", "ignore_unknown_extensions"];
+
 pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<TaskResult> {
+    let of_folder =
+        text_arg(&args, "dir").is_some() || context.task.args.named.keys().any(|name| OF_FOLDERS.contains(&&**name));
+    let of_file = text_arg(&args, "file").or_else(|| text_arg(&args, "_raw_params")).is_some();
+    if of_folder && of_file {
+        let message = "You are mixing file only and dir only arguments, these are incompatible";
+        return Err(Box::new(TaskResult::failed(format!("Task failed: {message}"))));
+    }
     // As ansible-core: the reason is the `message`.
     read_vars(&args, context).map_err(|mut result| {
         if let Some(reason) = result.data.get("msg").cloned() {
@@ -60,17 +71,18 @@ pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Task
 
 fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<TaskResult> {
     let extensions =
-        list_arg(args, "extensions").unwrap_or_else(|| ["json", "yaml", "yml"].map(str::to_owned).to_vec());
+        list_arg(args, "extensions").unwrap_or_else(|| ["yaml", "yml", "json"].map(str::to_owned).to_vec());
     let files = match (text_arg(args, "dir"), text_arg(args, "file").or_else(|| text_arg(args, "_raw_params"))) {
-        (Some(_), Some(_)) => return Err(Box::new(TaskResult::failed("`dir` and `file` are mutually exclusive"))),
-        (Some(dir), None) => files_of_folder(&dir, args, &extensions, context)?,
+        (Some(dir), _) => files_of_folder(&dir, args, &extensions, context)?,
         (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
             let mut result = TaskResult::failed(context.not_found("vars", file.trim()));
             result.place = Some(context.span("file"));
             Box::new(result)
         })?],
         (None, None) => {
-            return Err(Box::new(TaskResult::failed("Could not find file: neither `file` nor `dir` is given")));
+            let message = "Could not find file on the Ansible Controller.\nIf you are using a module and expect the file to \
+                           exist on the remote, see the remote_src option";
+            return Err(Box::new(TaskResult::failed(message)));
         }
     };
     let merge = match text_arg(args, "hash_behaviour").as_deref() {
@@ -120,7 +132,13 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     };
     let folder = context.folder("vars", dir).ok_or_else(missing)?;
     let depth = int_arg(args, "depth")?.unwrap_or(0);
-    let ignored = list_arg(args, "ignore_files").unwrap_or_default();
+    // Regular expressions for the end of a name.
+    let mut ignored = Vec::new();
+    for pattern in list_arg(args, "ignore_files").unwrap_or_default() {
+        ignored.push(Pattern::compile(&format!("(?:{pattern})$"), Flags::default()).map_err(|error| {
+            Box::new(TaskResult::failed(format!("`ignore_files` is not a valid regular expression: {error}")))
+        })?);
+    }
     let unknown_is_fine = flag_arg(args, "ignore_unknown_extensions")?.unwrap_or(false);
     let matching = match text_arg(args, "files_matching") {
         Some(pattern) => Some(Pattern::compile(&pattern, Flags::default()).map_err(|error| {
@@ -135,7 +153,9 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     let mut taken = Vec::new();
     for file in files {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if ignored.contains(&name) || matching.as_ref().is_some_and(|pattern| !pattern.is_in(&name)) {
+        if ignored.iter().any(|pattern| pattern.is_in(&name))
+            || matching.as_ref().is_some_and(|pattern| !pattern.is_in(&name))
+        {
             continue;
         }
         let ending = file.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();

@@ -23,6 +23,12 @@ const OWN: &[&str] = &[
 pub(super) fn message(result: &HostResult, action: &str) -> String {
     let field = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined() && !value.is_none());
     let msg = field("msg").map(|msg| super::words::label(&msg)).unwrap_or_default();
+    // A condition that could not be evaluated.
+    for name in ["failed_when_result", "changed_when_result"] {
+        if let Some(why) = field(name).as_ref().and_then(|why| why.as_str()) {
+            return format!("Task failed: {why}");
+        }
+    }
     if msg.starts_with("Task failed") {
         return msg;
     }

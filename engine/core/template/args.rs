@@ -16,11 +16,18 @@ pub(crate) struct Args {
     pub positional: Vec<Value>,
     pub named: Vec<(String, Value)>,
     taken: usize,
+    /// Whether unknown names are accepted, as lookups do: they read the options that they know.
+    lenient: bool,
 }
 
 impl Args {
     pub(super) fn new(positional: Vec<Value>, named: Vec<(String, Value)>) -> Self {
-        Args { positional, named, taken: 0 }
+        Args { positional, named, taken: 0, lenient: false }
+    }
+
+    /// The same arguments, where unknown names are no error.
+    pub(super) fn lenient(self) -> Self {
+        Args { lenient: true, ..self }
     }
 
     /// The next argument, by position or by this name. May be undefined.
@@ -107,7 +114,7 @@ impl Args {
 
     /// Refuses what nobody has taken.
     pub(super) fn finish(&self) -> EvalResult<()> {
-        if let Some((name, _)) = self.named.first() {
+        if let Some((name, _)) = self.named.first().filter(|_| !self.lenient) {
             return Err(EvalError::new(format!("got an unexpected keyword argument '{name}'")));
         }
         match self.positional.len() - self.taken {

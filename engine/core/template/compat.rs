@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     source::{Source, Span, Spanned},
-    syntax::Style,
+    syntax::{Kind, Style, yaml},
     vars::{Layer, Lazy, Lenience, Magic, Scope, Template},
 };
 
@@ -240,6 +240,61 @@ fn conditions_are_decided_as_by_ansible() {
         }
     }
     println!("{equal} conditions equal");
+    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+    assert!(mended.is_empty(), "no longer different: {mended:?}");
+}
+
+/// Expressions of `values.csv` with a different answer in rplay, and why.
+const KNOWN_VALUES: &[(&str, &str)] = &[];
+
+/// What a message begins with that Ansible puts before what the template says.
+const RENDERING: &str = "Error rendering template: ";
+
+#[test]
+fn values_and_messages_are_those_of_ansible() {
+    let read = |name: &str| std::fs::read_to_string(folder().join(name)).expect("it is there");
+    let source = Source::inline("values", read("values_vars.json"));
+    let loaded = yaml::load(&source).expect("the variables are YAML, too");
+    let Kind::Map(entries) = &loaded.node.kind else { panic!("the variables are a mapping") };
+    let layer: Layer = entries
+        .iter()
+        .map(|(name, node)| match &name.kind {
+            Kind::Str(name) => (Arc::from(&*name.value), Lazy::from_node(node)),
+            _ => panic!("a name is a text"),
+        })
+        .collect();
+    let magic = Arc::new(Nothing(&[Lenience::EmbeddedTemplates]));
+    let scope = Arc::new(Scope { layers: vec![Arc::new(layer)], magic, folders: Arc::from([]) });
+    let (mut equal, mut different, mut mended) = (0, vec![], vec![]);
+    // What a template yields is a list; what a variable of it is, `type_debug` told of the tuple.
+    for row in rows(&read("values.csv")).iter().skip(1) {
+        let [case, kind, want] = row.as_slice() else { panic!("a row of {} fields: {row:?}", row.len()) };
+        let got = match case.strip_prefix("T ") {
+            Some(template) => run("f", &serde_json::from_str::<String>(template).expect("JSON"), &scope),
+            None => run("e", &format!("{{{{ {case} }}}}"), &scope),
+        };
+        let (same, shown) = match &got {
+            Err(error) => {
+                let message = error.to_string();
+                let same =
+                    kind == "error" && message.trim_start_matches(RENDERING) == want.trim_start_matches(RENDERING);
+                (same, format!("error {message}"))
+            }
+            Ok(value) => {
+                let (got, got_kind) = (json(value).to_string(), show::type_name(value));
+                let wanted = serde_json::from_str::<serde_json::Value>(want).map(|want| want.to_string());
+                let same = wanted.is_ok_and(|wanted| wanted == got) && (kind.is_empty() || *kind == got_kind || (kind == "tuple" && got_kind == "list"));
+                (same, format!("{got_kind} {got}"))
+            }
+        };
+        match (same, KNOWN_VALUES.iter().any(|(known, _)| known == case)) {
+            (true, false) => equal += 1,
+            (true, true) => mended.push(case.clone()),
+            (false, true) => {}
+            (false, false) => different.push(format!("{case}\n    want {kind} {want}\n    got  {shown}")),
+        }
+    }
+    println!("{equal} values equal");
     assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
     assert!(mended.is_empty(), "no longer different: {mended:?}");
 }

@@ -138,7 +138,13 @@ fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Res
         {
             *help = Some("conditions are already expressions: write the name without `{{ }}`".into());
         }
-        error.place(origin, scope, true)
+        match error.place(origin, scope, true) {
+            TemplateError::Syntax { message, at, help, via, .. } if text.contains("{{") => {
+                let kind = "expression. Template delimiters are not supported in expressions";
+                TemplateError::Syntax { kind, message, at, help, via }
+            }
+            error => error,
+        }
     })?;
     let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin.clone());

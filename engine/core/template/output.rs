@@ -6,8 +6,9 @@ use minijinja::Value;
 
 use crate::{
     template::value::{
+        containers,
         error::{EvalError, EvalResult},
-        show, size,
+        items, show, size,
         undefined::present,
     },
     vars::is_omit,
@@ -40,8 +41,8 @@ impl Output {
         // `none` among other output writes nothing, and a single other value still keeps its type.
         let nothing = |value: &Value| value.is_none() || value.is_undefined();
         match self {
-            Output::Nothing => *self = Output::One(value, range),
-            Output::One(first, _) if nothing(first) => *self = Output::One(value, range),
+            Output::Nothing => *self = Output::One(as_it_is(value), range),
+            Output::One(first, _) if nothing(first) => *self = Output::One(as_it_is(value), range),
             _ if nothing(&value) => {}
             _ => {
                 let text = written(&value).map_err(|error| error.at(range.clone()))?;
@@ -76,6 +77,15 @@ impl Output {
             Output::One(value, _) => value,
             Output::Text(text) => Value::from(text),
         })
+    }
+}
+
+/// A list or mapping that the template may still change, as it is now.
+fn as_it_is(value: Value) -> Value {
+    match containers::changeable(&value) {
+        true if containers::is_map(&value) => containers::map(containers::pairs(&value)),
+        true => items::items(&value).map_or(value, Value::from),
+        false => value,
     }
 }
 

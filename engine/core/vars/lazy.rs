@@ -109,6 +109,19 @@ impl Lazy {
             _ => None,
         }
     }
+
+    /// The value as it was written: templates as their text. `None` for what is encrypted.
+    pub fn written(&self) -> Option<Value> {
+        match self {
+            Lazy::Data(value) => Some(value.clone()),
+            Lazy::Template(template) => Some(trusted(&template.text)),
+            Lazy::Vaulted(_) => None,
+            Lazy::List(items) => Some(Value::from(items.iter().filter_map(Lazy::written).collect::<Vec<_>>())),
+            Lazy::Map(entries) => {
+                Some(mapping(entries.iter().filter_map(|(name, item)| Some((name.clone(), item.written()?)))))
+            }
+        }
+    }
 }
 
 /// A text that a playbook wrote, so that it may be an expression. The mark is lost with any change to the text.

@@ -62,6 +62,11 @@ impl Hashlib {
     pub fn of_file(self, path: &Path) -> io::Result<String> {
         (self.0)(&mut crate::system::regular::open(path)?)
     }
+
+    /// The digest of bytes in memory.
+    pub fn of_bytes(self, mut bytes: &[u8]) -> String {
+        (self.0)(&mut bytes).unwrap_or_default()
+    }
 }
 
 impl Algorithm {

@@ -62,7 +62,10 @@ impl Run {
         if !result.unreachable && result.skipped.is_none() {
             let had = (result.failed, result.changed);
             if let Err(error) = apply_conditions(&task.task, &scope, &mut result) {
+                // What the module said stays; `failed_when_result` and `changed_when_result` tell the rest.
+                let said = result.data.get("msg").cloned();
                 result.fail_by(&error);
+                result.set("msg", said.unwrap_or_else(|| "Task failed: Action failed: Unknown error.".into()));
             }
             if had != (result.failed, result.changed) || !task.task.failed_when.is_empty() {
                 registered = register_value(task_of, &result, diff.as_ref(), attempt);

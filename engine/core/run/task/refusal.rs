@@ -75,7 +75,10 @@ pub(super) fn refused(action: &Action, error: ArgError) -> TaskResult {
     let msg = match &error.arg {
         Some(name) if error.msg.starts_with("unknown argument") => {
             // Ansible's wording, which playbooks match.
-            format!("Invalid options for {}: {name}", action.name())
+            match action.name() {
+                "include_vars" => format!("Task failed: {name} is not a valid option in include_vars"),
+                action => format!("Invalid options for {action}: {name}"),
+            }
         }
         Some(name) if error.msg.starts_with("missing required") => match action.name() {
             "copy" => format!("{name} is required"),

@@ -59,7 +59,7 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
                 (if plain { name.to_string() } else { format!("ansible_{name}") }, value.clone())
             })),
             Effect::SetFacts { vars, .. } | Effect::IncludeVars(vars) => {
-                mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))
+                mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.written()?))))
             }
             _ => continue,
         };

@@ -48,8 +48,30 @@ impl fmt::Debug for Macro {
     }
 }
 
+impl Macro {
+    /// Whether its body reads a variable of that name.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        self.page.masked.contains(name)
+    }
+}
+
 impl Object for Macro {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let names = self.decl.args.iter().filter_map(|arg| match arg {
+            ast::Expr::Var(var) => Some(Value::from(var.id)),
+            _ => None,
+        });
+        Some(match key.as_str()? {
+            "name" => Value::from(self.decl.name),
+            "arguments" => Value::from(names.collect::<Vec<_>>()),
+            "catch_kwargs" => Value::from(self.reads("kwargs")),
+            "catch_varargs" => Value::from(self.reads("varargs")),
+            "caller" => Value::from(self.reads("caller")),
+            _ => return None,
+        })
     }
 }

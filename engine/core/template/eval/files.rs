@@ -90,7 +90,11 @@ impl Machine<'_> {
         }
         match include.ignore_missing {
             true => Ok(()),
-            false => Err(self.not_found(&names.join("`, `"))),
+            false if names.len() == 1 => Err(self.not_found(&names.concat())),
+            false => {
+                let message = format!("none of the templates given were found: {}", names.join(", "));
+                Err(EvalError::new(message))
+            }
         }
     }
 
@@ -128,13 +132,18 @@ impl Machine<'_> {
         if name.is_absolute() {
             return name.is_file().then(|| name.to_owned());
         }
+        self.template_folders().map(|folder| folder.join(name)).find(|path| path.is_file())
+    }
+
+    fn template_folders(&self) -> impl Iterator<Item = PathBuf> {
         let folders = self.session.scope.folders.iter().flat_map(|folder| [folder.join("templates"), folder.clone()]);
-        self.folder.iter().cloned().chain(folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+        self.folder.iter().cloned().chain(folders)
     }
 
     fn not_found(&self, name: &str) -> Box<EvalError> {
+        let folders = self.template_folders().map(|folder| format!("'{}'", folder.display())).collect::<Vec<_>>();
         let help = "searched next to this template, then in `templates/` of the role and of the playbook";
-        EvalError::with_help(format!("template not found: `{name}`"), help)
+        EvalError::with_help(format!("'{name}' not found in search paths: {}", folders.join(", ")), help)
     }
 
     fn load(&self, name: &str) -> EvalResult<(&'static ParsedTemplate, Arc<Origin>, Option<PathBuf>)> {

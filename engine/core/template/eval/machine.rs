@@ -30,7 +30,7 @@ use crate::{
             containers, depth,
             error::{Cause, EvalError, EvalResult},
             items,
-            number::Number,
+            number::{self, Number},
             ops, show, size,
             undefined::{Undefined, UndefinedReason, as_undefined, is_undefined, present},
         },
@@ -426,6 +426,7 @@ impl<'s> Machine<'s> {
         }
         let found = match parent.kind() {
             ValueKind::Map | ValueKind::Plain => parent.as_object().and_then(|object| object.get_value_by_str(name)),
+            ValueKind::Number | ValueKind::Bool => number_part(parent, name),
             _ => parent
                 .downcast_object::<containers::Group>()
                 .and_then(|group| minijinja::value::Object::get_value(&group, &name.into())),
@@ -552,6 +553,9 @@ impl<'s> Machine<'s> {
             args.finish()?;
             return self.recurse(&state, &items);
         }
+        if (self.session.library.methods.exists)(callee, "__call__") {
+            return (self.session.library.methods.call)(callee, "__call__", args);
+        }
         Err(EvalError::new(format!("'{}' object is not callable", show::type_name(callee))))
     }
 
@@ -622,6 +626,18 @@ fn or_undefined(result: EvalResult) -> EvalResult {
             _ => Err(error),
         },
         value => value,
+    }
+}
+
+/// The attributes of numbers.
+fn number_part(number: &Value, name: &str) -> Option<Value> {
+    match (Number::of(number)?, name) {
+        (Number::Int(i), "real" | "numerator") => Some(number::int(i)),
+        (Number::Int(_), "imag") => Some(Value::from(0)),
+        (Number::Int(_), "denominator") => Some(Value::from(1)),
+        (Number::Float(f), "real") => Some(Value::from(f)),
+        (Number::Float(_), "imag") => Some(Value::from(0.0)),
+        _ => None,
     }
 }
 

@@ -313,7 +313,7 @@ impl Machine<'_> {
                     let (want, got) = (targets.items.len(), values.len());
                     return Err(EvalError::new(match got < want {
                         true => format!("not enough values to unpack (expected {want}, got {got})"),
-                        false => format!("too many values to unpack (expected {want}, got {got})"),
+                        false => format!("too many values to unpack (expected {want})"),
                     })
                     .at(range(target.span())));
                 }
@@ -443,11 +443,17 @@ impl Machine<'_> {
             };
             self.set(var.id, value);
         }
-        if let Some(caller) = named.shift_remove("caller") {
-            self.set("caller", caller);
+        let text = self.page.masked;
+        match named.shift_remove("caller") {
+            Some(caller) => self.set("caller", caller),
+            None if text.contains("caller") => {
+                let none = UndefinedReason::Told("No caller defined".to_owned());
+                let none = self.undefined(none, 0..self.page.text.len());
+                self.set("caller", none);
+            }
+            None => {}
         }
         let rest: Vec<Value> = positional.collect();
-        let text = self.page.masked;
         if !rest.is_empty() && !text.contains("varargs") {
             let count = decl.args.len();
             return Err(EvalError::new(format!("macro '{}' takes not more than {count} argument(s)", decl.name)));

@@ -34,6 +34,10 @@ pub struct FileOptions {
     pub block_end_string: String,
     pub comment_start_string: String,
     pub comment_end_string: String,
+    /// What a line begins with that is a statement.
+    pub line_statement_prefix: Option<String>,
+    /// What a comment begins with that ends with its line.
+    pub line_comment_prefix: Option<String>,
 }
 
 impl Default for FileOptions {
@@ -49,6 +53,8 @@ impl Default for FileOptions {
             block_end_string: "%}".into(),
             comment_start_string: "{#".into(),
             comment_end_string: "#}".into(),
+            line_statement_prefix: None,
+            line_comment_prefix: None,
         }
     }
 }
@@ -61,15 +67,16 @@ pub(crate) fn file_value(
     library: &'static Library,
 ) -> Result<Value, TemplateError> {
     // As in Ansible, an empty file is an empty text, but one with only comments and statements is null.
-    if source.text.is_empty() {
-        return Ok(Value::from(""));
+    if source.text.trim().is_empty() {
+        return Ok(Value::from(source.text.as_str()));
     }
     let mut options = options.clone();
     let begin = options.header(&source.text).map_err(|error| {
         let origin = Origin::File(source.clone(), 0);
         error.at(0..source.text.lines().next().map_or(0, str::len)).place(&origin, scope, false)
     })?;
-    let text = source.text.get(begin..).unwrap_or_default();
+    let text = options.without_line_syntax(source.text.get(begin..).unwrap_or_default());
+    let text = &*text;
     let origin = Arc::new(Origin::File(source.clone(), begin));
     let page = ParsedTemplate::of(text, &options.reading()).map_err(|error| error.place(&origin, scope, false))?;
     let folder = source.path.as_deref().and_then(Path::parent).map(Path::to_owned);
@@ -98,6 +105,33 @@ impl FileOptions {
         }
     }
 
+    /// The text with statements and comments of whole lines written as those between delimiters.
+    fn without_line_syntax<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let prefix = |prefix: &Option<String>| prefix.clone().filter(|prefix| !prefix.is_empty());
+        let (statement, comment) = (prefix(&self.line_statement_prefix), prefix(&self.line_comment_prefix));
+        if statement.is_none() && comment.is_none() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+            let line = match comment.as_deref().and_then(|comment| line.find(comment)) {
+                Some(at) => line[..at].trim_end(),
+                None => line,
+            };
+            match statement.as_deref().and_then(|statement| line.trim_start().strip_prefix(statement)) {
+                Some(code) => {
+                    let code = code.trim_start_matches(['-', '+']).trim();
+                    let code = code.strip_suffix(':').unwrap_or(code);
+                    // No newline is left of the line, and none is taken from the next one.
+                    out.extend([&self.block_start_string, "+ ", code, " +", &self.block_end_string]);
+                }
+                None => out.extend([line, end]),
+            }
+        }
+        Cow::Owned(out)
+    }
+
     /// Parses the header, if there is one, and returns where the template begins.
     fn header(&mut self, text: &str) -> EvalResult<usize> {
         let Some(rest) = text.strip_prefix("#jinja2:") else { return Ok(0) };
@@ -108,7 +142,7 @@ impl FileOptions {
         for pair in line.split(',') {
             let Some((key, value)) = pair.split_once(':') else {
                 return Err(EvalError::syntax(
-                    format!("invalid header: `{}` is not of the form key:value", pair.trim()),
+                    format!("Missing key-value separator `:` in '#jinja2:' override pair '{pair}'."),
                     Some("write `#jinja2: trim_blocks:False, lstrip_blocks:True`".into()),
                 ));
             };
@@ -138,7 +172,9 @@ impl FileOptions {
             "block_end_string" => self.block_end_string = text(),
             "comment_start_string" => self.comment_start_string = text(),
             "comment_end_string" => self.comment_end_string = text(),
-            _ => return Err(EvalError::syntax(format!("invalid header: unknown option `{key}`"), None)),
+            "line_statement_prefix" => self.line_statement_prefix = Some(text()),
+            "line_comment_prefix" => self.line_comment_prefix = Some(text()),
+            _ => return Err(EvalError::syntax(format!("Invalid '#jinja2:' override key '{key}'."), None)),
         }
         Ok(())
     }

@@ -1,19 +1,22 @@
 //! Functions that templates can call.
 
 use indexmap::IndexMap;
-use minijinja::Value;
+use minijinja::{Value, value::ValueKind};
 
 use crate::{
     template::{
         args::Args,
         eval::{library::Library, machine::Machine},
-        library::lookups,
+        library::{
+            lookups,
+            methods::{Cycler, Joiner},
+        },
         value::{
             containers,
             error::{EvalError, EvalResult},
-            items, size,
+            items, show, size,
             time::Moment,
-            undefined::{UndefinedReason, present},
+            undefined::{UndefinedReason, is_undefined, present},
         },
     },
     vars::Outside,
@@ -68,15 +71,30 @@ fn call(machine: &mut Machine<'_>, name: &str, mut args: Args) -> EvalResult {
             Ok(machine.undefined(UndefinedReason::Told(message), 0..machine.page.text.len()))
         }
         "lipsum" => lipsum(args),
-        "cycler" | "joiner" => Err(EvalError::with_help(
-            format!("the function '{name}' is not supported"),
-            "use a loop instead: `{{ \", \" if not loop.first }}`, or `loop.cycle('a', 'b')`",
-        )),
+        "cycler" => {
+            let items = args.rest()?;
+            args.finish()?;
+            Cycler::of(items).map(Value::from_object)
+        }
+        "joiner" => {
+            let separator = args.optional("sep")?.unwrap_or_else(|| Value::from(", "));
+            args.finish()?;
+            Ok(Value::from_object(Joiner::of(separator)))
+        }
         _ => Err(EvalError::new(format!("unknown function '{name}'"))),
     }
 }
 
+/// Whether a value is there, but no whole number.
+fn whole_is_needed(value: &Value) -> bool {
+    !value.is_integer() && value.kind() != ValueKind::Bool && !is_undefined(value)
+}
+
 fn range(mut args: Args) -> EvalResult {
+    if let Some(value) = args.positional.iter().find(|value| whole_is_needed(value)) {
+        let kind = show::type_name(value);
+        return Err(EvalError::new(format!("'{kind}' object cannot be interpreted as an integer")));
+    }
     let small = |i: i128| i64::try_from(i).map_err(|_| EvalError::new("range() is too large"));
     let first = args.int("start")?.ok_or_else(|| EvalError::new("range expected at least 1 argument, got 0"))?;
     let (start, stop) = match args.int("stop")? {

@@ -3,6 +3,7 @@
 use std::{cmp::Ordering, path::Path};
 
 use minijinja::{Value, value::ValueKind};
+use rplay_contract::io_failure::python_error;
 
 use crate::{
     template::{
@@ -71,10 +72,10 @@ const TESTS: &[(&str, Run)] = &[
     ("ge", |_, value, args| ordered(">=", value, args, Ordering::is_ge)),
     (">=", |_, value, args| ordered(">=", value, args, Ordering::is_ge)),
     ("filter", |machine, value, args| {
-        unary(&args, value.as_str().is_some_and(|name| machine.session.library.filter(name).is_some()))
+        unary(&args, value.as_str().is_some_and(|name| machine.session.library.filter(short(name)).is_some()))
     }),
     ("test", |machine, value, args| {
-        unary(&args, value.as_str().is_some_and(|name| machine.session.library.test(name).is_some()))
+        unary(&args, value.as_str().is_some_and(|name| machine.session.library.test(short(name)).is_some()))
     }),
     ("truthy", |_, value, args| truthy(value, args)),
     ("falsy", |_, value, args| Ok(!truthy(value, args)?)),
@@ -93,15 +94,15 @@ const TESTS: &[(&str, Run)] = &[
     ("version_compare", |_, value, args| version(value, args)),
     ("failed", |_, value, args| unary(&args, result(value, "failed", &["failed"])?)),
     ("failure", |_, value, args| unary(&args, result(value, "failed", &["failed"])?)),
-    ("succeeded", |_, value, args| unary(&args, !result(value, "succeeded", &["failed"])?)),
-    ("success", |_, value, args| unary(&args, !result(value, "success", &["failed"])?)),
-    ("successful", |_, value, args| unary(&args, !result(value, "successful", &["failed"])?)),
+    ("succeeded", |_, value, args| unary(&args, !result(value, "failed", &["failed"])?)),
+    ("success", |_, value, args| unary(&args, !result(value, "failed", &["failed"])?)),
+    ("successful", |_, value, args| unary(&args, !result(value, "failed", &["failed"])?)),
     ("changed", |_, value, args| unary(&args, changed(value)?)),
     ("change", |_, value, args| unary(&args, changed(value)?)),
     ("skipped", |_, value, args| unary(&args, result(value, "skipped", &["skipped"])?)),
-    ("skip", |_, value, args| unary(&args, result(value, "skip", &["skipped"])?)),
+    ("skip", |_, value, args| unary(&args, result(value, "skipped", &["skipped"])?)),
     ("unreachable", |_, value, args| unary(&args, result(value, "unreachable", &["unreachable"])?)),
-    ("reachable", |_, value, args| unary(&args, !result(value, "reachable", &["unreachable"])?)),
+    ("reachable", |_, value, args| unary(&args, !result(value, "unreachable", &["unreachable"])?)),
     ("timedout", |_, value, args| unary(&args, timed_out(value)?)),
     ("started", |_, value, args| unary(&args, job(value, "started")?)),
     ("finished", |_, value, args| unary(&args, job(value, "finished")?)),
@@ -132,8 +133,13 @@ const TESTS: &[(&str, Run)] = &[
         let vaulted = |text: &str| text.starts_with("$ANSIBLE_VAULT;") || machine.session.scope.magic.is_vaulted(text);
         unary(&args, value.as_str().is_some_and(vaulted))
     }),
-    ("vaulted_file", |machine, value, args| on_path(machine, value, &args, is_vaulted)),
+    ("vaulted_file", |machine, value, args| is_vaulted(machine, value, &args)),
 ];
+
+/// The name of a plugin of Ansible's own without its collection.
+fn short(name: &str) -> &str {
+    ["ansible.builtin.", "ansible.legacy."].iter().find_map(|start| name.strip_prefix(start)).unwrap_or(name)
+}
 
 /// Adds all tests.
 pub(crate) fn add_to(library: &mut Library) {
@@ -181,7 +187,8 @@ fn whole(value: &Value) -> EvalResult<i128> {
         Some(Number::Int(i)) => Ok(i),
         Some(Number::Float(f)) if f.fract() == 0.0 => Ok(f as i128),
         Some(Number::Float(_)) => Ok(1),
-        None => Err(EvalError::new(format!("requires a number, not {}", show::type_name(value)))),
+        None if value.as_str().is_some() => Err(EvalError::new("not all arguments converted during string formatting")),
+        None => ops::rem(value, &Value::from(2)).map(|_| 0),
     }
 }
 
@@ -233,6 +240,7 @@ fn regex(value: &Value, mut args: Args, kind: Option<&str>) -> EvalResult<bool> 
     };
     args.finish()?;
     let text = show::text(value)?;
+    crate::template::regex::find(&pattern, ignorecase, multiline)?;
     let pattern = match &*kind {
         "search" => pattern,
         "match" => format!(r"\A(?:{pattern})"),
@@ -248,7 +256,7 @@ fn regex(value: &Value, mut args: Args, kind: Option<&str>) -> EvalResult<bool> 
 fn result(value: &Value, test: &str, keys: &[&str]) -> EvalResult<bool> {
     if !containers::is_map(value) {
         return Err(EvalError::with_help(
-            format!("The '{test}' test expects a dictionary, got {}", show::type_name(value)),
+            format!("The '{test}' test expects a dictionary"),
             "test the variable that `register` has set",
         ));
     }
@@ -277,7 +285,12 @@ fn changed(value: &Value) -> EvalResult<bool> {
 fn timed_out(value: &Value) -> EvalResult<bool> {
     result(value, "timedout", &[])?;
     let timed_out = value.as_object().and_then(|object| object.get_value_by_str("timedout"));
-    Ok(timed_out.is_some_and(|part| items::truth(&part)))
+    let Some(timed_out) = timed_out.filter(items::truth) else { return Ok(false) };
+    if !containers::is_map(&timed_out) {
+        return Err(EvalError::new(format!("'{}' object has no attribute 'get'", show::type_name(&timed_out))));
+    }
+    let period = timed_out.as_object().and_then(|part| part.get_value_by_str("period"));
+    Ok(period.is_some_and(|period| items::truth(&period)))
 }
 
 /// `started` and `finished` of an asynchronous task. For any other task both are true.
@@ -289,8 +302,16 @@ fn job(value: &Value, test: &str) -> EvalResult<bool> {
 
 fn on_path(machine: &Machine<'_>, value: &Value, args: &Args, holds: impl FnOnce(&Path) -> bool) -> EvalResult<bool> {
     machine.look_outside(Outside::Files)?;
-    let text = show::text(value)?;
-    unary(args, holds(Path::new(&text)))
+    // A number is that of an open file, which a template has none of.
+    if matches!(value.kind(), ValueKind::Number | ValueKind::Bool) {
+        return unary(args, false);
+    }
+    let Some(text) = value.as_str() else {
+        let kind = show::type_name(value);
+        let message = format!("stat: path should be string, bytes, os.PathLike or integer, not {kind}");
+        return Err(EvalError::new(message));
+    };
+    unary(args, holds(Path::new(text)))
 }
 
 fn is_mount(path: &Path) -> bool {
@@ -302,15 +323,32 @@ fn is_mount(path: &Path) -> bool {
     path.join("..").symlink_metadata().is_ok_and(|parent| parent.dev() != here.dev() || parent.ino() == here.ino())
 }
 
-fn is_vaulted(path: &Path) -> bool {
-    crate::files::begins_with(path, b"$ANSIBLE_VAULT;")
+/// Whether a file is encrypted. One that cannot be read is an error.
+fn is_vaulted(machine: &Machine<'_>, value: &Value, args: &Args) -> EvalResult<bool> {
+    let mut trouble = None;
+    let vaulted = on_path(machine, value, args, |path| {
+        trouble = std::fs::File::open(path).err();
+        trouble.is_none() && crate::files::begins_with(path, b"$ANSIBLE_VAULT;")
+    })?;
+    match trouble {
+        None => Ok(vaulted),
+        Some(error) => {
+            let path = show::text(value)?;
+            let why = python_error(&error);
+            Err(EvalError::new(format!("Cannot test if the file '{path}' is a vault: {why}: b'{path}'")))
+        }
+    }
 }
 
 fn same_file(a: &Value, b: &Value) -> EvalResult<bool> {
     use std::os::unix::fs::MetadataExt;
     let (a, b) = (show::text(a)?, show::text(b)?);
-    let id = |path: &str| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
-    Ok(matches!((id(&a), id(&b)), (Ok(a), Ok(b)) if a == b))
+    let id = |path: &str| {
+        let found =
+            std::fs::metadata(path).map_err(|error| EvalError::new(format!("{}: '{path}'", python_error(&error))))?;
+        EvalResult::Ok((found.dev(), found.ino()))
+    };
+    Ok(id(&a)? == id(&b)?)
 }
 
 /// Whether a text can be read as a URI, of these schemes if any are given. As in Ansible, a text without scheme is one, a

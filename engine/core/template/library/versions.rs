@@ -24,7 +24,8 @@ fn loose_order(a: &str, b: &str) -> EvalResult<Ordering> {
         match pair {
             (Piece::Word(_), Piece::Number(_)) | (Piece::Number(_), Piece::Word(_)) => {
                 return Err(EvalError::with_help(
-                    "Version comparison failed: cannot compare a word with a number",
+                    // Python names the kinds of what it compares.
+                    "Version comparison failed: '<' not supported between instances of 'str' and 'int'",
                     "set version_type, for example to 'semver' or 'pep440'",
                 ));
             }
@@ -87,7 +88,7 @@ fn strict(text: &str) -> EvalResult<(Vec<u128>, (u8, u128))> {
 
 /// A semantic version: numbers, then pre-release identifiers.
 fn semver(text: &str) -> EvalResult<([u128; 3], Vec<String>)> {
-    let refuse = || EvalError::new(format!("invalid semantic version '{text}'"));
+    let refuse = || EvalError::new(format!("Version comparison failed: invalid semantic version '{text}'"));
     let body = text.split('+').next().unwrap_or(text);
     let (numbers, before) = body.split_once('-').unwrap_or((body, ""));
     let numbers = numbers.split('.').map(str::parse).collect::<Result<Vec<u128>, _>>().map_err(|_| refuse())?;
@@ -132,7 +133,7 @@ pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
     let kind = args.text("version_type")?;
     args.finish()?;
     let (a, b) = (show::text(value)?, show::text(&other)?);
-    if a.is_empty() {
+    if !items::truth(value) {
         return Err(EvalError::new("Input version value cannot be empty"));
     }
     if b.is_empty() {
@@ -145,10 +146,8 @@ pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
         (Some("semver" | "semantic"), _) => semver_order(&a, &b)?,
         (Some("pep440"), _) => pep440(&a)?.cmp(&pep440(&b)?),
         (Some(other), _) => {
-            return Err(EvalError::with_help(
-                format!("Invalid version type ({other})"),
-                "use loose, strict, semver, semantic or pep440",
-            ));
+            let types = "'loose', 'strict', 'semver', 'semantic', 'pep440'";
+            return Err(EvalError::new(format!("Invalid version type ({other}). Must be one of {types}")));
         }
     };
     Ok(match &*operator {
@@ -159,10 +158,9 @@ pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
         ">=" | "ge" => order.is_ge(),
         "!=" | "<>" | "ne" => order.is_ne(),
         _ => {
-            return Err(EvalError::with_help(
-                format!("Invalid operator type ({operator})"),
-                "use one of ==, =, eq, <, lt, <=, le, >, gt, >=, ge, !=, <>, ne",
-            ));
+            let operators =
+                "'==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'";
+            return Err(EvalError::new(format!("Invalid operator type ({operator}). Must be one of {operators}")));
         }
     })
 }

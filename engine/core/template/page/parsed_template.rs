@@ -8,14 +8,20 @@ use std::{
     sync::OnceLock,
 };
 
-use minijinja::machinery::{ast, parse, parse_expr};
+use minijinja::{
+    Value,
+    machinery::{ast, parse, parse_expr},
+};
 use parking_lot::RwLock;
 
 use crate::{
     limits,
     template::{
         page::reading::{Reading, find, tag_name},
-        value::error::{EvalError, EvalResult},
+        value::{
+            error::{EvalError, EvalResult},
+            show,
+        },
     },
 };
 
@@ -79,6 +85,7 @@ impl ParsedTemplate {
         while let Err(error) = body(&masked, reading) {
             match unary_plus(&masked, &error).filter(|_| left > 0) {
                 Some(at) => masked.replace_range(at..at + 1, " "),
+                None if left > 0 && bare_tuple(&mut masked, &error, reading) => {}
                 None => {
                     return Err(syntax_error(&error, &masked, reading.bare).at(error.range().unwrap_or(0..text.len())));
                 }
@@ -279,6 +286,26 @@ fn unary_plus(masked: &str, error: &minijinja::Error) -> Option<usize> {
     Some(at)
 }
 
+/// Puts parentheses round a tuple that has none, as in `{{ a, b }}`, in place of the blanks there. Says whether it did.
+fn bare_tuple(masked: &mut String, error: &minijinja::Error, reading: &Reading) -> bool {
+    let Some(range) = error.range().filter(|_| !reading.bare) else { return false };
+    let [start, end, ..] = &reading.delimiters;
+    if masked.get(range.clone()) != Some(",") {
+        return false;
+    }
+    let open = masked[..range.start].rfind(&**start).map(|at| at + start.len());
+    let close = masked[range.end..].find(&**end).map(|at| range.end + at - 1);
+    let blank = |at: usize| masked.as_bytes().get(at) == Some(&b' ');
+    match (open, close) {
+        (Some(open), Some(close)) if blank(open) && blank(close) && close > range.end => {
+            masked.replace_range(open..open + 1, "(");
+            masked.replace_range(close..close + 1, ")");
+            true
+        }
+        _ => false,
+    }
+}
+
 /// What the parser complains about, in Jinja's words. `found` is the text at the place.
 fn complaint(detail: &str, found: &str, bare: bool) -> String {
     if let Some(tag) = detail.strip_prefix("unknown statement ") {
@@ -327,5 +354,26 @@ fn complaint(detail: &str, found: &str, bare: bool) -> String {
 fn syntax_error(error: &minijinja::Error, masked: &str, bare: bool) -> Box<EvalError> {
     let detail = error.detail().unwrap_or("not a template").replace(['\x01', '\x02', '\x03'], "\\");
     let found = error.range().and_then(|range| masked.get(range)).unwrap_or_default();
-    EvalError::syntax(complaint(&detail, found, bare), None)
+    let before = error.range().and_then(|range| masked.get(..range.start)).unwrap_or_default();
+    if detail.contains("unexpected end of string") || detail.contains("unexpected character") {
+        // Of a text without end, the quote that opens it.
+        let opened = before.rfind(['\'', '"']).filter(|_| detail.contains("end of string"));
+        let at = opened.unwrap_or(before.len());
+        if let Some(c) = masked[at..].chars().next() {
+            let shown = show::repr(&Value::from(c.to_string()));
+            let before = masked[..at].chars().count();
+            return EvalError::syntax(format!("unexpected char {shown} at {before}"), None);
+        }
+    }
+    let message = complaint(&detail, found, bare);
+    let message = match &*message {
+        "unexpected 'end of print statement'" if before.trim_end().ends_with("{{") => {
+            "Expected an expression, got 'end of print statement'".to_owned()
+        }
+        "expected token 'end of print statement', got '}'" => "unexpected '}'".to_owned(),
+        "expected token 'end of print statement', got ']'" => "unexpected ']'".to_owned(),
+        "expected token 'end of print statement', got ')'" => "unexpected ')'".to_owned(),
+        _ => message,
+    };
+    EvalError::syntax(message, None)
 }

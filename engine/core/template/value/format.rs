@@ -320,14 +320,16 @@ fn split_field(field: &str) -> (&str, &str) {
 fn field_value(name: &str, args: &[Value], named: &[(String, Value)], next: &mut usize) -> EvalResult {
     let end = name.find(['.', '[']).unwrap_or(name.len());
     let (first, mut path) = name.split_at(end);
-    let missing = || EvalError::new(format!("replacement index or key '{first}' has no argument"));
+    let beyond = |at: usize| EvalError::new(format!("Replacement index {at} out of range for positional args tuple"));
     let mut value = if first.is_empty() {
         *next += 1;
-        args.get(*next - 1).cloned().ok_or_else(missing)?
+        args.get(*next - 1).cloned().ok_or_else(|| beyond(*next - 1))?
     } else if let Ok(at) = first.parse::<usize>() {
-        args.get(at).cloned().ok_or_else(missing)?
+        args.get(at).cloned().ok_or_else(|| beyond(at))?
     } else {
-        named.iter().find(|(known, _)| known == first).map(|(_, value)| value.clone()).ok_or_else(missing)?
+        let found = named.iter().find(|(known, _)| known == first).map(|(_, value)| value.clone());
+        // A missing key, as Python shows it.
+        found.ok_or_else(|| EvalError::new(show::repr(&Value::from(first))))?
     };
     while !path.is_empty() {
         if let Some(rest) = path.strip_prefix('[') {
@@ -365,8 +367,8 @@ fn formatted(value: &Value, spec: &str) -> EvalResult<String> {
     }
     let (layout, kind) = read_spec(spec)?;
     let refuse = || {
-        let kind = show::type_name(value);
-        EvalError::new(format!("unknown format code '{spec}' for object of type '{kind}'"))
+        let (kind, code) = (show::type_name(value), spec.chars().last().unwrap_or_default());
+        EvalError::new(format!("Unknown format code '{code}' for object of type '{kind}'"))
     };
     if let Some(text) = value.as_str() {
         if !matches!(kind, None | Some('s')) {

@@ -161,7 +161,8 @@ fn numbers(op: &str, a: &Value, b: &Value) -> EvalResult<(Number, Number)> {
 pub(crate) fn div(a: &Value, b: &Value) -> EvalResult {
     let (x, y) = numbers("/", a, b)?;
     if y.float() == 0.0 {
-        return Err(EvalError::new("division by zero"));
+        let float = matches!(x, Number::Float(_)) || matches!(y, Number::Float(_));
+        return Err(EvalError::new(if float { "float division by zero" } else { "division by zero" }));
     }
     Ok(Value::from(x.float() / y.float()))
 }

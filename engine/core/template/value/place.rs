@@ -50,6 +50,12 @@ impl Undefined {
     pub(crate) fn message(&self) -> String {
         match &self.what {
             UndefinedReason::Variable(name) => format!("'{name}' is undefined"),
+            // As Ansible says it of a host that it does not know.
+            UndefinedReason::Attribute { parent, key }
+                if parent.as_object().is_some_and(|object| object.type_name().ends_with("::HostVars")) =>
+            {
+                format!("hostvars[{}]", show::repr(key))
+            }
             UndefinedReason::Attribute { parent, key } => {
                 format!("object of type '{}' has no attribute {}", show::type_name(parent), show::repr(key))
             }

@@ -30,11 +30,12 @@ pub(crate) fn type_name(value: &Value) -> String {
         ValueKind::Bytes => "bytes",
         ValueKind::Seq if value.is_tuple() => "tuple",
         ValueKind::Seq if value.downcast_object_ref::<containers::Group>().is_some() => "GroupTuple",
+        ValueKind::Seq | ValueKind::Iterable if value.downcast_object_ref::<containers::Range>().is_some() => "range",
         ValueKind::Seq | ValueKind::Iterable => "list",
         ValueKind::Map => "dict",
         _ if value.downcast_object_ref::<time::Moment>().is_some() => "datetime",
         _ if value.downcast_object_ref::<time::Span>().is_some() => "timedelta",
-        _ if is_omit(value) => "Omit",
+        _ if is_omit(value) => "_OmitType",
         _ => "builtin_function_or_method",
     }
     .into()

@@ -63,3 +63,19 @@ pub(crate) fn split(text: &str, separator: Option<&str>, most: Option<usize>) ->
         }
     })
 }
+
+/// A text with the characters that are special in HTML escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}

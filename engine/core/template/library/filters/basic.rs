@@ -13,6 +13,7 @@ use crate::{
             items,
             number::{self, Number},
             show,
+            text::escaped,
             undefined::{UndefinedReason, as_undefined, is_undefined, present},
         },
     },
@@ -65,6 +66,7 @@ fn mandatory(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalRes
     let Some(absence) = as_undefined(&value) else { return Ok(value) };
     let name = match &absence.what {
         UndefinedReason::Variable(name) => format!("'{name}' "),
+        UndefinedReason::Attribute { key, .. } => format!("'{}' ", show::plain_text(key)),
         _ => String::new(),
     };
     let message = message.unwrap_or_else(|| format!("Mandatory variable {name} not defined.").replace("  ", " "));
@@ -94,7 +96,7 @@ fn bool(value: Value, args: Args) -> EvalResult {
         };
     }
     let word = show::text(&value)?.to_lowercase();
-    Ok(Value::from(matches!(&*word, "yes" | "on" | "1" | "true" | "t" | "y" | "1.0")))
+    Ok(Value::from(matches!(&*word, "yes" | "on" | "1" | "true")))
 }
 
 fn int(value: Value, mut args: Args) -> EvalResult {
@@ -165,6 +167,7 @@ fn ternary(value: Value, mut args: Args) -> EvalResult {
     let no = args.raw("false_val").ok_or_else(|| EvalError::new("missing 1 required argument: 'false_val'"))?;
     let none = args.raw("none_val");
     args.finish()?;
+    let value = present(value)?;
     Ok(match none {
         Some(none) if value.is_none() && !none.is_none() => none,
         _ if items::truth(&value) => yes,
@@ -181,19 +184,7 @@ fn attr(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
 
 fn escape(value: Value, args: Args) -> EvalResult {
     args.finish()?;
-    let text = show::text(&value)?;
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&#34;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    Ok(Value::from(out))
+    show::text(&value).map(|text| Value::from(escaped(&text)))
 }
 
 /// A text that a filter of vaults is given, or Ansible's words for what is none.

@@ -1,9 +1,8 @@
 //! JSON and YAML, formatted as by Python's libraries.
 
-use indexmap::IndexMap;
 use minijinja::{Value, value::ValueKind};
 
-use super::{Pure, Table};
+use super::{Pure, Table, json};
 
 use crate::{
     limits,
@@ -16,6 +15,7 @@ use crate::{
             number::{self, Number},
             show, size,
             sort::sort_pairs,
+            time::Moment,
             undefined::present,
         },
         yaml,
@@ -41,6 +41,8 @@ struct Layout {
     key: String,
     sort: bool,
     ascii: bool,
+    /// Whether numbers are written that JSON does not have.
+    nan: bool,
 }
 
 fn layout(args: &mut Args, indent: Option<usize>, sort: bool) -> EvalResult<Layout> {
@@ -65,10 +67,11 @@ fn layout(args: &mut Args, indent: Option<usize>, sort: bool) -> EvalResult<Layo
         (item, key) = (show::text(first)?, show::text(second)?);
     }
     // Accepted because playbooks pass them; they have no effect.
-    for name in ["vault_to_text", "preprocess_unsafe", "skipkeys", "allow_nan", "check_circular"] {
+    let nan = args.keyword("allow_nan")?.is_none_or(|allow| items::truth(&allow));
+    for name in ["vault_to_text", "preprocess_unsafe", "skipkeys", "check_circular"] {
         args.keyword(name)?;
     }
-    Ok(Layout { indent, item, key, sort, ascii })
+    Ok(Layout { indent, item, key, sort, ascii, nan })
 }
 
 fn to_json(value: Value, mut args: Args) -> EvalResult {
@@ -120,6 +123,9 @@ fn write(value: &Value, layout: &Layout, depth: usize, out: &mut String) -> Eval
         ValueKind::None => out.push_str("null"),
         ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
         ValueKind::Number => match Number::of(value) {
+            Some(Number::Float(f)) if !f.is_finite() && !layout.nan => {
+                return Err(EvalError::new("Out of range float values are not JSON compliant"));
+            }
             Some(Number::Float(f)) if f.is_nan() => out.push_str("NaN"),
             Some(Number::Float(f)) if f.is_infinite() => out.push_str(if f > 0.0 { "Infinity" } else { "-Infinity" }),
             _ => out.push_str(&show::repr(value)),
@@ -167,6 +173,11 @@ fn write_container(value: &Value, layout: &Layout, depth: usize, out: &mut Strin
                     out.push_str(&layout.item);
                 }
                 newline(layout, depth + 1, out);
+                if key.kind() == ValueKind::Seq {
+                    let kind = show::type_name(key);
+                    let message = format!("Key of type '{kind}' is not JSON serializable by the 'tagless' profile.");
+                    return Err(EvalError::new(message));
+                }
                 let name = match key.kind() {
                     ValueKind::None => "null".into(),
                     ValueKind::Bool => if key.is_true() { "true" } else { "false" }.into(),
@@ -179,7 +190,11 @@ fn write_container(value: &Value, layout: &Layout, depth: usize, out: &mut Strin
             newline(layout, depth, out);
             out.push('}');
         }
-        _ => quoted(&show::text(value)?, layout.ascii, out),
+        _ => match value.downcast_object_ref::<Moment>() {
+            // As in ISO 8601.
+            Some(_) => quoted(&show::text(value)?.replacen(' ', "T", 1), layout.ascii, out),
+            None => quoted(&show::text(value)?, layout.ascii, out),
+        },
     }
     Ok(())
 }
@@ -210,26 +225,11 @@ fn quoted(text: &str, ascii: bool, out: &mut String) {
 fn from_json(value: Value, mut args: Args) -> EvalResult {
     args.keyword("profile")?;
     args.finish()?;
-    let text = value.as_str().map(str::to_owned).map_or_else(|| show::text(&value), Ok)?;
-    let parsed: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| EvalError::new(format!("not JSON: {error}")))?;
-    Ok(json_value(&parsed))
-}
-
-fn json_value(json: &serde_json::Value) -> Value {
-    match json {
-        serde_json::Value::Null => Value::from(()),
-        serde_json::Value::Bool(b) => Value::from(*b),
-        serde_json::Value::Number(number) => match number.to_string().parse::<i128>() {
-            Ok(i) => number::int(i),
-            Err(_) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        serde_json::Value::String(text) => Value::from(text.as_str()),
-        serde_json::Value::Array(items) => Value::from(items.iter().map(json_value).collect::<Vec<_>>()),
-        serde_json::Value::Object(map) => {
-            let entries: IndexMap<Value, Value> =
-                map.iter().map(|(key, item)| (Value::from(key.as_str()), json_value(item))).collect();
-            Value::from_object(entries)
+    match value.as_str() {
+        Some(text) => json::read(text),
+        None => {
+            let kind = show::type_name(&value);
+            Err(EvalError::new(format!("the JSON object must be str, bytes or bytearray, not {kind}")))
         }
     }
 }
@@ -286,7 +286,9 @@ fn from_yaml(value: Value, args: Args) -> EvalResult {
 fn from_yaml_all(value: Value, args: Args) -> EvalResult {
     args.finish()?;
     match value.as_str() {
+        Some(text) if text.trim().is_empty() => Ok(Value::from(Vec::<Value>::new())),
         Some(text) => yaml::read(text).map(Value::from),
+        None if value.is_none() => Ok(Value::from(Vec::<Value>::new())),
         None => Ok(value),
     }
 }

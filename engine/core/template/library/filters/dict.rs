@@ -56,32 +56,34 @@ fn combine(value: Value, mut args: Args) -> EvalResult {
             Some("append_rp") => Lists::AppendNew,
             Some("prepend_rp") => Lists::PrependNew,
             _ => {
-                return Err(EvalError::with_help(
-                    format!("'list_merge' cannot be {}", show::repr(&name)),
-                    "use replace, keep, append, prepend, append_rp or prepend_rp",
+                return Err(EvalError::new(
+                    "merge_hash: 'list_merge' argument can only be equal to 'replace', 'keep', 'append', 'prepend', \
+                     'append_rp' or 'prepend_rp'",
                 ));
             }
         },
     };
     let others = args.rest()?;
-    args.finish()?;
+    if !args.named.is_empty() {
+        return Err(EvalError::new("'recursive' and 'list_merge' are the only valid keyword arguments"));
+    }
     let mut maps = Vec::new();
-    super::list::flat([value].into_iter().chain(others).collect(), None, false, &mut maps)?;
-    let mut merged: Option<Value> = None;
+    super::list::flat([value].into_iter().chain(others).collect(), Some(1), false, &mut maps)?;
+    // `none` adds nothing.
+    maps.retain(|map| !map.is_none());
+    // From the last one on, as the messages tell.
+    let mut maps = maps.into_iter().rev();
+    let Some(mut merged) = maps.next() else { return Ok(Value::from_object(IndexMap::<Value, Value>::new())) };
     for map in maps {
-        if !containers::is_map(&map) {
-            let known = merged.as_ref().map_or_else(|| "dict".to_owned(), show::type_name);
-            let kind = show::type_name(&map);
+        if !(containers::is_map(&map) && containers::is_map(&merged)) {
+            let (low, high) = (show::type_name(&map), show::type_name(&merged));
             return Err(EvalError::new(format!(
-                "failed to combine variables, expected dicts but got a '{known}' and a '{kind}'."
+                "failed to combine variables, expected dicts but got a '{low}' and a '{high}'."
             )));
         }
-        merged = Some(match merged {
-            Some(known) => merge(&known, &map, recursive, lists)?,
-            None => map,
-        });
+        merged = merge(&map, &merged, recursive, lists)?;
     }
-    Ok(merged.unwrap_or_else(|| Value::from_object(IndexMap::<Value, Value>::new())))
+    Ok(merged)
 }
 
 fn merge(low: &Value, high: &Value, recursive: bool, lists: Lists) -> EvalResult {
@@ -322,7 +324,7 @@ fn xmlattr(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResul
         }
         let key = show::text(&key)?;
         if key.contains([' ', '\t', '\n', '/', '>', '=']) {
-            return Err(EvalError::new(format!("invalid character in attribute name: '{key}'")));
+            return Err(EvalError::new(format!("Invalid character in attribute name: '{key}'")));
         }
         let value = machine.filter("escape", present(value)?, Args::default())?;
         parts.push(format!("{key}=\"{}\"", show::text(&value)?));

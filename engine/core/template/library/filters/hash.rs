@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use minijinja::Value;
+use rplay_contract::system::{digest::Hashlib, encoding::Encoding};
 use rplay_wire::hex;
 use sha2::Digest;
 
@@ -38,20 +39,9 @@ fn bytes(value: &Value) -> EvalResult<Vec<u8>> {
 fn digest(value: &Value, args: &Args, kind: &str) -> EvalResult {
     args.finish()?;
     let bytes = bytes(value)?;
-    Ok(Value::from(match kind {
-        "md5" => hex::encode(md5::Md5::digest(&bytes)),
-        "sha1" => hex::encode(sha1::Sha1::digest(&bytes)),
-        "sha224" => hex::encode(sha2::Sha224::digest(&bytes)),
-        "sha256" => hex::encode(sha2::Sha256::digest(&bytes)),
-        "sha384" => hex::encode(sha2::Sha384::digest(&bytes)),
-        "sha512" => hex::encode(sha2::Sha512::digest(&bytes)),
-        _ => {
-            return Err(EvalError::with_help(
-                format!("unsupported hash type '{kind}'"),
-                "use md5, sha1, sha224, sha256, sha384 or sha512",
-            ));
-        }
-    }))
+    let unknown =
+        || EvalError::with_help(format!("unsupported hash type {kind}"), format!("use {}", Hashlib::NAMES.join(", ")));
+    Ok(Value::from(Hashlib::named(kind).ok_or_else(unknown)?.of_bytes(&bytes)))
 }
 
 fn hash(value: Value, mut args: Args) -> EvalResult {
@@ -59,31 +49,61 @@ fn hash(value: Value, mut args: Args) -> EvalResult {
     digest(&value, &args, &kind)
 }
 
-fn utf8(args: &mut Args) -> EvalResult<()> {
-    let encoding = args.text_or("encoding", "utf-8")?.to_lowercase();
-    args.flag("urlsafe", false)?;
-    match &*encoding {
-        "utf-8" | "utf8" | "ascii" => Ok(()),
-        other => Err(EvalError::new(format!("the encoding '{other}' is not supported, only utf-8"))),
-    }
+/// The arguments of both filters: the encoding of the text, and whether the alphabet is that of URLs.
+fn base64_options(args: &mut Args) -> EvalResult<(Encoding, bool)> {
+    let name = args.text_or("encoding", "utf-8")?;
+    let urlsafe = args.flag("urlsafe", false)?;
+    args.finish()?;
+    let encoding = Encoding::named(&name).ok_or_else(|| EvalError::new(format!("unknown encoding: {name}")))?;
+    Ok((encoding, urlsafe))
 }
 
 fn b64encode(value: Value, mut args: Args) -> EvalResult {
-    utf8(&mut args)?;
-    args.finish()?;
-    Ok(Value::from(base64::engine::general_purpose::STANDARD.encode(bytes(&value)?)))
+    let (encoding, urlsafe) = base64_options(&mut args)?;
+    let bytes = match value.as_bytes().filter(|_| value.as_str().is_none()) {
+        Some(bytes) => bytes.to_vec(),
+        None => encoding.encode(&show::text(&value)?).map_err(|wrong| EvalError::new(wrong.to_string()))?,
+    };
+    Ok(Value::from(match urlsafe {
+        true => base64::engine::general_purpose::URL_SAFE.encode(bytes),
+        false => base64::engine::general_purpose::STANDARD.encode(bytes),
+    }))
 }
 
+/// Decodes like Python: what is not of the alphabet is passed over.
 fn b64decode(value: Value, mut args: Args) -> EvalResult {
-    utf8(&mut args)?;
-    args.finish()?;
-    let text: String = show::text(&value)?.chars().filter(|c| !c.is_whitespace()).collect();
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(&text)
-        .map_err(|error| EvalError::new(format!("not base64: {error}")))?;
-    match String::from_utf8(decoded) {
-        Ok(text) => Ok(Value::from(text)),
-        Err(error) => Ok(Value::from_bytes(error.into_bytes())),
+    let (encoding, urlsafe) = base64_options(&mut args)?;
+    let mut text: String = show::text(&value)?
+        .chars()
+        .map(|c| match c {
+            '-' if urlsafe => '+',
+            '_' if urlsafe => '/',
+            c => c,
+        })
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))
+        .collect();
+    // Padding ends the text, but only where it is needed.
+    let data = text.find('=').unwrap_or(text.len());
+    let padding = text.len() - data;
+    let wanted = (4 - data % 4) % 4;
+    if data % 4 == 1 {
+        let message = format!(
+            "Invalid base64-encoded string: number of data characters ({data}) cannot be 1 more than a multiple of 4"
+        );
+        return Err(EvalError::new(message));
+    }
+    if padding < wanted {
+        return Err(EvalError::new("Incorrect padding"));
+    }
+    text.truncate(data + wanted);
+    let engine = base64::engine::GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        base64::engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+    );
+    let decoded = engine.decode(&text).map_err(|error| EvalError::new(format!("not base64: {error}")))?;
+    match encoding.decode(&decoded) {
+        Some(text) => Ok(Value::from(text)),
+        None => Ok(Value::from_bytes(decoded)),
     }
 }
 
@@ -92,10 +112,12 @@ fn to_uuid(value: Value, mut args: Args) -> EvalResult {
     let space = args.text_or("namespace", "361E6D51-FAEC-444A-9079-341386DA8E2E")?;
     args.finish()?;
     let digits: String = space.chars().filter(|c| *c != '-').collect();
-    let space = u128::from_str_radix(&digits, 16)
-        .ok()
-        .filter(|_| digits.len() == 32)
-        .ok_or_else(|| EvalError::new(format!("Invalid value '{space}' for 'namespace'")))?;
+    let space = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).ok_or_else(|| {
+        EvalError::new({
+            let why = "badly formed hexadecimal UUID string";
+            format!("Invalid value '{space}' for 'namespace': {why}")
+        })
+    })?;
     let mut hasher = sha1::Sha1::new();
     hasher.update(space.to_be_bytes());
     hasher.update(show::text(&value)?);

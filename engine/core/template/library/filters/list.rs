@@ -493,7 +493,8 @@ fn subelements(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalR
 fn shuffle(value: Value, mut args: Args) -> EvalResult {
     let seed = args.optional("seed")?.filter(|seed| !seed.is_none());
     args.finish()?;
-    let mut items = items::items(&value)?;
+    // What has no items stays as it is.
+    let Ok(mut items) = items::items(&value) else { return Ok(value) };
     let mut chance = Chance::new(seed.as_ref());
     for at in (1..items.len()).rev() {
         items.swap(at, chance.index(at + 1));
@@ -521,7 +522,7 @@ fn random(value: Value, mut args: Args) -> EvalResult {
     let items =
         items::items(&value).map_err(|_| EvalError::new("random can only be used on sequences and integers"))?;
     match items.len() {
-        0 => Err(EvalError::new("the list is empty")),
+        0 => Err(EvalError::new("Cannot choose from an empty sequence")),
         len => Ok(items.get(chance.index(len)).cloned().unwrap_or_default()),
     }
 }

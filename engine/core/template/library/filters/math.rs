@@ -39,7 +39,9 @@ fn operand(value: &Value, function: &str) -> EvalResult<f64> {
 
 fn abs(value: Value, args: Args) -> EvalResult {
     args.finish()?;
-    Ok(match number(&value, "the input")? {
+    let input = Number::of(&value)
+        .ok_or_else(|| EvalError::new(format!("bad operand type for abs(): '{}'", show::type_name(&value))))?;
+    Ok(match input {
         Number::Int(i) => number::int(i.checked_abs().ok_or_else(|| EvalError::new("the number is too large"))?),
         Number::Float(f) => Value::from(f.abs()),
     })
@@ -56,14 +58,28 @@ fn rounded(f: f64, precision: i128) -> f64 {
     (f / scale).round_ties_even() * scale
 }
 
+/// An integer rounded to a power of ten, ties to even.
+fn rounded_int(i: i128, precision: i128) -> i128 {
+    let Some(scale) = u32::try_from(-precision).ok().and_then(|digits| 10i128.checked_pow(digits)) else { return 0 };
+    let (down, rest) = (i.div_euclid(scale), i.rem_euclid(scale));
+    let up = match (rest * 2).cmp(&scale) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => down.rem_euclid(2),
+        std::cmp::Ordering::Greater => 1,
+    };
+    (down + up).saturating_mul(scale)
+}
+
 fn round(value: Value, mut args: Args) -> EvalResult {
     let precision = args.int_or("precision", 0)?;
     let method = args.text_or("method", "common")?;
     args.finish()?;
-    let input = number(&value, "the input")?;
+    let input = Number::of(&value)
+        .ok_or_else(|| EvalError::new(format!("type {} doesn't define __round__ method", show::type_name(&value))))?;
     let scale = 10f64.powi(precision.clamp(-300, 300) as i32);
     match (&*method, input) {
-        ("common", Number::Int(i)) if precision >= 0 => Ok(Value::from(i as f64)),
+        ("common", Number::Int(i)) if precision >= 0 => Ok(number::int(i)),
+        ("common", Number::Int(i)) => Ok(number::int(rounded_int(i, precision))),
         ("common", input) => Ok(Value::from(rounded(input.float(), precision))),
         ("ceil", input) => Ok(Value::from((input.float() * scale).ceil() / scale)),
         ("floor", input) => Ok(Value::from((input.float() * scale).floor() / scale)),
@@ -97,6 +113,9 @@ fn root(value: Value, mut args: Args) -> EvalResult {
     let base = args.optional("base")?.map_or(Ok(2.0), |base| operand(&base, "root"))?;
     args.finish()?;
     let x = operand(&value, "root")?;
+    if base == 2.0 && x < 0.0 {
+        return Err(EvalError::new("root() can only be used on numbers: math domain error"));
+    }
     Ok(Value::from(if base == 2.0 { x.sqrt() } else { x.powf(1.0 / base) }))
 }
 
@@ -147,7 +166,8 @@ fn human_readable(value: Value, mut args: Args) -> EvalResult {
     args.finish()?;
     let size = match value.as_str() {
         Some(text) => text.trim().parse().map_err(|_| {
-            EvalError::new(format!("human_readable() failed on bad input: '{text}' cannot be interpreted"))
+            let types = "'>=' not supported between instances of 'str' and 'int'";
+            EvalError::new(format!("human_readable() failed on bad input: {types}"))
         })?,
         None => Number::of(&value).map(Number::float).ok_or_else(|| {
             let kind = show::type_name(&value);
@@ -173,29 +193,43 @@ fn human_to_bytes(value: Value, mut args: Args) -> EvalResult {
     let bits = args.flag("isbits", false)?;
     args.finish()?;
     let text = show::text(&value)?;
-    let refuse = || {
-        EvalError::new(format!(
-            "human_to_bytes() can't interpret the input: human_to_bytes() can't interpret following string: {text}"
-        ))
-    };
+    let refuse =
+        |why: String| EvalError::new(format!("human_to_bytes() can't interpret the input: human_to_bytes() {why}"));
+    let unclear = || refuse(format!("can't interpret following string: {text}"));
     let trimmed = text.trim();
     let end = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
     let (digits, unit) = trimmed.split_at(end);
-    let amount: f64 = digits.parse().map_err(|_| refuse())?;
+    let amount: f64 = digits.parse().map_err(|_| unclear())?;
     let unit = match unit.trim() {
         "" => default.unwrap_or_default(),
         unit => unit.to_owned(),
     };
     let Some(mark) = unit.chars().next() else { return Ok(number::int(amount.round_ties_even() as i128)) };
-    let (_, limit) = UNITS.into_iter().find(|(known, _)| *known == mark.to_ascii_uppercase()).ok_or_else(refuse)?;
-    let rest = unit.get(1..).unwrap_or_default();
-    let expected = if bits { ["b", "bit", "bits"] } else { ["B", "byte", "bytes"] };
-    let fits = match mark.to_ascii_uppercase() {
-        'B' => rest.is_empty() || ["yte", "ytes", "it", "its"].contains(&&*rest.to_lowercase()),
-        _ => rest.is_empty() || expected.contains(&rest),
+    let (_, limit) = UNITS.into_iter().find(|(known, _)| *known == mark.to_ascii_uppercase()).ok_or_else(|| {
+        let suffixes = UNITS.map(|(mark, _)| mark.to_string()).join(", ");
+        refuse(format!("failed to convert {text} (unit = {unit}). The suffix must be one of {suffixes}"))
+    })?;
+    // A letter alone, a letter with the unit, or the whole word.
+    let upper = mark.to_ascii_uppercase();
+    let (short, word) = if bits { ('b', "bit") } else { ('B', "byte") };
+    let prefix = match upper {
+        'Y' => "yotta",
+        'Z' => "zetta",
+        'E' => "exa",
+        'P' => "peta",
+        'T' => "tera",
+        'G' => "giga",
+        'M' => "mega",
+        'K' => "kilo",
+        _ => "",
     };
+    let lower = unit.to_lowercase();
+    let whole = format!("{prefix}{word}");
+    let spelled = lower == whole || lower == format!("{whole}s");
+    let fits = unit.len() == 1 || spelled || (upper != 'B' && unit.get(1..) == Some(&*short.to_string()));
     if !fits {
-        return Err(refuse());
+        let expected = if upper == 'B' { short.to_string() } else { format!("{upper}{short} or {upper}") };
+        return Err(refuse(format!("failed to convert {text}. Value is not a valid string (expect {expected})")));
     }
     Ok(number::int((amount * limit).round_ties_even() as i128))
 }

@@ -6,6 +6,7 @@ mod basic;
 mod data;
 mod dict;
 mod hash;
+mod json;
 pub(crate) mod list;
 mod math;
 mod net;
@@ -38,7 +39,7 @@ use crate::template::{
 type Table = &'static [(&'static str, Run)];
 
 /// Filters that accept undefined input.
-const LENIENT: [&str; 4] = ["default", "d", "mandatory", "type_debug"];
+const LENIENT: [&str; 5] = ["default", "d", "mandatory", "ternary", "type_debug"];
 
 /// Adds all filters.
 pub(crate) fn add_to(library: &mut Library) {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use minijinja::Value;
+use minijinja::{Value, value::Tuple};
 use rplay_wire::percent;
 
 use super::{Eval, Pure, Table};
@@ -121,7 +121,14 @@ fn path_join(value: Value, args: Args) -> EvalResult {
     let parts = match value.as_str() {
         Some(part) => vec![part.to_owned()],
         None if containers::is_list(&value) => {
-            items::items(&value)?.iter().map(show::text).collect::<EvalResult<_>>()?
+            let part = |part: &Value| {
+                part.as_str().map(str::to_owned).ok_or_else(|| {
+                    let kind = show::type_name(part);
+                    let message = format!("join() argument must be str, bytes, or os.PathLike object, not '{kind}'");
+                    EvalError::new(message)
+                })
+            };
+            items::items(&value)?.iter().map(part).collect::<EvalResult<_>>()?
         }
         None => {
             let kind = show::type_name(&value);
@@ -169,7 +176,7 @@ fn commonpath(value: Value, args: Args) -> EvalResult {
 }
 
 fn pair(first: &str, second: &str) -> Value {
-    Value::from(vec![Value::from(first), Value::from(second)])
+    Value::from(Tuple::from(vec![Value::from(first), Value::from(second)]))
 }
 
 fn splitext(value: Value, args: Args) -> EvalResult {
@@ -256,7 +263,10 @@ fn urlsplit(value: Value, mut args: Args) -> EvalResult {
         None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
     };
     let port = match port.filter(|port| !port.is_empty()) {
-        Some(port) => Value::from(port.parse::<u16>().map_err(|_| EvalError::new(format!("'{port}' is not a port")))?),
+        Some(port) => Value::from(
+            port.parse::<u16>()
+                .map_err(|_| EvalError::new(format!("Port could not be cast to integer value as '{port}'")))?,
+        ),
         None => Value::from(()),
     };
     let optional = |text: Option<&str>| text.map_or_else(|| Value::from(()), Value::from);

@@ -8,7 +8,7 @@ use crate::template::{
     args::Args,
     eval::machine::Machine,
     value::{
-        error::{EvalError, EvalResult},
+        error::{Cause, EvalError, EvalResult},
         items,
         undefined::{is_undefined, present},
     },
@@ -27,7 +27,7 @@ fn map(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
         && let Some(path) = args.keyword("attribute")?
     {
         let default = match args.named.iter().position(|(name, _)| name == "default") {
-            Some(at) => Some(args.named.remove(at).1),
+            Some(at) => Some(args.named.remove(at).1).filter(|default| !default.is_none()),
             None => None,
         };
         args.finish()?;
@@ -41,15 +41,24 @@ fn map(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
         }
         return Ok(Value::from(mapped));
     }
-    let name = args.required("filter")?;
-    let name = name.as_str().ok_or_else(|| EvalError::new("map requires a filter argument"))?.to_owned();
+    let name = args.optional("filter")?;
+    let name = name.as_ref().and_then(|name| name.as_str());
+    let name = name.ok_or_else(|| EvalError::new("map requires a filter argument"))?.to_owned();
     let rest = Args::new(args.positional.split_off(1), args.named);
     let items = items::items(&value)?.into_iter();
     // An item that is undefined makes the whole undefined.
     items
-        .map(|item| machine.filter(&name, item, rest.clone()).and_then(present))
+        .map(|item| machine.filter(&name, item, rest.clone()).and_then(present).map_err(unknown))
         .collect::<EvalResult<Vec<_>>>()
         .map(Value::from)
+}
+
+/// That a name is unknown, which is no syntax error of the template: the name is data.
+fn unknown(error: Box<EvalError>) -> Box<EvalError> {
+    match error.cause {
+        Cause::Syntax { message, help } if message.starts_with("No ") => Cause::Failed { message, help }.into(),
+        cause => Box::new(EvalError { cause, range: error.range }),
+    }
 }
 
 fn select(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
@@ -70,7 +79,10 @@ fn rejectattr(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult
 
 fn choose(machine: &mut Machine<'_>, value: Value, mut args: Args, by_attribute: bool, wanted: bool) -> EvalResult {
     let path = match by_attribute {
-        true => Some(args.required("attribute")?),
+        true => match args.optional("attribute")? {
+            None => return Err(EvalError::new("Missing parameter for attribute name")),
+            path => path,
+        },
         false => None,
     };
     let test = args.optional("test")?;
@@ -88,7 +100,7 @@ fn choose(machine: &mut Machine<'_>, value: Value, mut args: Args, by_attribute:
             None => item.clone(),
         };
         let holds = match test {
-            Some(test) => machine.test(test, &subject, rest.clone())?,
+            Some(test) => machine.test(test, &subject, rest.clone()).map_err(unknown)?,
             None => items::truth(&present(subject)?),
         };
         if holds == wanted {

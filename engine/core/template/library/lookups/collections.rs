@@ -60,7 +60,10 @@ fn dict(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec
     let mut out = Vec::new();
     for term in terms {
         if !containers::is_map(&term) {
-            return Err(EvalError::new("the 'dict' lookup plugin expects a dictionary"));
+            let (shown, kind) = (show::repr(&term), show::type_name(&term));
+            let message =
+                format!("the 'dict' lookup plugin expects a dictionary, got {shown} of type <class '{kind}'>)");
+            return Err(EvalError::new(message));
         }
         for (key, value) in containers::pairs(&term) {
             out.push(containers::map([(Value::from("key"), key), (Value::from("value"), value)]));
@@ -105,8 +108,8 @@ fn together(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult
 
 /// The records, the key of the lists in them, and flags.
 fn subelements(machine: &mut Machine<'_>, mut terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
-    let usage = |more: &str| EvalError::new(format!("subelements lookup expects a list of two or three items, {more}"));
-    const FORM: &str = "first a dict or a list, second a string pointing to the subkey";
+    let usage = |more: &str| EvalError::new(format!("subelements lookup expects a list of two or three items,{more}"));
+    const FORM: &str = " first a dict or a list, second a string pointing to the subkey";
     // `with_subelements: [users, keys]` gives the pair as terms, or as one list.
     if let [only] = terms.as_slice()
         && containers::is_list(only)
@@ -125,9 +128,7 @@ fn subelements(machine: &mut Machine<'_>, mut terms: Vec<Value>, mut options: Ar
         let known = |key: &Value| key.as_str() == Some("skip_missing");
         !containers::is_map(flags) || !containers::pairs(flags).iter().all(|(key, _)| known(key))
     }) {
-        return Err(EvalError::new(
-            "the optional third item must be a dict with flags {'skip_missing': True or False}",
-        ));
+        return Err(usage(" the optional third item must be a dict with flags skip_missing"));
     }
     let mut skip_missing = options.flag("skip_missing", false)?;
     if let Some(flags) = flags {
@@ -211,14 +212,10 @@ fn flattened(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResul
 
 fn random_choice(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     options.finish()?;
-    // `lookup('random_choice', [a, b])` passes one list, `with_random_choice` passes the items.
-    let items = match terms.as_slice() {
-        [only] if containers::is_list(only) => items::items(only)?,
-        _ => terms,
-    };
-    match items.len() {
+    // The choice is among the terms: `with_random_choice` passes the items of its list, a call that of a list one term.
+    match terms.len() {
         0 => Ok(vec![]),
-        len => Ok(items.get(Chance::Free.index(len)).cloned().into_iter().collect()),
+        len => Ok(terms.get(Chance::Free.index(len)).cloned().into_iter().collect()),
     }
 }
 
@@ -256,9 +253,13 @@ struct Numbers {
 
 impl Numbers {
     fn read(term: &str, mut numbers: Numbers) -> EvalResult<Self> {
-        let number = |text: &str| {
-            parse_int(text, 0)
-                .ok_or_else(|| EvalError::new(format!("an option has an invalid value: '{text}' is not an integer")))
+        let number = |option: &str, text: &str| {
+            parse_int(text, 0).ok_or_else(|| {
+                EvalError::new(format!(
+                    "Config '{option}' for 'sequence' lookup plugin from 'Direct' has an invalid value: Invalid value \
+                     provided for 'integer': '{text}'"
+                ))
+            })
         };
         let short = regex::find(
             r"^(?:(?P<start>0[xX][0-9a-fA-F]+|\d+)-)?(?P<end>0[xX][0-9a-fA-F]+|\d+)(?:/(?P<stride>\d+))?(?::(?P<format>.+))?$",
@@ -268,11 +269,11 @@ impl Numbers {
         if let Ok(Some(found)) = short.captures(term.trim()) {
             let part = |name: &str| found.name(name).map(|part| part.as_str());
             if let Some(start) = part("start") {
-                numbers.start = number(start)?;
+                numbers.start = number("start", start)?;
             }
-            numbers.end = part("end").map(number).transpose()?;
+            numbers.end = part("end").map(|end| number("end", end)).transpose()?;
             if let Some(stride) = part("stride") {
-                numbers.stride = number(stride)?;
+                numbers.stride = number("stride", stride)?;
             }
             if let Some(format) = part("format") {
                 numbers.format = format.to_owned();
@@ -282,15 +283,17 @@ impl Numbers {
         for pair in super::key_values(term) {
             match pair {
                 (Some(key), value) => match &*key {
-                    "start" => numbers.start = number(&value)?,
-                    "end" => numbers.end = Some(number(&value)?),
-                    "count" => numbers.count = Some(number(&value)?),
-                    "stride" => numbers.stride = number(&value)?,
+                    "start" => numbers.start = number("start", &value)?,
+                    "end" => numbers.end = Some(number("end", &value)?),
+                    "count" => numbers.count = Some(number("count", &value)?),
+                    "stride" => numbers.stride = number("stride", &value)?,
                     "format" => numbers.format = value,
-                    other => return Err(EvalError::new(format!("unrecognized arguments to with_sequence: {other}"))),
+                    other => {
+                        return Err(EvalError::new(format!("unrecognized arguments to with_sequence: ['{other}']")));
+                    }
                 },
-                (None, word) => {
-                    return Err(EvalError::new(format!("the sequence has an invalid value: '{word}'")));
+                (None, _) => {
+                    return Err(EvalError::new("unrecognized arguments to with_sequence: ['_raw_params']"));
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use minijinja::Value;
+use rplay_contract::{io_failure::python_error, system::encoding::Encoding};
 
 use super::Table;
 
@@ -39,12 +40,10 @@ pub(super) const LOOKUPS: Table = &[
     ("lines", lines),
     ("pipe", pipe),
     ("csvfile", csvfile),
-    ("ini", ini),
-    ("url", url),
 ];
 
 /// Ansible's search order for a file: in a subdirectory of each directory, then in the directory itself.
-fn search(machine: &Machine<'_>, kind: &str, name: &str) -> Option<PathBuf> {
+pub(super) fn search(machine: &Machine<'_>, kind: &str, name: &str) -> Option<PathBuf> {
     let name = paths::expanduser(name);
     let name = Path::new(&name);
     if name.is_absolute() {
@@ -54,7 +53,7 @@ fn search(machine: &Machine<'_>, kind: &str, name: &str) -> Option<PathBuf> {
     folders.flat_map(|folder| [folder.join(kind).join(name), folder.join(name)]).find(|path| path.exists())
 }
 
-fn missing(kind: &str, name: &str) -> Box<EvalError> {
+pub(super) fn missing(kind: &str, name: &str) -> Box<EvalError> {
     EvalError::with_help(
         format!("Unable to access the file '{name}': File not found. Use -vvvvv to see paths searched."),
         format!("files are searched in `{kind}/` of the role, of the task file and of the playbook"),
@@ -63,8 +62,25 @@ fn missing(kind: &str, name: &str) -> Box<EvalError> {
 
 fn read(machine: &Machine<'_>, kind: &str, name: &str) -> EvalResult<String> {
     let path = search(machine, kind, name).ok_or_else(|| missing(kind, name))?;
-    let bytes = files::read(&path).map_err(|error| EvalError::new(format!("cannot read '{name}': {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| EvalError::new(format!("'{name}' is not UTF-8")))?;
+    decoded(machine, &path, Encoding::Utf8)
+}
+
+/// The text of a file, decrypted if it is vaulted.
+///
+/// # Errors
+/// If it cannot be read, is not in that encoding, or cannot be decrypted.
+pub(super) fn decoded(machine: &Machine<'_>, path: &Path, encoding: Encoding) -> EvalResult<String> {
+    let name = path.display();
+    let bytes = files::read(path).map_err(|error| {
+        let why = python_error(&error);
+        EvalError::new(format!(
+            "Unable to access the file '{name}': An error occurred while trying to read the file '{name}': {why}: '{name}'"
+        ))
+    })?;
+    let text = encoding.decode(&bytes).ok_or_else(|| {
+        let kind = if encoding == Encoding::Utf8 { "UTF-8" } else { "in that encoding" };
+        EvalError::new(format!("'{name}' is not {kind}"))
+    })?;
     match text.starts_with("$ANSIBLE_VAULT;") {
         true => machine.session.scope.magic.decrypt(&text).map_err(EvalError::new),
         false => Ok(text),
@@ -86,7 +102,14 @@ fn file(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Eval
 
 fn unvault(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     options.finish()?;
-    terms.iter().map(|term| read(machine, "files", &show::text(term)?).map(Value::from)).collect()
+    let content = |term: &Value| {
+        let name = show::text(term)?;
+        if search(machine, "files", &name).is_none() {
+            return Err(EvalError::new(format!("Unable to find file matching \"{name}\" ")));
+        }
+        read(machine, "files", &name).map(Value::from)
+    };
+    terms.iter().map(content).collect()
 }
 
 fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
@@ -101,8 +124,8 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
     text(&mut options, "variable_end_string", &mut layout.variable_end_string)?;
     text(&mut options, "comment_start_string", &mut layout.comment_start_string)?;
     text(&mut options, "comment_end_string", &mut layout.comment_end_string)?;
-    layout.trim_blocks = options.flag("trim_blocks", true)?;
-    layout.lstrip_blocks = options.flag("lstrip_blocks", false)?;
+    // Both options of the module are none of the lookup.
+    (layout.trim_blocks, layout.lstrip_blocks) = (true, false);
     // The value of a template keeps its type here anyway.
     options.flag("convert_data", true)?;
     options.flag("jinja2_native", false)?;
@@ -199,8 +222,12 @@ fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) 
             skip |= part("skip").is_some_and(|skip| items::truth(&skip));
             names.extend(join(&files, if paths.is_empty() { &own_paths } else { &paths }));
         } else {
-            let name = show::text(&term)?;
-            names.extend(join(&[name], &own_paths));
+            let Some(name) = term.as_str() else {
+                let kind = show::type_name(&term);
+                let message = format!("Invalid term supplied. A string, dict or list is required, not '{kind}').");
+                return Err(EvalError::new(message));
+            };
+            names.extend(join(&[name.to_owned()], &own_paths));
         }
     }
     names.extend(join(&own_files, &own_paths));
@@ -219,8 +246,14 @@ fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) 
     }
 }
 
+/// The encoding that the option of that name asks for.
+pub(super) fn named_encoding(options: &mut Args) -> EvalResult<Encoding> {
+    let name = options.text_or("encoding", "utf-8")?;
+    Encoding::named(&name).ok_or_else(|| EvalError::new(format!("unknown encoding: {name}")))
+}
+
 /// The output of a command. Like Ansible, runs it on the controller in a shell.
-fn printed(command: &str, folder: Option<&PathBuf>) -> EvalResult<String> {
+fn printed(lookup: &str, command: &str, folder: Option<&PathBuf>) -> EvalResult<String> {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command);
     if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
@@ -230,9 +263,12 @@ fn printed(command: &str, folder: Option<&PathBuf>) -> EvalResult<String> {
         .map_err(|error| EvalError::new(format!("the command `{command}` failed: {error}")))?;
     if !output.status.success() {
         let code = output.status.code().unwrap_or(-1);
+        let message = format!("lookup_plugin.{lookup}({command}) returned {code}");
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let why = stderr.lines().next().map(|line| format!(": {line}")).unwrap_or_default();
-        return Err(EvalError::new(format!("lookup_plugin.pipe({command}) returned {code}{why}")));
+        return Err(match stderr.lines().next() {
+            Some(line) => EvalError::with_help(message, format!("it said: {line}")),
+            None => EvalError::new(message),
+        });
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -240,7 +276,7 @@ fn printed(command: &str, folder: Option<&PathBuf>) -> EvalResult<String> {
 fn pipe(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     options.finish()?;
     let folder = machine.session.scope.folders.last();
-    terms.iter().map(|term| Ok(Value::from(printed(&show::text(term)?, folder)?.trim_end()))).collect()
+    terms.iter().map(|term| Ok(Value::from(printed("pipe", &show::text(term)?, folder)?.trim_end()))).collect()
 }
 
 fn lines(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
@@ -248,13 +284,13 @@ fn lines(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalRes
     let mut found = Vec::new();
     let folder = machine.session.scope.folders.last();
     for term in terms {
-        found.extend(printed(&show::text(&term)?, folder)?.lines().map(Value::from));
+        found.extend(printed("lines", &show::text(&term)?, folder)?.lines().map(Value::from));
     }
     Ok(found)
 }
 
 /// The options of a term such as `key file=x.csv col=2`, merged over those of the call.
-fn term_options(term: &str, options: &Args) -> (String, Args) {
+pub(super) fn term_options(term: &str, options: &Args) -> (String, Args) {
     let mut options = options.clone();
     let mut words = Vec::new();
     for (key, value) in super::key_values(term) {
@@ -275,17 +311,29 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
         return Err(EvalError::new("Search key is required but was not found"));
     }
     for term in terms {
-        let (key, mut options) = term_options(&show::text(&term)?, &options);
+        let Some(term) = term.as_str() else {
+            let kind = show::type_name(&term);
+            return Err(EvalError::new(format!("'{kind}' object has no attribute 'split'")));
+        };
+        let given: Vec<String> = options.named.iter().map(|(name, _)| name.clone()).collect();
+        let (key, mut options) = term_options(term, &options);
         let name = options.text_or("file", "ansible.csv")?;
         let column = usize::try_from(options.int_or("col", 1)?).unwrap_or(1);
         let key_column = usize::try_from(options.int_or("keycol", 0)?).unwrap_or(0);
         let delimiter = match &*options.text_or("delimiter", "TAB")? {
-            "TAB" | "\\t" => '\t',
-            other => other.chars().next().unwrap_or('\t'),
+            "TAB" | "\t" => '\t',
+            other => {
+                let mut chars = other.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(one), None) => one,
+                    _ => return Err(EvalError::new("\"delimiter\" must be a 1-character string")),
+                }
+            }
         };
         let default = options.optional("default")?;
-        options.text("encoding")?;
-        if let Some((name, _)) = options.named.first() {
+        let encoding = named_encoding(&mut options)?;
+        // Of the term alone: unknown options of the call are not looked at.
+        if let Some((name, _)) = options.named.iter().find(|(name, _)| !given.contains(name)) {
             return Err(EvalError::new(format!("'{name}' is not a valid option")));
         }
         options.finish()?;
@@ -293,12 +341,15 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
             return Err(EvalError::new("Search key is required but was not found"));
         }
         let text = match search(machine, "files", &name) {
-            Some(_) => read(machine, "files", &name)?,
+            Some(path) => decoded(machine, &path, encoding)?,
             None => {
                 return Err(EvalError::new(format!("[Errno 2] No such file or directory: '{name}'")));
             }
         };
         let row = rows(&text, delimiter).into_iter().find(|row| row.get(key_column) == Some(&key));
+        if row.as_ref().is_some_and(|row| column >= row.len()) {
+            return Err(EvalError::new("list index out of range"));
+        }
         match (row.and_then(|row| row.get(column).cloned()), default) {
             (Some(value), _) => found.push(Value::from(value)),
             // Of a list, each item is a result.
@@ -332,78 +383,4 @@ fn rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
         rows.push(row);
     }
     rows
-}
-
-fn ini(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
-    let mut found = Vec::new();
-    for term in terms {
-        let (key, mut options) = term_options(&show::text(&term)?, &options);
-        let name = options.text_or("file", "ansible.ini")?;
-        let section = options.text_or("section", "global")?;
-        let kind = options.text_or("type", "ini")?;
-        let by_regex = options.flag("re", false)?;
-        let case_sensitive = options.flag("case_sensitive", false)?;
-        let default = options.optional("default")?.unwrap_or_else(|| Value::from(""));
-        let allow_none = options.flag("allow_no_value", false)? || options.flag("allow_none", false)?;
-        options.text("encoding")?;
-        options.finish()?;
-        let text = read(machine, "files", &name)?;
-        let wanted = if kind == "properties" { "" } else { &section };
-        let values = settings(&text, wanted, kind == "properties", allow_none);
-        let fold = |key: &str| if case_sensitive { key.to_owned() } else { key.to_lowercase() };
-        if by_regex {
-            let regex = crate::template::regex::find(&key, false, false)?;
-            found.extend(
-                values
-                    .into_iter()
-                    .filter(|(key, _)| regex.is_match(key).unwrap_or(false))
-                    .map(|(_, value)| Value::from(value)),
-            );
-        } else {
-            let value = values.into_iter().find(|(known, _)| fold(known) == fold(&key));
-            found.push(value.map_or(default, |(_, value)| Value::from(value)));
-        }
-    }
-    Ok(found)
-}
-
-/// The settings of one section.
-fn settings(text: &str, section: &str, properties: bool, allow_none: bool) -> Vec<(String, String)> {
-    let mut values: Vec<(String, String)> = Vec::new();
-    let mut inside = properties;
-    for line in text.lines() {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            inside = properties || name == section || name == "DEFAULT";
-            continue;
-        }
-        if !inside {
-            continue;
-        }
-        // A line that begins with white space continues the previous value.
-        if line.starts_with([' ', '\t'])
-            && let Some((_, value)) = values.last_mut()
-        {
-            value.push('\n');
-            value.push_str(trimmed);
-            continue;
-        }
-        match trimmed.split_once(['=', ':']) {
-            Some((key, value)) => values.push((key.trim().to_owned(), value.trim().to_owned())),
-            None if allow_none => values.push((trimmed.to_owned(), String::new())),
-            None => {}
-        }
-    }
-    values
-}
-
-fn url(_: &mut Machine<'_>, terms: Vec<Value>, _: Args) -> EvalResult<Vec<Value>> {
-    let urls = terms.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?.join("`, `");
-    Err(EvalError::with_help(
-        format!("cannot fetch `{urls}`: templates cannot make requests"),
-        "use the module `uri` with `delegate_to: localhost` and `register`",
-    ))
 }

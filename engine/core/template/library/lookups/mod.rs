@@ -22,7 +22,9 @@ use crate::{
 
 mod collections;
 mod files;
+mod ini;
 mod password;
+mod url;
 mod values;
 
 /// A lookup: from terms and options to a list.
@@ -31,7 +33,8 @@ type Run = fn(&mut Machine<'_>, Vec<Value>, Args) -> EvalResult<Vec<Value>>;
 type Table = &'static [(&'static str, Run)];
 
 fn tables() -> impl Iterator<Item = &'static (&'static str, Run)> {
-    [collections::LOOKUPS, files::LOOKUPS, password::LOOKUPS, values::LOOKUPS].into_iter().flatten()
+    let all = [collections::LOOKUPS, files::LOOKUPS, ini::LOOKUPS, password::LOOKUPS, url::LOOKUPS, values::LOOKUPS];
+    all.into_iter().flatten()
 }
 
 /// Adds all lookups.
@@ -118,12 +121,20 @@ fn unknown(name: &str, library: &Library, help: Option<String>) -> Box<EvalError
 }
 
 /// What ansible-core says of an option of the wrong type.
-fn of_option(lookup: &str, message: &str, given: &[(String, Value)]) -> Option<String> {
+fn of_option(lookup: &str, message: &str, given: &[(String, Value)], terms: &[Value]) -> Option<String> {
     let (option, kind) = message.strip_prefix("argument '")?.split_once("' must be ")?;
     let kind = ["integer", "boolean", "number"].iter().position(|name| kind.split([',', ' ']).nth(1) == Some(name))?;
-    let kind = ["int", "bool", "float"].get(kind)?;
-    let value = given.iter().find(|(name, _)| name == option).map(|(_, value)| show::repr(value))?;
     let lookup = lookup.rsplit('.').next().unwrap_or(lookup);
+    // Their documentation calls the type so.
+    let long = kind == 0 && matches!(lookup, "password" | "sequence");
+    let kind = if long { "integer" } else { ["int", "bool", "float"].get(kind)? };
+    // An option of the call, or one that stands in the term.
+    let in_term = || {
+        let mut pairs = terms.iter().filter_map(Value::as_str).flat_map(key_values);
+        pairs.find(|(key, _)| key.as_deref() == Some(option)).map(|(_, value)| show::repr(&Value::from(value)))
+    };
+    let of_call = given.iter().find(|(name, _)| name == option).map(|(_, value)| show::repr(value));
+    let value = in_term().or(of_call)?;
     Some(format!(
         "Config '{option}' for '{lookup}' lookup plugin from 'Direct' has an invalid value: Invalid value provided for \
          '{kind}': {value}"
@@ -152,8 +163,8 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
         None => "strict".into(),
     };
     let terms = args.rest()?.into_iter().map(present).collect::<EvalResult<Vec<_>>>()?;
-    let options = Args::new(vec![], std::mem::take(&mut args.named));
-    let given = options.named.clone();
+    let options = Args::new(vec![], std::mem::take(&mut args.named)).lenient();
+    let (given, texts) = (options.named.clone(), terms.clone());
     look(machine, &name)?;
     let found = match lookup(machine, terms, options) {
         Ok(found) => found,
@@ -173,7 +184,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
         }
         Err(mut error) => {
             if let Cause::Failed { message, .. } = &mut error.cause {
-                let said = of_option(&name, message, &given).unwrap_or_else(|| message.clone());
+                let said = of_option(&name, message, &given, &texts).unwrap_or_else(|| message.clone());
                 *message = format!("The lookup plugin '{name}' failed: {said}");
             }
             return Err(error);
@@ -186,7 +197,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
     Ok(match found.as_slice() {
         // Only a lookup that says so yields an empty text.
         [] => Value::from(Vec::<Value>::new()),
-        [one] if name.rsplit('.').next() != Some("random_choice") => one.clone(),
+        [one] => one.clone(),
         all if all.iter().all(|item| item.as_str().is_some()) => {
             Value::from(all.iter().filter_map(|item| item.as_str()).collect::<Vec<_>>().join(","))
         }

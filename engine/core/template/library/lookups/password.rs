@@ -93,24 +93,35 @@ fn made(length: usize, characters: &[char], seed: Option<&Value>) -> EvalResult<
 }
 
 /// Splits off the options at the end of a term, since paths may contain spaces.
-fn split_term(term: &str) -> (String, Vec<(String, String)>) {
+///
+/// # Errors
+/// If an option is unknown.
+fn split_term(term: &str) -> EvalResult<(String, Vec<(String, String)>)> {
     let known = ["length", "encrypt", "chars", "ident", "seed"];
-    let mut path = Vec::new();
+    let (first, rest) = term.split_once(' ').unwrap_or((term, ""));
+    let mut path = vec![first.to_owned()];
     let mut options = Vec::new();
-    for (key, value) in super::key_values(term) {
+    let mut unknown = Vec::new();
+    for (key, value) in super::key_values(rest) {
         match key {
             Some(key) if known.contains(&&*key) => options.push((key, value)),
-            Some(key) => path.push(format!("{key}={value}")),
+            Some(key) => unknown.push(key),
             None => path.push(value),
         }
     }
-    (path.join(" "), options)
+    match unknown.is_empty() {
+        true => Ok((path.join(" "), options)),
+        false => {
+            let message = format!("Unrecognized parameter(s) given to password lookup: {}", unknown.join(", "));
+            Err(EvalError::new(message))
+        }
+    }
 }
 
 fn password(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     let mut found = Vec::new();
     for term in terms {
-        let (path, own) = split_term(&show::text(&term)?);
+        let (path, own) = split_term(&show::text(&term)?)?;
         let mut options = options.clone();
         for (key, value) in own {
             options.named.retain(|(known, _)| *known != key);
@@ -136,7 +147,9 @@ fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<Strin
             let text = show::text(&value)?;
             // Two commas stand for a comma in the set of characters.
             let comma = text.contains(",,").then(|| ",".to_owned());
-            text.replace(",,", ",").split(',').map(str::to_owned).filter(|word| !word.is_empty()).chain(comma).collect()
+            let words = text.replace(",,", ",");
+            let words = words.split(',').filter(|word| !word.is_empty()).map(str::to_owned);
+            comma.into_iter().chain(words).collect()
         }
     };
     let seed = options.optional("seed")?.filter(|seed| !seed.is_none());

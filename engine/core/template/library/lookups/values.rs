@@ -12,7 +12,7 @@ use crate::template::{
     regex,
     value::{
         containers,
-        error::{EvalError, EvalResult},
+        error::{Cause, EvalError, EvalResult},
         items, show,
         undefined::{UndefinedReason, present},
     },
@@ -52,7 +52,7 @@ fn vars(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Eval
     let mut found = Vec::new();
     for term in terms {
         let Some(name) = term.as_str() else {
-            return Err(EvalError::new(format!("Variable name must be 'str' not '{}'", show::type_name(&term))));
+            return Err(EvalError::new(format!("Variable name must be 'str' not '{}'.", show::type_name(&term))));
         };
         let scope = machine.session.scope.clone();
         found.push(match (scope.get(name), &default) {
@@ -72,8 +72,17 @@ fn varnames(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Eval
     let names = machine.session.scope.names();
     let mut found = Vec::new();
     for term in terms {
-        let pattern = term.as_str().ok_or_else(|| EvalError::new("the pattern must be a text"))?;
-        let regex = regex::find(pattern, false, false)?;
+        let Some(pattern) = term.as_str() else {
+            let (kind, shown) = (show::type_name(&term), show::text(&term)?);
+            let message = format!("Invalid setting identifier, \"{shown}\" is not a string, it is a <class '{kind}'>");
+            return Err(EvalError::new(message));
+        };
+        let regex = regex::find(pattern, false, false).map_err(|mut error| {
+            if let Cause::Failed { message, .. } = &mut error.cause {
+                *message = format!("Unable to use \"{pattern}\" as a search parameter: {message}");
+            }
+            error
+        })?;
         let matching = names.iter().filter(|name| regex.is_match(&***name).unwrap_or(false));
         found.extend(matching.map(|name| Value::from(name.clone())));
     }
@@ -146,7 +155,7 @@ fn config(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Ev
     options.finish()?;
     let invalid = |value: &str, option: &str, choices: &[&str]| {
         let message = format!("Invalid value '{value}' for config '{option}' for 'config' lookup plugin.");
-        EvalError::new(format!("{message} Valid values are: {}", choices.join(", ")))
+        EvalError::with_help(message, format!("valid values are: {}", choices.join(", ")))
     };
     if !matches!(on_missing.as_str(), "error" | "warn" | "skip") {
         return Err(invalid(&on_missing, "on_missing", &["error", "warn", "skip"]));

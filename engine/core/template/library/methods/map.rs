@@ -67,12 +67,12 @@ pub(super) fn call(value: &Value, name: &str, mut args: Args) -> EvalResult {
             let default = args.raw("default");
             match changing_map(value)?.entries().shift_remove(&key).or(default) {
                 Some(value) => value,
-                None => return Err(EvalError::new(format!("key {} is not there", show::repr(&key)))),
+                None => return Err(EvalError::new(show::repr(&key))),
             }
         }
         "popitem" => match changing_map(value)?.entries().pop() {
             Some((key, value)) => Value::from(Tuple::from(vec![key, value])),
-            None => return Err(EvalError::new("the dictionary is empty")),
+            None => return Err(EvalError::new("'popitem(): dictionary is empty'")),
         },
         "setdefault" => {
             let key = args.required("key")?;

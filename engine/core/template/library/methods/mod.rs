@@ -1,11 +1,14 @@
 //! Methods of texts, lists and mappings, as Python has them.
 
+mod cycle;
 mod list;
 mod map;
 mod moment;
 mod text;
 
 use minijinja::{Value, value::ValueKind};
+
+pub(crate) use cycle::{Cycler, Joiner};
 
 use crate::template::{
     args::Args,
@@ -16,6 +19,9 @@ use crate::template::{
         time::{self, Moment},
     },
 };
+
+/// The method that a call of the value itself calls.
+pub(crate) const CALL: &str = "__call__";
 
 /// The methods of values, as the evaluator finds them.
 pub(crate) const METHODS: Methods = Methods { exists, changes, call };
@@ -31,6 +37,8 @@ fn exists(value: &Value, name: &str) -> bool {
         ValueKind::Plain if value.downcast_object_ref::<Moment>().is_some() => moment::NAMES.contains(&name),
         ValueKind::Plain if value.downcast_object_ref::<time::Span>().is_some() => name == "total_seconds",
         ValueKind::Plain if value.downcast_object_ref::<Loop>().is_some() => matches!(name, "cycle" | "changed"),
+        ValueKind::Plain if value.downcast_object_ref::<Cycler>().is_some() => Cycler::NAMES.contains(&name),
+        ValueKind::Plain if value.downcast_object_ref::<Joiner>().is_some() => name == CALL,
         _ => false,
     }
 }
@@ -68,14 +76,21 @@ fn call(value: &Value, name: &str, args: Args) -> EvalResult {
                 Ok(Value::from(span.0 as f64 / 1e6))
             } else if let Some(state) = value.downcast_object_ref::<Loop>() {
                 state.call(name, args)
+            } else if let Some(cycler) = value.downcast_object_ref::<Cycler>() {
+                cycler.call(name, &args)
+            } else if let Some(joiner) = value.downcast_object_ref::<Joiner>() {
+                args.finish().map(|()| joiner.next())
             } else {
                 Err(EvalError::new(format!("'{}' object has no method '{name}'", show::type_name(value))))
             }
         }
     };
     result.map_err(|mut error| {
-        if let Cause::Failed { message, .. } = &mut error.cause {
-            *message = format!("{}.{name}(): {message}", show::type_name(value));
+        // Python names the method where its arguments are wrong.
+        if let Cause::Failed { message, .. } = &mut error.cause
+            && ["missing ", "got ", "takes "].iter().any(|start| message.starts_with(start))
+        {
+            *message = format!("{}.{name}() {message}", show::type_name(value));
         }
         error
     })

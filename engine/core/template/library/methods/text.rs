@@ -186,12 +186,12 @@ pub(super) fn call(text: &str, name: &str, mut args: Args) -> EvalResult {
         "join" => {
             let items = args.required("iterable")?;
             let mut parts = Vec::new();
-            for item in items::items(&items)? {
+            for (at, item) in items::items(&items)?.into_iter().enumerate() {
                 match item.as_str() {
                     Some(part) => parts.push(part.to_owned()),
                     None => {
                         let kind = show::type_name(&item);
-                        return Err(EvalError::new(format!("sequence item: expected str instance, {kind} found")));
+                        return Err(EvalError::new(format!("sequence item {at}: expected str instance, {kind} found")));
                     }
                 }
             }
