@@ -158,8 +158,7 @@ pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
         ">=" | "ge" => order.is_ge(),
         "!=" | "<>" | "ne" => order.is_ne(),
         _ => {
-            let operators =
-                "'==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'";
+            let operators = "'==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'";
             return Err(EvalError::new(format!("Invalid operator type ({operator}). Must be one of {operators}")));
         }
     })

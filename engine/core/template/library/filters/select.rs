@@ -54,11 +54,15 @@ fn map(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
 }
 
 /// That a name is unknown, which is no syntax error of the template: the name is data.
-fn unknown(error: Box<EvalError>) -> Box<EvalError> {
-    match error.cause {
-        Cause::Syntax { message, help } if message.starts_with("No ") => Cause::Failed { message, help }.into(),
-        cause => Box::new(EvalError { cause, range: error.range }),
+fn unknown(mut error: Box<EvalError>) -> Box<EvalError> {
+    if let Cause::Syntax { message, help } = &mut error.cause
+        && message.starts_with("No ")
+    {
+        error.cause = Cause::Failed { message: std::mem::take(message), help: help.take() };
+        // Where it stands is said by the filter.
+        error.range = None;
     }
+    error
 }
 
 fn select(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {

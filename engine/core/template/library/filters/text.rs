@@ -83,9 +83,12 @@ fn split(value: Value, mut args: Args) -> EvalResult {
     let separator = args.text("sep")?;
     let most = args.int("maxsplit")?.and_then(|most| usize::try_from(most).ok());
     args.finish()?;
-    let text = value
-        .as_str()
-        .ok_or_else(|| EvalError::new(format!("descriptor 'split' for 'str' objects doesn't apply to a '{}' object", show::type_name(&value))))?;
+    let text = value.as_str().ok_or_else(|| {
+        EvalError::new(format!(
+            "descriptor 'split' for 'str' objects doesn't apply to a '{}' object",
+            show::type_name(&value)
+        ))
+    })?;
     text::split(text, separator.as_deref(), most)
 }
 

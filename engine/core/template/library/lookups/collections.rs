@@ -60,9 +60,9 @@ fn dict(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec
     let mut out = Vec::new();
     for term in terms {
         if !containers::is_map(&term) {
-            let (shown, kind) = (show::repr(&term), show::type_name(&term));
+            let (shown, kind) = (show::text(&term)?, show::type_name(&term));
             let message =
-                format!("the 'dict' lookup plugin expects a dictionary, got {shown} of type <class '{kind}'>)");
+                format!("the 'dict' lookup plugin expects a dictionary, got '{shown}' of type <class '{kind}'>)");
             return Err(EvalError::new(message));
         }
         for (key, value) in containers::pairs(&term) {

@@ -66,6 +66,7 @@ fn texts(value: Option<Value>) -> EvalResult<Vec<String>> {
 
 fn url(machine: &mut Machine<'_>, terms: Vec<Value>, mut args: Args) -> EvalResult<Vec<Value>> {
     let mut like = Request::get("");
+    like.reads_files = true;
     like.trust.validate = flag(args.optional("validate_certs")?, true);
     like.use_proxy = flag(args.optional("use_proxy")?, true);
     let split_lines = flag(args.optional("split_lines")?, true);
