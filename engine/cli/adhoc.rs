@@ -79,7 +79,7 @@ pub(crate) fn answers(
     let short = module.rsplit('.').next().unwrap_or_default();
     Answers::new(BufWriter::new(std::io::stdout()), short, one_line, secrets.clone())
         .with_log(log)
-        .with_look(*config.diff_always, crate::formats::result_format(config))
+        .with_results(crate::formats::result_format(config))
 }
 
 /// A task from the command line.

@@ -141,17 +141,17 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
         None => None,
     };
+    if inventory.hosts().len() == 0 && !is_text {
+        let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
+            does not match 'all'";
+        channel.send(Event::Warning { message: message.into(), place: None });
+    }
     if args.only_looks() {
         channel.flush();
         listing::show(args, &resolved, &inventory, allowed.as_ref())?;
         // The process ends here; freeing them would take a tenth of the total time.
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
-    }
-    if inventory.hosts().len() == 0 && !is_text {
-        let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
-            does not match 'all'";
-        channel.send(Event::Warning { message: message.into(), place: None });
     }
     // What another format or a plugin writes may be JSON.
     if args.announces && !is_text && formats::is_for_people(&config) {
@@ -217,7 +217,6 @@ fn reported(
         skip_tags: args.skip_tags.clone(),
         forks: args.forks.number(config.forks.value),
         check: args.check,
-        diff: args.diff || *config.diff_always,
     };
     let report = RunReport::new(own, args.report.clone(), about, secrets).map_err(RunError::Usage)?;
     Ok(Box::new(report))
@@ -299,7 +298,15 @@ pub(crate) fn project(
         ansible_python: python,
         interpreter: config.interpreter_python.value.clone(),
         remote_tmp: config.remote_tmp.value.clone(),
+        tracebacks: tracebacks(&config.display_traceback),
     }))
+}
+
+/// The events of whose place modules are to tell.
+fn tracebacks(written: &[String]) -> Vec<String> {
+    let has = |word: &str| written.iter().any(|event| event == word);
+    let all = ["error", "warning", "deprecated", "deprecated_value"];
+    all.into_iter().filter(|event| !has("never") && (has("always") || has(event))).map(str::to_owned).collect()
 }
 
 /// The options of a run, from the command line and the settings.

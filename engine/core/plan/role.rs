@@ -176,7 +176,8 @@ impl Resolver {
         let mut role = Role {
             name: match &collection {
                 Some(collection) => format!("{collection}.{short}").into(),
-                None if wanted.name.contains('/') => short,
+                // Only what has to be expanded is called by its last part, as in ansible-core.
+                None if wanted.name.starts_with(['~', '$']) => short,
                 None => wanted.name.into(),
             },
             collections: searched(collection.as_ref().or(place.settings.home.as_ref()), &listed),
@@ -266,6 +267,7 @@ impl Resolver {
         if !self.taken(&settings, place).unwrap_or(true) {
             return None;
         }
+        let tags = self.tags_of(&settings, place).unwrap_or_default();
         let about = spec.short_description.as_ref().map(|text| format!(" - {text}"));
         let name = format!("Validating arguments against arg spec '{entry_point}'{}", about.unwrap_or_default());
         let written = "ansible.builtin.validate_argument_spec";
@@ -275,6 +277,7 @@ impl Resolver {
             spec: Some(Arc::new(spec)),
             role: place.role.clone(),
             folders: search_folders(place),
+            tags: tags.into(),
             ..task
         })))
     }

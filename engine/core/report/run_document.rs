@@ -17,8 +17,6 @@ pub struct RunAbout {
     pub skip_tags: Vec<String>,
     pub forks: u32,
     pub check: bool,
-    /// Whether differences are shown (`--diff`).
-    pub diff: bool,
 }
 
 /// The document. The names are those of docs/report.schema.json.
@@ -46,8 +44,6 @@ pub(super) struct Document {
     pub warnings: Vec<WarningRow>,
     pub custom_stats: Vec<StatsRow>,
     pub left_out: LeftOut,
-    #[serde(skip)]
-    pub shows_diffs: bool,
 }
 
 #[derive(Serialize)]
@@ -176,7 +172,6 @@ impl Document {
             warnings: Vec::new(),
             custom_stats: Vec::new(),
             left_out: LeftOut::default(),
-            shows_diffs: about.diff,
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     words,
 };
 use crate::{
-    event::{Event, HostResult, Item, Recap, TaskId, TaskStarted},
+    event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
     source::{self, Span},
     visible::{one_line, visible},
@@ -233,8 +233,9 @@ impl<W: Write> Terminal<W> {
         }
     }
 
+    /// Differences that a task has made.
     fn differences(&mut self, result: &HostResult) {
-        if !self.look.diff {
+        if !result.shows_diff || result.status != Status::Changed {
             return;
         }
         for diff in result.task_result.diff.iter() {

@@ -6,8 +6,9 @@ use rplay_contract::ArgError;
 
 use crate::{actions::TaskResult, plan::Action};
 
-/// The result of a task with arguments that its module does not have, in the words of ansible-core.
-pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
+/// The result of a task with arguments that its module does not have, in the words of ansible-core. `written` is what the
+/// task calls it.
+pub(super) fn unsupported(action: &Action, written: &str, names: &[Arc<str>]) -> TaskResult {
     /// What modules of ansible-core are handed by others than the task.
     const HANDED: [(&str, &[&str]); 6] = [
         ("command", &["_raw_params", "_uses_shell"]),
@@ -39,7 +40,7 @@ pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
         "copy" | "template" => "ansible.legacy.copy",
         "assemble" => "ansible.legacy.assemble",
         "unarchive" => "ansible.legacy.unarchive",
-        name => name,
+        _ => written,
     };
     if names.iter().any(|name| &**name == "_raw_params") {
         let collection = if action.name().contains('.') { "" } else { "ansible.builtin." };
@@ -69,7 +70,7 @@ pub(super) fn refused(action: &Action, error: ArgError) -> TaskResult {
                 result.blame = error.arg.map(Arc::from);
                 result
             }
-            _ => unsupported(action, &names),
+            _ => unsupported(action, action.name(), &names),
         };
     }
     let msg = match &error.arg {
