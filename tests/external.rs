@@ -220,6 +220,54 @@ action_groups:
 }
 
 #[test]
+fn a_role_brings_its_modules_to_the_whole_play_and_the_first_role_counts() {
+    let (first, second) = (says(r#"{"who": "first"}"#), says(r#"{"who": "second"}"#));
+    let asks = "- ping:\n  register: r\n- assert: {that: r.who == 'first'}\n";
+    let files = [
+        ("roles/first/library/ping.sh", &*first),
+        ("roles/first/tasks/main.yml", asks),
+        ("roles/second/library/ping.sh", &second),
+        ("roles/second/tasks/main.yml", asks),
+    ];
+    let play = "
+- hosts: one
+  gather_facts: false
+  pre_tasks:
+    - ping:
+      register: before
+  roles: [first, second]
+  tasks:
+    - ping:
+      register: after
+    - ansible.builtin.ping:
+      register: native
+    - assert: {that: [before.who == 'first', after.who == 'first', native.ping == 'pong']}
+";
+    passes(&files, play);
+}
+
+#[test]
+fn differences_are_shown_where_the_command_line_or_the_task_wants_them_and_something_changed() {
+    let changes = says(r#"{"changed": true, "rc": 3, "diff": {"before": "old\n", "after": "new\n"}}"#);
+    let play = "
+- hosts: one
+  gather_facts: false
+  tasks:
+    - {changes: , diff: true, failed_when: false, register: shown}
+    - {changes: , diff: false, failed_when: false, register: hidden}
+    - {changes: , diff: true, failed_when: false, changed_when: false}
+    - {changes: , diff: true, ignore_errors: true}
+    - assert:
+        that: [shown.diff == hidden.diff, shown.msg is undefined, shown.failed_when_suppressed_exception is undefined]
+";
+    let folder = project(&[("library/changes.sh", &changes)], play);
+    for (argument, times) in [("--forks=1", 1), ("--diff", 2)] {
+        let (text, code) = run(folder.path(), &[argument]);
+        assert_eq!((text.matches("+new").count(), code), (times, 0), "{text}");
+    }
+}
+
+#[test]
 fn without_ansible_core_a_python_module_says_what_it_needs_and_all_others_run() {
     let files = [
         ("library/uses.py", "from ansible.module_utils.basic import AnsibleModule\n"),

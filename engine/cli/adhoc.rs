@@ -59,11 +59,8 @@ pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     };
     let source = task.playbook(&args.pattern, "Ansible Ad-Hoc");
     let (one_line, tree) = (args.one_line, args.tree.clone());
-    let diff = args.run.diff;
     let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
-        let answers = answers(&module, one_line, config, secrets, log);
-        let format = crate::formats::result_format(config);
-        Box::new(answers.with_look(diff || *config.diff_always, format).with_tree(tree))
+        Box::new(answers(&module, one_line, config, secrets, log).with_tree(tree))
     };
     let folder = args.run.playbook_dir.clone().or(config.playbook_dir.value.clone()).unwrap_or_else(|| ".".into());
     let plays = Plays::Text { source, folder, reader: Box::new(reader) };
@@ -82,7 +79,7 @@ pub(crate) fn answers(
     let short = module.rsplit('.').next().unwrap_or_default();
     Answers::new(BufWriter::new(std::io::stdout()), short, one_line, secrets.clone())
         .with_log(log)
-        .with_look(*config.diff_always, crate::formats::result_format(config))
+        .with_results(crate::formats::result_format(config))
 }
 
 /// A task from the command line.

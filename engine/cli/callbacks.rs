@@ -137,7 +137,6 @@ fn load(
         additional: true,
         folders: folders.iter().map(|folder| folder.display().to_string()).collect(),
         options,
-        diff: args.diff || *config.diff_always,
         playbook: (!is_playbook).then_some("__adhoc_playbook__"),
         patience: limits::program_time(),
     };

@@ -50,7 +50,6 @@ pub(crate) fn reader(
     log: Option<Arc<Log>>,
 ) -> Result<Box<dyn Reader>, Problems> {
     let format = Format::of(&config.stdout_callback.value).unwrap_or(Format::Default);
-    let diff = args.diff || *config.diff_always;
     let output = |log| {
         let out = Box::new(BufWriter::new(std::io::stdout()));
         Output::new(out, Box::new(std::io::stderr()), secrets.clone(), log)
@@ -71,7 +70,7 @@ pub(crate) fn reader(
         Format::Minimal | Format::OneLine => {
             let out = BufWriter::new(std::io::stdout());
             let answers = Answers::new(out, "", format == Format::OneLine, secrets.clone());
-            Box::new(answers.of_playbooks().with_log(log).with_look(diff, result_format(config)))
+            Box::new(answers.of_playbooks().with_log(log).with_results(result_format(config)))
         }
         Format::Json => Box::new(JsonDocument::new(output(log), json_options(config, 4)?)),
         Format::JsonLines => Box::new(JsonLines::new(output(log), json_options(config, 0)?)),
@@ -137,7 +136,6 @@ fn terminal(
         colour,
         columns,
         verbosity: args.sources.verbose.max(*config.verbosity as u8),
-        diff: args.diff || *config.diff_always,
         show_ok: *config.display_ok_hosts,
         custom_stats: *config.show_custom_stats,
         show_skipped: *config.display_skipped_hosts,

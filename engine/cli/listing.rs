@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write, path::PathBuf, sync::Arc};
 
 use rplay::{
     inventory::{Inventory, Matched, Pattern},
-    plan::{Play, Settings, Step},
+    plan::{Play, Settings, Statement, Step},
     source::Problems,
     visible::visible,
 };
@@ -32,6 +32,7 @@ pub(crate) fn show(
         print!("{}", visible(&out));
         return Ok(());
     }
+    let mut warned = BTreeSet::new();
     for (path, plays) in playbooks {
         let _ = writeln!(out, "\nplaybook: {}", path.display());
         if args.syntax_check {
@@ -42,6 +43,12 @@ pub(crate) fn show(
             let pattern = hosts.join(",");
             let name = play.name.as_ref().map(|name| words(name).join(",")).unwrap_or_else(|| pattern.clone());
             let tags = tag_list(&play.settings);
+            if !pattern.contains("{{") {
+                let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed)?;
+                for warning in matched.warnings.iter().filter(|warning| warned.insert((*warning).clone())) {
+                    crate::output::aside(&format!("[WARNING]: {}\n", visible(warning)));
+                }
+            }
             let _ = writeln!(out, "\n  play #{} ({pattern}): {name}\tTAGS: [{}]", number + 1, tags.join(", "));
             if args.list_hosts {
                 let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed)?;
@@ -60,8 +67,9 @@ pub(crate) fn show(
                 let tags: Vec<String> = tags.into_iter().collect();
                 all_tags.extend(tags.iter().cloned());
                 if args.list_tasks {
-                    // Like Ansible, the role precedes the task's name.
-                    let name = match (&task.name, &task.role) {
+                    // Like Ansible, the role precedes the task's name, unless that includes another role.
+                    let includes = task.action.statement() == Some(Statement::IncludeRole);
+                    let name = match (&task.name, task.role.as_ref().filter(|_| !includes)) {
                         (Some(name), Some(role)) => format!("{} : {}", role.name, words(name).join(",")),
                         (Some(name), None) => words(name).join(","),
                         (None, _) => task.written.to_string(),
@@ -78,15 +86,12 @@ pub(crate) fn show(
     crate::output::show(visible(&out).as_bytes())
 }
 
+/// Calls `found` with the tasks that Ansible lists: none of `rescue` and `always`.
 fn each_task(steps: &[Step], found: &mut dyn FnMut(&rplay::plan::Task)) {
     for step in steps {
         match step {
             Step::Task(task) => found(task),
-            Step::Block(block) => {
-                for steps in [&block.body, &block.rescue, &block.always] {
-                    each_task(steps, found);
-                }
-            }
+            Step::Block(block) => each_task(&block.body, found),
             Step::Role(role) => each_task(&role.steps, found),
             Step::Flush => {}
         }

@@ -76,5 +76,13 @@ pub(crate) fn project(
         ansible_python: python,
         interpreter: config.interpreter_python.value.clone(),
         remote_tmp: config.remote_tmp.value.clone(),
+        tracebacks: tracebacks(&config.display_traceback),
     }))
+}
+
+/// The events for which modules are to give their traceback.
+fn tracebacks(written: &[String]) -> Vec<String> {
+    let has = |word: &str| written.iter().any(|event| event == word);
+    let all = ["error", "warning", "deprecated", "deprecated_value"];
+    all.into_iter().filter(|event| !has("never") && (has("always") || has(event))).map(str::to_owned).collect()
 }

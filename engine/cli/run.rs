@@ -131,6 +131,11 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
         None => None,
     };
+    if inventory.hosts().len() == 0 && !is_text {
+        let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
+            does not match 'all'";
+        channel.send(Event::Warning { message: message.into(), place: None });
+    }
     if is_text && let Some(allowed) = &allowed {
         for play in resolved.iter().flat_map(|(_, plays)| plays) {
             refuse_nothing(play, &inventory, allowed)?;
@@ -142,11 +147,6 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         // The process ends here; freeing them would take a tenth of the total time.
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
-    }
-    if inventory.hosts().len() == 0 && !is_text {
-        let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
-            does not match 'all'";
-        channel.send(Event::Warning { message: message.into(), place: None });
     }
     let verbosity = args.sources.verbose.max(*config.verbosity as u8);
     if verbosity > 0 && formats::is_for_people(&config) {
@@ -238,7 +238,6 @@ fn reported(
         skip_tags: args.skip_tags.clone(),
         forks: args.forks.number(config.forks.value),
         check: args.check,
-        diff: args.diff || *config.diff_always,
         controller: controller(),
         directory: std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default(),
         config: config.file.as_ref().map(|file| file.display().to_string()),

@@ -138,6 +138,10 @@ pub struct HostResult {
     pub data: Value,
     /// The result itself: differences, changes, warnings, the place of a failure. Under `no_log`, an empty one.
     pub task_result: Arc<TaskResult>,
+    /// Whether differences are to be shown: `--diff`, or `diff: true` at the task.
+    pub shows_diff: bool,
+    /// A job of its own, which was waited for (`async` with `poll`).
+    pub polled: bool,
     /// Not shown with `-v` either, like facts.
     pub silent: bool,
     /// Whether this is the combined result of items that were already shown.
@@ -154,6 +158,8 @@ impl HostResult {
             status,
             data: Value::from_iter(std::iter::empty::<(Value, Value)>()),
             task_result: Arc::new(result),
+            shows_diff: false,
+            polled: false,
             silent: false,
             looped: false,
             elapsed: Duration::ZERO,

@@ -44,8 +44,6 @@ pub struct TaskResult {
     pub help: Option<Arc<str>>,
     /// Shown without `-v`, like the message of debug.
     pub verbose_always: bool,
-    /// Its differences are shown, whatever the run says: the task has `diff`.
-    pub shows_diff: bool,
     /// Hidden whatever the task says: it comes from an encrypted file.
     pub no_log: bool,
     pub effects: Vec<Effect>,

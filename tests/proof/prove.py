@@ -57,21 +57,24 @@ def plain(value, names):
         if "daemon_reload" in value or "enabled" in value:
             # What systemd tells of a service.
             kept.pop("status", None)
+        if isinstance(kept.get("expanded_paths"), list):
+            # In the order of the file system.
+            kept["expanded_paths"] = sorted(kept["expanded_paths"])
         kept = {hide(name, names): plain(item, names) for name, item in kept.items()}
         return {name: item for name, item in kept.items() if not (isinstance(item, str) and item.endswith("TEMPORARY"))}
     if isinstance(value, list):
-        return [plain(item, names) for item in value]
+        return [item for item in (plain(one, names) for one in value) if item != "TEMPORARY"]
     return hide(value, names) if isinstance(value, str) else value
 
 
 def told(record):
-    """The warnings and deprecations in a record, without what only concerns an engine's own directories."""
+    """The warnings and deprecations in a record, without what concerns an engine's own directories or its modules' code."""
     for line in record.read_text().splitlines():
         result = json.loads(line).get("result") or {}
         for entry in [result, *(item for item in result.get("results") or () if isinstance(item, dict))]:
             for one in [*(entry.get("warnings") or ()), *(entry.get("deprecations") or ())]:
                 text = one["msg"] if isinstance(one, dict) else one
-                if "remote_tmp" not in text:
+                if not any(word in text for word in ("remote_tmp", "as temporary directory", "to `exit_json` or `fail_json`")):
                     yield text
 
 

@@ -1,5 +1,7 @@
 //! Tests of `rplay vault`.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
 use super::*;
 use crate::args::{Cli, Command};
 

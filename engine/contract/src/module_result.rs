@@ -1,13 +1,24 @@
 //! The result of a module or of an action plugin as Ansible reads it, as an outcome.
 
-use rplay_wire::{Diff, Failure, Map, Mode, Outcome, Value, data};
+use rplay_wire::{Diff, Failure, Map, Outcome, Value, data};
 
 use crate::external::DEPRECATED;
 
+/// What stands for the traceback of a failure if there is none.
+pub const NO_TRACEBACK: &str = "(traceback unavailable)";
+
+/// What a failure says if the module gives no reason.
+pub const UNKNOWN_ERROR: &str = "Task failed: Action failed: Unknown error.";
+
 /// Converts a result that a module or a plugin made. Keys that control Ansible itself are dropped; `invocation` is kept
 /// from a `verbosity` of three on.
-pub fn outcome_of(mut result: Map, mode: Mode, verbosity: i128) -> Outcome {
+pub fn outcome_of(mut result: Map, verbosity: i128) -> Outcome {
     strip_internal(&mut result);
+    if !result.contains_key("msg")
+        && let Some(reasons) = reasons(result.get("exception"))
+    {
+        result.insert("msg".into(), format!("Task failed: Module failed: {reasons}").into());
+    }
     result.values_mut().for_each(plain);
     let mut outcome = Outcome::default();
     outcome.warnings.extend(texts(result.get("warnings")));
@@ -19,9 +30,7 @@ pub fn outcome_of(mut result: Map, mode: Mode, verbosity: i128) -> Outcome {
     if verbosity < 3 {
         result.shift_remove("invocation");
     }
-    if mode.diff
-        && let Some(diff) = result.get("diff")
-    {
+    if let Some(diff) = result.get("diff") {
         outcome.diff = diffs(diff);
     }
     let take = |result: &mut Map, name: &str| result.shift_remove(name).map(|value| is_true(&value));
@@ -32,14 +41,33 @@ pub fn outcome_of(mut result: Map, mode: Mode, verbosity: i128) -> Outcome {
         || result.get("rc").is_some_and(|rc| !matches!(rc, Value::Int(0) | Value::Null) && rc.as_str() != Some("0"));
     if failed.unwrap_or_else(rc) {
         let msg = result.shift_remove("msg").map(text);
-        outcome.failure =
-            Some(Failure::new(msg.unwrap_or_else(|| "Task failed: Action failed: Unknown error.".to_owned())));
+        outcome.failure = Some(Failure::new(msg.unwrap_or_else(|| UNKNOWN_ERROR.to_owned())));
     } else if result.get("skipped").is_some_and(is_true) {
         outcome.skipped = Some(result.get("msg").cloned().map_or_else(|| "skipped by the module".to_owned(), text));
         result.shift_remove("skipped");
     }
     outcome.data = result;
     outcome
+}
+
+/// What an error and those that caused it say, if it is a typed object.
+fn reasons(exception: Option<&Value>) -> Option<String> {
+    let error = exception?.as_map()?;
+    if error.get("__ansible_type")?.as_str()? != "ErrorSummary" {
+        return None;
+    }
+    let mut said: Vec<&str> = Vec::new();
+    let mut event = error.get("event").and_then(Value::as_map);
+    while let Some(told) = event {
+        let text = told.get("msg").and_then(Value::as_str).unwrap_or_default();
+        if !said.iter().any(|earlier| earlier.ends_with(text)) {
+            said.push(text);
+        }
+        let chain = told.get("chain").and_then(Value::as_map);
+        let follows = |chain: &&Map| !matches!(chain.get("follow"), Some(Value::Bool(false)));
+        event = chain.filter(follows).and_then(|chain| chain.get("event")?.as_map());
+    }
+    (!said.is_empty()).then(|| said.join(": "))
 }
 
 /// Removes keys that control Ansible itself: no module may set them.
@@ -69,11 +97,16 @@ fn plain(value: &mut Value) {
                 "WarningSummary" => *value = msg,
                 "ErrorSummary" => {
                     let trace = event.and_then(|event| event.get("formatted_traceback")).cloned();
-                    *value = trace.filter(|trace| *trace != Value::Null).unwrap_or(msg);
+                    *value = trace.filter(|trace| *trace != Value::Null).unwrap_or_else(|| NO_TRACEBACK.into());
                 }
                 "DeprecationSummary" => {
                     let name = |map: &Map| map.get("deprecator")?.as_map()?.get("resolved_name").cloned();
                     let collection = name(map).or_else(|| map.get("collection_name").cloned()).unwrap_or(Value::Null);
+                    // The full name of a plugin begins with that of its collection.
+                    let collection = match collection.as_str().map(|full| full.splitn(3, '.').collect::<Vec<_>>()) {
+                        Some(words) if words.len() == 3 => words[..2].join(".").into(),
+                        _ => collection,
+                    };
                     let mut written = data! { "msg" => msg, "collection_name" => collection };
                     let rest = ["version", "date"].into_iter().filter_map(|name| Some((name, map.get(name)?.clone())));
                     written.extend(
@@ -180,5 +213,40 @@ fn is_true(value: &Value) -> bool {
             matches!(text.to_ascii_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t" | "1.0")
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(json: serde_json::Value) -> Outcome {
+        let Value::Map(result) = Value::from(json) else { panic!("not a mapping") };
+        outcome_of(result, 0)
+    }
+
+    #[test]
+    fn an_error_without_message_says_what_led_to_it() {
+        let event = |msg: &str, chain: serde_json::Value| serde_json::json!({"msg": msg, "formatted_traceback": null, "chain": chain});
+        let chain = |event: serde_json::Value| serde_json::json!({"follow": true, "event": event});
+        let none = serde_json::Value::Null;
+        let inner = event("ends with two", chain(event("two", chain(event("three", none)))));
+        let error = serde_json::json!({"__ansible_type": "ErrorSummary", "event": inner});
+        let outcome = of(serde_json::json!({"failed": true, "exception": error}));
+        assert_eq!(outcome.failure.unwrap().msg, "Task failed: Module failed: ends with two: three");
+        assert_eq!(outcome.data, data! { "exception" => NO_TRACEBACK });
+        let told = of(serde_json::json!({"failed": true, "msg": "own", "exception": error}));
+        assert_eq!(told.failure.unwrap().msg, "own");
+    }
+
+    #[test]
+    fn who_deprecates_is_a_collection() {
+        let by = |name: &str| {
+            serde_json::json!({"__ansible_type": "DeprecationSummary", "event": {"msg": "old"}, "version": "2",
+            "date": null, "deprecator": {"resolved_name": name}})
+        };
+        let outcome = of(serde_json::json!({"deprecations": [by("a.b.c.d"), by("a.b")]}));
+        let told = data! { "msg" => "old", "collection_name" => "a.b", "version" => "2" };
+        assert_eq!(outcome.data["deprecations"], Value::List(vec![Value::Map(told.clone()), Value::Map(told)]));
     }
 }

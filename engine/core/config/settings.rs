@@ -346,6 +346,10 @@ settings! {
     show_custom_stats: bool = false, ["defaults.show_custom_stats"], ["ANSIBLE_SHOW_CUSTOM_STATS"];
     /// The output format: `default`, `json`, `junit` ...
     stdout_callback: String = "default".to_owned(), ["defaults.stdout_callback"], ["ANSIBLE_STDOUT_CALLBACK"];
+    /// The events for which modules in Python tell their traceback: `error`, `warning`, `deprecated`,
+    /// `deprecated_value`, `always` or `never`.
+    display_traceback: Vec<String> = vec!["never".to_owned()],
+        ["defaults.display_traceback"], ["ANSIBLE_DISPLAY_TRACEBACK"];
     /// Callback plugins, besides those that need not be enabled.
     callbacks_enabled: Option<Vec<String>> = None,
         ["defaults.callbacks_enabled", "defaults.callback_whitelist"],

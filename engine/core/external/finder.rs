@@ -43,6 +43,8 @@ pub struct Settings {
     pub ansible_python: Option<PathBuf>,
     /// The Python on hosts without a configured one: a path, or `auto`.
     pub interpreter: Option<String>,
+    /// The events of whose place modules are to tell: `error`, `warning`, `deprecated`, `deprecated_value`.
+    pub tracebacks: Vec<String>,
     /// Where modules create temporary directories on hosts.
     pub remote_tmp: Option<String>,
 }
@@ -123,11 +125,13 @@ impl Finder {
         Finder { settings, collections, pythons, library, plugged, runtime, known, payloads, actions }
     }
 
-    /// The module of a short name in a `library/`: next to the playbook, in the role, or in the configured directories.
-    /// It takes precedence over one of ansible-core.
+    /// The module of a short name in a `library/`: next to the playbook, in a role that was loaded, or in the configured
+    /// directories. It takes precedence over one of ansible-core. Of several roles, the first one counts, whichever
+    /// contains the task.
     pub fn in_library(&self, name: &str, around: Around<'_>) -> Option<&'static ExternalModule> {
-        let near = around.playbook.into_iter().chain(around.role).map(|folder| folder.join("library"));
-        let found = near.into_iter().find_map(|folder| self.library.find(&folder, name));
+        let beside = |folder: &Path| self.library.find(&folder.join("library"), name);
+        let loaded = || self.plugged.libraries.read().iter().find_map(|folder| self.library.find(folder, name));
+        let found = around.playbook.and_then(beside).or_else(loaded).or_else(|| around.role.and_then(beside));
         let found = found.or_else(|| {
             let mut configured = self.settings.library.iter();
             configured.find_map(|folder| self.library.find_below(folder, name))

@@ -15,6 +15,8 @@ use crate::vars::PluginKind;
 pub(super) struct Plugged {
     /// Folders of playbooks and of roles that were loaded.
     pub folders: RwLock<Vec<PathBuf>>,
+    /// The `library/` of those that have one, in the order in which they were loaded.
+    pub libraries: RwLock<Vec<PathBuf>>,
     /// Words in the files of a folder.
     pub words: Mutex<HashMap<PathBuf, Arc<HashSet<String>>>>,
     /// Native names, and whether they lead to a plugin of the user's.

@@ -22,13 +22,17 @@ use crate::{
 };
 
 impl Finder {
-    /// From now on everybody may use the plugins beside a playbook or in a role.
+    /// From now on everybody may use the modules and plugins beside a playbook or in a role.
     pub fn add_plugins(&self, folder: &Path, is_playbook: bool) {
         let mut folders = self.plugged.folders.write();
         if folders.iter().any(|known| known == folder) {
             return;
         }
         folders.push(folder.to_owned());
+        let library = folder.join("library");
+        if library.is_dir() {
+            self.plugged.libraries.write().push(library);
+        }
         drop(folders);
         self.plugged.replaced.lock().clear();
         self.pythons.prepare_with("values.folder", json!({ "path": absolute(folder), "is_playbook": is_playbook }));

@@ -156,10 +156,14 @@ impl Resolver {
             play_vars: vars.clone(),
             trail: Vec::new(),
         };
+        // All tasks of the play may use the modules of its roles.
+        let mut of_roles = Found::default();
+        let roles = self.roles(&play.roles, &place, &mut of_roles);
         let mut found = Found::default();
         let mut steps = self.steps(&play.pre_tasks, &place, &mut found);
+        found.take(of_roles);
         steps.push(Step::Flush);
-        steps.extend(self.roles(&play.roles, &place, &mut found));
+        steps.extend(roles);
         steps.extend(self.steps(&play.tasks, &place, &mut found));
         steps.push(Step::Flush);
         steps.extend(self.steps(&play.post_tasks, &place, &mut found));

@@ -44,6 +44,15 @@ pub struct Found {
     pub foreseen: Problems,
 }
 
+impl Found {
+    pub(super) fn take(&mut self, mut more: Found) {
+        self.handlers.append(&mut more.handlers);
+        self.roles.append(&mut more.roles);
+        self.problems.0.append(&mut more.problems.0);
+        self.foreseen.0.append(&mut more.foreseen.0);
+    }
+}
+
 impl Resolver {
     /// The steps of a play's roles. They are independent, so many of them are read in parallel.
     pub(super) fn roles(&self, uses: &[syntax::RoleUse], place: &Place, found: &mut Found) -> Vec<Step> {
@@ -54,16 +63,24 @@ impl Resolver {
         };
         let resolved: Vec<_> = match uses.len() {
             0..MANY => uses.iter().map(resolve).collect(),
-            _ => self.project.at_once(|| uses.par_iter().map(resolve).collect()),
+            _ => {
+                self.announce(uses, place);
+                self.project.at_once(|| uses.par_iter().map(resolve).collect())
+            }
         };
         let (steps, more): (Vec<_>, Vec<_>) = resolved.into_iter().unzip();
-        for mut more in more {
-            found.handlers.append(&mut more.handlers);
-            found.roles.append(&mut more.roles);
-            found.problems.0.append(&mut more.problems.0);
-            found.foreseen.0.append(&mut more.foreseen.0);
-        }
+        more.into_iter().for_each(|more| found.take(more));
         steps.into_iter().flatten().collect()
+    }
+
+    /// Loads modules and plugins of roles in the order of the roles, whichever is read first.
+    fn announce(&self, uses: &[syntax::RoleUse], place: &Place) {
+        for role_use in uses {
+            let (name, searched) = (&role_use.name, &place.settings.collections);
+            if let Ok((path, None)) = self.project.role(name, &place.playbook, None, searched, &name.span) {
+                self.project.finder().add_plugins(&path, false);
+            }
+        }
     }
 
     /// The steps of a list of tasks and blocks.

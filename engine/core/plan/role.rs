@@ -176,7 +176,8 @@ impl Resolver {
         let mut role = Role {
             name: match &collection {
                 Some(collection) => format!("{collection}.{short}").into(),
-                None if wanted.name.contains('/') => short,
+                // Only what has to be expanded is called by its last part, as in ansible-core.
+                None if wanted.name.starts_with(['~', '$']) => short,
                 None => wanted.name.into(),
             },
             collections: searched(collection.as_ref().or(place.settings.home.as_ref()), &listed),

@@ -33,7 +33,6 @@ class Callbacks(object):
     def __init__(self, setup):
         self.versions = load(setup['versions'])
         self.native = setup['stdout'] is None
-        self.diff = setup['diff']
         self.tasks = {}
         # What the items of a loop show, until its end, by task and host.
         self.items = {}
@@ -187,15 +186,22 @@ class Callbacks(object):
         fields.update(no_log=task.no_log, delegate_to=task.delegate_to, ignore_errors=status.endswith('ignored'))
         return self.versions.task_result(self.host(host), task, data, fields)
 
-    def item_done(self, status, **about):
+    def job_done(self, result, status):
+        kind = 'failed' if status in ('failed', 'ignored') else 'ok'
+        self.tqm.send_callback('v2_runner_on_async_' + kind, result)
+
+    def item_done(self, status, shows_diff, polled, **about):
         result = self.result(status=status, **about)
+        if polled:
+            self.job_done(result, status)
         shown = {key: about['data'][key] for key in SHOWN if key in about['data']}
         self.items.setdefault((about['task'], about['host']), []).append(shown)
-        self.differences(result, status)
+        if shows_diff and status in ('ok', 'changed'):
+            self.tqm.send_callback('v2_on_file_diff', result)
         event = {'ok': 'ok', 'changed': 'ok', 'skipped': 'skipped'}.get(status, 'failed')
         self.tqm.send_callback('v2_runner_item_on_' + event, result)
 
-    def host_done(self, status, **about):
+    def host_done(self, status, shows_diff, polled, **about):
         shown = self.items.pop((about['task'], about['host']), [])
         items = about['data'].get('results')
         if isinstance(items, list) and len(items) == len(shown):
@@ -203,17 +209,16 @@ class Callbacks(object):
                 if isinstance(item, dict):
                     item.update(keys)
         result = self.result(status=status, item=None, **about)
-        self.differences(result, status)
+        if polled:
+            self.job_done(result, status)
+        if shows_diff and status in ('ok', 'changed'):
+            self.tqm.send_callback('v2_on_file_diff', result)
         if status in ('failed', 'ignored'):
             self.tqm.send_callback('v2_runner_on_failed', result, ignore_errors=status == 'ignored')
         elif status.startswith('unreachable'):
             self.tqm.send_callback('v2_runner_on_unreachable', result)
         else:
             self.tqm.send_callback('v2_runner_on_skipped' if status == 'skipped' else 'v2_runner_on_ok', result)
-
-    def differences(self, result, status):
-        if self.diff and status in ('ok', 'changed'):
-            self.tqm.send_callback('v2_on_file_diff', result)
 
     def retrying(self, left, data, **about):
         data['attempts'] = data.get('attempts') or 1

@@ -55,10 +55,10 @@ class World(object):
         self.data._vault = Vault([('default', object())])
         self.templates.watch(Display(), self.tell)
 
-    def tell(self, kind, text):
+    def tell(self, kind, text, about=None):
         if self.host.controller.request() is not None:
             try:
-                self.host.controller.call('tell', kind=kind, text=text)
+                self.host.controller.call('tell', kind=kind, text=text, about=about)
             except Wrong:
                 pass
 

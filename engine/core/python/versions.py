@@ -234,8 +234,15 @@ class Since219(object):
             # Where it comes from is the template, which the controller knows.
             return _display_utils.format_message(summary, False).split('\nOrigin: ')[0]
 
+        def told(summary):
+            # As results hold it.
+            about = {'msg': summary.event.msg, 'version': summary.version, 'date': summary.date}
+            by = getattr(summary.deprecator, 'resolved_name', None) or getattr(summary, 'collection_name', None)
+            about = {key: str(value) for key, value in about.items() if value is not None}
+            return dict(about, collection_name='.'.join(by.split('.')[:2]) if by else None)
+
         display._warning = lambda warning: tell('warning', text(warning))
-        display._deprecated = lambda warning: tell('deprecated', text(warning))
+        display._deprecated = lambda warning: tell('deprecated', text(warning), told(warning))
         display._error = lambda error, stderr=True: tell('warning', text(error))
 
 

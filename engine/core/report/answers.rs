@@ -24,8 +24,6 @@ pub struct Answers<W: Write> {
     is_playbook: bool,
     one_line: bool,
     log: Option<Arc<Log>>,
-    /// Show differences of files.
-    diff: bool,
     results: ResultFormat,
     /// A folder for the answers, too, each in a file of its host's name.
     tree: Option<PathBuf>,
@@ -42,7 +40,6 @@ impl<W: Write> Answers<W> {
             is_playbook: false,
             one_line,
             log: None,
-            diff: false,
             results: ResultFormat::Json { pretty: true },
             tree: None,
         }
@@ -58,9 +55,9 @@ impl<W: Write> Answers<W> {
         Answers { is_playbook: true, ..self }
     }
 
-    /// Shows differences of files, and results in a format.
-    pub fn with_look(self, diff: bool, results: ResultFormat) -> Self {
-        Answers { diff, results, ..self }
+    /// Shows results in a format.
+    pub fn with_results(self, results: ResultFormat) -> Self {
+        Answers { results, ..self }
     }
 
     /// Writes each answer to a file as well.
@@ -94,8 +91,10 @@ impl<W: Write> Answers<W> {
     }
 
     fn differences(&mut self, result: &HostResult) {
-        let shown = if self.diff { &*result.task_result.diff } else { &[] };
-        for diff in shown {
+        if !result.shows_diff || result.status != Status::Changed {
+            return;
+        }
+        for diff in result.task_result.diff.iter() {
             let mut lines = words::difference(diff, 3, &self.secrets);
             if !lines.is_empty() {
                 lines.push(String::new());

@@ -43,7 +43,6 @@ pub struct CallbackSetup<'s> {
     pub folders: Vec<String>,
     /// What `context.CLIARGS` is to have.
     pub options: Json,
-    pub diff: bool,
     /// What the playbook is called where plays are no file.
     pub playbook: Option<&'static str>,
     /// How long plugins may take for one event.
@@ -91,7 +90,7 @@ impl Callbacks {
         let argv: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         let asked = json!({
             "versions": setup.versions, "stdout": setup.stdout, "additional": setup.additional,
-            "folders": setup.folders, "options": setup.options, "diff": setup.diff, "argv": argv,
+            "folders": setup.folders, "options": setup.options, "argv": argv,
         });
         let answer = process.send(&asked).and_then(|()| process.receive());
         let answer = match answer {
@@ -296,7 +295,8 @@ fn done(event: &str, task: u64, result: &HostResult) -> Json {
         Status::UnreachableIgnored => "unreachable_ignored",
     };
     json!({ "event": event, "task": task, "host": &*result.host, "status": status, "data": data,
-        "delegated_to": result.delegated_to.as_deref(), "shown": result.task_result.verbose_always })
+        "delegated_to": result.delegated_to.as_deref(), "shown": result.task_result.verbose_always,
+        "shows_diff": result.shows_diff, "polled": result.polled })
 }
 
 fn ended(recap: &Recap) -> Json {

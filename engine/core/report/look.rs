@@ -13,8 +13,6 @@ pub struct Look {
     pub colour: bool,
     pub columns: usize,
     pub verbosity: u8,
-    /// Show differences of files.
-    pub diff: bool,
     /// Show hosts without changes (`display_ok_hosts`, `display_skipped_hosts`).
     pub show_ok: bool,
     /// Show the values of `set_stats` (`show_custom_stats`).

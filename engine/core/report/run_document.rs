@@ -17,8 +17,6 @@ pub struct RunAbout {
     pub skip_tags: Vec<String>,
     pub forks: u32,
     pub check: bool,
-    /// Whether differences are shown (`--diff`).
-    pub diff: bool,
     /// Who runs it on which machine: `USER@MACHINE`.
     pub controller: String,
     /// The working directory.
@@ -55,8 +53,6 @@ pub(super) struct Document {
     pub warnings: Vec<WarningRow>,
     pub custom_stats: Vec<StatsRow>,
     pub left_out: LeftOut,
-    #[serde(skip)]
-    pub shows_diffs: bool,
 }
 
 #[derive(Serialize)]
@@ -183,7 +179,6 @@ impl Document {
             warnings: Vec::new(),
             custom_stats: Vec::new(),
             left_out: LeftOut::default(),
-            shows_diffs: about.diff,
         }
     }
 

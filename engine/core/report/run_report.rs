@@ -163,7 +163,7 @@ impl RunReport {
             let of_items = |row: &&mut FailureRow| row.task == at && row.item.is_some();
             self.data.failures.iter_mut().filter(of_items).for_each(|row| row.status = "ignored");
         }
-        if self.data.shows_diffs {
+        if result.shows_diff {
             for diff in result.task_result.diff.iter() {
                 self.diff(at, host, diff);
             }

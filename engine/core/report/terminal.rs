@@ -18,7 +18,7 @@ use super::{
     words,
 };
 use crate::{
-    event::{Event, HostResult, Item, Recap, TaskId, TaskStarted},
+    event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
     source::{self, Span},
     visible::{one_line, visible},
@@ -248,9 +248,10 @@ impl<W: Write> Terminal<W> {
         }
     }
 
+    /// Differences that a task has made.
     fn differences(&mut self, result: &HostResult) {
         // As in ansible-core, of what a task calls unchanged there is nothing to show.
-        if !(self.look.diff || result.task_result.shows_diff) || !result.task_result.changed {
+        if !result.shows_diff || result.status != Status::Changed {
             return;
         }
         for diff in result.task_result.diff.iter() {

@@ -250,10 +250,7 @@ const KNOWN_VALUES: &[(&str, &str)] = &[
         r##"T "{% block b %}x{{ self.b is defined }}{% endblock %}{{ self.b() }}""##,
         "a block is called by its name, but is no value",
     ),
-    (
-        r##"T "{{ 0777 }}""##,
-        "leading zeros are read over",
-    ),
+    (r##"T "{{ 0777 }}""##, "leading zeros are read over"),
     (
         r##"T "{{ ('<a>' | escape) ~ '<b>' }} {{ ('<a>' | e) + '<b>' }} {{ '<b>' + ('<a>' | e) }} {{ ['<a>', '<b>' | e] | join('<') }} {{ ('%s' | e) % '<' }}""##,
         "escaped text is a plain text here",

@@ -72,7 +72,7 @@ impl Attributes {
     /// Resolves names on this host.
     ///
     /// # Errors
-    /// If a user or group does not exist, or a label is given on a host without SELinux.
+    /// If a user or group does not exist, or a part of a label is to be the policy's default.
     pub fn resolve(&self) -> Result<Wanted, Failure> {
         let parts = [&self.seuser, &self.serole, &self.setype, &self.selevel];
         Ok(Wanted {

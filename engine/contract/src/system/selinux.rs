@@ -12,19 +12,17 @@ const ATTRIBUTE: &str = "security.selinux";
 pub struct Label([Option<String>; 4]);
 
 impl Label {
-    /// The requested label; `None` if no part is requested.
+    /// The requested label; `None` if no part is requested, and on hosts without SELinux, where Ansible ignores it.
     ///
     /// # Errors
-    /// If a part is requested on a host without SELinux.
+    /// If a part is to be the policy's default.
     pub fn wanted(parts: [&Option<String>; 4]) -> Result<Option<Label>, Failure> {
         const NAMES: [&str; 4] = ["seuser", "serole", "setype", "selevel"];
         let Some((name, part)) = NAMES.into_iter().zip(parts).find(|(_, part)| part.is_some()) else {
             return Ok(None);
         };
         if !is_enabled() {
-            return Err(Failure::new(format!("`{name}` is set, but this host has no SELinux enabled"))
-                .arg(name)
-                .help("omit it for hosts without SELinux, for example with `default(omit)`"));
+            return Ok(None);
         }
         if part.as_deref() == Some("_default") {
             return Err(Failure::new(format!("`{name}: _default` is not supported"))

@@ -18,7 +18,7 @@ impl Reader for Quiet {
 
 fn report(paths: Vec<PathBuf>, secrets: &Arc<Secrets>) -> (RunReport, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
-    let about = RunAbout { version: "0", diff: true, ..RunAbout::default() };
+    let about = RunAbout { version: "0", ..RunAbout::default() };
     (RunReport::new(Box::new(Quiet(told.clone())), paths, about, secrets).unwrap(), told)
 }
 
@@ -67,7 +67,10 @@ fn a_thousand_hosts_and_a_hundred_tasks_take_less_than_5_megabytes() {
                 }
                 _ => HostResult::of(host.clone(), Status::Ok, TaskResult::default()),
             };
-            report.read(&Event::HostDone { task: TaskId(id), result: HostResult { elapsed, ..result } });
+            report.read(&Event::HostDone {
+                task: TaskId(id),
+                result: HostResult { elapsed, shows_diff: true, ..result },
+            });
         }
     }
     report.read(&Event::RunEnded(Arc::default()));

@@ -30,6 +30,7 @@ impl<W: Write> Terminal<W> {
                 return self.failure(task, &host, label, result);
             }
         };
+        self.polled(result, "OK");
         self.warnings(result);
         self.differences(result);
         let hidden = match result.status {
@@ -56,11 +57,19 @@ impl<W: Write> Terminal<W> {
         self.line_and_data(&line, &data, Some(colour));
         // A diff is more informative, if there is one.
         let told =
-            self.look.changes && (self.look.verbosity > 0 || self.look.diff && result.task_result.diff.is_empty());
+            self.look.changes && (self.look.verbosity > 0 || result.shows_diff && result.task_result.diff.is_empty());
         if result.status == Status::Changed && told {
             for change in result.task_result.changes.iter() {
                 self.line(&format!("  - {}", self.name(change)), Some(Colour::Changed));
             }
+        }
+    }
+
+    /// That a job which was waited for has ended.
+    fn polled(&mut self, result: &HostResult, how: &str) {
+        if result.polled {
+            let job = result.data.get_attr("ansible_job_id").map(|id| words::label(&id)).unwrap_or_default();
+            self.line(&format!("ASYNC {how} on {}: jid={job}", self.name(&result.host)), Some(Colour::Dim));
         }
     }
 
@@ -71,8 +80,8 @@ impl<W: Write> Terminal<W> {
     }
 
     fn failure(&mut self, task: TaskId, host: &str, label: Option<String>, result: &HostResult) {
+        self.polled(result, "FAILED");
         self.warnings(result);
-        self.differences(result);
         self.aside_now = self.look.failures_aside;
         if self.look.failed_paths
             && self.look.verbosity < 2

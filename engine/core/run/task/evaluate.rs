@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rplay_contract::external::DEPRECATED;
+use rplay_contract::{
+    external::DEPRECATED,
+    module_result::{NO_TRACEBACK, UNKNOWN_ERROR},
+};
 
 use crate::{
     actions::{TaskResult, entries, text_of},
@@ -19,7 +22,7 @@ use crate::{
             evaluated::{CENSORED, Evaluated, Retry, item, status},
             iteration::Attempt,
             prepare::job_id,
-            register::{NO_TRACEBACK, register_value},
+            register::register_value,
             task_run::TaskRun,
         },
     },
@@ -41,15 +44,23 @@ impl Run {
         // Whether it was done at all.
         let begun = result.data.get("msg").and_then(Value::as_str).is_none_or(|msg| !msg.starts_with("Task failed: "));
         // For a polled job; a background job has reported this already.
-        if task_of.asynchronous.is_some()
+        let polled = task_of.asynchronous.is_some()
             && begun
             && !result.unreachable
             && result.skipped.is_none()
-            && !result.data.iter().any(|(name, _)| &**name == "finished")
-        {
+            && !result.data.contains_key("finished");
+        if polled {
             result.set("ansible_job_id", job_id());
             result.set("started", true);
             result.set("finished", true);
+        }
+        // What was refused has not run.
+        let polled = polled && result.micros > 0;
+        if polled {
+            for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
+                result.data.entry(name.into()).or_insert_with(|| "".into());
+                result.data.entry(lines.into()).or_insert_with(|| Value::from(Vec::<Value>::new()));
+            }
         }
         let tries = !task_of.until.is_empty() || task_of.retries.is_some();
         if tries && begun && !result.unreachable && result.skipped.is_none() {
@@ -114,6 +125,7 @@ impl Run {
         }
         let settings = &task.task.settings;
         let mut wrong = false;
+        let has_diff = !result.diff.is_empty();
         let mut flag = |keyword| match conditions::flag(keyword, settings, &scope) {
             Ok(flag) => flag.unwrap_or(false),
             // The condition cannot be evaluated: the task fails.
@@ -128,6 +140,8 @@ impl Run {
         };
         let ignore_errors = flag(conditions::IGNORE_ERRORS);
         let ignore_unreachable = flag(conditions::IGNORE_UNREACHABLE);
+        // As in ansible-core, `diff: false` at a task does not hide what a module tells of its own accord.
+        let shows_diff = self.options.diff || has_diff && flag(conditions::DIFF);
         if wrong {
             registered = register_value(task_of, &result, diff.as_ref(), attempt);
         }
@@ -144,8 +158,6 @@ impl Run {
         if !self.options.deprecation_warnings {
             result.warnings.retain(|warning| !warning.starts_with(DEPRECATED));
         }
-        result.shows_diff = settings.diff.is_some()
-            && conditions::flag(conditions::DIFF, settings, &scope).is_ok_and(|diff| diff == Some(true));
         let status = status(&result);
         let label = match (&attempt.iteration.item, &task.task.control.label) {
             (None, _) => Value::UNDEFINED,
@@ -173,6 +185,8 @@ impl Run {
                     }
                     _ => registered.clone(),
                 },
+                shows_diff,
+                polled,
                 silent: task_of.action.traits().is_silent,
                 elapsed: Duration::from_micros(result.micros),
                 ..HostResult::of(host.name.clone(), status, result)
@@ -261,8 +275,13 @@ fn apply_conditions(task: &Task, scope: &Arc<Scope>, result: &mut TaskResult) ->
     if !task.failed_when.is_empty() {
         let failed = conditions::all_hold(&task.failed_when, scope)
             .inspect_err(|error| result.set("failed_when_result", error.to_string()))?;
-        if result.failed && !failed {
-            result.set("failed_when_suppressed_exception", NO_TRACEBACK);
+        let says = |result: &TaskResult, text| result.data.get("msg").is_some_and(|msg| msg.as_str() == Some(text));
+        match (result.failed, failed) {
+            // It failed by its exit code alone: ansible-core then raises nothing, and says nothing.
+            (true, false) if says(result, UNKNOWN_ERROR) => drop(result.data.shift_remove("msg")),
+            (true, false) => result.set("failed_when_suppressed_exception", NO_TRACEBACK),
+            (false, true) if !result.data.contains_key("msg") => result.set("msg", UNKNOWN_ERROR),
+            _ => {}
         }
         result.failed = failed;
         result.set("failed_when_result", failed);

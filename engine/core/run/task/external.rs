@@ -71,6 +71,7 @@ impl Run {
             "syslog_facility" => "LOG_USER",
             "shell_executable" => "/bin/sh",
             "string_conversion_action" => "warn",
+            "tracebacks_for" => finder.settings.tracebacks.clone(),
         };
         let remote_tmp = variables::word(steering::REMOTE_TMP, variables).map_err(of_error)?;
         let order = Order {

@@ -64,6 +64,14 @@ pub(crate) struct PluginRun {
     pub is_over: AtomicBool,
 }
 
+/// What a plugin said while it ran.
+#[derive(Default)]
+struct Said {
+    warnings: Vec<String>,
+    /// As results hold them.
+    deprecations: Vec<Wire>,
+}
+
 /// Reports the end even if the thread panics.
 struct Telling {
     key: u64,
@@ -102,7 +110,7 @@ impl PluginRun {
 
     fn outcome(&self) -> Outcome {
         let mut exchange = Exchange::default();
-        let mut warnings = Vec::new();
+        let mut said = Said::default();
         let failed = |why: String| {
             Outcome::failed(Failure::new(format!("The action plugin '{}' failed: {why}", self.plugin.full_name)))
         };
@@ -125,7 +133,7 @@ impl PluginRun {
             "verbosity": self.run.options.verbosity,
         });
         let finder = self.run.resolver.project.finder();
-        let told = finder.run_action(&with, |op, with| self.serve(&mut exchange, &mut warnings, op, &with));
+        let told = finder.run_action(&with, |op, with| self.serve(&mut exchange, &mut said, op, &with));
         let mut told = match told {
             Ok(told) => told,
             Err((why, help)) => {
@@ -146,7 +154,7 @@ impl PluginRun {
             .filter_map(|name| Some((name.to_owned(), result.get(name)?.clone())))
             .collect();
         let unreachable = matches!(result.get("unreachable"), Some(Wire::Bool(true)));
-        let mut outcome = outcome_of(result, self.mode, self.run.options.verbosity.into());
+        let mut outcome = outcome_of(result, self.run.options.verbosity.into());
         if unreachable {
             outcome.data.shift_remove("unreachable");
             let failure = outcome.failure.get_or_insert_with(|| {
@@ -155,7 +163,14 @@ impl PluginRun {
             });
             failure.unreachable = true;
         }
-        outcome.warnings.splice(0..0, warnings);
+        outcome.warnings.splice(0..0, said.warnings);
+        if !said.deprecations.is_empty() {
+            let Wire::List(told) = outcome.data.entry("deprecations".to_owned()).or_insert(Wire::List(Vec::new()))
+            else {
+                return failed("`deprecations` is not a list".to_owned());
+            };
+            told.splice(0..0, said.deprecations);
+        }
         // A module that ansible-core runs over a connection plugin may ask for nothing.
         if matches!(self.task.action, Action::Plugin(_)) {
             outcome.data.extend(control);
@@ -217,24 +232,22 @@ impl PluginRun {
     }
 
     /// Answers what the plugin asks.
-    fn serve(
-        &self,
-        exchange: &mut Exchange,
-        warnings: &mut Vec<String>,
-        op: &str,
-        with: &Json,
-    ) -> Result<Json, String> {
+    fn serve(&self, exchange: &mut Exchange, said: &mut Said, op: &str, with: &Json) -> Result<Json, String> {
         if self.is_over.load(Ordering::Acquire) {
             return Err("the time of the task is over".to_owned());
         }
         let text = |name: &str| with.get(name).and_then(Json::as_str).ok_or_else(|| format!("`{op}` without {name}"));
         match op {
             "tell" => {
-                let said = text("text")?.trim();
+                let line = text("text")?.trim();
                 match text("kind")? {
-                    "deprecated" => warnings.push(format!("{DEPRECATED}{said}")),
-                    "message" => self.run.send(Event::Message { text: said.into() }),
-                    _ => warnings.push(said.to_owned()),
+                    "deprecated" => {
+                        said.warnings.push(format!("{DEPRECATED}{line}"));
+                        let about = with.get("about").filter(|about| about.is_object());
+                        said.deprecations.extend(about.cloned().map(Wire::from));
+                    }
+                    "message" => self.run.send(Event::Message { text: line.into() }),
+                    _ => said.warnings.push(line.to_owned()),
                 }
                 Ok(Json::Null)
             }

@@ -116,14 +116,23 @@ impl Run {
             _ => task,
         };
         if !task.unknown.is_empty() {
-            return Ok(Ready::Done(unsupported(&task.action, &task.unknown), delegated));
+            // As in ansible-core, a module tells what it misses before what it does not know.
+            if let (Action::Module(_), Ok(args)) = (&task.action, self.arguments(task, &scope)) {
+                let mut args = wire_args(args);
+                args.retain(|name, _| task.unknown.iter().all(|unknown| **unknown != **name));
+                let error = ArgError::foremost(task.action.check(&args, &[]));
+                if let Some(error) = error.filter(|error| error.msg.starts_with("missing required")) {
+                    return Ok(Ready::Done(refused(&task.action, error), delegated));
+                }
+            }
+            return Ok(Ready::Done(unsupported(&task.action, &task.written, &task.unknown), delegated));
         }
         let args = self.arguments(task, &scope)?;
         // What the task itself names was checked before the run; these come from elsewhere.
         if task.args.whole.is_some() || !task.settings.module_defaults.is_empty() {
             let unknown = crate::plan::unknown(&task.action, args.keys().filter(|name| !name.starts_with('_')));
             if !unknown.is_empty() {
-                return Ok(Ready::Done(unsupported(&task.action, &unknown), delegated));
+                return Ok(Ready::Done(unsupported(&task.action, &task.written, &unknown), delegated));
             }
         }
         let mut plugin_args = None;

@@ -10,8 +10,8 @@ use crate::{
     source::nearest,
 };
 
-/// The result of a task with arguments that its module does not have.
-pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
+/// The result of a task with arguments that its module does not have. `written` is what the task calls it.
+pub(super) fn unsupported(action: &Action, written: &str, names: &[Arc<str>]) -> TaskResult {
     if names.iter().any(|name| &**name == "_raw_params") {
         let collection = if action.name().contains('.') { "" } else { "ansible.builtin." };
         let said = format!("Task failed: Action '{collection}{}' does not support raw params.", action.name());
@@ -35,7 +35,7 @@ pub(super) fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
             let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
             format!(
                 "Unsupported parameters for ({}) module: {}. Supported parameters include: {}{aliases}.",
-                wording.module.unwrap_or(action.name()),
+                wording.module.unwrap_or(written),
                 names.join(", "),
                 known.join(", ")
             )
@@ -55,7 +55,7 @@ pub(super) fn refused(action: &Action, error: ArgError) -> TaskResult {
     let msg = match (&error.arg, of_its_own) {
         (Some(_), Some((_, msg))) if is_unknown => (*msg).to_owned(),
         (Some(name), None) if is_unknown && wording.like_module => {
-            return unsupported(action, &[name.as_str().into()]);
+            return unsupported(action, action.name(), &[name.as_str().into()]);
         }
         (Some(name), _) if is_unknown => match wording.unknown {
             Some(msg) => msg.replace("{}", name),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rplay_contract::external::DEPRECATED;
+use rplay_contract::{external::DEPRECATED, module_result::NO_TRACEBACK};
 
 use crate::{
     actions::{Effect, TaskResult, text_of},
@@ -10,9 +10,6 @@ use crate::{
     run::task::iteration::Attempt,
     vars::{Value, mapping},
 };
-
-/// The traceback of a failed result, for playbooks that check `exception`.
-pub(crate) const NO_TRACEBACK: &str = "(traceback unavailable)";
 
 /// The value of the registered variable. `diff` is what [`diffs::value`](super::diffs::value) makes of the result's.
 pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Value>, attempt: &Attempt<'_>) -> Value {

@@ -98,6 +98,7 @@ impl Module for AuthorizedKey {
             .set("path", self.path.as_ref().map(|path| paths::text(path.on(host))))
             .set("comment", self.comment.clone())
             .set("key_options", self.key_options.clone())
+            .set("state", self.state.word())
             .set("manage_dir", self.manage_dir.0)
             .set("follow", self.follow.0)
             .set("validate_certs", self.validate_certs.0);

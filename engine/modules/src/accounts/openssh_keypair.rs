@@ -147,7 +147,10 @@ impl Module for OpensshKeypair {
                 let what = format!("remove {}", file.display());
                 plan = plan.change(Change::new(what, move |_, _| Ok(fs::remove_file(&file)?)));
             }
-            return Ok(plan.set("diff", data! { "before" => before, "after" => Map::new() }));
+            return Ok(match host.diff {
+                true => plan.set("diff", data! { "before" => before, "after" => Map::new() }),
+                false => plan,
+            });
         }
         let exists = path.symlink_metadata().is_ok();
         let is_new = !exists || self.is_replaced(present.as_ref())?;
@@ -188,8 +191,10 @@ impl Module for OpensshKeypair {
             let key = now.unwrap_or_default();
             data.extend(data! {
                 "fingerprint" => key.fingerprint, "public_key" => key.public, "comment" => key.comment,
-                "diff" => data! { "before" => before, "after" => after },
             });
+            if host.diff {
+                data.extend(data! { "diff" => data! { "before" => before, "after" => after } });
+            }
             Ok(())
         }))
     }

@@ -38,7 +38,7 @@ pub(crate) fn run(call: &Call, host: &Host) -> Outcome {
         _ => program::run(&order, call.mode, host, &mut found),
     };
     let mut outcome = match ended {
-        Ok(ended) => result::outcome(&order, call.mode, ended),
+        Ok(ended) => result::outcome(&order, ended),
         Err(failure) => Outcome::failed(failure),
     };
     for (name, value) in found {

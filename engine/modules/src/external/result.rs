@@ -1,7 +1,7 @@
 //! Converts the output of a module to an outcome.
 
 use rplay_contract::module_result::outcome_of;
-use rplay_wire::{Failure, Map, Mode, Outcome, Value};
+use rplay_wire::{Failure, Map, Outcome, Value};
 
 use super::{Ended, Order};
 
@@ -12,7 +12,7 @@ const MOST_VALUES: usize = 1_000_000;
 const SHOWN: usize = 200;
 
 /// Parses the JSON object that a module printed. Like Ansible, ignores lines before and after it.
-pub(super) fn outcome(order: &Order, mode: Mode, ended: Ended) -> Outcome {
+pub(super) fn outcome(order: &Order, ended: Ended) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.warnings.extend(ended.excess.clone());
     let parsed = object(&ended.stdout);
@@ -24,6 +24,9 @@ pub(super) fn outcome(order: &Order, mode: Mode, ended: Ended) -> Outcome {
                 code if code < 0 => format!("{msg} (the module was ended by signal {})", -code),
                 _ => msg,
             });
+            if tells_tracebacks(order) && ended.stderr.contains("Traceback") {
+                failure.data.insert("exception".into(), ended.stderr.clone().into());
+            }
             failure.data.insert("module_stdout".into(), ended.stdout.into());
             failure.data.insert("module_stderr".into(), ended.stderr.into());
             failure.data.insert("rc".into(), ended.rc.into());
@@ -40,9 +43,15 @@ pub(super) fn outcome(order: &Order, mode: Mode, ended: Ended) -> Outcome {
         _ => 0,
     };
     let warnings = std::mem::take(&mut outcome.warnings);
-    let mut outcome = outcome_of(result, mode, verbosity);
+    let mut outcome = outcome_of(result, verbosity);
     outcome.warnings.splice(0..0, warnings);
     outcome
+}
+
+/// Whether the traceback of an error is wanted (`display_traceback`).
+fn tells_tracebacks(order: &Order) -> bool {
+    let events = order.settings.get("tracebacks_for").and_then(Value::as_list).unwrap_or_default();
+    events.iter().any(|event| event.as_str() == Some("error"))
 }
 
 /// The object, and the text after it.
@@ -196,8 +205,7 @@ mod tests {
     }
 
     fn of(stdout: &str) -> Outcome {
-        let mode = Mode { diff: true, ..Mode::default() };
-        outcome(&order(), mode, Ended { rc: 0, stdout: stdout.into(), stderr: "e".into(), excess: None })
+        outcome(&order(), Ended { rc: 0, stdout: stdout.into(), stderr: "e".into(), excess: None })
     }
 
     fn failure(stdout: &str) -> String {
@@ -286,7 +294,7 @@ mod tests {
             outcome.warnings,
             ["w", "[DEPRECATED] d. This feature will be removed from collection 'a.b' version 3.0."]
         );
-        assert_eq!(outcome.data["exception"], "e".into());
+        assert_eq!(outcome.data["exception"], "(traceback unavailable)".into());
         assert_eq!(
             outcome.data["deprecations"],
             Value::List(vec![Value::Map(data! { "msg" => "d", "collection_name" => "a.b", "version" => "3.0" })])

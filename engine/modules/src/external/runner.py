@@ -349,7 +349,8 @@ def run(call, bundle, path):
             runpy.run_module(call['module'], init_globals=names, run_name='__main__', alter_sys=True)
             broke_down('New-style module did not handle its own exit.', None)
         except Exception as error:
-            broke_down(str(error) or type(error).__name__, traceback.format_exc())
+            is_wanted = 'error' in (call['settings'].get('tracebacks_for') or ())
+            broke_down(reasons(error), traceback.format_exc() if is_wanted else None)
     except SystemExit as end:
         code = 0 if end.code is None else end.code
         if not isinstance(code, int):
@@ -364,6 +365,17 @@ def run(call, bundle, path):
         except BaseException:
             pass
     return code & 0xFF
+
+
+def reasons(error):
+    """What an exception says, and those that led to it."""
+    said = []
+    while error is not None and len(said) < 20:
+        text = str(error).strip() or type(error).__name__
+        if not any(earlier.endswith(text) for earlier in said):
+            said.append(text)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return ': '.join(said)
 
 
 def broke_down(text, trace):

@@ -53,7 +53,6 @@ pub(super) fn of(order: &Order, mode: Mode, folder: &Path) -> Map {
     set("socket", Value::Null);
     set("target_log_info", Value::Null);
     set("ignore_unknown_opts", false.into());
-    set("tracebacks_for", Value::List(Vec::new()));
     set("selinux_special_fs", ["fuse", "nfs", "vboxsf", "ramfs", "9p", "vfat"].map(Value::from).to_vec().into());
     settings
 }

@@ -58,6 +58,10 @@ impl Module for Patch {
             plan = plan.assumes(host, what, || missing.1)?;
             return Ok(plan.change(Change::new("apply the patch".to_owned(), |_, _| Ok(()))));
         }
+        if !host.has_program("patch") {
+            plan = plan.assumes(host, "the program patch", || Failure::new("patch command not found"))?;
+            return Ok(plan.change(Change::new("apply the patch".to_owned(), |_, _| Ok(()))));
+        }
         let (applied, wanted) = (self.state == State::Present, self.state == State::Absent);
         // What could be taken back is applied, and the other way round.
         let is_done = self.program(host, &patch, applied, true)?.run()?.rc == 0;

@@ -115,6 +115,9 @@ impl Module for Mount {
         if !self.opts_no_log.0 {
             plan = plan.set("opts", self.opts.as_deref().unwrap_or("defaults"));
         }
+        if self.opts.as_deref().is_some_and(|opts| opts.split(',').any(|option| option == "noauto")) {
+            plan = plan.warn("Ignore the 'boot' due to 'opts' contains 'noauto'.");
+        }
         let text = text::read(&table).map_err(|failure| failure.arg("fstab"))?.unwrap_or_default();
         let mut edited = Fstab::parse(&text);
         let entry = self.entry(&point, &edited);

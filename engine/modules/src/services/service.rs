@@ -102,7 +102,7 @@ impl Module for Service {
             ("arguments", !self.arguments.is_empty()),
         ] {
             if given {
-                ignored.push(format!("`{name}` is ignored: the host's service manager is systemd"));
+                ignored.push(format!("Ignoring \"{name}\" as it is not used in \"systemd\""));
             }
         }
         let wish = Wish {

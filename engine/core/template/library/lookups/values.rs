@@ -8,7 +8,11 @@ use rplay_contract::system::expand;
 
 use crate::template::{
     args::Args,
-    eval::{lazy::Pending, machine::Machine},
+    eval::{
+        lazy::Pending,
+        machine::Machine,
+        plugins::{self, Called},
+    },
     regex,
     value::{
         containers,
@@ -19,7 +23,7 @@ use crate::template::{
 };
 use crate::{
     config::{PLUGIN_TYPES, Surroundings, Unknown, one_setting},
-    vars::{from_wire, to_wire},
+    vars::{PluginKind, from_wire, to_wire},
 };
 
 pub(super) const LOOKUPS: Table = &[
@@ -199,6 +203,27 @@ fn config(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Ev
             Ok((value, _)) => found.push(from_wire(value.into())),
             Err(Unknown::Plugin) => {
                 let (kind, plugin) = of.unwrap_or_default();
+                // What options a plugin in Python has, only ansible-core can tell.
+                let asked = [
+                    ("plugin_type", Value::from(kind)),
+                    ("plugin_name", Value::from(plugin)),
+                    ("on_missing", Value::from(on_missing.as_str())),
+                    ("show_origin", Value::from(with_origin)),
+                    ("wantlist", Value::from(true)),
+                ];
+                let asked = asked.map(|(name, value)| (name.to_owned(), value));
+                let told = plugins::call(
+                    machine,
+                    PluginKind::Lookup,
+                    "ansible.builtin.config",
+                    std::slice::from_ref(&term),
+                    &asked,
+                    false,
+                )?;
+                if let Called::Value(value) = told {
+                    found.extend(items::items(&present(value)?)?);
+                    continue;
+                }
                 return Err(EvalError::new(format!("Unable to load {kind} plugin '{plugin}'.")));
             }
             Err(Unknown::Setting) => {

@@ -159,7 +159,7 @@ fn header(member: &Member) -> Result<(tar::Header, Listed), Failure> {
 
 /// Packs the members.
 fn tar<W: Write>(target: W, members: &[Member]) -> Result<W, Failure> {
-    let mut builder = tar::Builder::new(target);
+    let mut builder = tar::Builder::new(Counted { target, bytes: 0 });
     builder.follow_symlinks(false);
     for member in members {
         let failed = |error: io::Error| member.failure(&error);
@@ -178,7 +178,33 @@ fn tar<W: Write>(target: W, members: &[Member]) -> Result<W, Failure> {
             _ => builder.append_data(&mut header, &name, io::empty()).map_err(failed)?,
         }
     }
-    builder.into_inner().map_err(|error| Failure::new(format!("cannot write the archive: {error}")))
+    let failed = |error: io::Error| Failure::new(format!("cannot write the archive: {error}"));
+    let mut counted = builder.into_inner().map_err(failed)?;
+    // Whole records, as tar(1) and Python write them.
+    let rest = (RECORD - counted.bytes % RECORD) % RECORD;
+    counted.write_all(&vec![0; rest]).map_err(failed)?;
+    Ok(counted.target)
+}
+
+/// The bytes of a record of a tar file.
+const RECORD: usize = 20 * 512;
+
+/// Counts what is written.
+struct Counted<W> {
+    target: W,
+    bytes: usize,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        let written = self.target.write(part)?;
+        self.bytes += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
+    }
 }
 
 /// What a tar file holds.
@@ -207,5 +233,20 @@ fn same(one: impl Read, other: impl Read) -> io::Result<bool> {
             (left, right) if left != right => return Ok(false),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tar_file_has_whole_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, "text").unwrap();
+        let archive = tar(Vec::new(), &[Member { path, name: "f".to_owned() }]).unwrap();
+        assert_eq!(archive.len(), 10240);
+        assert_eq!(read_tar(&*archive).unwrap().len(), 1);
     }
 }

@@ -115,7 +115,7 @@ fn end(file: &mut BufWriter<File>, all: &[Written]) -> io::Result<()> {
         // Made on Unix, by version 2.0.
         file.write_all(&[20, 3])?;
         file.write_all(&written.head)?;
-        file.write_all(&[0; 8])?;
+        file.write_all(&[0; 6])?;
         file.write_all(&(written.mode << 16).to_le_bytes())?;
         file.write_all(&written.offset.to_le_bytes())?;
         file.write_all(&written.name)?;
@@ -129,4 +129,30 @@ fn end(file: &mut BufWriter<File>, all: &[Written]) -> io::Result<()> {
     file.write_all(&start.to_le_bytes())?;
     file.write_all(&[0, 0])?;
     file.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_held_and_its_directory_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let members = ["one", "two"].map(|name| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, name.repeat(100)).unwrap();
+            Member { path, name: name.to_owned() }
+        });
+        let archive = folder.path().join("all.zip");
+        write(&archive, &members).unwrap();
+        assert!(holds(&archive, &members));
+        // The directory ends where the record of the end begins, at the place that this record names.
+        let bytes = std::fs::read(&archive).unwrap();
+        let end = &bytes[bytes.len() - 22..];
+        let number = |at: usize| u32::from_le_bytes(end[at..at + 4].try_into().unwrap()) as usize;
+        let heads = members.iter().map(|member| 46 + member.name.len()).sum::<usize>();
+        assert_eq!((number(12), number(16) + number(12)), (heads, bytes.len() - 22));
+        std::fs::write(&members[0].path, "other").unwrap();
+        assert!(!holds(&archive, &members));
+    }
 }
