@@ -244,7 +244,7 @@ impl<'p> Provider<'p> {
         };
         let versions = found.iter().map(|candidate| candidate.version.clone()).collect();
         self.known.borrow_mut().insert(name.clone(), versions);
-        let mut candidates = Candidates::default();
+        let mut candidates: Candidates = Candidates::default();
         for candidate in found {
             let installed = candidate.source == Source::Installed;
             let solvable = self.pool.intern_solvable(id, candidate);
@@ -344,6 +344,9 @@ impl<'p> Provider<'p> {
 }
 
 impl Interner for Provider<'_> {
+    type NameId = NameId;
+    type SolvableId = SolvableId;
+
     fn display_solvable(&self, solvable: SolvableId) -> impl fmt::Display + '_ {
         format!("{}:{}", self.name(solvable), self.candidate(solvable))
     }
