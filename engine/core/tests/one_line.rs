@@ -49,6 +49,7 @@ static LINES: [rplay::actions::ActionEntry; 3] = [
     entry::<Greet>("count", Function::Answers(census)).with_facts().wording(Wording {
         module: Some("my.counter"),
         internal: &["_whom"],
+        like_module: true,
         missing: Some("count what? {} is missing"),
         ..Wording::USUAL
     }),
