@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use rplay_contract::{args, args::ArgType, argtypes::LooseFlag, wire};
 
 use super::{
-    Context, Effect, Rendered, Result, TaskResult, required,
+    Context, Effect, Rendered, Result, TaskResult,
     variable_name::{bad_name, is_identifier},
 };
 use crate::vars::{Value, mapping};
@@ -30,7 +30,7 @@ args! {
     /// Sets statistics that are shown at the end of the run.
     pub struct SetStats {
         /// The values.
-        data: Stats,
+        data: Option<Stats>,
         /// Set them separately for each host.
         per_host: LooseFlag = LooseFlag(false),
         /// Add to existing values.
@@ -39,8 +39,13 @@ args! {
 }
 
 pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
-    let data = required(&args, "data")?;
-    let data: IndexMap<Arc<str>, Value> = super::entries(&data);
+    let Some(data) = args.get("data") else {
+        // As in ansible-core, nothing is set, whatever the other arguments say.
+        let none: [(&str, Value); 0] = [];
+        let shown = mapping([("data", mapping(none)), ("per_host", false.into()), ("aggregate", false.into())]);
+        return Ok(TaskResult::default().with("ansible_stats", shown));
+    };
+    let data: IndexMap<Arc<str>, Value> = super::entries(data);
     if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {
         return Err(Box::new(bad_name(bad)));
     }

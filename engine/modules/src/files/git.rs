@@ -1,10 +1,12 @@
 //! `git`: a checkout of a git repository at a version.
 
+mod archive;
 mod remote;
+mod signature;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, rc::Rc};
 
-use rplay_wire::{Diff, Failure};
+use rplay_wire::{Diff, Failure, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
@@ -55,15 +57,15 @@ args! {
         accept_newhostkey: Flag = Flag(false),
         /// The git executable.
         executable: Option<PathArg>,
-        /// Not supported.
+        /// A file for an archive of the version; it ends in `.tar`, `.tar.gz`, `.tgz` or `.zip`.
         archive: Option<PathArg>,
-        /// Not supported.
+        /// A prefix for the paths in the archive.
         archive_prefix: Option<Text>,
-        /// Not supported.
+        /// A folder for the repository itself, in place of `.git` in the checkout.
         separate_git_dir: Option<PathArg>,
-        /// Not supported.
+        /// Fail unless the version is signed.
         verify_commit: Flag = Flag(false),
-        /// Not supported.
+        /// Fingerprints of the keys that may have signed it; any by default.
         gpg_allowlist: Vec<Text> | "gpg_whitelist" = Vec::new(),
         /// Not supported.
         track_submodules: Flag = Flag(false),
@@ -74,15 +76,7 @@ args! {
 
 impl Module for Git {
     fn check(&self) -> Result<(), ArgError> {
-        let refused = [
-            ("archive", self.archive.is_some()),
-            ("archive_prefix", self.archive_prefix.is_some()),
-            ("separate_git_dir", self.separate_git_dir.is_some()),
-            ("verify_commit", self.verify_commit.0),
-            ("gpg_allowlist", !self.gpg_allowlist.is_empty()),
-            ("track_submodules", self.track_submodules.0),
-            ("umask", self.umask.is_some()),
-        ];
+        let refused = [("track_submodules", self.track_submodules.0), ("umask", self.umask.is_some())];
         if let Some((name, _)) = refused.iter().find(|(_, given)| *given) {
             return Err(ArgError::new(name, "is not supported"));
         }
@@ -91,20 +85,50 @@ impl Module for Git {
                 return Err(ArgError::new(name, format!("`{value}` is empty or would be taken for an option")));
             }
         }
+        match &self.archive {
+            Some(path) => drop(archive::format(&path.0)?),
+            None if self.archive_prefix.is_some() => {
+                let msg = "missing parameter(s) required by 'archive_prefix': archive";
+                return Err(ArgError::new("archive_prefix", msg));
+            }
+            None => {}
+        }
+        if self.separate_git_dir.is_some() && self.bare.0 {
+            return Err(ArgError::exclusive("separate_git_dir", &["separate_git_dir", "bare"]));
+        }
         if self.accept_hostkey.0 && self.accept_newhostkey.0 {
-            return Err(ArgError::new("accept_newhostkey", "cannot be combined with `accept_hostkey`"));
+            return Err(ArgError::exclusive("accept_newhostkey", &["accept_hostkey", "accept_newhostkey"]));
         }
         Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let dest = self.dest.on(host);
-        let mut plan = Plan::unchanged();
+        let plan = Plan::unchanged();
         if self.executable.is_none() && !host.has_program("git") {
             let change = Change::new(format!("check out {}", dest.display()), |_, _| Ok(()));
             return plan.change(change).assumes(host, "the program git", || host.missing_program("git"));
         }
-        let git = Checkout { task: self, dest };
+        let git = Rc::new(Checkout { task: self, dest });
+        let plan = git.clone().plan(host, plan)?;
+        let Some(path) = git.task.archive.as_ref().filter(|_| git.task.clone.0 || git.dest.exists()) else {
+            return Ok(plan);
+        };
+        let (path, format) = (path.on(host), archive::format(&path.0).map_err(|error| Failure::new(error.msg))?);
+        Ok(plan.then(move |host| git.archived(path, format, host)))
+    }
+}
+
+/// The checkout of a task.
+struct Checkout {
+    task: Git,
+    dest: PathBuf,
+}
+
+impl Checkout {
+    /// What must change for the checkout to be at the version.
+    fn plan(self: Rc<Self>, host: &Host, mut plan: Plan) -> Result<Plan, Failure> {
+        let git = self;
         let before = git.present(host)?;
         plan = plan.set("before", before.clone());
         if before.is_some() && !git.task.update.0 {
@@ -129,17 +153,20 @@ impl Module for Git {
             return Ok(plan.change(change.diff(diff)));
         };
         let is_dirty = !git.task.bare.0 && git.is_dirty(host)?;
-        if is_dirty && !git.task.force.0 {
-            return Err(Failure::new(format!(
-                "Local modifications exist in the destination: {} (force=no).",
-                git.dest.display()
-            ))
-            .arg("dest")
-            .help("`force: true` discards them"));
+        if is_dirty {
+            let msg = format!("Local modifications exist in the destination: {}", git.dest.display());
+            if !git.task.force.0 {
+                return Err(Failure::new(format!("{msg} (force=no)."))
+                    .arg("dest")
+                    .help("`force: true` discards them")
+                    .data(data! { "before" => present }));
+            }
+            plan = plan.set("msg", msg);
         }
+        let plan = git.clone().relocated(plan, host)?;
         let url = git.run(host, &["config", "--get", &format!("remote.{}.url", git.task.remote)])?.stdout;
         let moves = url.trim() != git.task.repo;
-        plan = plan.set("remote_url_changed", moves);
+        let mut plan = plan.set("remote_url_changed", moves);
         let is_there = wanted.as_ref().is_some_and(|wanted| *wanted == present);
         // An abbreviated commit is only known in the checkout.
         let is_there = is_there || (wanted.is_none() && git.resolve(&git.task.version, host)? == Some(present.clone()));
@@ -162,13 +189,29 @@ impl Module for Git {
     }
 }
 
-/// The checkout of a task.
-struct Checkout {
-    task: Git,
-    dest: PathBuf,
-}
-
 impl Checkout {
+    /// Moves the repository out of the checkout, to the place that the task names.
+    fn relocated(self: Rc<Self>, plan: Plan, host: &Host) -> Result<Plan, Failure> {
+        let Some(wanted) = self.task.separate_git_dir.as_ref().map(|path| path.on(host)) else { return Ok(plan) };
+        let now =
+            self.must(host, &["rev-parse", "--absolute-git-dir"], "cannot find the repository of the checkout")?;
+        let now = PathBuf::from(now.stdout.trim());
+        if now == wanted || wanted.canonicalize().is_ok_and(|wanted| wanted == now) {
+            return Ok(plan);
+        }
+        if wanted.exists() {
+            let msg = format!("Separate-git-dir path {} already exists.", wanted.display());
+            return Err(Failure::new(msg).arg("separate_git_dir"));
+        }
+        let plan = plan.set("git_dir_before", paths::text(&now)).set("git_dir_now", paths::text(&wanted));
+        let change = Change::new(format!("move {} to {}", now.display(), wanted.display()), move |host, _| {
+            // Run again in a repository, this moves it and leaves a link.
+            let place = format!("--separate-git-dir={}", wanted.display());
+            self.must(host, &["init", "--quiet", &place], "cannot move the repository").map(|_| ())
+        });
+        Ok(plan.change(change))
+    }
+
     fn program(&self, host: &Host) -> Program {
         let executable = self.task.executable.as_ref().map(|path| paths::text(path.on(host)));
         let mut ssh = vec!["ssh".to_owned(), "-o".to_owned(), "BatchMode=yes".to_owned()];
@@ -249,7 +292,7 @@ impl Checkout {
         let done = self.program(host).args(["ls-remote", "--symref", "--", &self.task.repo]).run()?;
         let done = self.clean(done);
         if done.rc != 0 {
-            return Err(done.failure("cannot query the repository").arg("repo"));
+            return Err(Failure::new(done.stderr.trim_end()).arg("repo").data(done.data()));
         }
         Ok(Heads::parse(&done.stdout))
     }
@@ -273,6 +316,9 @@ impl Checkout {
         if let Version::Branch { name, .. } | Version::Tag { name, .. } = version {
             args.extend(["--branch".to_owned(), name.clone()]);
         }
+        if let Some(place) = &self.task.separate_git_dir {
+            args.push(format!("--separate-git-dir={}", place.on(host).display()));
+        }
         args.extend(["--".to_owned(), self.task.repo.clone(), paths::text(&self.dest)]);
         self.clean(self.program(host).args(&args).run()?).success("cannot clone the repository")?;
         if let Some(refspec) = &self.task.refspec {
@@ -284,6 +330,7 @@ impl Checkout {
         if let Version::Commit(commit) = version {
             self.check_out_commit(commit, host)?;
         }
+        self.verify(host)?;
         self.update_submodules(host)
     }
 
@@ -301,7 +348,11 @@ impl Checkout {
         args.extend(depth.iter().map(String::as_str));
         args.extend([remote, &heads]);
         args.extend(self.task.refspec.as_deref());
-        self.must(host, &args, "cannot fetch from the repository")?;
+        let done = self.clean(self.run(host, &args)?);
+        if done.rc != 0 {
+            let msg = format!("Failed to download remote objects and refs:  {}{}", done.stdout, done.stderr);
+            return Err(Failure::new(msg).data(done.data()));
+        }
         if self.task.bare.0 {
             return Ok(());
         }
@@ -317,6 +368,7 @@ impl Checkout {
             }
             Version::Commit(commit) => self.check_out_commit(commit, host)?,
         }
+        self.verify(host)?;
         self.update_submodules(host)
     }
 
@@ -327,10 +379,14 @@ impl Checkout {
             let mut args = vec!["fetch"];
             args.extend(depth.iter().map(String::as_str));
             args.extend([self.task.remote.as_str(), commit]);
-            self.must(host, &args, "cannot fetch the commit").map_err(|failure| failure.arg("version"))?;
+            // If the server has none of this name either, the checkout tells.
+            self.run(host, &args)?;
         }
-        let done = self.must(host, &["checkout", "--force", "--detach", commit], "cannot check out the commit");
-        done.map(|_| ()).map_err(|failure| failure.arg("version"))
+        let done = self.clean(self.run(host, &["checkout", "--force", "--detach", commit])?);
+        if done.rc != 0 {
+            return Err(Failure::new(format!("Failed to checkout {commit}")).arg("version").data(done.data()));
+        }
+        Ok(())
     }
 
     fn update_submodules(&self, host: &Host) -> Result<(), Failure> {

@@ -49,10 +49,18 @@ impl Module for Hostname {
         let name = self.name;
         let now = machine::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let kept = crate::system::regular::read_to_string(FILE).unwrap_or_default();
-        let (short, domain) = name.split_once('.').unwrap_or((&name, ""));
+        let short = name.split('.').next().unwrap_or(&name);
+        // The name that the host has after the task: in check mode, still the old one.
+        let has = if host.rehearses() { &now } else { &name };
+        let hosts = crate::system::regular::read_to_string("/etc/hosts").unwrap_or_default();
+        let full = machine::name_in_hosts(&hosts, has).unwrap_or_else(|| has.clone());
+        let domain = full.split_once('.').map_or("", |(_, domain)| domain);
         let mut plan = Plan::unchanged().set("name", name.as_str());
         plan.facts = data! {
-            "hostname" => short, "nodename" => name.as_str(), "fqdn" => name.as_str(), "domain" => domain,
+            "ansible_hostname" => short,
+            "ansible_nodename" => name.as_str(),
+            "ansible_fqdn" => full.as_str(),
+            "ansible_domain" => domain,
         };
         if now == name && kept.trim() == name {
             return Ok(plan);
@@ -98,7 +106,9 @@ mod tests {
     fn facts_and_names() {
         let done = checked("hostname", data! { "name" => "web1.example.org" });
         assert!(done.changed && done.failure.is_none());
-        assert_eq!((&done.facts["hostname"], &done.facts["domain"]), (&"web1".into(), &"example.org".into()));
+        assert_eq!(done.facts["ansible_hostname"], "web1".into());
+        // In check mode the host still has its old name.
+        assert_ne!(done.facts["ansible_fqdn"], "web1.example.org".into());
         for wrong in ["", "a_b", "-a", "a b"] {
             assert!(Hostname::from_map(&data! { "name" => wrong }).unwrap().check().is_err(), "{wrong}");
         }

@@ -146,7 +146,8 @@ impl Module for Cron {
         }
         let Some(path) = file else {
             let shown = format!("crontab of {}", self.user.as_deref().unwrap_or("the user"));
-            let diff = Diff::text(&shown, before.as_str(), after.as_str());
+            // The headers are ansible-core's, for any user.
+            let diff = Diff::text("crontab", before.as_str(), after.as_str());
             let change = Change::new(format!("change the {shown}"), move |host, outcome| {
                 if self.backup.0 {
                     let kept = crate::system::scratch::Builder::new().prefix("crontab").tempfile()?;

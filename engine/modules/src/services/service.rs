@@ -5,7 +5,7 @@ pub(crate) mod sysvinit;
 use rplay_wire::Failure;
 
 use crate::{
-    ArgError, Host, Module, Plan, args,
+    Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
     services::{
@@ -39,8 +39,8 @@ args! {
         sleep: Option<u64>,
         /// Additional arguments for the init script.
         arguments: Text | "args" = String::new(),
-        /// The runlevel, on systems with named ones; only `default` is supported.
-        runlevel: Text = "default".to_owned(),
+        /// The runlevel of OpenRC; other service managers have none.
+        runlevel: Option<Text>,
         /// Make systemd reload its unit files first.
         daemon_reload: Flag | "daemon-reload" = Flag(false),
         /// Whether the unit is masked, so that it cannot be started; only with systemd.
@@ -53,16 +53,6 @@ args! {
 }
 
 impl Module for Service {
-    fn check(&self) -> Result<(), ArgError> {
-        if self.state.is_none() && self.enabled.is_none() && self.masked.is_none() && !self.daemon_reload.0 {
-            return Err(ArgError::new("state", "one of state, enabled is required"));
-        }
-        if self.runlevel != "default" {
-            return Err(ArgError::new("runlevel", "must be `default`; OpenRC is not supported"));
-        }
-        Ok(())
-    }
-
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let systemd = match self.r#use {
             Use::Systemd => true,
@@ -85,6 +75,9 @@ impl Module for Service {
                     );
                 }
             }
+            if self.state.is_none() && self.enabled.is_none() {
+                return Err(Failure::new("one of the following is required: state, enabled").arg("state"));
+            }
             let script = InitScript {
                 name: self.name,
                 state: self.state,
@@ -100,6 +93,7 @@ impl Module for Service {
             ("pattern", self.pattern.is_some()),
             ("sleep", self.sleep.is_some()),
             ("arguments", !self.arguments.is_empty()),
+            ("runlevel", self.runlevel.is_some()),
         ] {
             if given {
                 ignored.push(format!("Ignoring \"{name}\" as it is not used in \"systemd\""));

@@ -4,13 +4,12 @@ mod unit;
 
 pub(crate) use unit::{Scope, Unit};
 
-use rplay_wire::{Diff, Failure, Map, data};
+use rplay_wire::{Diff, Failure, Map, Value};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
-    system::glob,
 };
 
 choice! {
@@ -60,16 +59,24 @@ impl Module for Systemd {
     fn check(&self) -> Result<(), ArgError> {
         let Some(name) = &self.name else {
             return match (self.state, self.enabled, self.masked) {
-                (None, None, None) if self.daemon_reload.0 || self.daemon_reexec.0 => Ok(()),
-                (None, None, None) => Err(ArgError::new(
-                    "name",
-                    "one of state, enabled, masked, daemon_reload, daemon_reexec is required",
-                )),
-                _ => Err(ArgError::new("name", "missing required arguments: name")),
+                (None, None, None) => Ok(()),
+                (state, enabled, _) => {
+                    let needs = match (state, enabled) {
+                        (Some(_), _) => "state",
+                        (_, Some(_)) => "enabled",
+                        _ => "masked",
+                    };
+                    Err(ArgError::new("name", format!("missing parameter(s) required by '{needs}': name")))
+                }
             };
         };
-        if glob::is_pattern(name) {
-            return Err(ArgError::new("name", format!("`{name}` must be a single unit, not a pattern")));
+        if let Some(sign) = ["*", "?", "["].into_iter().find(|sign| name.contains(sign)) {
+            return Err(ArgError::new(
+                "name",
+                format!(
+                    "This module does not currently support using glob patterns, found '{sign}' in service name: {name}"
+                ),
+            ));
         }
         if self.scope == ScopeArg::Global && self.state.is_some() {
             return Err(ArgError::new("state", "units cannot be started for all users at once")
@@ -95,7 +102,9 @@ impl Module for Systemd {
                 plan = plan.change(scope.change(verb, &[], None).auxiliary());
             }
         }
-        let Some(name) = self.name else { return Ok(plan) };
+        let Some(name) = self.name else {
+            return Ok(plan.set("name", Value::Null).set("status", Map::new()));
+        };
         let wish = Wish {
             scope,
             state: self.state,
@@ -144,17 +153,11 @@ impl Wish {
             plan = plan.set("enabled", enabled);
             let before = match unit.exists() {
                 true => unit.is_enabled(host)?,
-                false => Some(!enabled),
+                false => !enabled,
             };
-            match before {
-                Some(before) if before != enabled => {
-                    let verb = if enabled { "enable" } else { "disable" };
-                    plan = plan.change(act(verb, &force).diff(step("enabled", before, enabled)));
-                }
-                None if !enabled => {
-                    plan = plan.warn(format!("{name} is a static unit: it cannot be disabled, only masked"));
-                }
-                _ => {}
+            if before != enabled {
+                let verb = if enabled { "enable" } else { "disable" };
+                plan = plan.change(act(verb, &force).diff(step("enabled", before, enabled)));
             }
         }
         let Some(state) = self.state else { return Ok(plan) };
@@ -201,11 +204,10 @@ impl Scope {
             let done = self.systemctl(host).args(&args).run()?;
             if done.rc != 0 {
                 // In ansible-core's words, which scripts look for.
-                let failed = match &unit {
-                    Some(unit) => format!("Unable to {verb} service {unit}"),
-                    None => format!("failure {} during {verb}", done.rc),
-                };
-                return Err(done.failure(&failed).data(data! { "cmd" => format!("systemctl {}", args.join(" ")) }));
+                return Err(Failure::new(match &unit {
+                    Some(unit) => format!("Unable to {verb} service {unit}: {}", done.stderr),
+                    None => format!("failure {} during {verb}: {}", done.rc, done.stderr),
+                }));
             }
             Ok(())
         })

@@ -44,7 +44,7 @@ fn architecture(machine: &str) -> &str {
 
 /// The fully qualified host name: from /etc/hosts, or like `hostname -f`.
 fn full_name(source: &Source, nodename: &str) -> String {
-    if let Some(name) = name_in_hosts(&source.text("/etc/hosts"), nodename) {
+    if let Some(name) = machine::name_in_hosts(&source.text("/etc/hosts"), nodename) {
         return name;
     }
     if nodename.contains('.') {
@@ -53,18 +53,6 @@ fn full_name(source: &Source, nodename: &str) -> String {
     let output = source.host.program("hostname").arg("-f").run();
     let found = output.ok().filter(|output| output.rc == 0).map(|output| output.stdout.trim().to_owned());
     found.filter(|name| !name.is_empty() && name != "localhost").unwrap_or_else(|| nodename.to_owned())
-}
-
-/// For the address of a name, its first name with a dot, or else its first name.
-fn name_in_hosts(hosts: &str, nodename: &str) -> Option<String> {
-    let lines: Vec<Vec<&str>> = hosts
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().split_whitespace().collect())
-        .filter(|words: &Vec<&str>| words.len() > 1)
-        .collect();
-    let address = lines.iter().find(|words| words[1..].contains(&nodename)).map(|words| words[0])?;
-    let names = &lines.iter().find(|words| words[0] == address)?[1..];
-    names.iter().find(|name| name.contains('.')).or(names.first()).map(|name| (*name).to_owned())
 }
 
 pub(super) fn environment(source: &Source) -> Map {
@@ -144,14 +132,6 @@ fn version_in(path: &Path) -> Option<(i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_full_name_is_that_of_the_same_address() {
-        let hosts = "127.0.0.1 localhost\n127.0.1.1 web1.example.com web1 # me\n";
-        assert_eq!(name_in_hosts(hosts, "web1").as_deref(), Some("web1.example.com"));
-        assert_eq!(name_in_hosts("127.0.0.1 localhost\n127.0.0.1 vm\n", "vm").as_deref(), Some("localhost"));
-        assert_eq!(name_in_hosts(hosts, "other"), None);
-    }
 
     #[test]
     fn a_pythons_version_is_in_its_name() {

@@ -64,7 +64,84 @@ fn a_checkout_follows_its_repository() {
     assert!(call("git", forced).changed);
     assert_eq!(fs::read_to_string(dest.join("f")).unwrap(), "two");
     let missing = call("git", args("nosuch"));
-    assert_eq!(missing.failure.unwrap().arg.as_deref(), Some("version"));
+    let missing = missing.failure.unwrap();
+    assert_eq!((missing.arg.as_deref(), missing.msg.as_str()), (Some("version"), "Failed to checkout nosuch"));
+}
+
+#[test]
+fn an_archive_follows_the_version() {
+    if !has_git() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let repo = root.path().join("repo");
+    fs::create_dir(&repo).unwrap();
+    git(&repo, &["init", "-q", "-b", "main"]);
+    commit(&repo, "one");
+    let archive = root.path().join("a.tar");
+    let args = data! {
+        "repo" => paths::text(&repo), "dest" => paths::text(root.path().join("dest")),
+        "archive" => paths::text(&archive), "archive_prefix" => "in/",
+    };
+    assert!(checked("git", args.clone()).changed && !archive.exists());
+    let done = call("git", args.clone());
+    assert!(done.changed && done.failure.is_none(), "{done:?}");
+    assert!(String::from_utf8_lossy(&fs::read(&archive).unwrap()).contains("in/f"));
+    assert!(!call("git", args.clone()).changed);
+    fs::remove_file(&archive).unwrap();
+    assert!(checked("git", args.clone()).changed && !archive.exists());
+    assert!(call("git", args.clone()).changed && archive.exists(), "the archive alone is missing");
+    commit(&repo, "two");
+    let before = fs::read(&archive).unwrap();
+    assert!(call("git", args.clone()).changed && fs::read(&archive).unwrap() != before);
+    let refused = |key: &str, value: &str| {
+        let mut args = args.clone();
+        args.insert(key.into(), value.into());
+        call("git", args).failure.unwrap().msg
+    };
+    assert!(refused("archive", "/a.odd").contains("Unable to get file extension from archive file name : /a.odd"));
+}
+
+#[test]
+fn the_repository_may_be_elsewhere() {
+    if !has_git() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let (repo, dest, elsewhere) = (root.path().join("repo"), root.path().join("dest"), root.path().join("else"));
+    fs::create_dir(&repo).unwrap();
+    git(&repo, &["init", "-q", "-b", "main"]);
+    commit(&repo, "one");
+    let plain = data! { "repo" => paths::text(&repo), "dest" => paths::text(&dest) };
+    let mut args = plain.clone();
+    args.insert("separate_git_dir".into(), paths::text(&elsewhere).into());
+    assert!(call("git", args.clone()).changed && dest.join(".git").is_file() && elsewhere.join("HEAD").is_file());
+    assert!(!call("git", args.clone()).changed);
+    // The same for a checkout that has its repository inside.
+    fs::remove_dir_all(&dest).unwrap();
+    fs::remove_dir_all(&elsewhere).unwrap();
+    call("git", plain);
+    assert!(checked("git", args.clone()).changed && dest.join(".git").is_dir());
+    let moved = call("git", args.clone());
+    assert!(moved.changed && moved.failure.is_none(), "{moved:?}");
+    assert_eq!(moved.data["git_dir_before"], paths::text(dest.join(".git")).into());
+    assert!(dest.join(".git").is_file() && !call("git", args).changed);
+}
+
+#[test]
+fn an_unsigned_commit_is_refused() {
+    if !has_git() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let repo = root.path().join("repo");
+    fs::create_dir(&repo).unwrap();
+    git(&repo, &["init", "-q", "-b", "main"]);
+    commit(&repo, "one");
+    let dest = paths::text(root.path().join("dest"));
+    let args = data! { "repo" => paths::text(&repo), "dest" => dest, "verify_commit" => true };
+    let msg = call("git", args).failure.unwrap().msg;
+    assert_eq!(msg, "Failed to verify GPG signature of commit/tag \"HEAD\"");
 }
 
 #[test]

@@ -100,23 +100,23 @@ impl Unit {
         self.active_state() == "deactivating"
     }
 
-    /// Whether it starts at boot; `None` for units that can be neither enabled nor disabled.
-    pub(crate) fn is_enabled(&self, host: &Host) -> Result<Option<bool>, Failure> {
+    /// Whether it starts at boot.
+    pub(crate) fn is_enabled(&self, host: &Host) -> Result<bool, Failure> {
         let done = self.scope.systemctl(host).args(["is-enabled", "-l", "--", &self.name]).run()?;
         Ok(enabled(done.rc, &done.stdout))
     }
 }
 
 /// Parses the output of `systemctl is-enabled`.
-fn enabled(rc: i64, stdout: &str) -> Option<bool> {
+fn enabled(rc: i64, stdout: &str) -> bool {
     match stdout.trim() {
-        "static" | "generated" | "transient" => None,
         // Enabled under another name, or through another unit, but not itself.
-        "alias" | "indirect" => Some(false),
+        "alias" | "indirect" => false,
         // Only until the next boot.
-        "enabled-runtime" => Some(false),
-        // For an init script, the answer follows the output of another program.
-        other => Some(rc == 0 || other.lines().last() == Some("enabled")),
+        "enabled-runtime" => false,
+        // For an init script, the answer follows the output of another program. Units without an install section
+        // (`static`) count as enabled, as in Ansible: disabling them may remove links to them.
+        other => rc == 0 || other.lines().last() == Some("enabled"),
     }
 }
 
@@ -163,13 +163,13 @@ mod tests {
     #[test]
     fn is_enabled_is_read() {
         for (rc, said, expected) in [
-            (0, "enabled\n", Some(true)),
-            (0, "enabled-runtime\n", Some(false)),
-            (1, "disabled\n", Some(false)),
-            (1, "masked\n", Some(false)),
-            (0, "static\n", None),
-            (0, "indirect\n", Some(false)),
-            (0, "ssh.service is not a native service, redirecting.\nenabled\n", Some(true)),
+            (0, "enabled\n", true),
+            (0, "enabled-runtime\n", false),
+            (1, "disabled\n", false),
+            (1, "masked\n", false),
+            (0, "static\n", true),
+            (0, "indirect\n", false),
+            (0, "ssh.service is not a native service, redirecting.\nenabled\n", true),
         ] {
             assert_eq!(enabled(rc, said), expected, "{said}");
         }

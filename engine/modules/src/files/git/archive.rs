@@ -1,0 +1,65 @@
+//! An archive of a checkout's version, made by `git archive`.
+
+use std::path::{Path, PathBuf};
+
+use rplay_wire::{Failure, data};
+
+use super::Checkout;
+use crate::{
+    ArgError, Change, Host, Plan,
+    system::{fs, paths, scratch},
+};
+
+/// The formats, as endings of the file's name.
+const FORMATS: [&str; 4] = ["tar.gz", "tar", "zip", "tgz"];
+
+/// git's name of the format of an archive with this path. An error for an unknown ending, in ansible-core's words.
+pub(super) fn format(path: &str) -> Result<&'static str, ArgError> {
+    let found = FORMATS.into_iter().find(|format| path.strip_suffix(format).is_some_and(|stem| stem.ends_with('.')));
+    found.ok_or_else(|| {
+        ArgError::new("archive", format!("Unable to get file extension from archive file name : {path}"))
+            .help("the name must end in .tar, .tar.gz, .tgz or .zip")
+    })
+}
+
+impl Checkout {
+    /// The plan that brings the archive up to date with the checkout, to be made after the checkout's own changes.
+    pub(super) fn archived(&self, path: PathBuf, format: &'static str, host: &Host) -> Result<Plan, Failure> {
+        let what = format!("archive {} as {}", self.dest.display(), path.display());
+        if host.rehearses() && self.present(host)?.is_none() {
+            return Ok(Plan::unchanged().change(Change::new(what, |_, _| Ok(()))));
+        }
+        let folder = scratch::folder()?;
+        let made = folder.path().join(format!("archive.{format}"));
+        self.archive(&made, format, host)?;
+        let bytes = fs::read(&made)?;
+        if fs::read(&path).is_ok_and(|present| present == bytes) {
+            return Ok(Plan::unchanged());
+        }
+        Ok(Plan::unchanged().change(Change::new(what, move |_, _| {
+            fs::write(&path, &bytes)
+                .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())).arg("archive"))
+        })))
+    }
+
+    fn archive(&self, path: &Path, format: &str, host: &Host) -> Result<(), Failure> {
+        let mut args =
+            vec!["archive".to_owned(), format!("--format={format}"), "--output".to_owned(), paths::text(path)];
+        if let Some(prefix) = &self.task.archive_prefix {
+            args.extend(["--prefix".to_owned(), prefix.clone()]);
+        }
+        args.push(self.task.version.clone());
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let done = self.clean(self.run(host, &args)?);
+        if done.rc == 0 {
+            return Ok(());
+        }
+        let details = format!(
+            "Git archive command failed to create archive {} using {} directory. Error: {}",
+            path.display(),
+            self.dest.display(),
+            done.stderr
+        );
+        Err(Failure::new("Failed to perform archive operation").arg("archive").data(data! { "details" => details }))
+    }
+}
