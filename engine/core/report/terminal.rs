@@ -290,10 +290,16 @@ impl<W: Write> Terminal<W> {
 
     fn custom(&mut self, recap: &Recap) {
         if self.look.custom_stats && !recap.custom.is_empty() {
-            self.banner("CUSTOM STATS: ");
-            for (host, data) in &recap.custom {
+            self.banner("CUSTOM STATS:");
+            // Hosts by name; those of the whole run come last, after an empty line.
+            let mut custom: Vec<_> = recap.custom.iter().collect();
+            custom.sort_by(|(one, _), (other, _)| (one.is_none(), one).cmp(&(other.is_none(), other)));
+            for (host, data) in custom {
+                if host.is_none() {
+                    self.line("", None);
+                }
                 let whose = self.name(host.as_deref().unwrap_or("RUN"));
-                let data = words::json(data, false, &self.secrets);
+                let data = words::narrow(data, &self.secrets);
                 self.line_and_data(&format!("\t{whose}: "), &data, None);
             }
             self.line("", None);

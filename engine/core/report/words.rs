@@ -112,6 +112,11 @@ pub(super) fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
     layout.write(&shown(data, secrets))
 }
 
+/// Data on one line that keeps the indentation of several, as the custom statistics have it.
+pub(super) fn narrow(data: &Value, secrets: &Secrets) -> String {
+    Layout::indented(1).write(&shown(data, secrets)).replace('\n', "")
+}
+
 /// A result as text with a line for each value, as `junit` has it.
 pub(super) fn result(result: &HostResult, secrets: &Secrets) -> String {
     let layout = Layout::indented(if result.task_result.verbose_always { 4 } else { 0 });
@@ -215,4 +220,19 @@ pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<
         .header(&header("before", &diff.before_header), &header("after", &diff.after_header))
         .to_string();
     text.lines().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vars::mapping;
+
+    #[test]
+    fn narrow_data_keeps_its_indentation_on_one_line() {
+        let inner = mapping([("x", Value::from("y\nz"))]);
+        let list = mapping([("c", Value::from(vec![Value::from(1), inner]))]);
+        let data = mapping([("a", list), ("b", Value::from(Vec::<Value>::new()))]);
+        let text = narrow(&data, &Secrets::default());
+        assert_eq!(text, r#"{ "a": {  "c": [   1,   {    "x": "y\nz"   }  ] }, "b": []}"#);
+    }
 }

@@ -278,6 +278,11 @@ fn lookups_find_files_of_roles() {
         assert_eq!(get(name).expect(name), want, "{name}");
     }
     assert!(get("fails").expect_err("not there").to_string().contains("File not found"));
+    // A loop names the lookup that failed, as a call of it does.
+    let looped = lookup("file", vec![Value::from("nope")], vec![], &scope).expect_err("not there").to_string();
+    assert!(looped.contains("The lookup plugin 'file' failed: "), "{looped}");
+    let unknown = lookup("nosuch", vec![], vec![], &scope).expect_err("unknown").to_string();
+    assert!(unknown.contains("The lookup plugin 'nosuch' was not found.") && !unknown.contains("failed"), "{unknown}");
     let rows = lookup("nested", vec![Value::from(vec![1, 2]), Value::from(vec!["a"])], vec![], &scope).expect("rows");
     assert_eq!(show::repr(&Value::from(rows)), "[[1, 'a'], [2, 'a']]");
 }

@@ -163,10 +163,12 @@ impl Run {
             (None, _) => Value::UNDEFINED,
             (Some(_), _) if no_log => CENSORED.into(),
             (Some(item), None) => item.clone(),
-            (Some(item), Some(label)) => {
-                let label = template::render(&label.value, &scope).ok();
-                label.filter(|label| !crate::vars::is_omit(label)).unwrap_or_else(|| item.clone())
-            }
+            (Some(item), Some(label)) => match template::render(&label.value, &scope) {
+                Ok(label) if crate::vars::is_omit(&label) => item.clone(),
+                Ok(label) => label,
+                // The item itself may be what the label was to hide.
+                Err(_) => Value::from(()),
+            },
         };
         let notify = match result.changed && !result.failed && !result.unreachable {
             true => {

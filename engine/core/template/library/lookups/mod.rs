@@ -102,7 +102,17 @@ pub(crate) fn run(machine: &mut Machine<'_>, name: &str, terms: Vec<Value>, opti
         };
     };
     look(machine, name)?;
-    run(machine, terms, options)
+    let (given, texts) = (options.named.clone(), terms.clone());
+    run(machine, terms, options).map_err(|error| failure(name, error, &given, &texts))
+}
+
+/// The error of a lookup, as ansible-core words it.
+fn failure(name: &str, mut error: Box<EvalError>, given: &[(String, Value)], terms: &[Value]) -> Box<EvalError> {
+    if let Cause::Failed { message, .. } = &mut error.cause {
+        let said = of_option(name, message, given, terms).unwrap_or_else(|| message.clone());
+        *message = format!("The lookup plugin '{name}' failed: {said}");
+    }
+    error
 }
 
 /// The native lookup of a name, unless a plugin of the user's comes before it.
@@ -182,13 +192,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
             }
             return Ok(if wantlist { Value::from(Vec::<Value>::new()) } else { ().into() });
         }
-        Err(mut error) => {
-            if let Cause::Failed { message, .. } = &mut error.cause {
-                let said = of_option(&name, message, &given, &texts).unwrap_or_else(|| message.clone());
-                *message = format!("The lookup plugin '{name}' failed: {said}");
-            }
-            return Err(error);
-        }
+        Err(error) => return Err(failure(&name, error, &given, &texts)),
     };
     if wantlist {
         return Ok(Value::from(found));
