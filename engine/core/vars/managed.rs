@@ -18,16 +18,16 @@ pub(crate) fn managed(path: &Path, host: &str, user: &str, modified: i64) -> Str
 }
 
 fn filled(text: &str, path: &Path, host: &str, user: &str, modified: i64) -> String {
-    let text = text.replace("{file}", &path.display().to_string()).replace("{host}", host).replace("{uid}", user);
-    if !text.contains('%') {
-        return text;
-    }
-    let zone = jiff::tz::TimeZone::system();
-    match jiff::Timestamp::from_second(modified) {
-        // Codes that nobody knows stay as they are written.
-        Ok(time) => jiff::fmt::strtime::format(&text, &time.to_zoned_datetime(zone)).unwrap_or(text),
-        Err(_) => text,
-    }
+    // The codes of the time first: a `%` in the name of a file is none.
+    let text = dated(text, modified);
+    text.replace("{file}", &path.display().to_string()).replace("{host}", host).replace("{uid}", user)
+}
+
+fn dated(text: &str, modified: i64) -> String {
+    let time = jiff::Timestamp::from_second(modified).ok().filter(|_| text.contains('%'));
+    let time = time.map(|time| time.to_zoned_datetime(jiff::tz::TimeZone::system()));
+    // Unknown codes stay as they are written.
+    time.and_then(|time| jiff::fmt::strtime::format(text, &time).ok()).unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -42,5 +42,6 @@ mod tests {
         assert_eq!(said("Ansible managed"), "Ansible managed");
         assert_eq!(said("{file} by {uid} on {host}, %Y"), "/a/b.j2 by me on ctl, 1971");
         assert_eq!(said("100 %!"), "100 %!");
+        assert_eq!(filled("{file}", Path::new("/a/%n.j2"), "ctl", "me", 0), "/a/%n.j2");
     }
 }

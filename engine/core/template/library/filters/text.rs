@@ -453,7 +453,7 @@ fn regex_replace(value: Value, mut args: Args) -> EvalResult {
         done += 1;
     }
     out.push_str(text.get(at..).unwrap_or_default());
-    if done < mandatory {
+    if mandatory > 0 && done != mandatory {
         return Err(EvalError::new(format!(
             "'{search}' should match {mandatory} times, but matches {done} times in '{text}'"
         )));

@@ -262,8 +262,8 @@ impl Numbers {
             })
         };
         let short = regex::find(
-            r"^(?:(?P<start>0[xX][0-9a-fA-F]+|\d+)-)?(?P<end>0[xX][0-9a-fA-F]+|\d+)(?:/(?P<stride>\d+))?(?::(?P<format>.+))?$",
-            false,
+            r"^(?:(?P<start>0?x?[0-9a-f]+)-)?(?P<end>0?x?[0-9a-f]+)(?:/(?P<stride>0?x?[0-9a-f]+))?(?::(?P<format>.+))?$",
+            true,
             false,
         )?;
         if let Ok(Some(found)) = short.captures(term.trim()) {

@@ -124,8 +124,9 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
     text(&mut options, "variable_end_string", &mut layout.variable_end_string)?;
     text(&mut options, "comment_start_string", &mut layout.comment_start_string)?;
     text(&mut options, "comment_end_string", &mut layout.comment_end_string)?;
-    // Both options of the module are none of the lookup.
-    (layout.trim_blocks, layout.lstrip_blocks) = (true, false);
+    // The documentation has neither, but both work.
+    layout.trim_blocks = options.flag("trim_blocks", true)?;
+    layout.lstrip_blocks = options.flag("lstrip_blocks", false)?;
     // The value of a template keeps its type here anyway.
     options.flag("convert_data", true)?;
     options.flag("jinja2_native", false)?;

@@ -51,27 +51,28 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// `key=value` pairs and bare words of a term, as in `lookup('password', 'file length=20')`. Values may be quoted.
 fn key_values(term: &str) -> Vec<(Option<String>, String)> {
-    let (mut words, mut word, mut quote, mut any) = (Vec::new(), String::new(), None, false);
+    let (mut words, mut word, mut quote, mut written) = (Vec::new(), String::new(), None, String::new());
     for c in term.chars() {
+        if quote.is_none() && c.is_whitespace() {
+            if !written.is_empty() {
+                words.push((std::mem::take(&mut word), std::mem::take(&mut written)));
+            }
+            continue;
+        }
+        written.push(c);
         match quote {
             Some(open) if c == open => quote = None,
-            Some(_) => word.push(c),
-            None if c == '"' || c == '\'' => (quote, any) = (Some(c), true),
-            None if c.is_whitespace() => {
-                if any || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                any = false;
-            }
-            None => word.push(c),
+            None if c == '"' || c == '\'' => quote = Some(c),
+            _ => word.push(c),
         }
     }
-    if any || !word.is_empty() {
-        words.push(word);
+    if !written.is_empty() {
+        words.push((word, written));
     }
-    let pair = |word: String| match word.split_once('=') {
+    // What is no pair keeps its quotes.
+    let pair = |(word, written): (String, String)| match word.split_once('=') {
         Some((key, value)) if !key.is_empty() => (Some(key.to_owned()), value.to_owned()),
-        _ => (None, word),
+        _ => (None, written),
     };
     words.into_iter().map(pair).collect()
 }
