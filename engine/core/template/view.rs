@@ -110,7 +110,14 @@ pub fn noted(notes: &[String]) -> Option<String> {
 ///
 /// # Errors
 /// If a template in it fails.
-pub fn render_terms(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, TemplateError> {
+pub fn render_terms(lookup: &str, lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, TemplateError> {
+    // `first_found` passes over terms that are undefined.
+    if lookup.rsplit('.').next() == Some("first_found")
+        && let Lazy::List(items) = lazy
+    {
+        let terms = items.iter().map(|item| render(item, scope));
+        return terms.filter(|term| !term.as_ref().is_err_and(|error| error.undefined().is_some())).collect();
+    }
     let value = render(lazy, scope)?;
     match value.kind() {
         minijinja::value::ValueKind::Seq => Ok(value.try_iter().into_iter().flatten().collect()),

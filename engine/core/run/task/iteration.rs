@@ -113,7 +113,7 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
     let Some(looped) = &task.looped else { return Ok(None) };
     let items = match &looped.lookup {
         None => template::render(&looped.items.value, scope),
-        Some(name) => template::render_terms(&looped.items.value, scope)
+        Some(name) => template::render_terms(name, &looped.items.value, scope)
             .and_then(|terms| template::lookup(name, terms, Vec::new(), scope))
             .map(Value::from),
     };
