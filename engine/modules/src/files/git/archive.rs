@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use rplay_wire::{Failure, data};
+use rplay_wire::{Failure, Map, data};
 
 use super::Checkout;
 use crate::{
     ArgError, Change, Host, Plan,
-    system::{fs, paths, scratch},
+    system::{
+        paths,
+        place::{Content, Placement},
+        regular, scratch,
+    },
 };
 
 /// The formats, as endings of the file's name.
@@ -32,13 +36,13 @@ impl Checkout {
         let folder = scratch::folder()?;
         let made = folder.path().join(format!("archive.{format}"));
         self.archive(&made, format, host)?;
-        let bytes = fs::read(&made)?;
-        if fs::read(&path).is_ok_and(|present| present == bytes) {
+        let bytes = regular::read(&made)?;
+        if regular::read(&path).is_ok_and(|present| present == bytes) {
             return Ok(Plan::unchanged());
         }
-        Ok(Plan::unchanged().change(Change::new(what, move |_, _| {
-            fs::write(&path, &bytes)
-                .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())).arg("archive"))
+        Ok(Plan::unchanged().change(Change::new(what, move |host, _| {
+            let archive = Placement::plain(&path, Content::Bytes(bytes));
+            archive.put(host, &mut Map::new()).map_err(|failure| failure.arg("archive"))
         })))
     }
 
