@@ -254,7 +254,8 @@ struct Numbers {
 impl Numbers {
     fn read(term: &str, mut numbers: Numbers) -> EvalResult<Self> {
         let number = |option: &str, text: &str| {
-            parse_int(text, 0).ok_or_else(|| {
+            // Leading zeros mean nothing.
+            parse_int(text, 0).or_else(|| parse_int(text, 10)).ok_or_else(|| {
                 EvalError::new(format!(
                     "Config '{option}' for 'sequence' lookup plugin from 'Direct' has an invalid value: Invalid value \
                      provided for 'integer': '{text}'"
