@@ -104,7 +104,7 @@ fn errors_of_hosts() {
     let check = |name: &str, args: &str| {
         let text = seen::seen(&folder, &format!("-i hosts.yml {args}"));
         let port = std::env::var("LAB_SSH_PORT").unwrap_or_else(|_| "22".to_owned());
-        let text = text.replace(&format!(" port {port})"), " port 22)");
+        let text = text.replace(&format!(" port {port})"), " port 22)").replace(&format!("-p {port} "), "-p 22 ");
         assert!(!text.contains("not-the-password"), "{text}");
         settings.bind(|| insta::assert_snapshot!(name, text));
     };

@@ -47,7 +47,9 @@ pub(crate) fn snapshots(folder: &Path) -> insta::Settings {
 
 /// Hosts answer in any order: the lines of each task are sorted by host, and explanations of failures follow them.
 pub(crate) fn in_order(text: &str) -> String {
-    const BEGINNINGS: [&str; 6] = ["ok: [", "changed: [", "skipping: [", "fatal: [", "failed: [", "  × "];
+    const EXPLAINS: [&str; 2] = ["  help for ", "  × "];
+    const BEGINNINGS: [&str; 7] =
+        ["ok: [", "changed: [", "skipping: [", "fatal: [", "failed: [", EXPLAINS[0], EXPLAINS[1]];
     let mut tasks: Vec<Vec<String>> = vec![Vec::new()];
     for line in text.lines().map(str::trim_end) {
         let Some(task) = tasks.last_mut() else { continue };
@@ -62,7 +64,12 @@ pub(crate) fn in_order(text: &str) -> String {
     }
     let order = |part: &String| {
         let host = part.split_once('[').map(|(_, rest)| rest.split(']').next().unwrap().to_owned());
-        (part.starts_with("  × "), host.filter(|_| !part.starts_with("  × ")))
+        match EXPLAINS.iter().position(|beginning| part.starts_with(beginning)) {
+            None => (0, host),
+            // Each help names its hosts; explanations keep their order.
+            Some(0) => (1, Some(part.clone())),
+            Some(_) => (2, None),
+        }
     };
     for task in &mut tasks {
         if let Some((_banner, hosts)) = task.split_first_mut() {
