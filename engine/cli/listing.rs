@@ -24,13 +24,9 @@ pub(crate) fn show(
     if is_text {
         for play in playbooks.iter().flat_map(|(_, plays)| plays) {
             let matched = inventory.matching(&Pattern::parse(&words(&play.hosts).join(","))?, allowed)?;
-            let _ = writeln!(out, "  hosts ({}):", matched.hosts.len());
-            for host in &matched.hosts {
-                let _ = writeln!(out, "    {host}");
-            }
+            list_hosts(&mut out, "  ", &matched);
         }
-        print!("{}", visible(&out));
-        return Ok(());
+        return crate::output::show(visible(&out).as_bytes());
     }
     let mut warned = BTreeSet::new();
     for (path, plays) in playbooks {
@@ -43,20 +39,21 @@ pub(crate) fn show(
             let pattern = hosts.join(",");
             let name = play.name.as_ref().map(|name| words(name).join(",")).unwrap_or_else(|| pattern.clone());
             let tags = tag_list(&play.settings);
-            if !pattern.contains("{{") {
-                let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed)?;
+            let is_template = pattern.contains("{{");
+            let matched = match !is_template || args.list_hosts {
+                true => Some(inventory.matching(&Pattern::parse(&pattern)?, allowed)?),
+                false => None,
+            };
+            if let Some(matched) = matched.as_ref().filter(|_| !is_template) {
                 for warning in matched.warnings.iter().filter(|warning| warned.insert((*warning).clone())) {
                     crate::output::aside(&format!("[WARNING]: {}\n", visible(warning)));
                 }
             }
             let _ = writeln!(out, "\n  play #{} ({pattern}): {name}\tTAGS: [{}]", number + 1, tags.join(", "));
-            if args.list_hosts {
-                let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed)?;
+            if let Some(matched) = matched.filter(|_| args.list_hosts) {
                 let quoted: Vec<String> = hosts.iter().map(|host| format!("'{host}'")).collect();
-                let _ = writeln!(out, "    pattern: [{}]\n    hosts ({}):", quoted.join(", "), matched.hosts.len());
-                for host in &matched.hosts {
-                    let _ = writeln!(out, "      {host}");
-                }
+                let _ = writeln!(out, "    pattern: [{}]", quoted.join(", "));
+                list_hosts(&mut out, "    ", &matched);
             }
             let mut all_tags = BTreeSet::new();
             if args.list_tasks {
@@ -84,6 +81,13 @@ pub(crate) fn show(
         }
     }
     crate::output::show(visible(&out).as_bytes())
+}
+
+fn list_hosts(out: &mut String, margin: &str, matched: &Matched) {
+    let _ = writeln!(out, "{margin}hosts ({}):", matched.hosts.len());
+    for host in &matched.hosts {
+        let _ = writeln!(out, "{margin}  {host}");
+    }
 }
 
 /// Calls `found` with the tasks that Ansible lists: none of `rescue` and `always`.

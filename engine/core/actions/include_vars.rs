@@ -8,6 +8,7 @@ use std::{
 use rplay_contract::{
     Wording, args,
     argtypes::{Flag, Text},
+    module_result::UNKNOWN_ERROR,
     system::pattern::{Flags, Pattern},
 };
 
@@ -65,7 +66,7 @@ pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Task
             let told = result.help.map_or_else(|| said.clone(), |help| format!("{said}; {help}"));
             result.help = Some(told.into());
             result.set("message", reason);
-            result.set("msg", "Task failed: Action failed: Unknown error.");
+            result.set("msg", UNKNOWN_ERROR);
             result.set("ansible_facts", mapping::<&str, Value>([]));
             result.set("ansible_included_var_files", Vec::<Value>::new());
         }

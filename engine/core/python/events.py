@@ -186,18 +186,18 @@ class Callbacks(object):
         fields.update(no_log=task.no_log, delegate_to=task.delegate_to, ignore_errors=status.endswith('ignored'))
         return self.versions.task_result(self.host(host), task, data, fields)
 
-    def job_done(self, result, status):
-        kind = 'failed' if status in ('failed', 'ignored') else 'ok'
-        self.tqm.send_callback('v2_runner_on_async_' + kind, result)
+    def before_result(self, result, status, shows_diff, polled):
+        if polled:
+            kind = 'failed' if status in ('failed', 'ignored') else 'ok'
+            self.tqm.send_callback('v2_runner_on_async_' + kind, result)
+        if shows_diff and status in ('ok', 'changed'):
+            self.tqm.send_callback('v2_on_file_diff', result)
 
     def item_done(self, status, shows_diff, polled, **about):
         result = self.result(status=status, **about)
-        if polled:
-            self.job_done(result, status)
+        self.before_result(result, status, shows_diff, polled)
         shown = {key: about['data'][key] for key in SHOWN if key in about['data']}
         self.items.setdefault((about['task'], about['host']), []).append(shown)
-        if shows_diff and status in ('ok', 'changed'):
-            self.tqm.send_callback('v2_on_file_diff', result)
         event = {'ok': 'ok', 'changed': 'ok', 'skipped': 'skipped'}.get(status, 'failed')
         self.tqm.send_callback('v2_runner_item_on_' + event, result)
 
@@ -209,10 +209,7 @@ class Callbacks(object):
                 if isinstance(item, dict):
                     item.update(keys)
         result = self.result(status=status, item=None, **about)
-        if polled:
-            self.job_done(result, status)
-        if shows_diff and status in ('ok', 'changed'):
-            self.tqm.send_callback('v2_on_file_diff', result)
+        self.before_result(result, status, shows_diff, polled)
         if status in ('failed', 'ignored'):
             self.tqm.send_callback('v2_runner_on_failed', result, ignore_errors=status == 'ignored')
         elif status.startswith('unreachable'):

@@ -80,7 +80,7 @@ impl Moment {
     fn spec(self) -> TimeSpec {
         match self {
             Moment::Preserve => TimeSpec::UTIME_OMIT,
-            // Not a time read here: whoever may write a file may set both of its times to now, another time only its owner.
+            // The kernel sets it: only the owner of a file may set another time, but whoever may write it may set this.
             Moment::Now => TimeSpec::UTIME_NOW,
             Moment::At(seconds) => TimeSpec::new(seconds, 0),
         }

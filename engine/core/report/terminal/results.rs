@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Terminal;
 use crate::{
-    event::{HostResult, Item, Status, TaskId, TaskResult},
+    event::{HostResult, Item, Status, TaskId},
     report::{Level, look::Colour, message, task_error::TaskError, words},
     vars::{Value, mapping},
 };
@@ -47,7 +47,7 @@ impl<W: Write> Terminal<W> {
         }
         let detailed = result.task_result.verbose_always && result.status != Status::Skipped;
         let data = match detailed || self.look.verbosity > 0 && !result.silent {
-            true => format!(" => {}", self.data(task, result, detailed)),
+            true => format!(" => {}", self.data(task, &result.data, detailed)),
             false => String::new(),
         };
         // Ansible has a space there; scripts compare whole lines.
@@ -74,9 +74,9 @@ impl<W: Write> Terminal<W> {
     }
 
     /// The data of a result in the configured format; indented if details are wanted.
-    fn data(&self, task: TaskId, result: &HostResult, detailed: bool) -> String {
+    fn data(&self, task: TaskId, data: &Value, detailed: bool) -> String {
         let indent = detailed || self.look.verbosity > 2;
-        self.look.results.show(&result.data, self.is_debug(task), indent, &self.secrets)
+        self.look.results.show(data, self.is_debug(task), indent, &self.secrets)
     }
 
     fn failure(&mut self, task: TaskId, host: &str, label: Option<String>, result: &HostResult) {
@@ -92,7 +92,7 @@ impl<W: Write> Terminal<W> {
         if !self.look.boxes {
             self.tell(task, result);
         }
-        let data = self.data(task, result, result.task_result.verbose_always);
+        let data = self.data(task, &result.data, result.task_result.verbose_always);
         let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
         let colour = if unreachable { Colour::Unreachable } else { Colour::Failed };
         let line = match label {
@@ -149,11 +149,7 @@ impl<W: Write> Terminal<W> {
                 // The failures were already shown with the items; only `debug` has this line, as in Ansible.
                 if self.is_debug(task) {
                     self.aside_now = self.look.failures_aside;
-                    let data = mapping([("msg", Value::from("One or more items failed"))]);
-                    let shown = HostResult {
-                        data,
-                        ..HostResult::of(result.host.clone(), Status::Failed, TaskResult::default())
-                    };
+                    let shown = mapping([("msg", Value::from("One or more items failed"))]);
                     let data = self.data(task, &shown, false);
                     let line = format!("fatal: [{}]: FAILED! => ", self.name(&result.host));
                     self.line_and_data(&line, &data, Some(Colour::Failed));
@@ -165,14 +161,7 @@ impl<W: Write> Terminal<W> {
             }
             Status::Skipped if self.look.show_skipped => {
                 let data = match self.look.verbosity > 0 {
-                    true => {
-                        let fields = words::without_results(&result.data);
-                        let shown = HostResult {
-                            data: fields,
-                            ..HostResult::of(result.host.clone(), Status::Skipped, TaskResult::default())
-                        };
-                        format!(" => {}", self.data(task, &shown, false))
-                    }
+                    true => format!(" => {}", self.data(task, &words::without_results(&result.data), false)),
                     false => String::new(),
                 };
                 let line = format!("skipping: [{}]", self.name(&result.host));

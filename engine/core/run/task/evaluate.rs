@@ -77,12 +77,12 @@ impl Run {
             let had = (result.failed, result.changed);
             if let Err(error) = apply_conditions(&task.task, &scope, &mut result) {
                 // As in Ansible, the message stays the module's own; the result says what is wrong with the condition.
+                if !had.0 {
+                    result.data.entry("msg".into()).or_insert_with(|| UNKNOWN_ERROR.into());
+                }
                 result.failed = true;
                 result.place = Some(error.at().clone());
                 result.help = Some(error.to_string().into());
-            }
-            if result.failed && !had.0 && !result.data.contains_key("msg") {
-                result.set("msg", "Task failed: Action failed: Unknown error.");
             }
             if had != (result.failed, result.changed) || !task.task.failed_when.is_empty() {
                 registered = register_value(task_of, &result, diff.as_ref(), attempt);

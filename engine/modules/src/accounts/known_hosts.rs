@@ -106,7 +106,7 @@ impl Module for KnownHosts {
                 "before_header" => header,
                 "after_header" => paths::text(&path),
                 "before" => before.as_deref().unwrap_or_default(),
-                // Of a host that is removed whatever its keys are, no new text is told.
+                // As in Ansible, which does not show the removal of all keys of a host.
                 "after" => if removes_all { before.as_deref().unwrap_or_default() } else { after.as_str() },
             },
         );

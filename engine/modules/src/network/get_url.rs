@@ -353,7 +353,7 @@ fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(String
     let begun = Instant::now();
     let answer = request.send(host);
     let elapsed = begun.elapsed().as_secs();
-    // Of the list is told as of the file.
+    // Failures for the list have the same fields as those for the file.
     let told = data! { "url" => what, "dest" => paths::text(paths::real(&module.dest.on(host))), "elapsed" => elapsed };
     let mut answer = answer.map_err(|trouble| unreachable(&trouble, elapsed).data(told.clone()))?;
     if answer.status != 200 {

@@ -256,10 +256,7 @@ impl Numbers {
         let number = |option: &str, text: &str| {
             // Leading zeros mean nothing.
             parse_int(text, 0).or_else(|| parse_int(text, 10)).ok_or_else(|| {
-                EvalError::new(format!(
-                    "Config '{option}' for 'sequence' lookup plugin from 'Direct' has an invalid value: Invalid value \
-                     provided for 'integer': '{text}'"
-                ))
+                EvalError::new(super::invalid_option("sequence", option, "integer", &format!("'{text}'")))
             })
         };
         let short = regex::find(

@@ -136,20 +136,25 @@ fn of_option(lookup: &str, message: &str, given: &[(String, Value)], terms: &[Va
     let (option, kind) = message.strip_prefix("argument '")?.split_once("' must be ")?;
     let kind = ["integer", "boolean", "number"].iter().position(|name| kind.split([',', ' ']).nth(1) == Some(name))?;
     let lookup = lookup.rsplit('.').next().unwrap_or(lookup);
-    // Their documentation calls the type so.
+    // In the documentation of these two, the type has its long name.
     let long = kind == 0 && matches!(lookup, "password" | "sequence");
     let kind = if long { "integer" } else { ["int", "bool", "float"].get(kind)? };
-    // An option of the call, or one that stands in the term.
+    // Options are given in the call or, as `key=value`, in a term.
     let in_term = || {
         let mut pairs = terms.iter().filter_map(Value::as_str).flat_map(key_values);
         pairs.find(|(key, _)| key.as_deref() == Some(option)).map(|(_, value)| show::repr(&Value::from(value)))
     };
     let of_call = given.iter().find(|(name, _)| name == option).map(|(_, value)| show::repr(value));
     let value = in_term().or(of_call)?;
-    Some(format!(
+    Some(invalid_option(lookup, option, kind, &value))
+}
+
+/// The message about the value of an option, in the words of ansible-core. `value` is as Python shows it.
+fn invalid_option(lookup: &str, option: &str, kind: &str, value: &str) -> String {
+    format!(
         "Config '{option}' for '{lookup}' lookup plugin from 'Direct' has an invalid value: Invalid value provided for \
          '{kind}': {value}"
-    ))
+    )
 }
 
 /// `lookup(...)`, or `query(...)` if a list is wanted.

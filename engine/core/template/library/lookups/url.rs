@@ -90,13 +90,9 @@ fn url(machine: &mut Machine<'_>, terms: Vec<Value>, mut args: Args) -> EvalResu
     }
     if let Some(timeout) = option("timeout", "timeout")? {
         let seconds = Number::of(&timeout).map(Number::float).or_else(|| timeout.as_str()?.trim().parse().ok());
-        let seconds = seconds.filter(|seconds| (0.0..1e9).contains(seconds)).ok_or_else(|| {
-            let shown = show::repr(&timeout);
-            EvalError::new(format!(
-                "Config 'timeout' for 'url' lookup plugin from 'Direct' has an invalid value: Invalid value provided for \
-                 'float': {shown}"
-            ))
-        })?;
+        let seconds = seconds
+            .filter(|seconds| (0.0..1e9).contains(seconds))
+            .ok_or_else(|| EvalError::new(super::invalid_option("url", "timeout", "float", &show::repr(&timeout))))?;
         like.timeout = Duration::from_secs_f64(seconds);
     }
     let agent = option("http_agent", "agent")?;

@@ -26,6 +26,15 @@ fn has_git() -> bool {
     Command::new("git").arg("--version").output().is_ok_and(|done| done.status.success())
 }
 
+/// A repository with one commit, in a folder.
+fn repository(folder: &Path) -> PathBuf {
+    let repo = folder.join("repo");
+    fs::create_dir(&repo).unwrap();
+    git(&repo, &["init", "-q", "-b", "main"]);
+    commit(&repo, "one");
+    repo
+}
+
 #[test]
 fn a_checkout_follows_its_repository() {
     if !has_git() {
@@ -74,10 +83,7 @@ fn an_archive_follows_the_version() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    let repo = root.path().join("repo");
-    fs::create_dir(&repo).unwrap();
-    git(&repo, &["init", "-q", "-b", "main"]);
-    commit(&repo, "one");
+    let repo = repository(root.path());
     let archive = root.path().join("a.tar");
     let args = data! {
         "repo" => paths::text(&repo), "dest" => paths::text(root.path().join("dest")),
@@ -108,10 +114,7 @@ fn the_repository_may_be_elsewhere() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    let (repo, dest, elsewhere) = (root.path().join("repo"), root.path().join("dest"), root.path().join("else"));
-    fs::create_dir(&repo).unwrap();
-    git(&repo, &["init", "-q", "-b", "main"]);
-    commit(&repo, "one");
+    let (repo, dest, elsewhere) = (repository(root.path()), root.path().join("dest"), root.path().join("else"));
     let plain = data! { "repo" => paths::text(&repo), "dest" => paths::text(&dest) };
     let mut args = plain.clone();
     args.insert("separate_git_dir".into(), paths::text(&elsewhere).into());
@@ -134,10 +137,7 @@ fn an_unsigned_commit_is_refused() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    let repo = root.path().join("repo");
-    fs::create_dir(&repo).unwrap();
-    git(&repo, &["init", "-q", "-b", "main"]);
-    commit(&repo, "one");
+    let repo = repository(root.path());
     let dest = paths::text(root.path().join("dest"));
     let args = data! { "repo" => paths::text(&repo), "dest" => dest, "verify_commit" => true };
     let msg = call("git", args).failure.unwrap().msg;
@@ -150,10 +150,7 @@ fn a_bare_and_a_shallow_one() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    let repo = root.path().join("repo");
-    fs::create_dir(&repo).unwrap();
-    git(&repo, &["init", "-q", "-b", "main"]);
-    commit(&repo, "one");
+    let repo = repository(root.path());
     commit(&repo, "two");
     let url = format!("file://{}", repo.display());
     for more in [data! { "bare" => true }, data! { "depth" => 1 }] {
