@@ -11,7 +11,7 @@ use rplay_wire::{Failure, Map, data};
 use crate::system::fs::{self, symlink};
 use crate::{
     Change, Plan,
-    files::file::{Job, described, present},
+    files::file::job::{Job, described, present},
     io_failure::{io_failure, python_error},
     system::{attributes::state_diff, folders::turned, paths, scratch},
 };
