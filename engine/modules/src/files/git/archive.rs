@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rplay_wire::{Failure, Map, data};
 
-use super::Checkout;
+use super::checkout::Checkout;
 use crate::{
     ArgError, Change, Host, Plan,
     system::{

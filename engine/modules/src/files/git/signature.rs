@@ -2,7 +2,7 @@
 
 use rplay_wire::Failure;
 
-use super::Checkout;
+use super::checkout::Checkout;
 use crate::Host;
 
 impl Checkout {

@@ -1,11 +1,18 @@
 //! Uses real local repositories, and the machine's own git.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use rplay_wire::{Map, data};
 
-use super::*;
-use crate::runner::tests::{call, checked};
+use super::remote::{Heads, Version};
+use crate::{
+    runner::tests::{call, checked},
+    system::paths,
+};
 
 fn git(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");

@@ -1,0 +1,297 @@
+//! The checkout of a repository: what it has, and how it gets to the version.
+
+use std::{path::PathBuf, rc::Rc};
+
+use rplay_wire::{Diff, Failure, data};
+
+use super::{
+    Git,
+    remote::{Heads, Version},
+};
+use crate::{
+    Change, Host, Plan,
+    system::{
+        paths,
+        program::{Output, Program},
+    },
+};
+
+/// The checkout of a task.
+pub(super) struct Checkout {
+    pub task: Git,
+    pub dest: PathBuf,
+}
+
+impl Checkout {
+    /// What must change for the checkout to be at the version.
+    pub(super) fn plan(self: Rc<Self>, host: &Host, mut plan: Plan) -> Result<Plan, Failure> {
+        let git = self;
+        let before = git.present(host)?;
+        plan = plan.set("before", before.clone());
+        if before.is_some() && !git.task.update.0 {
+            return Ok(plan.set("after", before));
+        }
+        let heads = git.heads(host)?;
+        let version = heads.version(&git.task.version);
+        let wanted = version.commit().map(str::to_owned);
+        let Some(present) = before else {
+            plan = plan.set("after", wanted.clone());
+            if !git.task.clone.0 {
+                // As in ansible-core, only to tell of what a checkout would be.
+                let change = Change::new(format!("check out {}", git.dest.display()), |_, _| Ok(()));
+                return Ok(plan.change(change));
+            }
+            let diff = Diff { after: format!("{}\n", wanted.unwrap_or_default()), ..Diff::default() };
+            let change = Change::new(format!("check out {}", git.dest.display()), move |host, data| {
+                git.clone_it(&version, host)?;
+                data.insert("after".to_owned(), git.present(host)?.into());
+                Ok(())
+            });
+            return Ok(plan.change(change.diff(diff)));
+        };
+        let is_dirty = !git.task.bare.0 && git.is_dirty(host)?;
+        if is_dirty {
+            let msg = format!("Local modifications exist in the destination: {}", git.dest.display());
+            if !git.task.force.0 {
+                return Err(Failure::new(format!("{msg} (force=no)."))
+                    .arg("dest")
+                    .help("`force: true` discards them")
+                    .data(data! { "before" => present }));
+            }
+            plan = plan.set("msg", msg);
+        }
+        let plan = git.clone().relocated(plan, host)?;
+        let url = git.run(host, &["config", "--get", &format!("remote.{}.url", git.task.remote)])?.stdout;
+        let moves = url.trim() != git.task.repo;
+        let mut plan = plan.set("remote_url_changed", moves);
+        let is_there = wanted.as_ref().is_some_and(|wanted| *wanted == present);
+        // An abbreviated commit is only known in the checkout.
+        let is_there = is_there || (wanted.is_none() && git.resolve(&git.task.version, host)? == Some(present.clone()));
+        let submodules = git.task.recursive.0 && !git.task.bare.0 && git.has_stale_submodules(host)?;
+        if is_there && !is_dirty && !moves && !submodules {
+            return Ok(plan.set("after", present));
+        }
+        plan = plan.set("after", wanted.clone());
+        let diff = Diff {
+            before: format!("{present}\n"),
+            after: format!("{}\n", wanted.unwrap_or_default()),
+            ..Diff::default()
+        };
+        let change = Change::new(format!("update {}", git.dest.display()), move |host, data| {
+            git.update(&version, moves, host)?;
+            data.insert("after".to_owned(), git.present(host)?.into());
+            Ok(())
+        });
+        Ok(plan.change(change.diff(diff)))
+    }
+}
+
+impl Checkout {
+    /// Moves the repository out of the checkout, to the place that the task names.
+    fn relocated(self: Rc<Self>, plan: Plan, host: &Host) -> Result<Plan, Failure> {
+        let Some(wanted) = self.task.separate_git_dir.as_ref().map(|path| path.on(host)) else { return Ok(plan) };
+        let now =
+            self.must(host, &["rev-parse", "--absolute-git-dir"], "cannot find the repository of the checkout")?;
+        let now = PathBuf::from(now.stdout.trim());
+        if now == wanted || wanted.canonicalize().is_ok_and(|wanted| wanted == now) {
+            return Ok(plan);
+        }
+        if wanted.exists() {
+            let msg = format!("Separate-git-dir path {} already exists.", wanted.display());
+            return Err(Failure::new(msg).arg("separate_git_dir"));
+        }
+        let plan = plan.set("git_dir_before", paths::text(&now)).set("git_dir_now", paths::text(&wanted));
+        let change = Change::new(format!("move {} to {}", now.display(), wanted.display()), move |host, _| {
+            // Run again in a repository, this moves it and leaves a link.
+            let place = format!("--separate-git-dir={}", wanted.display());
+            self.must(host, &["init", "--quiet", &place], "cannot move the repository").map(|_| ())
+        });
+        Ok(plan.change(change))
+    }
+
+    fn program(&self, host: &Host) -> Program {
+        let executable = self.task.executable.as_ref().map(|path| paths::text(path.on(host)));
+        let mut ssh = vec!["ssh".to_owned(), "-o".to_owned(), "BatchMode=yes".to_owned()];
+        if self.task.accept_hostkey.0 {
+            ssh.extend(["-o".to_owned(), "StrictHostKeyChecking=no".to_owned()]);
+        } else if self.task.accept_newhostkey.0 {
+            ssh.extend(["-o".to_owned(), "StrictHostKeyChecking=accept-new".to_owned()]);
+        }
+        if let Some(key) = &self.task.key_file {
+            ssh.extend(["-i".to_owned(), paths::text(key.on(host)), "-o".to_owned(), "IdentitiesOnly=yes".to_owned()]);
+        }
+        let mut line = shell_words::join(ssh);
+        if let Some(options) = &self.task.ssh_opts {
+            line = format!("{line} {options}");
+        }
+        host.program(executable.as_deref().unwrap_or("git"))
+            .untranslated()
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_SSH_COMMAND", line)
+    }
+
+    /// Runs git in the checkout.
+    pub(super) fn run(&self, host: &Host, args: &[&str]) -> Result<Output, Failure> {
+        self.program(host).current_dir(&self.dest).args(args).run()
+    }
+
+    /// Like `run`; failures become failures of the task, with passwords in the URL masked.
+    fn must(&self, host: &Host, args: &[&str], what: &str) -> Result<Output, Failure> {
+        self.clean(self.run(host, args)?).success(what)
+    }
+
+    pub(super) fn clean(&self, mut done: Output) -> Output {
+        let login = self.task.repo.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
+        if let Some((login, _)) = login.filter(|(login, _)| !login.is_empty()) {
+            done.stdout = done.stdout.replace(login, "***");
+            done.stderr = done.stderr.replace(login, "***");
+        }
+        done
+    }
+
+    /// The current commit; `None` if there is no checkout.
+    pub(super) fn present(&self, host: &Host) -> Result<Option<String>, Failure> {
+        let sign = if self.task.bare.0 { self.dest.join("objects") } else { self.dest.join(".git") };
+        if !sign.exists() {
+            return Ok(None);
+        }
+        // git reports if the current user does not own the checkout.
+        let done = self.run(host, &["rev-parse", "HEAD"])?;
+        if done.rc != 0 && done.stderr.contains("dubious ownership") {
+            return Err(done.failure("cannot read the checkout").arg("dest"));
+        }
+        Ok(Some(done.stdout.trim().to_owned()))
+    }
+
+    fn resolve(&self, version: &str, host: &Host) -> Result<Option<String>, Failure> {
+        let done = self.run(host, &["rev-parse", "--verify", "--quiet", &format!("{version}^{{commit}}")])?;
+        Ok((done.rc == 0).then(|| done.stdout.trim().to_owned()))
+    }
+
+    fn is_dirty(&self, host: &Host) -> Result<bool, Failure> {
+        let done = self.must(
+            host,
+            &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"],
+            "cannot list local changes in the checkout",
+        )?;
+        Ok(!done.stdout.trim().is_empty())
+    }
+
+    fn has_stale_submodules(&self, host: &Host) -> Result<bool, Failure> {
+        if !self.dest.join(".gitmodules").exists() {
+            return Ok(false);
+        }
+        let done = self.must(host, &["submodule", "status", "--recursive"], "cannot list the submodules")?;
+        Ok(done.stdout.lines().any(|line| line.starts_with(['-', '+'])))
+    }
+
+    fn heads(&self, host: &Host) -> Result<Heads, Failure> {
+        let done = self.program(host).args(["ls-remote", "--symref", "--", &self.task.repo]).run()?;
+        let done = self.clean(done);
+        if done.rc != 0 {
+            return Err(Failure::new(done.stderr.trim_end()).arg("repo").data(done.data()));
+        }
+        Ok(Heads::parse(&done.stdout))
+    }
+
+    fn depth(&self) -> Vec<String> {
+        self.task.depth.map(|depth| vec![format!("--depth={depth}")]).unwrap_or_default()
+    }
+
+    fn clone_it(&self, version: &Version, host: &Host) -> Result<(), Failure> {
+        let mut args = vec!["clone".to_owned(), "--origin".to_owned(), self.task.remote.clone()];
+        args.extend(self.depth());
+        if self.task.bare.0 {
+            args.push("--bare".to_owned());
+        }
+        if self.task.single_branch.0 {
+            args.push("--single-branch".to_owned());
+        }
+        if let Some(reference) = &self.task.reference {
+            args.push(format!("--reference={reference}"));
+        }
+        if let Version::Branch { name, .. } | Version::Tag { name, .. } = version {
+            args.extend(["--branch".to_owned(), name.clone()]);
+        }
+        if let Some(place) = &self.task.separate_git_dir {
+            args.push(format!("--separate-git-dir={}", place.on(host).display()));
+        }
+        args.extend(["--".to_owned(), self.task.repo.clone(), paths::text(&self.dest)]);
+        self.clean(self.program(host).args(&args).run()?).success("cannot clone the repository")?;
+        if let Some(refspec) = &self.task.refspec {
+            self.must(host, &["fetch", &self.task.remote, refspec], "cannot fetch the refspec")?;
+        }
+        if self.task.bare.0 {
+            return Ok(());
+        }
+        if let Version::Commit(commit) = version {
+            self.check_out_commit(commit, host)?;
+        }
+        self.verify(host)?;
+        self.update_submodules(host)
+    }
+
+    fn update(&self, version: &Version, moves: bool, host: &Host) -> Result<(), Failure> {
+        let remote = self.task.remote.as_str();
+        if moves {
+            let known = self.run(host, &["config", "--get", &format!("remote.{remote}.url")])?.rc == 0;
+            let verb = if known { "set-url" } else { "add" };
+            self.must(host, &["remote", verb, remote, &self.task.repo], "cannot set the repository's URL")?;
+        }
+        let heads = format!("+refs/heads/*:refs/{}", if self.task.bare.0 { "heads/*" } else { "remotes/" });
+        let heads = if self.task.bare.0 { heads } else { format!("{heads}{remote}/*") };
+        let depth = self.depth();
+        let mut args = vec!["fetch", "--force", "--tags"];
+        args.extend(depth.iter().map(String::as_str));
+        args.extend([remote, &heads]);
+        args.extend(self.task.refspec.as_deref());
+        let done = self.clean(self.run(host, &args)?);
+        if done.rc != 0 {
+            let msg = format!("Failed to download remote objects and refs:  {}{}", done.stdout, done.stderr);
+            return Err(Failure::new(msg).data(done.data()));
+        }
+        if self.task.bare.0 {
+            return Ok(());
+        }
+        match version {
+            Version::Branch { name, .. } => {
+                let there = format!("{remote}/{name}");
+                self.must(host, &["checkout", "--force", "-B", name, &there], "cannot check out the branch")?;
+                self.must(host, &["reset", "--hard", &there], "cannot bring the branch forward")?;
+            }
+            Version::Tag { name, .. } => {
+                let tag = format!("refs/tags/{name}");
+                self.must(host, &["checkout", "--force", "--detach", &tag], "cannot check out the tag")?;
+            }
+            Version::Commit(commit) => self.check_out_commit(commit, host)?,
+        }
+        self.verify(host)?;
+        self.update_submodules(host)
+    }
+
+    fn check_out_commit(&self, commit: &str, host: &Host) -> Result<(), Failure> {
+        if self.resolve(commit, host)?.is_none() {
+            // In no branch, or beyond the depth.
+            let depth = self.depth();
+            let mut args = vec!["fetch"];
+            args.extend(depth.iter().map(String::as_str));
+            args.extend([self.task.remote.as_str(), commit]);
+            // If the server has none of this name either, the checkout tells.
+            self.run(host, &args)?;
+        }
+        let done = self.clean(self.run(host, &["checkout", "--force", "--detach", commit])?);
+        if done.rc != 0 {
+            return Err(Failure::new(format!("Failed to checkout {commit}")).arg("version").data(done.data()));
+        }
+        Ok(())
+    }
+
+    fn update_submodules(&self, host: &Host) -> Result<(), Failure> {
+        if !self.task.recursive.0 || !self.dest.join(".gitmodules").exists() {
+            return Ok(());
+        }
+        self.must(host, &["submodule", "sync", "--recursive"], "cannot set the submodules' URLs")?;
+        self.must(host, &["submodule", "update", "--init", "--recursive", "--force"], "cannot update the submodules")?;
+        Ok(())
+    }
+}
