@@ -1,7 +1,8 @@
 //! unarchive: unpacks archives with the host's tar and unzip.
 
+mod archive;
+
 use std::{
-    io::Read,
     path::{Component, Path, PathBuf},
     time::Duration,
 };
@@ -22,6 +23,7 @@ use crate::{
         zip,
     },
 };
+use archive::{Archive, Kind, Source};
 
 args! {
     /// Unpacks an archive (zip, or tar with any compression that the host supports) into a directory on the host.
@@ -166,84 +168,6 @@ impl Unarchive {
         std::io::copy(&mut reader, &mut file).map_err(|error| failed(error.to_string()))?;
         drop(reader);
         Ok(Source::Temporary(file.into_temp_path()))
-    }
-}
-
-enum Source {
-    Path(PathBuf),
-    /// Removed with the plan.
-    Temporary(crate::system::scratch::TempPath),
-}
-
-impl AsRef<Path> for Source {
-    fn as_ref(&self) -> &Path {
-        match self {
-            Source::Path(path) => path,
-            Source::Temporary(path) => path,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Tar,
-    Gzip,
-    Bzip2,
-    Xz,
-    Zstd,
-    Zip,
-}
-
-impl Kind {
-    /// Determined by the first bytes; anything unknown is treated as plain tar.
-    fn of(start: &[u8]) -> Kind {
-        let starts: [(&[u8], Kind); 6] = [
-            (b"PK\x03\x04", Kind::Zip),
-            (b"PK\x05\x06", Kind::Zip),
-            (b"\x1f\x8b", Kind::Gzip),
-            (b"BZh", Kind::Bzip2),
-            (b"\xfd7zXZ\0", Kind::Xz),
-            (b"\x28\xb5\x2f\xfd", Kind::Zstd),
-        ];
-        starts.iter().find(|(magic, _)| start.starts_with(magic)).map_or(Kind::Tar, |(_, kind)| *kind)
-    }
-
-    /// Ansible's name in results.
-    fn handler(self) -> &'static str {
-        match self {
-            // Ansible's handler for plain tar accepts these before the specific ones are tried.
-            Kind::Tar | Kind::Bzip2 | Kind::Xz => "TarArchive",
-            Kind::Gzip => "TgzArchive",
-            Kind::Zstd => "TarZstdArchive",
-            Kind::Zip => "ZipArchive",
-        }
-    }
-}
-
-struct Archive {
-    source: Source,
-    kind: Kind,
-}
-
-impl Archive {
-    fn open(source: Source) -> Result<Archive, Failure> {
-        let path = source.as_ref();
-        let mut start = Vec::new();
-        let read = crate::system::regular::open(path).and_then(|file| file.take(6).read_to_end(&mut start));
-        read.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Failure::new(format!("Source '{}' does not exist", path.display())),
-            _ => io_failure("read", path, &error),
-        })
-        .map_err(|failure| failure.arg("src"))?;
-        if start.is_empty() {
-            return Err(Failure::new(format!("Invalid archive '{}', the file is 0 bytes", path.display())).arg("src"));
-        }
-        let kind = Kind::of(&start);
-        Ok(Archive { source, kind })
-    }
-
-    fn path(&self) -> String {
-        paths::text(&self.source)
     }
 }
 
