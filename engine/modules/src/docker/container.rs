@@ -6,14 +6,14 @@ use serde_json::Value as Json;
 pub(crate) use super::container_args::DockerContainer;
 use super::{
     container_args::{PullPolicy, State},
-    container_spec::read_env,
     container_steps::Step,
     difference::reasons,
     engine::Engine,
+    env_file,
     image_name::ImageName,
     lifecycle::{Creation, Lifecycle, Start},
     pull::{LocalImage, pull},
-    spec::{Comparison, Spec},
+    spec::{Spec, comparison::Comparison},
 };
 use crate::{
     ArgError, Change, Host, Module, Plan,
@@ -224,7 +224,7 @@ impl DockerContainer {
             let path = paths::text(path.on(host));
             match crate::system::regular::read_to_string(&path) {
                 Ok(content) => {
-                    variables = read_env(&content).map_err(|line| {
+                    variables = env_file::read(&content).map_err(|line| {
                         Failure::new(format!("line {line} of {path} is not NAME=value")).arg("env_file")
                     })?;
                 }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     engine::{Engine, EngineArgs, encode},
-    lifecycle::read_output,
+    output::read_output,
     units::Texts,
 };
 use crate::{

@@ -9,7 +9,7 @@ use super::{
     },
     mounts::{Exposed, Published},
     nested::Nested,
-    spec::{Attachment, Comparisons, Spec},
+    spec::{Attachment, Spec},
     units::Size,
 };
 use crate::{ArgError, argtypes::Flag};
@@ -211,40 +211,6 @@ impl DockerContainer {
         set("CgroupParent", text(&self.cgroup_parent));
         set("Runtime", text(&self.runtime));
     }
-
-    /// Parses `comparisons`.
-    pub(crate) fn rules(&self) -> Result<Comparisons, ArgError> {
-        let mut rules = Comparisons::default();
-        for (name, how) in self.comparisons.iter().flatten() {
-            let how = how.as_str().unwrap_or_default();
-            let args = <DockerContainer as crate::Args>::args();
-            let arg = match name.as_str() {
-                "*" => "*",
-                name => args.iter().find(|arg| arg.is_called(name)).map(|arg| arg.name).ok_or_else(|| {
-                    ArgError::new("comparisons", format!("contains `{name}`, which is not an argument"))
-                })?,
-            };
-            // Both belong to the same field of the Engine.
-            let arg = if arg == "log_options" { "log_driver" } else { arg }.to_owned();
-            match (arg.as_str(), how) {
-                ("*", "ignore") => rules.ignore_rest = true,
-                ("*", "strict") => rules.strict_rest = true,
-                ("*", _) => {
-                    return Err(
-                        ArgError::new("comparisons", format!("cannot be `{how}` for `*`")).help("use strict or ignore")
-                    );
-                }
-                (_, "ignore") => rules.ignored.push(arg),
-                (_, "strict") => rules.strict.push(arg),
-                (_, "allow_more_present") => rules.more_allowed.push(arg),
-                _ => {
-                    return Err(ArgError::new("comparisons", format!("has the invalid value `{how}` for {arg}"))
-                        .help("use strict, ignore or allow_more_present"));
-                }
-            }
-        }
-        Ok(rules)
-    }
 }
 
 impl NetworkArgs {
@@ -355,19 +321,6 @@ fn words(command: &Value) -> Result<Vec<String>, String> {
     }
 }
 
-/// The variables in a file with lines NAME=value. Comments begin with `#`; values are not unquoted, as in Docker's
-/// `--env-file`.
-pub(super) fn read_env(text: &str) -> Result<Vec<(String, String)>, usize> {
-    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_start()));
-    let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(at, line)| {
-            let (name, value) = line.split_once('=').ok_or(at)?;
-            Ok((name.trim_end().to_owned(), value.to_owned()))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use rplay_wire::data;
@@ -445,12 +398,5 @@ mod tests {
         assert!(with("networks", vec!["todo"].into()).contains("must be a dict"));
         assert!(with("networks", vec![Value::from(data! { "nam" => "todo" })].into()).contains("unknown key `nam`"));
         assert!(with("image", "".into()).contains("image"));
-    }
-
-    #[test]
-    fn env_files_are_read_as_docker_reads_them() {
-        let read = read_env("# comment\nA=1\n\n  B = x=\"y\" \n").unwrap();
-        assert_eq!(read, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), " x=\"y\" ".to_owned())]);
-        assert_eq!(read_env("A=1\nnonsense\n"), Err(2));
     }
 }

@@ -4,10 +4,11 @@ use rplay_wire::{Failure, Map};
 use serde_json::{Value as Json, json};
 
 use super::{
+    comparisons::Comparisons,
     container_args::{DockerContainer, State},
     difference::covers,
     lifecycle::Lifecycle,
-    spec::{Attachment, Comparison, Comparisons, Spec},
+    spec::{Attachment, Spec, comparison::Comparison},
 };
 
 /// One change to a container.

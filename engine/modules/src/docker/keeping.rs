@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::{
         Args,
-        docker::{container_args::DockerContainer, spec::Comparisons},
+        docker::{comparisons::Comparisons, container_args::DockerContainer},
     };
 
     /// A container as returned by the Engine, with everything that could be lost.

@@ -4,6 +4,7 @@
 
 use rplay_wire as wire;
 
+mod comparisons;
 mod container;
 mod container_args;
 mod container_exec;
@@ -14,10 +15,10 @@ mod credentials;
 mod difference;
 mod endpoint;
 mod engine;
+mod env_file;
 mod fields;
 mod host_info;
 mod image;
-
 mod image_info;
 mod image_name;
 mod image_pull;
@@ -27,6 +28,9 @@ mod login;
 mod mounts;
 mod nested;
 mod network;
+mod network_info;
+mod network_steps;
+mod output;
 mod prune;
 mod pull;
 mod socket;
@@ -42,7 +46,8 @@ pub(crate) use image::DockerImage;
 pub(crate) use image_info::DockerImageInfo;
 pub(crate) use image_pull::DockerImagePull;
 pub(crate) use login::DockerLogin;
-pub(crate) use network::{DockerNetwork, DockerNetworkInfo};
+pub(crate) use network::DockerNetwork;
+pub(crate) use network_info::DockerNetworkInfo;
 pub(crate) use prune::DockerPrune;
 pub(crate) use volume::{DockerVolume, DockerVolumeInfo};
 

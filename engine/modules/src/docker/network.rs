@@ -1,15 +1,13 @@
-//! docker_network, docker_network_info: networks of containers.
+//! docker_network: networks of containers.
 
-use std::time::Duration;
-
-use rplay_wire::{Failure, Map, Value};
+use rplay_wire::Failure;
 use serde_json::{Value as Json, json};
 
 use super::{
     difference::{Difference, covers, is_empty, map_differences, reasons},
-    endpoint::endpoint,
-    engine::{Engine, EngineArgs, EngineError, encode},
+    engine::{Engine, EngineArgs, encode},
     nested::Nested,
+    network_steps::{connect, create, disconnect, find, members, recreate, remove_with_members},
     units::{Options, Texts},
 };
 use crate::{
@@ -260,131 +258,6 @@ pub(super) fn keep(body: &mut Json, found: &Json, keys: &[&str]) {
         }
     }
 }
-
-/// The network with exactly that name or ID; the Engine also accepts the prefix of an ID.
-fn find(engine: &Engine, name: &str) -> Result<Option<Json>, EngineError> {
-    let found = engine.find(format!("/networks/{}", encode(name)))?;
-    Ok(found.filter(|found| ["Name", "Id"].iter().any(|key| found.get(*key).and_then(Json::as_str) == Some(name))))
-}
-
-/// The IDs of the running containers in it.
-fn members(network: &Json) -> Vec<String> {
-    network.get("Containers").and_then(Json::as_object).into_iter().flatten().map(|(id, _)| id.clone()).collect()
-}
-
-fn id(network: &Json) -> String {
-    network.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned()
-}
-
-/// Number of attempts to remove a network, and the pause between them: the Engine releases the endpoints of removed
-/// containers asynchronously.
-const ATTEMPTS: usize = 10;
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// Removes a network, including its connections.
-fn remove_with_members(engine: &Engine, name: &str) -> Result<(), EngineError> {
-    let mut attempts = 1;
-    loop {
-        let Some(found) = find(engine, name)? else { return Ok(()) };
-        for id in members(&found) {
-            disconnect(engine, &found, &id)?;
-        }
-        match remove(engine, &found) {
-            Err(error) if attempts < ATTEMPTS && error.to_string().contains("active endpoints") => {
-                attempts += 1;
-                std::thread::sleep(PAUSE);
-            }
-            result => return result,
-        }
-    }
-}
-
-fn disconnect(engine: &Engine, network: &Json, container: &str) -> Result<(), EngineError> {
-    let leave = |who: &str| {
-        let body = json!({"Container": who, "Force": true});
-        engine.post(format!("/networks/{}/disconnect", encode(&id(network))), &body)
-    };
-    let missing = match leave(container) {
-        Err(error) if error.is_missing() => true,
-        result => return result.map(drop),
-    };
-    // An endpoint that outlived its container (the Engine was killed, the host rebooted) is identified by its name.
-    let name = network.pointer("/Containers").and_then(|all| all.get(container)?.get("Name")?.as_str());
-    match name.filter(|_| missing).map(leave) {
-        Some(Err(error)) if !error.is_missing() => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn connect(engine: &Engine, network: &str, container: &str, endpoint: Json) -> Result<(), EngineError> {
-    let body = json!({"Container": container, "EndpointConfig": endpoint});
-    engine.post(format!("/networks/{}/connect", encode(network)), &body).map(drop)
-}
-
-fn remove(engine: &Engine, network: &Json) -> Result<(), EngineError> {
-    engine.ask("DELETE", format!("/networks/{}", encode(&id(network)))).json().map(drop)
-}
-
-fn create(engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
-    let answer = engine.post("/networks/create", body)?;
-    if let Some(warning) = answer.get("Warning").and_then(Json::as_str).filter(|warning| !warning.is_empty()) {
-        data.insert("warnings".to_owned(), Value::List(vec![warning.into()]));
-    }
-    Ok(())
-}
-
-/// Recreates the network and reconnects its containers with their aliases, and with their fixed addresses if the ranges
-/// still contain them. If the new network cannot be created, the old one is restored.
-fn recreate(engine: &Engine, old: &Json, body: &Json, data: &mut Map) -> Result<(), Failure> {
-    let name = old.get("Name").and_then(Json::as_str).unwrap_or_default();
-    let mut inside = Vec::new();
-    for container in members(old) {
-        let inspect = engine.get(format!("/containers/{}/json", encode(&container)))?;
-        let settings = inspect.pointer("/NetworkSettings/Networks").and_then(|all| all.get(name));
-        let endpoint = endpoint(settings.unwrap_or(&Json::Null), &container);
-        inside.push((container, endpoint));
-    }
-    for (container, _) in &inside {
-        disconnect(engine, old, container)?;
-    }
-    remove(engine, old)?;
-    let made = create(engine, body, data);
-    if made.is_err() {
-        let mut back = old.clone();
-        if let Some(map) = back.as_object_mut() {
-            let keep = ["Name", "Driver", "IPAM", "EnableIPv6", "Internal", "Attachable", "Options", "Labels"];
-            map.retain(|key, _| keep.contains(&key.as_str()));
-        }
-        engine.post("/networks/create", &back)?;
-    }
-    for (container, endpoint) in inside {
-        let mut anywhere = endpoint.clone();
-        anywhere["IPAMConfig"] = Json::Null;
-        connect(engine, name, &container, endpoint).or_else(|_| connect(engine, name, &container, anywhere))?;
-    }
-    made
-}
-
-args! {
-    /// Returns information about a network.
-    pub struct DockerNetworkInfo {
-        ..engine: EngineArgs,
-        /// The name or ID of the network.
-        name: Text,
-    }
-}
-
-impl Module for DockerNetworkInfo {
-    fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
-            return Ok(super::nothing_yet(Plan::unchanged().set("exists", false).set("network", Value::Null)));
-        };
-        let found = find(&engine, &self.name)?;
-        let plan = Plan::unchanged().set("exists", found.is_some());
-        Ok(plan.set("network", found.map_or(Value::Null, Value::from)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rplay_wire::{Map, data};

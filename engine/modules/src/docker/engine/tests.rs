@@ -1,7 +1,7 @@
 //! Tests the client against a fake Engine.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::net::UnixListener,
     path::Path,
     sync::{
