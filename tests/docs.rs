@@ -63,7 +63,9 @@ fn contributing_names_every_file_of_tests() {
         .iter()
         .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap().map(move |entry| (folder, entry.unwrap())))
         .map(|(folder, entry)| format!("{folder}/{}", entry.file_name().to_str().unwrap()))
-        .filter(|path| path.ends_with(".rs") || root.join(path).join("mod.rs").is_file())
+        .filter(|path| {
+            path.ends_with(".rs") || ["mod.rs", "main.rs"].iter().any(|page| root.join(path).join(page).is_file())
+        })
         .filter(|path| {
             ![path.as_str(), path.trim_end_matches(".rs")].iter().any(|name| page.contains(&format!("`{name}`")))
         })

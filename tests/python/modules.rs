@@ -1,12 +1,4 @@
-//! Modules written in Python, over a real sshd, with the ansible-core of this machine: the one that
-//! RPLAY_ANSIBLE_PYTHON names, or that of the `ansible` in PATH. Where there is none, these tests are skipped.
-//!
-//! Tests of collections need the package `ansible`, which contains them.
-
-mod ansible;
-#[allow(dead_code)]
-mod seen;
-mod sshd;
+//! Modules written in Python, over a real sshd.
 
 use std::{
     fs,
@@ -15,8 +7,11 @@ use std::{
     time::Instant,
 };
 
-use ansible::{ansible, has_collection};
-use sshd::Sshd;
+use crate::{
+    ansible::{ansible, has_collection},
+    seen,
+    sshd::Sshd,
+};
 
 /// A project, and hosts behind an sshd.
 struct Project {

@@ -1,15 +1,8 @@
 //! Connection plugins in Python: ansible-core runs the modules, the plugin reaches the host.
 
-#[allow(dead_code)]
-mod ansible;
-#[allow(dead_code)]
-mod python_project;
-#[allow(dead_code)]
-mod seen;
-
 use std::fs;
 
-use python_project::Project;
+use crate::project::Project;
 
 /// A connection plugin that works on this machine and writes down what it is asked for.
 const NEAR: &str = r#"

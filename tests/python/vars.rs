@@ -1,15 +1,8 @@
 //! Vars plugins written in Python, next to the built-in `host_group_vars`.
 
-#[allow(dead_code)]
-mod ansible;
-#[allow(dead_code)]
-mod python_project;
-#[allow(dead_code)]
-mod seen;
-
 use std::fs;
 
-use python_project::Project;
+use crate::project::Project;
 
 /// A vars plugin that says where it was asked, and for whom. `NAME` is the prefix of its variables.
 const ASKED: &str = r#"

@@ -1,5 +1,5 @@
 //! No two files of the engine use each other, directly or through others: what both need is in a third file.
-//! `tests/floors.rs` checks the order of whole rooms; this test checks each file, and follows the re-exports of
+//! `floors.rs` checks the order of whole rooms; this test checks each file, and follows the re-exports of
 //! `mod.rs` files.
 
 use std::{

@@ -1,15 +1,8 @@
 //! Facts that are kept between runs: `jsonfile`, which needs no Python, and cache plugins in Python.
 
-#[allow(dead_code)]
-mod ansible;
-#[allow(dead_code)]
-mod python_project;
-#[allow(dead_code)]
-mod seen;
-
 use std::{fs, process::Command};
 
-use python_project::Project;
+use crate::{ansible, project::Project};
 
 /// A cache plugin of the user's: one file for all hosts, and a log of what is asked of it.
 const OWN: &str = r#"

@@ -5,8 +5,7 @@ use std::{fs, io::Read, process::Stdio};
 use nix::pty::{Winsize, openpty};
 use regex::Regex;
 
-#[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
-mod seen;
+use crate::seen;
 
 const PLAY: &str = "- hosts: all
   gather_facts: false

@@ -1,10 +1,5 @@
 //! Filters, tests and lookups in Python. The assertions of these plays also hold for ansible-core's own command, which
-//! runs them, too, if it is next to the interpreter. Without ansible-core these tests are skipped.
-
-#[allow(dead_code)]
-mod ansible;
-#[allow(dead_code)]
-mod seen;
+//! runs them, too, if it is next to the interpreter.
 
 use std::{
     fs,
@@ -14,7 +9,10 @@ use std::{
     time::Instant,
 };
 
-use ansible::{ansible, has_collection};
+use crate::{
+    ansible::{ansible, has_collection},
+    seen,
+};
 
 struct Project {
     folder: tempfile::TempDir,

@@ -2,8 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-#[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
-mod seen;
+use crate::seen;
 
 fn rplay(folder: &Path, args: &[&str]) -> (String, Option<i32>) {
     let output = seen::rplay().args(args).current_dir(folder).output().unwrap();

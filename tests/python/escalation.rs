@@ -1,15 +1,8 @@
 //! Become plugins in Python: the agent is started with the command that the plugin builds.
 
-#[allow(dead_code)]
-mod ansible;
-#[allow(dead_code)]
-mod python_project;
-#[allow(dead_code)]
-mod seen;
-
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use python_project::Project;
+use crate::{ansible, project::Project};
 
 /// A become plugin whose program asks for a password, unless the option says that it needs none.
 const MINE: &str = r#"

@@ -1,16 +1,8 @@
-//! Inventory and callback plugins written in Python, with the ansible-core of this machine: the one that
-//! RPLAY_ANSIBLE_PYTHON names, or that of the `ansible` in PATH. Where there is none, these tests are skipped.
-
-#[allow(dead_code)]
-mod ansible;
-#[allow(dead_code)]
-mod python_project;
-#[allow(dead_code)]
-mod seen;
+//! Inventory and callback plugins written in Python.
 
 use std::{fs, process::Command};
 
-use python_project::Project;
+use crate::project::Project;
 
 /// An inventory plugin of a collection that creates everything a plugin can create.
 const CLOUD: &str = r#"

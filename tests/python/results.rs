@@ -1,13 +1,6 @@
 //! What the results of action plugins in Python do to a run: handlers, hosts that are added, output that is hidden.
 
-#[allow(dead_code)]
-mod ansible;
-#[allow(dead_code)]
-mod python_project;
-#[allow(dead_code)]
-mod seen;
-
-use python_project::Project;
+use crate::project::Project;
 
 const MINE: &str = r#"
 from ansible.plugins.action import ActionBase

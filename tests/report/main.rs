@@ -1,4 +1,10 @@
-//! `--report`: the page and the JSON of a run of the real executable.
+//! What shows a run beside its output: the live lines of a terminal; `--report`, the page and the JSON.
+
+mod browser;
+mod live;
+#[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
+#[path = "../seen/mod.rs"]
+mod seen;
 
 use std::{
     fs,
@@ -6,12 +12,6 @@ use std::{
 };
 
 use serde_json::Value as Json;
-
-#[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
-mod seen;
-
-#[path = "report/browser.rs"]
-mod browser;
 
 /// Runs the play of `tests/report`; the page and the JSON.
 fn run(folder: &Path) -> (String, String) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-mod seen;
+use crate::seen;
 
 /// Each case is the command line after `rplay why`; its answer is in the snapshot.
 const CASES: [(&str, &str); 16] = [

@@ -1,11 +1,4 @@
-//! Action plugins written in Python, over a real sshd, with the ansible-core of this machine: the one that
-//! RPLAY_ANSIBLE_PYTHON names, or that of the `ansible` in PATH. Where there is none, these tests are skipped.
-
-#[allow(dead_code)]
-mod ansible;
-#[allow(dead_code)]
-mod seen;
-mod sshd;
+//! Action plugins written in Python, over a real sshd.
 
 use std::{
     fs,
@@ -13,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ansible::ansible;
-use sshd::Sshd;
+use crate::{ansible::ansible, seen, sshd::Sshd};
 
 /// A project with one host behind an sshd.
 struct Project {

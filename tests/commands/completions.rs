@@ -2,8 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-#[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
-mod seen;
+use crate::seen;
 
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,8 @@
+//! The commands beside those that run playbooks.
+
+mod adhoc;
+mod completions;
+mod init;
+#[path = "../seen/mod.rs"]
+mod seen;
+mod why;

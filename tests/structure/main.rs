@@ -1,0 +1,4 @@
+//! Rules on the structure of the engine: which part may use which.
+
+mod circles;
+mod floors;
