@@ -445,7 +445,7 @@ fn paths_and_added_methods_are_found() {
     let mut found: Vec<String> = paths(code, "room", &own).iter().map(|(_, path)| path.join("/")).collect();
     found.sort();
     assert_eq!(found, ["g/h", "sub", "sub/b/C", "sub/b/self", "sub/d/E", "sub/file/x"]);
-    assert_eq!(added_methods(code), ["two"]);
+    assert_eq!(added_methods(code, code), ["two"]);
     let found = paths("use super::super::b::C;\n", "room", &own);
     assert_eq!(found, [(1, vec!["b".to_owned(), "C".to_owned()])]);
 }
@@ -514,9 +514,16 @@ impl Room {
                 (file.clone(), self.own_path(&file), code.join("\n"))
             })
             .collect();
+        // A type may have its methods in several files of its place.
+        let at = |place: usize| -> String {
+            files.iter().filter(|(_, own, _)| self.place(own) == Some(place)).map(|(.., code)| code.as_str()).collect()
+        };
         let added: Vec<(usize, String)> = files
             .iter()
-            .filter_map(|(_, own, code)| Some((self.place(own)?, added_methods(code))))
+            .filter_map(|(_, own, code)| {
+                let place = self.place(own)?;
+                Some((place, added_methods(code, &at(place))))
+            })
             .flat_map(|(place, names)| names.into_iter().map(move |name| (place, name)))
             .collect();
         let mut upward = Vec::new();
@@ -613,8 +620,8 @@ fn read_tree<'t>(text: &'t str, before: &mut Vec<String>, leaves: &mut Vec<Vec<S
     rest
 }
 
-/// The methods that a file adds to types which it does not define.
-fn added_methods(code: &str) -> Vec<String> {
+/// The methods that a file adds to types which the code of its place does not define.
+fn added_methods(code: &str, of_place: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut is_added = false;
     for line in code.lines() {
@@ -623,7 +630,8 @@ fn added_methods(code: &str) -> Vec<String> {
             let name = first_word(head);
             let defined = ["struct", "enum"].iter().any(|kind| {
                 let word = format!("{kind} {name}");
-                code.match_indices(&word).any(|(at, _)| first_word(&code[at + word.len() - name.len()..]) == name)
+                let defined = |at: usize| first_word(&of_place[at + word.len() - name.len()..]) == name;
+                of_place.match_indices(&word).any(|(at, _)| defined(at))
             });
             is_added = !head.contains(" for ") && !defined;
         } else if line.starts_with('}') {
