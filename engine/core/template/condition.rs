@@ -9,10 +9,7 @@ use crate::{
     syntax::Style,
     template::{
         error::TemplateError,
-        eval::{
-            machine::{Machine, Session},
-            render,
-        },
+        eval::{machine::Machine, render, session::Session},
         library::built_in,
         origin::Origin,
         page::{parsed_template::ParsedTemplate, reading::Reading},

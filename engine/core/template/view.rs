@@ -15,8 +15,9 @@ use crate::{
         error::TemplateError,
         eval::{
             lazy::{Level, entry},
-            machine::{Machine, Session},
+            machine::Machine,
             render,
+            session::Session,
         },
         library::{built_in, functions, lookups},
         origin::Origin,

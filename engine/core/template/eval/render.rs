@@ -12,7 +12,8 @@ use crate::{
         eval::{
             lazy::{Pending, begin_counting},
             library::Library,
-            machine::{Machine, Session},
+            machine::Machine,
+            session::Session,
         },
         origin::Origin,
         output::Output,

@@ -12,7 +12,7 @@ pub(crate) use cycle::{Cycler, Joiner};
 
 use crate::template::{
     args::Args,
-    eval::{library::Methods, statements::Loop},
+    eval::{library::Methods, loops::Loop},
     value::{
         error::{Cause, EvalError, EvalResult},
         number, show,
