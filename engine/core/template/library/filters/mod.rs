@@ -6,15 +6,19 @@ mod basic;
 mod data;
 mod dict;
 mod hash;
+mod ip;
 mod json;
 pub(crate) mod list;
 mod math;
 mod net;
 mod path;
+mod regex;
+pub(crate) mod rows;
 mod select;
 mod sets;
 mod text;
 mod time;
+mod urlize;
 
 pub(crate) use basic::parse_int;
 
@@ -43,19 +47,22 @@ const LENIENT: [&str; 5] = ["default", "d", "mandatory", "ternary", "type_debug"
 
 /// Adds all filters.
 pub(crate) fn add_to(library: &mut Library) {
-    let tables: [Table; 12] = [
+    let tables: [Table; 15] = [
         basic::FILTERS,
         data::FILTERS,
         dict::FILTERS,
         hash::FILTERS,
+        ip::FILTERS,
         list::FILTERS,
         math::FILTERS,
-        net::FILTERS,
         path::FILTERS,
+        regex::FILTERS,
+        rows::FILTERS,
         select::FILTERS,
         sets::FILTERS,
         text::FILTERS,
         time::FILTERS,
+        urlize::FILTERS,
     ];
     for (name, run) in tables.into_iter().flatten() {
         let lenient = LENIENT.contains(name);

@@ -1,4 +1,4 @@
-//! Text: case, lines, quoting, regular expressions.
+//! Text: case, lines, quoting.
 
 use minijinja::Value;
 
@@ -10,7 +10,7 @@ use crate::template::{
     value::{
         containers,
         error::{EvalError, EvalResult},
-        format, items, number, show, size, text,
+        format, number, show, size, text,
     },
 };
 
@@ -29,13 +29,8 @@ pub(super) const FILTERS: Table = &[
     ("wordcount", Pure(wordcount)),
     ("format", Pure(format)),
     ("striptags", Pure(striptags)),
-    ("urlize", Pure(urlize)),
     ("quote", Pure(quote)),
     ("comment", Pure(comment)),
-    ("regex_replace", Pure(regex_replace)),
-    ("regex_search", Pure(regex_search)),
-    ("regex_findall", Pure(regex_findall)),
-    ("regex_escape", Pure(regex_escape)),
 ];
 
 fn plain(value: &Value, args: &Args, change: impl Fn(&str) -> String) -> EvalResult {
@@ -235,94 +230,6 @@ fn striptags(value: Value, args: Args) -> EvalResult {
     Ok(Value::from(unescaped.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
-/// Makes links of the addresses in a text.
-fn urlize(value: Value, mut args: Args) -> EvalResult {
-    let limit = args.int("trim_url_limit")?.and_then(|limit| usize::try_from(limit).ok());
-    let nofollow = args.flag("nofollow", false)?;
-    let target = args.text("target")?;
-    let rel = args.text("rel")?;
-    let schemes = match args.optional("extra_schemes")?.filter(|schemes| !schemes.is_none()) {
-        Some(schemes) => items::items(&schemes)?.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?,
-        None => Vec::new(),
-    };
-    args.finish()?;
-    let mut rels: Vec<&str> = rel.as_deref().unwrap_or_default().split_whitespace().collect();
-    rels.push("noopener");
-    if nofollow {
-        rels.push("nofollow");
-    }
-    rels.sort_unstable();
-    rels.dedup();
-    let rel = format!(" rel=\"{}\"", rels.join(" "));
-    let target = target.map(|target| format!(" target=\"{}\"", text::escaped(&target))).unwrap_or_default();
-    let text = text::escaped(&show::text(&value)?);
-    let web = regex::find(
-        r"^((https?://|www\.)(([\w%-]+\.)+)?([a-z]{2,63}|xn--[\w%]{2,59})|([\w%-]{2,63}\.)+(com|net|int|edu|gov|org|info|mil)|(https?://)((([\d]{1,3})(\.[\d]{1,3}){3})|(\[([\da-f]{0,4}:){2}([\da-f]{0,4}:?){1,6}\])))(?::[\d]{1,5})?(?:[/?#]\S*)?$",
-        true,
-        false,
-    )?;
-    let mail = regex::find(r"^\S+@\w[\w.-]*\.\w+$", false, false)?;
-    let matches = |pattern: &fancy_regex::Regex, text: &str| pattern.is_match(text).unwrap_or(false);
-    let mut out = String::new();
-    for word in pieces(&text) {
-        let mut middle = word;
-        let mut head = middle.len() - middle.trim_start_matches(['(', '<', '\n']).len();
-        while let Some(rest) = middle[head..].strip_prefix("&lt;") {
-            head = middle.len() - rest.len();
-        }
-        let (before, rest) = middle.split_at(head);
-        middle = rest;
-        let mut tail = middle.trim_end_matches([')', '>', '.', ',', '\n']).len();
-        while let Some(rest) = middle[..tail].strip_suffix("&gt;") {
-            tail = rest.len();
-        }
-        // A closing bracket that was opened inside belongs to the address.
-        for (open, close) in [("(", ")"), ("<", ">"), ("&lt;", "&gt;")] {
-            let missing = middle[..tail].matches(open).count().saturating_sub(middle[..tail].matches(close).count());
-            for _ in 0..missing {
-                match middle[tail..].find(close) {
-                    Some(at) => tail += at + close.len(),
-                    None => break,
-                }
-            }
-        }
-        let (middle, after) = middle.split_at(tail);
-        let shown: String = match limit {
-            Some(limit) if middle.chars().count() > limit => middle.chars().take(limit).chain("...".chars()).collect(),
-            _ => middle.to_owned(),
-        };
-        out.push_str(before);
-        if matches(&web, middle) {
-            let scheme = if middle.starts_with("https://") || middle.starts_with("http://") { "" } else { "https://" };
-            out.push_str(&format!("<a href=\"{scheme}{middle}\"{rel}{target}>{shown}</a>"));
-        } else if let Some(address) = middle.strip_prefix("mailto:").filter(|address| matches(&mail, address)) {
-            out.push_str(&format!("<a href=\"{middle}\">{address}</a>"));
-        } else if middle.contains('@') && !middle.starts_with("www.") && !middle.contains(':') && matches(&mail, middle)
-        {
-            out.push_str(&format!("<a href=\"mailto:{middle}\">{middle}</a>"));
-        } else if schemes.iter().any(|scheme| middle != scheme && middle.starts_with(scheme.as_str())) {
-            out.push_str(&format!("<a href=\"{middle}\"{rel}{target}>{middle}</a>"));
-        } else {
-            out.push_str(middle);
-        }
-        out.push_str(after);
-    }
-    Ok(Value::from(out))
-}
-
-/// Words, and the white space between them.
-fn pieces(text: &str) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let end = rest.find(|c: char| c.is_whitespace() != first.is_whitespace()).unwrap_or(rest.len());
-        let (piece, after) = rest.split_at(end);
-        pieces.push(piece);
-        rest = after;
-    }
-    pieces
-}
-
 /// Quotes a word for a POSIX shell.
 pub(crate) fn shell_quote(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "@%_-+=:,./".contains(c);
@@ -396,213 +303,6 @@ fn comment(value: Value, mut args: Args) -> EvalResult {
     if !end.is_empty() {
         out.push_str(&newline);
         out.push_str(&end);
-    }
-    Ok(Value::from(out))
-}
-
-fn failed(error: &fancy_regex::Error) -> Box<EvalError> {
-    EvalError::new(format!("the regular expression failed: {error}"))
-}
-
-/// All matches as in Python: an empty match may directly follow another one.
-fn matches<'t>(regex: &fancy_regex::Regex, text: &'t str) -> EvalResult<Vec<fancy_regex::Captures<'t, str>>> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while at <= text.len() {
-        let Some(captures) = regex.captures_from_pos(text, at).map_err(|error| failed(&error))? else { break };
-        let Some(whole) = captures.get(0) else { break };
-        at = match whole.start() == whole.end() {
-            true => whole.end() + text[whole.end()..].chars().next().map_or(1, char::len_utf8),
-            false => whole.end(),
-        };
-        found.push(captures);
-    }
-    Ok(found)
-}
-
-/// A pattern or replacement, which must be text.
-fn pattern(args: &mut Args, name: &str) -> EvalResult<String> {
-    match args.optional(name)? {
-        None => Ok(String::new()),
-        Some(value) => match value.as_str() {
-            Some(text) => Ok(text.to_owned()),
-            None => Err(EvalError::new("first argument must be string or compiled pattern")),
-        },
-    }
-}
-
-fn regex_replace(value: Value, mut args: Args) -> EvalResult {
-    let (search, with) = (pattern(&mut args, "pattern")?, pattern(&mut args, "replacement")?);
-    let ignorecase = args.flag("ignorecase", false)?;
-    let multiline = args.flag("multiline", false)?;
-    let count = usize::try_from(args.int_or("count", 0)?).unwrap_or(0);
-    let mandatory = usize::try_from(args.int_or("mandatory_count", 0)?).unwrap_or(0);
-    args.finish()?;
-    let text = show::text(&value)?;
-    let regex = regex::find(&search, ignorecase, multiline)?;
-    let template = Replacement::read(&with)?;
-    let (mut out, mut at, mut done) = (String::with_capacity(text.len()), 0, 0);
-    for captures in matches(&regex, &text)? {
-        let Some(whole) = captures.get(0) else { continue };
-        if count > 0 && done == count {
-            break;
-        }
-        out.push_str(text.get(at..whole.start()).unwrap_or_default());
-        template.expand(&captures, &mut out)?;
-        size::fits(out.len())?;
-        at = whole.end();
-        done += 1;
-    }
-    out.push_str(text.get(at..).unwrap_or_default());
-    if mandatory > 0 && done != mandatory {
-        return Err(EvalError::new(format!(
-            "'{search}' should match {mandatory} times, but matches {done} times in '{text}'"
-        )));
-    }
-    Ok(Value::from(out))
-}
-
-/// A replacement in Python's syntax: `\1`, `\g<name>`, escapes.
-struct Replacement(Vec<Piece>);
-
-enum Piece {
-    Text(String),
-    Number(usize),
-    Name(String),
-}
-
-impl Replacement {
-    fn read(text: &str) -> EvalResult<Self> {
-        let mut pieces = Vec::new();
-        let mut literal = String::new();
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
-            if c != '\\' {
-                literal.push(c);
-                continue;
-            }
-            let group = match chars.next() {
-                Some('g') if chars.next_if_eq(&'<').is_some() => {
-                    let name: String = chars.by_ref().take_while(|c| *c != '>').collect();
-                    match name.parse() {
-                        Ok(number) => Piece::Number(number),
-                        Err(_) => Piece::Name(name),
-                    }
-                }
-                Some(digit @ '1'..='9') => {
-                    let mut number = digit.to_digit(10).unwrap_or(0) as usize;
-                    if let Some(next) = chars.next_if(char::is_ascii_digit) {
-                        number = number * 10 + next.to_digit(10).unwrap_or(0) as usize;
-                    }
-                    Piece::Number(number)
-                }
-                other => {
-                    match other {
-                        Some('n') => literal.push('\n'),
-                        Some('t') => literal.push('\t'),
-                        Some('r') => literal.push('\r'),
-                        Some('\\') | None => literal.push('\\'),
-                        Some('0') => literal.push('\0'),
-                        Some(c) if c.is_ascii_alphabetic() => return Err(EvalError::new(format!("bad escape \\{c}"))),
-                        Some(c) => {
-                            literal.push('\\');
-                            literal.push(c);
-                        }
-                    }
-                    continue;
-                }
-            };
-            pieces.push(Piece::Text(std::mem::take(&mut literal)));
-            pieces.push(group);
-        }
-        pieces.push(Piece::Text(literal));
-        Ok(Replacement(pieces))
-    }
-
-    fn expand(&self, captures: &fancy_regex::Captures<'_, str>, out: &mut String) -> EvalResult<()> {
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Number(number) if *number >= captures.len() => {
-                    return Err(EvalError::new(format!("invalid group reference {number}")));
-                }
-                Piece::Number(number) => out.push_str(captures.get(*number).map_or("", |group| group.as_str())),
-                Piece::Name(name) => out.push_str(captures.name(name).map_or("", |group| group.as_str())),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn group(captures: &fancy_regex::Captures<'_, str>, at: usize) -> Value {
-    captures.get(at).map_or_else(|| Value::from(()), |group| Value::from(group.as_str()))
-}
-
-fn regex_search(value: Value, mut args: Args) -> EvalResult {
-    let search = pattern(&mut args, "regex")?;
-    let ignorecase = args.keyword("ignorecase")?.is_some_and(|flag| items::truth(&flag));
-    let multiline = args.keyword("multiline")?.is_some_and(|flag| items::truth(&flag));
-    let groups = args.rest()?;
-    args.finish()?;
-    let text = show::text(&value)?;
-    let regex = regex::find(&search, ignorecase, multiline)?;
-    let Some(captures) = regex.captures(text.as_str()).map_err(|error| failed(&error))? else {
-        return Ok(Value::from(()));
-    };
-    if groups.is_empty() {
-        return Ok(group(&captures, 0));
-    }
-    let mut found = Vec::new();
-    for reference in groups {
-        let reference = show::text(&reference)?;
-        let named = reference.strip_prefix("\\g<").and_then(|rest| rest.strip_suffix('>'));
-        let name = named.or_else(|| reference.strip_prefix('\\'));
-        found.push(match (name, name.and_then(|name| name.parse::<usize>().ok())) {
-            (_, Some(at)) if at < captures.len() => group(&captures, at),
-            (Some(name), None) if named.is_some() => {
-                captures.name(name).map_or_else(|| Value::from(()), |group| Value::from(group.as_str()))
-            }
-            _ => {
-                return Err(EvalError::with_help("Unknown argument", "name groups like '\\\\1' or '\\\\g<name>'"));
-            }
-        });
-    }
-    Ok(Value::from(found))
-}
-
-fn regex_findall(value: Value, mut args: Args) -> EvalResult {
-    let search = pattern(&mut args, "regex")?;
-    let multiline = args.flag("multiline", false)?;
-    let ignorecase = args.flag("ignorecase", false)?;
-    args.finish()?;
-    let text = show::text(&value)?;
-    let regex = regex::find(&search, ignorecase, multiline)?;
-    let mut found = Vec::new();
-    for captures in matches(&regex, &text)? {
-        let part = |at| captures.get(at).map_or("", |group| group.as_str());
-        found.push(match captures.len() {
-            1 => Value::from(part(0)),
-            2 => Value::from(part(1)),
-            len => Value::from((1..len).map(|at| Value::from(part(at))).collect::<Vec<_>>()),
-        });
-    }
-    Ok(Value::from(found))
-}
-
-fn regex_escape(value: Value, mut args: Args) -> EvalResult {
-    let kind = args.text_or("re_type", "python")?;
-    args.finish()?;
-    let special = match &*kind {
-        "python" => "()[]{}?*+-|^$\\.&~# \t\n\r\x0b\x0c",
-        "posix_basic" => "$.^[]*\\",
-        "posix_extended" => return Err(EvalError::new("Regex type (posix_extended) not yet implemented")),
-        other => return Err(EvalError::new(format!("Invalid regex type ({other})"))),
-    };
-    let mut out = String::new();
-    for c in show::text(&value)?.chars() {
-        if special.contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
     }
     Ok(Value::from(out))
 }

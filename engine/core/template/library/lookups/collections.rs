@@ -8,7 +8,7 @@ use crate::template::{
     args::Args,
     eval::machine::Machine,
     library::{
-        filters::{list, parse_int},
+        filters::{list, parse_int, rows},
         mersenne_twister::Chance,
     },
     regex,
@@ -79,7 +79,7 @@ fn nested(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<V
     }
     let lists = terms.iter().map(own_items).collect::<EvalResult<Vec<_>>>()?;
     let mut rows = Vec::new();
-    for row in list::cartesian(&lists)? {
+    for row in rows::cartesian(&lists)? {
         let mut flat = Vec::new();
         for item in row {
             flat.extend(opened(vec![item])?);
@@ -103,7 +103,7 @@ fn together(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult
         return Err(EvalError::new("with_together requires at least one element in each list"));
     }
     let lists = terms.iter().map(own_items).collect::<EvalResult<Vec<_>>>()?;
-    Ok(list::longest(&lists, &Value::from(())))
+    Ok(rows::longest(&lists, &Value::from(())))
 }
 
 /// The records, the key of the lists in them, and flags.
