@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{
     ReadError,
     freeform::{self, Unbalanced},
-    keywords::is_template,
     reader::{Known, Reader},
+    shape::is_template,
 };
 use crate::{
     source::{Span, Spanned, nearest},

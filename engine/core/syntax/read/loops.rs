@@ -3,9 +3,10 @@
 use super::{
     ReadError,
     action::builtin,
-    keywords::{Place, is_template},
+    keywords::Place,
     play::given,
     reader::{Reader, found, head},
+    shape::is_template,
 };
 use crate::{
     source::nearest,

@@ -7,6 +7,7 @@ mod keywords;
 mod loops;
 mod play;
 mod reader;
+mod shape;
 mod specs;
 mod task;
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::{
     ReadError,
-    keywords::{Place, is_template, shared},
+    keywords::{Place, shared},
     reader::{Known, Reader, found, head},
+    shape::is_template,
 };
 use crate::{
     source::Spanned,

@@ -1,0 +1,240 @@
+//! The types of the values of keywords, as far as they are known before the run.
+
+use super::{
+    ReadError,
+    reader::{Reader, found, head},
+};
+use crate::{
+    source::{Span, nearest},
+    syntax::{Kind, Node},
+};
+
+/// The type of a keyword's value.
+#[derive(Clone, Copy)]
+enum Shape {
+    Bool,
+    Whole,
+    Number,
+    Text,
+    Words,
+    Condition,
+    Variable,
+    Variables,
+    Environment,
+    Defaults,
+    Order,
+    Files,
+    Any,
+}
+
+impl Shape {
+    /// Whether Ansible reads the keyword only when the task runs: an invalid value only fails the task.
+    fn is_read_late(self, keyword: &str) -> bool {
+        match self {
+            Shape::Bool | Shape::Whole | Shape::Number => {
+                !matches!(keyword, "gather_facts" | "gather_timeout" | "force_handlers" | "max_fail_percentage")
+            }
+            Shape::Condition | Shape::Environment => true,
+            Shape::Words => matches!(keyword, "notify" | "listen" | "collections"),
+            _ => false,
+        }
+    }
+}
+
+fn shape(name: &str) -> Shape {
+    match name {
+        "any_errors_fatal" | "become" | "check_mode" | "delegate_facts" | "diff" | "ignore_errors"
+        | "ignore_unreachable" | "no_log" | "run_once" | "gather_facts" | "force_handlers" | "extended"
+        | "extended_allitems" => Shape::Bool,
+        "port" | "throttle" | "timeout" | "retries" | "poll" | "async" | "gather_timeout" | "parallel" => Shape::Whole,
+        "delay" | "pause" | "max_fail_percentage" => Shape::Number,
+        "name" | "become_exe" | "become_flags" | "become_method" | "become_user" | "connection" | "delegate_to"
+        | "remote_user" | "strategy" | "fact_path" | "label" => Shape::Text,
+        "order" => Shape::Order,
+        "tags" | "collections" | "gather_subset" | "notify" | "listen" => Shape::Words,
+        "when" | "changed_when" | "failed_when" | "until" | "break_when" => Shape::Condition,
+        "register" | "loop_var" | "index_var" => Shape::Variable,
+        "vars" => Shape::Variables,
+        "environment" => Shape::Environment,
+        "module_defaults" => Shape::Defaults,
+        "vars_files" => Shape::Files,
+        _ => Shape::Any,
+    }
+}
+
+/// Whether the text contains a template.
+pub(super) fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+const ORDERS: [&str; 5] = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"];
+
+const BOOLEANS: [&str; 12] = ["yes", "no", "true", "false", "on", "off", "y", "n", "t", "f", "1", "0"];
+
+impl Reader<'_> {
+    /// Checks the value of a keyword as far as it is known before the run.
+    pub(super) fn check(&mut self, name: &str, node: &Node) {
+        let shape = shape(name);
+        let scalar = !matches!(node.kind, Kind::Seq(_) | Kind::Map(_));
+        // Every keyword but this one may be a template.
+        let may_be_open = name != "register" && !matches!(shape, Shape::Variables);
+        if node.is_null() || (may_be_open && node.as_str().is_some_and(is_template)) {
+            return;
+        }
+        let fits = match shape {
+            Shape::Any => true,
+            Shape::Bool => match &node.kind {
+                Kind::Bool(_) | Kind::Int(0 | 1) => true,
+                Kind::Str(text) => BOOLEANS.contains(&text.value.to_ascii_lowercase().as_str()),
+                _ => false,
+            },
+            Shape::Whole => match &node.kind {
+                Kind::Int(_) => true,
+                Kind::Float(f) => *f == f.trunc(),
+                Kind::Str(text) => text.value.trim().parse::<i64>().is_ok(),
+                _ => false,
+            },
+            Shape::Number => match &node.kind {
+                Kind::Int(_) | Kind::Float(_) => true,
+                Kind::Str(text) => text.value.trim().trim_end_matches('%').parse::<f64>().is_ok(),
+                _ => false,
+            },
+            Shape::Text => scalar,
+            Shape::Words => match &node.kind {
+                Kind::Str(_) => true,
+                Kind::Seq(items) => {
+                    for item in items.iter().filter(|item| matches!(item.kind, Kind::Map(_) | Kind::Seq(_))) {
+                        self.misfit(name, shape, format!("an item of `{name}`"), "text", item, None);
+                    }
+                    true
+                }
+                _ => false,
+            },
+            Shape::Condition => {
+                if let Kind::Seq(items) = &node.kind {
+                    for item in items.iter().filter(|item| matches!(item.kind, Kind::Map(_) | Kind::Seq(_))) {
+                        self.condition(name, item);
+                    }
+                } else if matches!(node.kind, Kind::Map(_)) {
+                    self.condition(name, node);
+                }
+                true
+            }
+            // As in Ansible, loop variables may have any name.
+            Shape::Variable if name != "register" => scalar,
+            Shape::Variable => match node.as_str() {
+                Some(variable) => {
+                    self.variable_name(variable, "Invalid 'register' specified: ", &node.span);
+                    true
+                }
+                None if scalar => {
+                    self.variable_name(node.span.text(), "Invalid 'register' specified: ", &node.span);
+                    true
+                }
+                None => false,
+            },
+            Shape::Variables => {
+                if let Kind::Map(entries) = &node.kind {
+                    for (key, _) in entries {
+                        match key.as_str() {
+                            Some(variable) => self.variable_name(variable, "", &key.span),
+                            None => self.variable_name(key.span.text(), "", &key.span),
+                        }
+                    }
+                }
+                matches!(node.kind, Kind::Map(_))
+            }
+            Shape::Environment => match &node.kind {
+                Kind::Map(_) => true,
+                Kind::Seq(items) => {
+                    for item in items {
+                        if !matches!(item.kind, Kind::Map(_)) && !item.as_str().is_some_and(is_template) {
+                            self.misfit(name, shape, "an item of `environment`".to_owned(), "a mapping", item, None);
+                        }
+                    }
+                    true
+                }
+                _ => false,
+            },
+            Shape::Defaults => match &node.kind {
+                Kind::Map(_) => true,
+                Kind::Seq(items) => items.iter().all(|item| matches!(item.kind, Kind::Map(_))),
+                _ => false,
+            },
+            Shape::Order => node.as_str().is_some_and(|text| ORDERS.contains(&text)),
+            Shape::Files => matches!(node.kind, Kind::Seq(_) | Kind::Str(_)),
+        };
+        if fits {
+            return;
+        }
+        let (expected, help) = match shape {
+            Shape::Bool => ("a boolean", Some(format!("write `{name}: true` or `{name}: false`"))),
+            Shape::Whole => ("a whole number", None),
+            Shape::Number => ("a number", None),
+            Shape::Text | Shape::Any => ("text", None),
+            Shape::Words => ("text or a list of strings", None),
+            Shape::Condition => ("an expression", None),
+            Shape::Variable => ("a variable name", None),
+            Shape::Variables => (
+                "a mapping",
+                matches!(node.kind, Kind::Seq(_)).then(|| "write `name: value` lines without dashes".to_owned()),
+            ),
+            Shape::Environment => ("a mapping", None),
+            Shape::Defaults => ("a mapping of modules to their arguments", None),
+            Shape::Order => {
+                let near = node.as_str().and_then(|text| nearest(text, ORDERS));
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                ("inventory, reverse_inventory, sorted, reverse_sorted or shuffle", help)
+            }
+            Shape::Files => ("a file or a list of files", None),
+        };
+        self.misfit(name, shape, format!("`{name}`"), expected, node, help);
+    }
+
+    /// A value of the wrong type: an error, or a warning if Ansible only detects it when the task runs.
+    fn misfit(
+        &mut self,
+        keyword: &str,
+        shape: Shape,
+        name: String,
+        expected: &'static str,
+        node: &Node,
+        help: Option<String>,
+    ) {
+        if !shape.is_read_late(keyword) {
+            return self.wrong_type(name, expected, node, help);
+        }
+        let at = head(&node.span);
+        self.foresee(&ReadError::WrongType { name, expected, found: found(node), at: at.clone(), help }, &at);
+    }
+
+    fn condition(&mut self, name: &str, node: &Node) {
+        let help = match &node.kind {
+            Kind::Map(entries) if entries.len() == 1 => entries.first().map(|(key, value)| {
+                let written = key.span.to(&value.span);
+                let written = written.text();
+                format!(
+                    "a colon makes this a mapping; quote the expression: `{name}: '{}'`",
+                    written.replace('\'', "''")
+                )
+            }),
+            _ => None,
+        };
+        self.misfit(name, Shape::Condition, format!("`{name}`"), "an expression", node, help);
+    }
+
+    fn variable_name(&mut self, name: &str, whose: &'static str, at: &Span) {
+        let fits = name.chars().enumerate().all(|(place, c)| match place {
+            0 => c == '_' || c.is_alphabetic(),
+            _ => c == '_' || c.is_alphanumeric(),
+        });
+        if !fits || name.is_empty() {
+            let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+            let also = match plain.starts_with(|c: char| c.is_ascii_digit()) || plain.is_empty() {
+                true => String::new(),
+                false => format!(", for example `{plain}`"),
+            };
+            self.problems.push(ReadError::VariableName { at: at.clone(), name: name.to_owned(), whose, also });
+        }
+    }
+}
