@@ -61,9 +61,9 @@ fn trace_lines_show_what_was_sent_and_why_look_ahead_stopped() {
     contains(
         &first,
         &[
-            r#"rplay::link::ssh: starting ssh host="web" command=ssh -M -f -N -S"#,
+            r#"rplay::link::ssh::master: starting ssh host="web" command=ssh -M -f -N -S"#,
             "-o 'SetEnv=A=********'",
-            r#"rplay::link::ssh: ssh has logged in host="web""#,
+            r#"rplay::link::ssh::master: ssh has logged in host="web""#,
             r#"rplay::link::arrival: the host has no agent: sending it host="web""#,
             r#"rplay::link::arrival: the agent that was sent has started host="web""#,
             r#"rplay::link::links: connected: the agent says hello host="web""#,
