@@ -13,10 +13,12 @@ mod project;
 mod resolve;
 mod role;
 mod settings;
+mod shelf;
 pub mod statement;
 mod statics;
 mod step;
 mod tags;
+mod yaml_file;
 
 pub use action::{Action, module};
 pub use arguments::unknown;
@@ -24,7 +26,7 @@ pub use arguments::unknown;
 pub use catalogue::{Meant, Named};
 pub use error::{PlanError, exit_code};
 pub use place::{Place, task_file};
-pub use project::{Decrypt, Project, Warn, vars_file, yaml_file};
+pub use project::{Decrypt, Project, Warn};
 pub use resolve::{Found, Resolver, secrets};
 pub use role::{RoleCall, RoleFiles, line_of};
 pub use settings::layer;
@@ -34,3 +36,4 @@ pub use step::{
     Task, VarsPrompt, field, fields,
 };
 pub use tags::TagSelection;
+pub use yaml_file::{vars_file, yaml_file};

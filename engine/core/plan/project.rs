@@ -1,8 +1,7 @@
 //! The files of a project: each is read and parsed once, however often it is used.
 
 use std::{
-    collections::{HashMap, HashSet},
-    hash::Hash,
+    collections::HashSet,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,6 +13,8 @@ use parking_lot::Mutex;
 use super::{
     PlanError, Play,
     catalogue::{Catalogue, Named},
+    shelf::Shelf,
+    yaml_file::{files_below, names_in, vars_file, yaml_file},
 };
 use crate::{
     actions::ProjectFiles,
@@ -367,28 +368,6 @@ impl Project {
     }
 }
 
-/// A cache of what was read. Each entry is read by one thread, for which others wait; errors are not cached.
-struct Shelf<K, T>(Mutex<HashMap<K, Arc<Mutex<Option<T>>>>>);
-
-impl<K, T> Default for Shelf<K, T> {
-    fn default() -> Self {
-        Shelf(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash, T: Clone> Shelf<K, T> {
-    fn take(&self, key: K, read: impl FnOnce() -> Result<T, Problems>) -> Result<T, Problems> {
-        let slot = self.0.lock().entry(key).or_default().clone();
-        let mut slot = slot.lock();
-        if let Some(there) = &*slot {
-            return Ok(there.clone());
-        }
-        let new = read()?;
-        *slot = Some(new.clone());
-        Ok(new)
-    }
-}
-
 fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
     let reason = match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
@@ -412,41 +391,4 @@ impl ProjectFiles for Project {
     fn vars(&self, path: &Path) -> Result<Arc<Layer>, Problems> {
         Project::vars(self, path, None)
     }
-}
-
-/// The path of a file in `vars_files`: `vars/` next to the playbook takes precedence.
-pub fn vars_file(folder: &Path, name: &str) -> Option<PathBuf> {
-    let name = files::named(name);
-    [folder.join("vars").join(&name), folder.join(name)].into_iter().find(|path| path.exists())
-}
-
-/// `name` in a directory, with one of Ansible's file extensions or as it is.
-pub fn yaml_file(folder: &Path, name: &str) -> Option<PathBuf> {
-    ["yml", "yaml", "json"]
-        .iter()
-        .map(|ending| folder.join(format!("{name}.{ending}")))
-        .chain([folder.join(name)])
-        .find(|path| path.is_file())
-}
-
-fn files_below(folder: &Path, descent: &mut Descent) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-        .into_iter()
-        .flat_map(|path| match path.is_dir() {
-            true => descent.within(&path, |descent| files_below(&path, descent)).unwrap_or_default(),
-            false => vec![path],
-        })
-        .filter(|path| {
-            path.extension().is_none_or(|ending| ["yml", "yaml", "json"].iter().any(|known| ending == *known))
-        })
-        .filter(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')))
-        .collect()
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.flatten().filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned()).collect()
 }

@@ -231,12 +231,12 @@ impl Resolver {
         {
             own.extend(self.validation(spec, wanted.at, &wanted.files.tasks, &inner));
         }
-        match super::project::yaml_file(&tasks_folder, &wanted.files.tasks) {
+        match super::yaml_file::yaml_file(&tasks_folder, &wanted.files.tasks) {
             Some(file) => own.extend(self.task_file(&file, Some(wanted.at), &inner, found)),
             None => found.problems.0.extend(not_in_role(&tasks_folder, "tasks", &wanted.files.tasks, wanted.at)),
         }
         let handlers = Place { handler: true, folder: role.path.join("handlers"), ..inner };
-        if let Some(file) = super::project::yaml_file(&handlers.folder, &wanted.files.handlers) {
+        if let Some(file) = super::yaml_file::yaml_file(&handlers.folder, &wanted.files.handlers) {
             let steps = self.task_file(&file, Some(wanted.at), &handlers, found);
             found.handlers.extend(steps);
         } else {

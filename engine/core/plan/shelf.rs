@@ -1,0 +1,29 @@
+//! A cache of what was read.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use parking_lot::Mutex;
+
+use crate::source::Problems;
+
+/// A cache of what was read. Each entry is read by one thread, for which others wait; errors are not cached.
+pub(super) struct Shelf<K, T>(Mutex<HashMap<K, Arc<Mutex<Option<T>>>>>);
+
+impl<K, T> Default for Shelf<K, T> {
+    fn default() -> Self {
+        Shelf(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, T: Clone> Shelf<K, T> {
+    pub(super) fn take(&self, key: K, read: impl FnOnce() -> Result<T, Problems>) -> Result<T, Problems> {
+        let slot = self.0.lock().entry(key).or_default().clone();
+        let mut slot = slot.lock();
+        if let Some(there) = &*slot {
+            return Ok(there.clone());
+        }
+        let new = read()?;
+        *slot = Some(new.clone());
+        Ok(new)
+    }
+}
