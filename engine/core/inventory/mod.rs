@@ -15,6 +15,7 @@ mod ini;
 mod json;
 mod key;
 mod layers;
+mod limit;
 mod listing;
 mod literal;
 mod origin;
@@ -37,8 +38,9 @@ pub use folder::{definition_in, vars_file};
 pub use graph::Inventory;
 pub use host::{Group, Host};
 pub use json::of as as_written;
+pub use limit::Limit;
 pub use listing::Listing;
-pub use pattern::{Limit, Matched, Pattern};
+pub use pattern::{Matched, Pattern};
 pub use plugins::{Plugins, PluginsError};
 pub use rules::{GroupNames, SourceRules, VarsFiles};
 

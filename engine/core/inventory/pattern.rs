@@ -1,6 +1,6 @@
-//! Host patterns: `web:&north:!db[0]`, `~web\d+`, `*.example.com`, and `--limit`.
+//! Host patterns: `web:&north:!db[0]`, `~web\d+`, `*.example.com`.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use indexmap::IndexSet;
 use rplay_contract::system::{
@@ -12,7 +12,6 @@ use super::{
     Inventory, InventoryError,
     host::{ALL, LOCALHOST},
 };
-use crate::{files, source::nearest};
 
 /// A pattern of `hosts:` or `--limit`, split into its terms.
 #[derive(Clone, Debug)]
@@ -201,7 +200,7 @@ fn subscript(text: &str) -> (&str, Option<Pick>) {
 }
 
 /// Splits at commas or, if there are none, at colons outside of brackets, unless the text is an IPv6 address.
-fn cut(text: &str) -> Vec<String> {
+pub(super) fn cut(text: &str) -> Vec<String> {
     let parts: Vec<&str> = if text.contains(',') {
         text.split(',').collect()
     } else if is_address(text) {
@@ -229,70 +228,6 @@ fn is_address(text: &str) -> bool {
         })
 }
 
-/// The hosts that `--limit` allows.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    pattern: Pattern,
-    /// The terms as written.
-    words: Vec<String>,
-}
-
-impl Limit {
-    /// Parses `--limit`; a term `@file` stands for the lines of that file.
-    ///
-    /// # Errors
-    /// If it is not a pattern, or a file cannot be read.
-    pub fn parse(text: &str) -> Result<Self, InventoryError> {
-        let mut terms = Vec::new();
-        for part in cut(text) {
-            let Some(path) = part.strip_prefix('@') else {
-                terms.push(part);
-                continue;
-            };
-            let unreadable = |message: String| InventoryError::LimitFile { path: path.to_owned(), message };
-            if Path::new(path).is_dir() {
-                return Err(unreadable("it must be a file".to_owned()));
-            }
-            let lines = files::read_text(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
-            terms.extend(lines.lines().flat_map(cut));
-        }
-        // Colons were already split; a comma prevents splitting addresses again.
-        Ok(Limit { pattern: Pattern::parse(&(terms.join(",") + ","))?, words: terms })
-    }
-
-    /// The hosts that `--limit` allows.
-    ///
-    /// # Errors
-    /// If it allows no host, though the inventory has some.
-    pub fn allowed(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
-        let matched = self.pattern.matches(inventory)?;
-        if matched.hosts.is_empty() && inventory.hosts().len() > 0 {
-            return Err(InventoryError::NothingLeft { help: self.meant(inventory) });
-        }
-        Ok(matched)
-    }
-
-    /// The hosts that the limit means, even if there are none.
-    ///
-    /// # Errors
-    /// A regular expression in it is not to be understood.
-    pub fn matched(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
-        self.pattern.matches(inventory)
-    }
-
-    /// What was probably meant, or where the names are.
-    fn meant(&self, inventory: &Inventory) -> String {
-        let known: Vec<&str> =
-            inventory.hosts().map(|host| &*host.name).chain(inventory.groups().map(|group| &*group.name)).collect();
-        let wrong =
-            self.words.iter().map(|word| word.trim_start_matches(['!', '&'])).filter(|word| !known.contains(word));
-        match wrong.filter_map(|word| nearest(word, known.iter().copied())).next() {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`rplay inventory --graph` shows the hosts and groups".to_owned(),
-        }
-    }
-}
-
 impl Inventory {
     /// The hosts that a play's pattern matches, restricted to those that `--limit` allows.
     ///
@@ -314,11 +249,11 @@ impl Inventory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::source::Source;
 
-    fn inventory() -> Inventory {
+    pub(in crate::inventory) fn inventory() -> Inventory {
         let mut inventory = Inventory::default();
         let text = "web1\n[web]\nweb[2:5]\n[db]\ndb1\ndb2\n[north:children]\nweb\ndb\n[south]\ns1\nweb3\n[empty]\n[six]\n2001:db8::1\n";
         super::super::ini::read(&mut inventory, &Source::inline("hosts", text)).unwrap();
@@ -326,7 +261,7 @@ mod tests {
         inventory
     }
 
-    fn names(matched: &Matched) -> String {
+    pub(in crate::inventory) fn names(matched: &Matched) -> String {
         matched.hosts.iter().map(|host| &**host).collect::<Vec<_>>().join(" ")
     }
 
@@ -385,25 +320,5 @@ mod tests {
         for expression in ["~web(?!9)", r"~(?P<a>w)eb", r"~web\Z|db"] {
             assert!(Pattern::parse(expression).is_ok(), "{expression}");
         }
-    }
-
-    #[test]
-    fn a_limit_cuts_down_and_never_to_nothing() {
-        let inventory = inventory();
-        let all = Pattern::parse("all").unwrap();
-        let allowed = |limit: &str| Limit::parse(limit)?.allowed(&inventory);
-        let limited = |limit: &str| names(&inventory.matching(&all, Some(&allowed(limit).unwrap())).unwrap());
-        assert_eq!(limited("s1:db1"), "s1 db1");
-        assert_eq!(limited("!north,!2001:db8::1"), "web1 s1");
-        assert_eq!(limited(""), names(&all.matches(&inventory).unwrap()));
-        assert!(
-            matches!(allowed("nosuch"), Err(InventoryError::NothingLeft { help }) if help.contains("rplay inventory --graph"))
-        );
-        assert!(matches!(allowed("wbe1"), Err(InventoryError::NothingLeft { help }) if help == "did you mean `web1`?"));
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();
-        assert_eq!(limited(&format!("@{}", file.path().display())), "web2 db2");
-        assert!(matches!(allowed("@/nosuch"), Err(InventoryError::LimitFile { .. })));
-        assert!(matches!(allowed("@/"), Err(InventoryError::LimitFile { .. })));
     }
 }

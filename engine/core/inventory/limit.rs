@@ -1,0 +1,99 @@
+//! The hosts that `--limit` allows.
+
+use std::path::Path;
+
+use super::{
+    Inventory, InventoryError,
+    pattern::{Matched, Pattern, cut},
+};
+use crate::{files, source::nearest};
+
+/// The hosts that `--limit` allows.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pattern: Pattern,
+    /// The terms as written.
+    words: Vec<String>,
+}
+
+impl Limit {
+    /// Parses `--limit`; a term `@file` stands for the lines of that file.
+    ///
+    /// # Errors
+    /// If it is not a pattern, or a file cannot be read.
+    pub fn parse(text: &str) -> Result<Self, InventoryError> {
+        let mut terms = Vec::new();
+        for part in cut(text) {
+            let Some(path) = part.strip_prefix('@') else {
+                terms.push(part);
+                continue;
+            };
+            let unreadable = |message: String| InventoryError::LimitFile { path: path.to_owned(), message };
+            if Path::new(path).is_dir() {
+                return Err(unreadable("it must be a file".to_owned()));
+            }
+            let lines = files::read_text(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
+            terms.extend(lines.lines().flat_map(cut));
+        }
+        // Colons were already split; a comma prevents splitting addresses again.
+        Ok(Limit { pattern: Pattern::parse(&(terms.join(",") + ","))?, words: terms })
+    }
+
+    /// The hosts that `--limit` allows.
+    ///
+    /// # Errors
+    /// If it allows no host, though the inventory has some.
+    pub fn allowed(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
+        let matched = self.pattern.matches(inventory)?;
+        if matched.hosts.is_empty() && inventory.hosts().len() > 0 {
+            return Err(InventoryError::NothingLeft { help: self.meant(inventory) });
+        }
+        Ok(matched)
+    }
+
+    /// The hosts that the limit means, even if there are none.
+    ///
+    /// # Errors
+    /// A regular expression in it is not to be understood.
+    pub fn matched(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
+        self.pattern.matches(inventory)
+    }
+
+    /// What was probably meant, or where the names are.
+    fn meant(&self, inventory: &Inventory) -> String {
+        let known: Vec<&str> =
+            inventory.hosts().map(|host| &*host.name).chain(inventory.groups().map(|group| &*group.name)).collect();
+        let wrong =
+            self.words.iter().map(|word| word.trim_start_matches(['!', '&'])).filter(|word| !known.contains(word));
+        match wrong.filter_map(|word| nearest(word, known.iter().copied())).next() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`rplay inventory --graph` shows the hosts and groups".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::pattern::tests::{inventory, names};
+
+    #[test]
+    fn a_limit_cuts_down_and_never_to_nothing() {
+        let inventory = inventory();
+        let all = Pattern::parse("all").unwrap();
+        let allowed = |limit: &str| Limit::parse(limit)?.allowed(&inventory);
+        let limited = |limit: &str| names(&inventory.matching(&all, Some(&allowed(limit).unwrap())).unwrap());
+        assert_eq!(limited("s1:db1"), "s1 db1");
+        assert_eq!(limited("!north,!2001:db8::1"), "web1 s1");
+        assert_eq!(limited(""), names(&all.matches(&inventory).unwrap()));
+        assert!(
+            matches!(allowed("nosuch"), Err(InventoryError::NothingLeft { help }) if help.contains("rplay inventory --graph"))
+        );
+        assert!(matches!(allowed("wbe1"), Err(InventoryError::NothingLeft { help }) if help == "did you mean `web1`?"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();
+        assert_eq!(limited(&format!("@{}", file.path().display())), "web2 db2");
+        assert!(matches!(allowed("@/nosuch"), Err(InventoryError::LimitFile { .. })));
+        assert!(matches!(allowed("@/"), Err(InventoryError::LimitFile { .. })));
+    }
+}
