@@ -7,7 +7,8 @@ use super::{
     api::Api,
     archive::{self, Content},
     at_hand::Hand,
-    resolve::{From, Question, resolve},
+    question::{From, Question},
+    resolve::resolve,
 };
 
 /// `galaxy collection download`.

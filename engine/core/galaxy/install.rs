@@ -17,7 +17,8 @@ use super::{
     force::Force,
     installed::{Installed, collections_folder, in_folder},
     manifest::{About, listed},
-    resolve::{Chosen, From, Question, resolve},
+    question::{Chosen, From, Question},
+    resolve::resolve,
     stage::Stage,
     version::{Range, Version},
 };

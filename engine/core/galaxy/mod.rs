@@ -13,6 +13,8 @@ mod init;
 mod install;
 mod installed;
 mod manifest;
+mod provider;
+mod question;
 mod request;
 mod requirement;
 mod resolve;
@@ -24,6 +26,7 @@ mod signature;
 mod stage;
 mod verify;
 mod version;
+mod wanted_role;
 
 use std::{cell::RefCell, path::PathBuf, sync::Arc};
 
@@ -36,11 +39,12 @@ pub use force::Force;
 pub use init::InitOptions;
 pub use install::InstallOptions;
 pub use installed::ListFormat;
-pub use requirement::{Requirements, Wanted, WantedRole};
+pub use requirement::{Requirements, Wanted};
 pub use role_install::RoleOptions;
 pub use server::{GALAXY, Server, Servers, token_in};
 pub use signature::{CODES, Count, SignatureOptions};
 pub use verify::VerifyOptions;
+pub use wanted_role::WantedRole;
 
 /// An error, where possible in Ansible's words.
 #[derive(Debug, thiserror::Error, Diagnostic)]
