@@ -11,6 +11,7 @@ mod page;
 mod plugins;
 mod roles;
 mod schema;
+mod values;
 
 use std::{
     collections::{BTreeMap, HashMap},

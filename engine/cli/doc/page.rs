@@ -5,7 +5,10 @@ use std::fmt::Write;
 use rplay::docs::{Documentation, Located, PluginType, plain};
 use serde_json::{Map, Value as Json};
 
-use super::layout::{Fields, Page, comma_separated, is_empty, sentences, shown, unbroken};
+use super::{
+    layout::{Fields, Page, unbroken},
+    values::{comma_separated, is_empty, sentences, shown},
+};
 
 /// The page of a plugin. `columns`: of the terminal; `verbose`: with the version since which it is there.
 pub(super) fn page(located: &Located, documentation: &Documentation, columns: usize, verbose: bool) -> String {
