@@ -45,22 +45,25 @@ impl Galaxy {
 
     pub(super) fn json_of(&self, request: Request) -> std::result::Result<Json, RequestError> {
         let url = request.url.clone();
-        let mut answer = request.send(&self.host).map_err(|error| {
+        let mut response = request.send(&self.host).map_err(|error| {
             RequestError::Other(format!("Unknown error when attempting to call Galaxy at '{url}': {error}"))
         })?;
-        if answer.status == 404 {
+        if response.status == 404 {
             return Err(RequestError::NotFound);
         }
-        let content = answer.content().map_err(|failure| RequestError::Other(failure.msg))?;
+        let content = response.content().map_err(|failure| RequestError::Other(failure.msg))?;
         let json: Option<Json> = serde_json::from_slice(&content).ok();
-        if answer.status >= 400 {
+        if response.status >= 400 {
             let said = json.as_ref().and_then(|json| {
                 json.pointer("/errors/0/detail")
                     .or_else(|| json.pointer("/errors/0/title"))
                     .or_else(|| json.get("detail"))
             });
-            let said = said.and_then(Json::as_str).unwrap_or(&answer.reason).to_owned();
-            return Err(RequestError::Other(format!("{url}: {said} (HTTP Code: {}, Message: {said})", answer.status)));
+            let said = said.and_then(Json::as_str).unwrap_or(&response.reason).to_owned();
+            return Err(RequestError::Other(format!(
+                "{url}: {said} (HTTP Code: {}, Message: {said})",
+                response.status
+            )));
         }
         json.ok_or_else(|| RequestError::Other(format!("Failed to parse Galaxy response from '{url}' as JSON")))
     }
@@ -97,18 +100,18 @@ impl Galaxy {
             {
                 request.headers.push(("authorization".to_owned(), authorization.to_owned()));
             }
-            let mut answer = request
+            let mut response = request
                 .send(&self.host)
                 .map_err(|error| GalaxyError::new(format!("failed to download the file: {error}")))?;
-            if answer.status >= 400 {
-                let (status, reason) = (answer.status, &answer.reason);
+            if response.status >= 400 {
+                let (status, reason) = (response.status, &response.reason);
                 return Err(GalaxyError::new(format!(
                     "failed to download the file: HTTP Error {status}: {reason} ({url})"
                 )));
             }
             let mut copy = || -> io::Result<u64> {
                 let mut file = File::create(target)?;
-                io::copy(&mut io::Read::take(answer.reader(), MOST_BYTES + 1), &mut file)
+                io::copy(&mut io::Read::take(response.reader(), MOST_BYTES + 1), &mut file)
             };
             let length =
                 copy().map_err(|error| GalaxyError::new(format!("failed to download the file: {error} ({url})")))?;

@@ -139,14 +139,14 @@ impl Settings {
                     "Offset": found.len(), "Limit": PAGE,
                 }),
             };
-            let answer = client.call(&machine, &request).map_err(|trouble| {
-                let error = InventoryError::syntax(place.clone(), trouble.to_string());
-                match trouble.help() {
-                    Some(help) => error.help(help),
-                    None => error,
+            let response = client.call(&machine, &request).map_err(|error| {
+                let refused = InventoryError::syntax(place.clone(), error.to_string());
+                match error.help() {
+                    Some(help) => refused.help(help),
+                    None => refused,
                 }
             })?;
-            let page = answer["InstanceSet"].as_array().cloned().unwrap_or_default();
+            let page = response["InstanceSet"].as_array().cloned().unwrap_or_default();
             let is_last = page.len() < PAGE;
             found.extend(page);
             if is_last {

@@ -173,15 +173,15 @@ impl Client {
         if let Some(token) = &self.account.token {
             header("X-TC-Token", &token.0);
         }
-        let mut answer = sent.send(host).map_err(unanswered)?;
-        let content = answer.content().map_err(|failure| unanswered(failure.msg))?;
+        let mut http = sent.send(host).map_err(unanswered)?;
+        let content = http.content().map_err(|failure| unanswered(failure.msg))?;
         let mut answered: Json = match serde_json::from_slice(&content) {
             Ok(json) => json,
-            Err(_) => return Err(unanswered(format!("HTTP {} without JSON", answer.status))),
+            Err(_) => return Err(unanswered(format!("HTTP {} without JSON", http.status))),
         };
         let response = answered.get_mut("Response").map(Json::take);
         let Some(response) = response.filter(Json::is_object) else {
-            return Err(unanswered(format!("HTTP {} without `Response`", answer.status)));
+            return Err(unanswered(format!("HTTP {} without `Response`", http.status)));
         };
         let text = |json: Option<&Json>| json.and_then(Json::as_str).unwrap_or_default().to_owned();
         match response.get("Error") {

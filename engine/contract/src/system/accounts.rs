@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Maximum size in bytes of `getent`'s output for one account.
-const LONGEST_ANSWER: usize = 1 << 20;
+const LONGEST_OUTPUT: usize = 1 << 20;
 
 /// One line of `/etc/passwd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,8 +135,8 @@ fn find<T>(database: &str, key: &str, read: fn(&str) -> Option<T>, is_it: impl F
         ) {
             return None;
         }
-        let answer = process::run(Command::new("getent").args(["--", database, key]), None, LONGEST_ANSWER).ok()?;
-        answer.stdout.lines().filter_map(read).find(&is_it)
+        let output = process::run(Command::new("getent").args(["--", database, key]), None, LONGEST_OUTPUT).ok()?;
+        output.stdout.lines().filter_map(read).find(&is_it)
     })
 }
 

@@ -1,18 +1,18 @@
 //! HTTP and HTTPS requests from the host, for `uri`, `get_url` and others.
 
 mod address;
-mod answer;
 mod challenge;
 mod login;
 mod names;
+mod response;
 mod secured;
 mod tls;
 mod unix;
 mod verifier;
 
 pub use address::{Address, form_encoded};
-pub use answer::Answer;
 pub use login::Login;
+pub use response::Response;
 pub use tls::Trust;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -23,7 +23,7 @@ use ureq::{
 };
 
 use crate::{Host, choice, system::regular};
-use answer::{answer, file_answer, urlopen_error};
+use response::urlopen_error;
 
 choice! {
     /// Which redirects are followed.
@@ -100,13 +100,13 @@ impl Request {
         }
     }
 
-    /// Sends the request, follows redirects, and authenticates if required. A response of any status is an answer.
+    /// Sends the request, follows redirects, and authenticates if required. A response of any status is one.
     ///
     /// # Errors
     /// A sentence that says why there was no response.
-    pub fn send(mut self, host: &Host) -> Result<Answer, String> {
+    pub fn send(mut self, host: &Host) -> Result<Response, String> {
         if let Some(path) = self.url.trim().strip_prefix("file:").filter(|_| self.reads_files) {
-            return file_answer(path, self.url.trim());
+            return Response::of_file(path, self.url.trim());
         }
         let mut address = Address::parse(&self.url).map_err(|wrong| match self.url.trim().split_once(':') {
             Some((scheme, _)) if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") => {
@@ -161,7 +161,7 @@ impl Request {
                     self.redirect(status, next.origin() == address.origin());
                     address = next;
                 }
-                _ => return Ok(answer(response, &address, redirects > 0, order)),
+                _ => return Ok(Response::of(response, &address, redirects > 0, order)),
             }
         }
     }
@@ -246,10 +246,10 @@ impl Request {
             (None, Some(body)) => agent.run(request.body(body.as_slice()).map_err(wrong)?),
             (None, None) => agent.run(request.body(()).map_err(wrong)?),
         };
-        response.map_err(|error| self.trouble(&error, &address.host))
+        response.map_err(|error| self.explain(&error, &address.host))
     }
 
-    fn trouble(&self, error: &ureq::Error, server: &str) -> String {
+    fn explain(&self, error: &ureq::Error, server: &str) -> String {
         let told = error.to_string();
         if let Some((_, why)) = told.split_once("invalid peer certificate: ") {
             return urlopen_error(&format!(

@@ -147,12 +147,12 @@ impl AuthorizedKey {
         let mut request = Request::get(self.key.trim());
         request.trust = Trust { validate: self.validate_certs.0, ..Trust::default() };
         let about = |msg: String| Failure::new(msg).arg("key");
-        let mut answer =
-            request.send(host).map_err(|trouble| about(format!("Error getting key from: {}: {trouble}", self.key)))?;
-        if answer.status != 200 {
-            return Err(about(format!("Error getting key from: {}: HTTP Error {}", self.key, answer.status)));
+        let mut response =
+            request.send(host).map_err(|error| about(format!("Error getting key from: {}: {error}", self.key)))?;
+        if response.status != 200 {
+            return Err(about(format!("Error getting key from: {}: HTTP Error {}", self.key, response.status)));
         }
-        Ok(String::from_utf8_lossy(&answer.content()?).into_owned())
+        Ok(String::from_utf8_lossy(&response.content()?).into_owned())
     }
 }
 

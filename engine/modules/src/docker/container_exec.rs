@@ -87,14 +87,14 @@ impl DockerContainerExec {
         let made = engine.post(format!("/containers/{}/exec", encode(&self.container)), body)?;
         let id = made.get("Id").and_then(Json::as_str).unwrap_or_default();
         let start = engine.ask("POST", format!("/exec/{id}/start"));
-        let answer = start.body(&json!({"Detach": self.detach.0, "Tty": self.tty.0})).patiently().send()?;
+        let response = start.body(&json!({"Detach": self.detach.0, "Tty": self.tty.0})).patiently().send()?;
         if self.detach.0 {
             data.insert("exec_id".to_owned(), id.into());
             return Ok(());
         }
         let mut budget = Budget::new(host.max_output());
         let (mut stdout, mut stderr) = (Captured::default(), Captured::default());
-        read_output(answer.reader(), !self.tty.0, |stream, text| {
+        read_output(response.reader(), !self.tty.0, |stream, text| {
             let kept = if stream == 2 { &mut stderr } else { &mut stdout };
             kept.add(text, &mut budget);
             !budget.is_endless()

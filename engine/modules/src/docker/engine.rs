@@ -1,9 +1,9 @@
 //! A client for the Docker Engine: HTTP requests over its socket, on connections that are kept for the lifetime of the
 //! agent.
 
-mod answer;
 mod ask;
 mod engine_error;
+mod response;
 mod version;
 
 use std::{collections::HashMap, sync::OnceLock, time::Duration};
@@ -122,10 +122,10 @@ impl Engine {
 
     /// The newest version that the Engine supports.
     fn ping(&self) -> Result<Version, EngineError> {
-        let answer = self.ask("GET", "/_ping").unversioned().send()?;
-        let version = answer.header("api-version").and_then(Version::parse).unwrap_or(OLDEST);
+        let response = self.ask("GET", "/_ping").unversioned().send()?;
+        let version = response.header("api-version").and_then(Version::parse).unwrap_or(OLDEST);
         // Read to its end, so that the connection can be reused.
-        answer.text()?;
+        response.text()?;
         Ok(version)
     }
 

@@ -61,8 +61,8 @@ impl Module for DockerHostInfo {
             if name == "containers" && self.containers_all.0 {
                 ask = ask.query("all", "true");
             }
-            let answer = ask.json()?;
-            let list = inside.map_or(Some(&answer), |key| answer.get(key)).filter(|list| list.is_array());
+            let response = ask.json()?;
+            let list = inside.map_or(Some(&response), |key| response.get(key)).filter(|list| list.is_array());
             plan = plan.set(name, Value::from(list.cloned().unwrap_or_else(|| Json::Array(Vec::new()))));
         }
         if self.disk_usage.0 {

@@ -86,10 +86,10 @@ impl Lifecycle {
         if let Some(platform) = &creation.platform {
             ask = ask.query("platform", platform);
         }
-        let answer = ask.json()?;
-        let id = answer.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let response = ask.json()?;
+        let id = response.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned();
         let warnings: Vec<_> =
-            answer.get("Warnings").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+            response.get("Warnings").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
         if !warnings.is_empty() {
             data.insert("warnings".to_owned(), warnings.into());
         }
@@ -287,11 +287,11 @@ impl Lifecycle {
 
     fn output(&self, id: &str, container: &Json) -> Result<String, Failure> {
         let ask = self.engine.ask("GET", format!("/containers/{}/logs", encode(id)));
-        let answer = ask.query("stdout", "true").query("stderr", "true").patiently().send()?;
+        let response = ask.query("stdout", "true").query("stderr", "true").patiently().send()?;
         let has_terminal = container.pointer("/Config/Tty").and_then(Json::as_bool) == Some(true);
         let mut budget = Budget::new(MAX_OUTPUT);
         let mut output = Captured::default();
-        read_output(answer.reader(), !has_terminal, |_, text| {
+        read_output(response.reader(), !has_terminal, |_, text| {
             output.add(text, &mut budget);
             !budget.is_endless()
         })?;

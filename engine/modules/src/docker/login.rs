@@ -73,15 +73,16 @@ impl Module for DockerLogin {
         Ok(plan.change(Change::new(what, move |host, data| {
             let engine = Engine::reach(host, &engine)?;
             let body = json!({"username": username, "password": password.0, "serveraddress": registry});
-            let answer = engine.post("/auth", &body).map_err(|error| refused(error, &registry, &username))?;
-            let token = answer.get("IdentityToken").and_then(|token| token.as_str()).filter(|token| !token.is_empty());
+            let response = engine.post("/auth", &body).map_err(|error| refused(error, &registry, &username))?;
+            let token =
+                response.get("IdentityToken").and_then(|token| token.as_str()).filter(|token| !token.is_empty());
             let login = Login {
                 username: username.clone(),
                 password: if token.is_some() { String::new() } else { password.0 },
                 token: token.map(str::to_owned),
             };
             config.store(&registry, Some(&login))?;
-            let status = answer.get("Status").and_then(|status| status.as_str()).unwrap_or("Login Succeeded");
+            let status = response.get("Status").and_then(|status| status.as_str()).unwrap_or("Login Succeeded");
             let result = data! { "serveraddress" => registry, "username" => username, "Status" => status };
             data.insert("login_result".to_owned(), result.into());
             Ok(())

@@ -80,8 +80,8 @@ fn remove(engine: &Engine, network: &Json) -> Result<(), EngineError> {
 
 /// Creates a network; the Engine's warning goes to the result.
 pub(super) fn create(engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
-    let answer = engine.post("/networks/create", body)?;
-    if let Some(warning) = answer.get("Warning").and_then(Json::as_str).filter(|warning| !warning.is_empty()) {
+    let response = engine.post("/networks/create", body)?;
+    if let Some(warning) = response.get("Warning").and_then(Json::as_str).filter(|warning| !warning.is_empty()) {
         data.insert("warnings".to_owned(), Value::List(vec![warning.into()]));
     }
     Ok(())

@@ -123,9 +123,9 @@ impl Module for DockerPrune {
                 let engine = engine.clone();
                 plan.changes.push(Change::new(format!("prune {what}: {}", found.join(", ")), move |_, data| {
                     let ask = engine.ask("POST", format!("{path}/prune")).query("filters", filters.to_string());
-                    let answer = ask.patiently().json()?;
-                    data.insert(what.to_owned(), answer.get(list).cloned().unwrap_or(json!([])).into());
-                    if let Some(bytes) = answer.get("SpaceReclaimed") {
+                    let response = ask.patiently().json()?;
+                    data.insert(what.to_owned(), response.get(list).cloned().unwrap_or(json!([])).into());
+                    if let Some(bytes) = response.get("SpaceReclaimed") {
                         data.insert(format!("{what}_space_reclaimed"), bytes.clone().into());
                     }
                     Ok(())

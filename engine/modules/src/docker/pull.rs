@@ -35,8 +35,8 @@ impl LocalImage {
         if let Some(auth) = registry_auth(host, name)? {
             ask = ask.header("x-registry-auth", auth);
         }
-        let answer = ask.json().map_err(|error| explain(error, name))?;
-        let Some(digest) = answer.pointer("/Descriptor/digest").and_then(Json::as_str) else { return Ok(false) };
+        let response = ask.json().map_err(|error| explain(error, name))?;
+        let Some(digest) = response.pointer("/Descriptor/digest").and_then(Json::as_str) else { return Ok(false) };
         let known = self.inspect.get("RepoDigests").and_then(Json::as_array);
         Ok(known
             .into_iter()
@@ -62,8 +62,8 @@ pub(super) fn pull(
         ask = ask.header("x-registry-auth", auth);
     }
     let mut said = Vec::new();
-    let result = ask.send().and_then(|answer| {
-        answer.progress(|message| {
+    let result = ask.send().and_then(|response| {
+        response.progress(|message| {
             let status = message.get("status").and_then(Json::as_str).unwrap_or_default();
             // Messages of layers have an `id`.
             if message.get("id").is_none() {
@@ -84,7 +84,7 @@ pub(super) fn push(engine: &Engine, host: &Host, name: &ImageName) -> Result<(),
         .header("x-registry-auth", auth)
         .patiently()
         .send()
-        .and_then(|answer| answer.progress(|_| {}))
+        .and_then(|response| response.progress(|_| {}))
         .map_err(|error| explain(error, name))
 }
 

@@ -158,13 +158,13 @@ impl Unarchive {
         request.timeout = Duration::from_secs(10);
         request.follow = Follow::Urllib2;
         request.trust.validate = self.validate_certs.0;
-        let mut answer = request.send(host).map_err(|trouble| failed(format!("Request failed: {trouble}")))?;
-        if !(200..300).contains(&answer.status) {
-            return Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)));
+        let mut response = request.send(host).map_err(|error| failed(format!("Request failed: {error}")))?;
+        if !(200..300).contains(&response.status) {
+            return Err(failed(format!("HTTP Error {}: {}", response.status, response.reason)));
         }
         let mut file = crate::system::scratch::file("")?;
         let size = usize::try_from(self.io_buffer_size.clamp(1 << 10, 16 << 20)).unwrap_or(1 << 16);
-        let mut reader = std::io::BufReader::with_capacity(size, answer.reader());
+        let mut reader = std::io::BufReader::with_capacity(size, response.reader());
         std::io::copy(&mut reader, &mut file).map_err(|error| failed(error.to_string()))?;
         drop(reader);
         Ok(Source::Temporary(file.into_temp_path()))

@@ -20,7 +20,7 @@ use crate::{
     system::{
         attributes::{Attributes, describe},
         digest::Algorithm,
-        http::{Address, Answer, Request},
+        http::{Address, Request, Response},
         machine, paths,
         place::{Content, Placement},
         regular, scratch,
@@ -162,26 +162,26 @@ impl GetUrl {
         let begun = Instant::now();
         let mut ask = self.request(host, since);
         "HEAD".clone_into(&mut ask.method);
-        let answer = ask.send(host);
+        let response = ask.send(host);
         let elapsed = begun.elapsed().as_secs();
         let told = plan.data.clone();
-        let answer = answer.map_err(|trouble| unreachable(&trouble, elapsed).data(told.clone()))?;
+        let response = response.map_err(|error| unreachable(&error, elapsed).data(told.clone()))?;
         let path = match &file {
             Target::At(path) => path.clone(),
-            Target::In(folder) => folder.join(file_name(&answer)?),
+            Target::In(folder) => folder.join(file_name(&response)?),
         };
         let mut plan = plan.set("dest", paths::text(&path)).set("elapsed", elapsed);
-        match answer.status {
+        match response.status {
             304 => {
                 plan = plan.set("status_code", 304).set("msg", "HTTP Error 304: Not Modified");
                 return self.attributes.resolve()?.plan(&path, true, plan);
             }
             200 => {}
-            _ => return Err(refused(&answer).data(plan.data)),
+            _ => return Err(refused(&response).data(plan.data)),
         }
         let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
         plan.data.extend(data! {
-            "msg" => size_message(&answer), "checksum_dest" => before,
+            "msg" => size_message(&response), "checksum_dest" => before,
             "checksum_src" => Algorithm::Sha1.of_bytes(&[]), "src" => paths::text(scratch_name(&path)),
         });
         Ok(plan.change(Change::new(format!("fetch {}", self.web.shown()), |_, _| Ok(()))))
@@ -194,45 +194,45 @@ fn scratch_name(path: &Path) -> PathBuf {
 }
 
 /// The server could not be asked.
-fn unreachable(trouble: &str, elapsed: u64) -> Failure {
-    Failure::new(format!("Request failed: {trouble}")).arg("url").data(data! { "elapsed" => elapsed })
+fn unreachable(error: &str, elapsed: u64) -> Failure {
+    Failure::new(format!("Request failed: {error}")).arg("url").data(data! { "elapsed" => elapsed })
 }
 
 /// The server does not give the file.
-fn refused(answer: &Answer) -> Failure {
-    let response = format!("HTTP Error {}: {}", answer.status, answer.reason);
+fn refused(response: &Response) -> Failure {
+    let error = format!("HTTP Error {}: {}", response.status, response.reason);
     Failure::new("Request failed")
         .arg("url")
-        .help(response.clone())
-        .data(data! { "response" => response, "status_code" => answer.status })
+        .help(error.clone())
+        .data(data! { "response" => error, "status_code" => response.status })
 }
 
-fn size_message(answer: &Answer) -> String {
-    format!("OK ({} bytes)", answer.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string()))
+fn size_message(response: &Response) -> String {
+    format!("OK ({} bytes)", response.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string()))
 }
 
 impl Fetch {
     fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
         let begun = Instant::now();
         let module = self.module;
-        let answer = module.request(host, self.since.as_ref()).send(host);
+        let response = module.request(host, self.since.as_ref()).send(host);
         let elapsed = || begun.elapsed().as_secs();
-        let mut answer = answer.map_err(|trouble| unreachable(&trouble, elapsed()))?;
+        let mut response = response.map_err(|error| unreachable(&error, elapsed()))?;
         data.insert("elapsed".to_owned(), elapsed().into());
         let path = match &self.file {
             Target::At(path) => path.clone(),
-            Target::In(folder) => folder.join(file_name(&answer)?),
+            Target::In(folder) => folder.join(file_name(&response)?),
         };
         data.insert("dest".to_owned(), paths::text(&path).into());
         let wanted = module.attributes.resolve()?;
-        if answer.status == 304 {
+        if response.status == 304 {
             data.extend(data! { "status_code" => 304, "msg" => "HTTP Error 304: Not Modified" });
             let changed = wanted.apply(&path, true)?;
             data.extend(describe(&path));
             return Ok(changed);
         }
-        if answer.status != 200 {
-            return Err(refused(&answer));
+        if response.status != 200 {
+            return Err(refused(&response));
         }
         let folder = self.file.folder();
         let has_folder = folder.is_dir();
@@ -244,8 +244,8 @@ impl Fetch {
         };
         let failed = |error: io::Error| place_failure(&nearby, &error);
         let mut new = scratch::file_in(&nearby).map_err(failed)?;
-        let size = io::copy(&mut answer.reader(), new.as_file_mut()).map_err(|error| {
-            Failure::new(format!("the response from {} is incomplete: {error}", answer.url)).arg("url")
+        let size = io::copy(&mut response.reader(), new.as_file_mut()).map_err(|error| {
+            Failure::new(format!("the response from {} is incomplete: {error}", response.url)).arg("url")
         })?;
         let source = Algorithm::Sha1.of_file(new.path())?;
         data.extend(data! { "src" => paths::text(new.path()), "checksum_src" => source.as_str() });
@@ -265,9 +265,9 @@ impl Fetch {
         }
         let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
         data.extend(data! {
-            "msg" => size_message(&answer), "size" => size,
+            "msg" => size_message(&response), "size" => size,
             // A file has no status.
-            "status_code" => if answer.url.starts_with("file:") { Value::Null } else { answer.status.into() },
+            "status_code" => if response.url.starts_with("file:") { Value::Null } else { response.status.into() },
             "checksum_dest" => before.clone(),
         });
         let changed = if before.as_ref() == Some(&source) {
@@ -289,15 +289,15 @@ fn place_failure(folder: &Path, error: &io::Error) -> Failure {
 }
 
 /// The file name from the server, without any directory.
-fn file_name(answer: &Answer) -> Result<String, Failure> {
-    let from_header = answer.header("content-disposition").and_then(|header| {
+fn file_name(response: &Response) -> Result<String, Failure> {
+    let from_header = response.header("content-disposition").and_then(|header| {
         let name = header.split(';').map(str::trim).find_map(|part| part.strip_prefix("filename="))?;
         Some(name.trim_matches('"').to_owned())
     });
-    let name = from_header.or_else(|| Address::parse(&answer.url).ok()?.file_name());
+    let name = from_header.or_else(|| Address::parse(&response.url).ok()?.file_name());
     let name = name.and_then(|name| Path::new(&name).file_name().map(|name| name.to_string_lossy().into_owned()));
     name.ok_or_else(|| {
-        Failure::new(format!("{} does not provide a file name", answer.url)).arg("dest").help("specify the full path")
+        Failure::new(format!("{} does not provide a file name", response.url)).arg("dest").help("specify the full path")
     })
 }
 

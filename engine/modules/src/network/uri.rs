@@ -20,7 +20,7 @@ use crate::{
     system::{
         attributes::{Attributes, describe},
         bounded, glob,
-        http::{Address, Answer, Follow},
+        http::{Address, Follow, Response},
         paths,
         place::{Content, Placement},
         regular,
@@ -136,31 +136,31 @@ impl Uri {
         let sent = request.send(host);
         data.insert("elapsed".to_owned(), begun.elapsed().as_secs().into());
         let shown = self.web.shown();
-        let mut answer = match sent {
-            Ok(answer) => answer,
-            Err(trouble) => {
-                let msg = format!("Status code was -1 and not {}: Request failed: {trouble}", self.expected());
+        let mut response = match sent {
+            Ok(response) => response,
+            Err(error) => {
+                let msg = format!("Status code was -1 and not {}: Request failed: {error}", self.expected());
                 return Err(Failure::new(msg).arg("url").data(data! {
                     "status" => -1, "url" => shown, "redirected" => false,
                 }));
             }
         };
-        let status = answer.status;
+        let status = response.status;
         let is_expected = self.status_code.contains(&Status(status));
-        data.extend(described(&answer));
+        data.extend(described(&response));
         let dest =
-            self.dest.as_ref().filter(|_| is_expected && status != 304).map(|dest| target(&dest.on(host), &answer));
+            self.dest.as_ref().filter(|_| is_expected && status != 304).map(|dest| target(&dest.on(host), &response));
         let kept = match &dest {
-            Some(path) => Some(download(&mut answer, path)?),
+            Some(path) => Some(download(&mut response, path)?),
             None => None,
         };
-        self.show(&mut answer, kept.as_deref(), host, data)?;
+        self.show(&mut response, kept.as_deref(), host, data)?;
         let said = match status {
             100..300 => format!(
                 "OK ({} bytes)",
-                answer.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string())
+                response.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string())
             ),
-            _ => format!("HTTP Error {status}: {}", answer.reason),
+            _ => format!("HTTP Error {status}: {}", response.reason),
         };
         if !is_expected {
             let msg = format!("Status code was {status} and not {}: {said}", self.expected());
@@ -177,35 +177,35 @@ impl Uri {
     }
 
     /// Adds the content to the result if requested, reading it from the destination file if there is one.
-    fn show(&self, answer: &mut Answer, kept: Option<&Path>, host: &Host, data: &mut Map) -> Result<(), Failure> {
-        let is_json = is_json(answer);
+    fn show(&self, response: &mut Response, kept: Option<&Path>, host: &Host, data: &mut Map) -> Result<(), Failure> {
+        let is_json = is_json(response);
         if !self.return_content.0 && !is_json {
             // A short response is read to its end, so that the server can finish.
             if kept.is_none() {
-                let _ = io::copy(&mut answer.reader().take(1 << 16), &mut io::sink());
+                let _ = io::copy(&mut response.reader().take(1 << 16), &mut io::sink());
             }
             return Ok(());
         }
         let most = if self.return_content.0 { host.max_output() } else { MAX_JSON };
         let read = match kept {
             Some(path) => bounded::read_file(path, most),
-            None if answer.length.is_some_and(|length| length > most as u64) => {
+            None if response.length.is_some_and(|length| length > most as u64) => {
                 Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes")))
             }
-            None => bounded::read(answer.reader(), most),
+            None => bounded::read(response.reader(), most),
         };
         let content = match read {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge && !self.return_content.0 => {
-                host.warn(format!("the response from {} is too long to be parsed as JSON: {error}", answer.url));
+                host.warn(format!("the response from {} is too long to be parsed as JSON: {error}", response.url));
                 return Ok(());
             }
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                let msg = format!("the response from {} is too long for a result: {error}", answer.url);
+                let msg = format!("the response from {} is too long for a result: {error}", response.url);
                 let help = "write it to a file with `dest`, or raise `rplay_max_output`";
                 return Err(Failure::new(msg).arg("return_content").help(help));
             }
-            Err(error) => return Err(Failure::new(format!("HTTP Error while fetching {}: {error}", answer.url))),
+            Err(error) => return Err(Failure::new(format!("HTTP Error while fetching {}: {error}", response.url))),
         };
         let text = match String::from_utf8(content) {
             Ok(text) => text,
@@ -214,7 +214,7 @@ impl Uri {
         if is_json && text.len() > MAX_JSON {
             host.warn(format!(
                 "the response from {} is too long to be parsed as JSON: it has {} bytes",
-                answer.url,
+                response.url,
                 text.len()
             ));
         } else if is_json && let Ok(json) = serde_json::from_str::<serde_json::Value>(&text) {
@@ -247,52 +247,52 @@ impl Uri {
 }
 
 /// The destination file: `dest`, or a file in it named as on the server.
-fn target(dest: &Path, answer: &Answer) -> PathBuf {
+fn target(dest: &Path, response: &Response) -> PathBuf {
     let path = paths::real(dest);
     if !path.is_dir() {
         return path;
     }
-    let name = Address::parse(&answer.url).ok().and_then(|address| address.file_name());
+    let name = Address::parse(&response.url).ok().and_then(|address| address.file_name());
     // The server may have redirected the request; its file name must not be a path.
     let name = name.filter(|name| paths::is_file_name(name));
     path.join(name.unwrap_or_else(|| "index.html".to_owned()))
 }
 
 /// Downloads the content to a temporary file next to its destination.
-fn download(answer: &mut Answer, path: &Path) -> Result<scratch::TempPath, Failure> {
+fn download(response: &mut Response, path: &Path) -> Result<scratch::TempPath, Failure> {
     let folder = paths::folder(path);
     let failed = |error: io::Error| io_failure("write into", folder, &error).arg("dest");
     let mut new = scratch::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
-    io::copy(&mut answer.reader(), new.as_file_mut())
-        .map_err(|error| Failure::new(format!("HTTP Error while fetching {}: {error}", answer.url)).arg("url"))?;
+    io::copy(&mut response.reader(), new.as_file_mut())
+        .map_err(|error| Failure::new(format!("HTTP Error while fetching {}: {error}", response.url)).arg("url"))?;
     Ok(new.into_temp_path())
 }
 
 /// The result's data for every response: status, URL, cookies, and headers as variables.
-fn described(answer: &Answer) -> Map {
+fn described(response: &Response) -> Map {
     let mut data = Map::new();
-    for (name, value) in &answer.headers {
-        let value = match (name.as_str(), Address::parse(&answer.url)) {
+    for (name, value) in &response.headers {
+        let value = match (name.as_str(), Address::parse(&response.url)) {
             ("location", Ok(here)) => here.join(value).map_or_else(|_| value.clone(), |there| there.without_login()),
             _ => value.clone(),
         };
         data.insert(name.replace('-', "_"), value.into());
     }
-    let cookies: Map = answer.cookies.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-    let line = answer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+    let cookies: Map = response.cookies.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let line = response.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
     data.extend(data! {
-        "status" => answer.status, "url" => answer.url.as_str(), "redirected" => answer.redirected,
+        "status" => response.status, "url" => response.url.as_str(), "redirected" => response.redirected,
     });
-    // An answer that is an error to ansible-core brings none.
-    if answer.status < 300 {
+    // A response that is an error to ansible-core brings none.
+    if response.status < 300 {
         data.extend(data! { "cookies" => cookies, "cookies_string" => line });
     }
     data
 }
 
 /// `application/json`, `application/problem+json` ...
-fn is_json(answer: &Answer) -> bool {
-    let kind = answer.header("content-type").unwrap_or_default();
+fn is_json(response: &Response) -> bool {
+    let kind = response.header("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let (_, subtype) = kind.split_once('/').unwrap_or_default();
     matches!(subtype, "json" | "javascript") || subtype.ends_with("+json")

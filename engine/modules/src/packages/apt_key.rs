@@ -170,10 +170,10 @@ impl AptKey {
         let mut request = Request::get(url);
         request.trust = Trust { validate: self.validate_certs.0, ..Trust::default() };
         let about = |msg: String| Failure::new(msg).arg("url");
-        let mut answer = request.send(host).map_err(|trouble| about(format!("failed to download key: {trouble}")))?;
-        match answer.status {
-            200 => answer.content().map(Some),
-            status => Err(about(format!("failed to download key: HTTP Error {status}: {}", answer.reason))),
+        let mut response = request.send(host).map_err(|error| about(format!("failed to download key: {error}")))?;
+        match response.status {
+            200 => response.content().map(Some),
+            status => Err(about(format!("failed to download key: HTTP Error {status}: {}", response.reason))),
         }
     }
 }

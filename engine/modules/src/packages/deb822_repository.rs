@@ -192,19 +192,19 @@ fn slug(name: &str) -> String {
 fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host) -> Result<(PathBuf, Plan), Failure> {
     let about = |msg: String| Failure::new(msg).arg("signed_by");
     let shown = Address::parse(url).map_err(about)?.without_login();
-    let key = Request::get(url).send(host).and_then(|mut answer| match answer.status {
-        200 => answer.content().map_err(|failure| failure.msg),
-        status => Err(format!("HTTP Error {status}: {}", answer.reason)),
+    let key = Request::get(url).send(host).and_then(|mut response| match response.status {
+        200 => response.content().map_err(|failure| failure.msg),
+        status => Err(format!("HTTP Error {status}: {}", response.reason)),
     });
     let key = match key {
         Ok(key) => key,
-        Err(trouble) if host.rehearses() => {
+        Err(error) if host.rehearses() => {
             return Ok((
                 keyrings.join(format!("{slug}.asc")),
-                plan.warn(format!("check mode: cannot download {shown}: {trouble}")),
+                plan.warn(format!("check mode: cannot download {shown}: {error}")),
             ));
         }
-        Err(trouble) => return Err(about(format!("cannot download the key from {shown}: {trouble}"))),
+        Err(error) => return Err(about(format!("cannot download the key from {shown}: {error}"))),
     };
     let suffix = if key.starts_with(b"-----BEGIN PGP") { "asc" } else { "gpg" };
     let path = keyrings.join(format!("{slug}.{suffix}"));

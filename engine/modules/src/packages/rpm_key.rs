@@ -82,11 +82,11 @@ impl RpmKey {
                 let failed = |reason: String| {
                     Failure::new(format!("failed to fetch key at {} , error was: {reason}", self.key)).arg("key")
                 };
-                let mut answer = request.send(host).map_err(failed)?;
-                if answer.status != 200 {
-                    return Err(failed(format!("HTTP status {}", answer.status)));
+                let mut response = request.send(host).map_err(failed)?;
+                if response.status != 200 {
+                    return Err(failed(format!("HTTP status {}", response.status)));
                 }
-                answer.content()?
+                response.content()?
             }
             false => {
                 let path = PathBuf::from(paths::expand(&self.key, host));

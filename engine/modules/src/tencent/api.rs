@@ -103,19 +103,19 @@ impl Module for TencentcloudApi {
             if let Json::Object(payload) = &mut trial.payload {
                 payload.insert("DryRun".to_owned(), Json::Bool(true));
             }
-            let answer = match client.call(host, &trial) {
+            let response = match client.call(host, &trial) {
                 // Some actions report success this way.
                 Err(ClientError::Refused { refusal, .. }) if refusal.is("DryRunOperation") => Ok(Json::Null),
                 other => other,
             };
-            plan.data = tolerated.sort(answer)?.0;
+            plan.data = tolerated.sort(response)?.0;
             plan = plan.set("dry_run", true);
         } else if host.check {
-            plan.data = answered(Map::new());
+            plan.data = data_of(Map::new());
         }
         Ok(plan.change(Change::maybe(what, move |host, data| {
-            let (answer, changed) = tolerated.sort(client.call(host, &request))?;
-            data.extend(answer);
+            let (own, changed) = tolerated.sort(client.call(host, &request))?;
+            data.extend(own);
             Ok(changed)
         })))
     }
@@ -163,16 +163,16 @@ struct Tolerated {
 
 impl Tolerated {
     /// The task's data, and whether the call had an effect.
-    fn sort(&self, answer: Result<Json, ClientError>) -> Result<(Map, bool), Failure> {
+    fn sort(&self, response: Result<Json, ClientError>) -> Result<(Map, bool), Failure> {
         let among = |refusal: &Refusal, codes: &[String]| codes.iter().any(|code| refusal.is(code));
-        match answer {
-            Ok(Json::Object(response)) => {
-                let response = response.into_iter().map(|(name, value)| (name, value.into())).collect();
-                Ok((answered(response), true))
+        match response {
+            Ok(Json::Object(fields)) => {
+                let fields = fields.into_iter().map(|(name, value)| (name, value.into())).collect();
+                Ok((data_of(fields), true))
             }
-            Ok(_) => Ok((answered(Map::new()), true)),
+            Ok(_) => Ok((data_of(Map::new()), true)),
             Err(ClientError::Refused { refusal, .. }) if among(&refusal, &self.ok) || among(&refusal, &self.absent) => {
-                let mut data = answered(Map::new());
+                let mut data = data_of(Map::new());
                 data.insert("absent".to_owned(), among(&refusal, &self.absent).into());
                 data.extend(refusal.data());
                 Ok((data, false))
@@ -183,7 +183,7 @@ impl Tolerated {
 }
 
 /// The data of a successful call.
-fn answered(response: Map) -> Map {
+fn data_of(response: Map) -> Map {
     let id = response.get("RequestId").cloned().unwrap_or_else(|| "".into());
     data! { "response" => response, "request_id" => id, "code" => "", "message" => "", "absent" => false }
 }

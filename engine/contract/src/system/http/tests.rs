@@ -1,4 +1,4 @@
-//! How requests interpret a server's answers.
+//! How requests interpret a server's responses.
 
 use std::{net::TcpListener, os::unix::net::UnixListener, thread};
 
@@ -15,11 +15,11 @@ fn a_get_with_headers_and_cookies() {
         Server::start(|_| response("200 OK", "X-Two-Words: a\r\nSet-Cookie: k=v; Path=/\r\nSet-Cookie: l=w\r\n", "hi"));
     let mut request = Request::get(format!("{}/x?y=1", server.url));
     request.headers.push(("X-Mine".into(), "1".into()));
-    let mut answer = request.send(&host()).unwrap();
-    assert_eq!((answer.status, answer.reason.as_str(), answer.redirected), (200, "OK", false));
-    assert_eq!(answer.header("x-two-words"), Some("a"));
-    assert_eq!(answer.cookies, [("k".to_owned(), "v".to_owned()), ("l".to_owned(), "w".to_owned())]);
-    assert_eq!(answer.content().unwrap(), b"hi");
+    let mut response = request.send(&host()).unwrap();
+    assert_eq!((response.status, response.reason.as_str(), response.redirected), (200, "OK", false));
+    assert_eq!(response.header("x-two-words"), Some("a"));
+    assert_eq!(response.cookies, [("k".to_owned(), "v".to_owned()), ("l".to_owned(), "w".to_owned())]);
+    assert_eq!(response.content().unwrap(), b"hi");
     assert_eq!(server.last().line, "GET /x?y=1 HTTP/1.1");
     assert!(server.last().headers.contains("x-mine: 1"));
 }
@@ -39,8 +39,8 @@ fn redirections_change_the_method_and_do_not_forward_secrets() {
     request.force_basic_auth = true;
     let refused = Request { follow: Follow::Safe, ..request.clone() }.send(&host()).unwrap();
     assert_eq!(refused.status, 302);
-    let answer = Request { follow: Follow::All, ..request }.send(&host()).unwrap();
-    assert!(answer.redirected && answer.url == format!("{}/z", other.url));
+    let response = Request { follow: Follow::All, ..request }.send(&host()).unwrap();
+    assert!(response.redirected && response.url == format!("{}/z", other.url));
     let seen = other.last();
     assert_eq!((seen.line.as_str(), seen.body.as_str()), ("GET /z HTTP/1.1", ""));
     assert!(!seen.headers.contains("authorization"), "{}", seen.headers);

@@ -121,13 +121,13 @@ fn url(machine: &mut Machine<'_>, terms: Vec<Value>, mut args: Args) -> EvalResu
     for term in terms {
         let url = show::text(&term)?;
         let request = Request { url: url.clone(), ..like.clone() };
-        let mut answer =
+        let mut response =
             request.send(&host).map_err(|why| EvalError::new(format!("Failed lookup url for {url}: {why}")))?;
-        if answer.status >= 400 || (answer.status >= 300 && like.follow == Follow::None) {
-            let (status, reason) = (answer.status, &answer.reason);
+        if response.status >= 400 || (response.status >= 300 && like.follow == Follow::None) {
+            let (status, reason) = (response.status, &response.reason);
             return Err(EvalError::new(format!("Received HTTP error for {url}: HTTP Error {status}: {reason}")));
         }
-        let content = answer.content().map_err(|failure| EvalError::new(failure.to_string()))?;
+        let content = response.content().map_err(|failure| EvalError::new(failure.to_string()))?;
         let text = String::from_utf8_lossy(&content);
         match split_lines {
             true => found.extend(text.lines().map(Value::from)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use ureq::{AsSendBody, http};
 
-use super::{Engine, answer::Answer, encode, engine_error::EngineError};
+use super::{Engine, encode, engine_error::EngineError, response::Response};
 use crate::system::fs;
 
 /// A request to the Engine.
@@ -60,7 +60,7 @@ impl Ask<'_> {
     }
 
     /// Sends the request and checks the status.
-    pub(crate) fn send(mut self) -> Result<Answer, EngineError> {
+    pub(crate) fn send(mut self) -> Result<Response, EngineError> {
         match self.body.take() {
             None if self.method == "GET" => self.send_with(()),
             body => self.send_with(body.unwrap_or_default()),
@@ -68,11 +68,11 @@ impl Ask<'_> {
     }
 
     /// Sends a file as the body (`docker load`).
-    pub(crate) fn send_file(self, file: fs::File) -> Result<Answer, EngineError> {
+    pub(crate) fn send_file(self, file: fs::File) -> Result<Response, EngineError> {
         self.header("content-type", "application/x-tar").send_with(file)
     }
 
-    fn send_with(self, body: impl AsSendBody) -> Result<Answer, EngineError> {
+    fn send_with(self, body: impl AsSendBody) -> Result<Response, EngineError> {
         let name = format!("{} {}", self.method, self.path);
         let broken = |why: String| EngineError::Broken { request: name.clone(), why };
         let version = if self.versioned { format!("/v{}", self.engine.version) } else { String::new() };
@@ -96,12 +96,12 @@ impl Ask<'_> {
             }
             error => broken(error.to_string()),
         })?;
-        let answer = Answer { request: name, response };
-        match answer.response.status().as_u16() {
+        let response = Response { request: name, http: response };
+        match response.http.status().as_u16() {
             // 304: already in that state.
-            200..=299 | 304 => Ok(answer),
+            200..=299 | 304 => Ok(response),
             status => {
-                let text = answer.text()?;
+                let text = response.text()?;
                 let message = serde_json::from_str::<Json>(&text)
                     .ok()
                     .and_then(|body| body.get("message")?.as_str().map(str::to_owned))
@@ -117,9 +117,9 @@ impl Ask<'_> {
 
     /// Sends the request and parses the whole response as JSON; `null` if it is empty.
     pub(crate) fn json(self) -> Result<Json, EngineError> {
-        let answer = self.send()?;
-        let request = answer.request.clone();
-        let text = answer.text()?;
+        let response = self.send()?;
+        let request = response.request.clone();
+        let text = response.text()?;
         if text.trim().is_empty() {
             return Ok(Json::Null);
         }

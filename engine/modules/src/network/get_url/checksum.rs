@@ -41,19 +41,19 @@ pub(super) fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Res
     what.clone_into(&mut request.url);
     let about = |msg: String| Failure::new(msg).arg("checksum");
     let begun = Instant::now();
-    let answer = request.send(host);
+    let response = request.send(host);
     let elapsed = begun.elapsed().as_secs();
     // Failures for the list have the same fields as those for the file.
     let told = data! { "url" => what, "dest" => paths::text(paths::real(&module.dest.on(host))), "elapsed" => elapsed };
-    let mut answer = answer.map_err(|trouble| unreachable(&trouble, elapsed).data(told.clone()))?;
-    if answer.status != 200 {
-        return Err(refused(&answer).data(told));
+    let mut response = response.map_err(|error| unreachable(&error, elapsed).data(told.clone()))?;
+    if response.status != 200 {
+        return Err(refused(&response).data(told));
     }
-    let list = String::from_utf8_lossy(&answer.content()?).into_owned();
+    let list = String::from_utf8_lossy(&response.content()?).into_owned();
     let name = Address::parse(&module.web.url).ok().and_then(|address| address.file_name()).unwrap_or_default();
     match digest_in(&list, &name) {
         Some(hex) => Ok((algorithm.to_owned(), hex)),
-        None => Err(about(format!("Unable to find a checksum for file '{name}' in '{}'", answer.url))),
+        None => Err(about(format!("Unable to find a checksum for file '{name}' in '{}'", response.url))),
     }
 }
 

@@ -63,23 +63,23 @@ impl Apt {
     fn plan_fetched(&self, host: &Host, url: &str) -> Result<Plan, Failure> {
         let about = |msg: String| Failure::new(msg).arg("deb");
         let shown = Address::parse(url).map_err(about)?.without_login();
-        let answer = Request::get(url).send(host).and_then(|answer| match answer.status {
-            200 => Ok(answer),
-            status => Err(format!("HTTP Error {status}: {}", answer.reason)),
+        let response = Request::get(url).send(host).and_then(|response| match response.status {
+            200 => Ok(response),
+            status => Err(format!("HTTP Error {status}: {}", response.reason)),
         });
-        let mut answer = match answer {
-            Ok(answer) => answer,
-            Err(trouble) if host.rehearses() => {
+        let mut response = match response {
+            Ok(response) => response,
+            Err(error) if host.rehearses() => {
                 let what = format!("install {shown}");
                 let change = self.get().args(["install", "--", url]).change(what);
                 return Ok(Plan::unchanged()
                     .change(change)
-                    .warn(format!("check mode: cannot download {shown}: {trouble}")));
+                    .warn(format!("check mode: cannot download {shown}: {error}")));
             }
-            Err(trouble) => return Err(about(format!("cannot download {shown}: {trouble}"))),
+            Err(error) => return Err(about(format!("cannot download {shown}: {error}"))),
         };
         let mut file = scratch::file(".deb")?;
-        io::copy(&mut answer.reader(), &mut file)
+        io::copy(&mut response.reader(), &mut file)
             .map_err(|error| about(format!("the response from {shown} is incomplete: {error}")))?;
         // apt reads it as another user.
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;

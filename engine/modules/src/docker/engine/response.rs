@@ -11,33 +11,33 @@ use ureq::{Body, http};
 use super::engine_error::EngineError;
 
 /// Maximum size in bytes of a response. Any `docker inspect` is far below.
-const LONGEST_ANSWER: u64 = 16 << 20;
+const LONGEST_RESPONSE: u64 = 16 << 20;
 
 /// Maximum size in bytes of a progress message.
 const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// A response whose body is still to be read.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(super) request: String,
-    pub(super) response: http::Response<Body>,
+    pub(super) http: http::Response<Body>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
+        self.http.headers().get(name)?.to_str().ok()
     }
 
     /// The whole body.
     pub(super) fn text(self) -> Result<String, EngineError> {
         let request = self.request;
-        let bytes = self.response.into_body().into_with_config().limit(LONGEST_ANSWER).read_to_vec();
+        let bytes = self.http.into_body().into_with_config().limit(LONGEST_RESPONSE).read_to_vec();
         let bytes = bytes.map_err(|error| EngineError::Broken { request, why: error.to_string() })?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The body as a stream.
     pub(crate) fn reader(self) -> impl Read {
-        self.response.into_body().into_with_config().limit(u64::MAX).reader()
+        self.http.into_body().into_with_config().limit(u64::MAX).reader()
     }
 
     /// Reads a stream of progress messages (pull, push, load, build) to its end. Failures are reported only in the

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A server's response.
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     /// `OK`, `Not Found` ...
     pub reason: String,
@@ -29,7 +29,7 @@ pub struct Answer {
     body: Option<Box<dyn Read + Send>>,
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
@@ -54,26 +54,59 @@ impl Answer {
             _ => Failure::new(format!("the response from {} is incomplete: {error}", self.url)),
         })
     }
-}
 
-/// The content of a file of this host, as an answer: `path` is what follows `file:` in its URL.
-pub(super) fn file_answer(path: &str, url: &str) -> Result<Answer, String> {
-    let path = path.strip_prefix("//localhost").or_else(|| path.strip_prefix("//")).unwrap_or(path);
-    let path = percent_decoded(path.split(['?', '#']).next().unwrap_or_default());
-    let shown = path.display();
-    let failed = |error: std::io::Error| urlopen_error(&format!("{}: '{shown}'", python_error(&error)));
-    let file = regular::open(&path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    Ok(Answer {
-        status: 200,
-        reason: "OK".to_owned(),
-        url: url.to_owned(),
-        redirected: false,
-        headers: vec![("content-length".to_owned(), length.to_string())],
-        cookies: Vec::new(),
-        length: Some(length),
-        body: Some(Box::new(file)),
-    })
+    /// The content of a file of this host: `path` is what follows `file:` in its URL.
+    pub(super) fn of_file(path: &str, url: &str) -> Result<Self, String> {
+        let path = path.strip_prefix("//localhost").or_else(|| path.strip_prefix("//")).unwrap_or(path);
+        let path = percent_decoded(path.split(['?', '#']).next().unwrap_or_default());
+        let shown = path.display();
+        let failed = |error: std::io::Error| urlopen_error(&format!("{}: '{shown}'", python_error(&error)));
+        let file = regular::open(&path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        Ok(Response {
+            status: 200,
+            reason: "OK".to_owned(),
+            url: url.to_owned(),
+            redirected: false,
+            headers: vec![("content-length".to_owned(), length.to_string())],
+            cookies: Vec::new(),
+            length: Some(length),
+            body: Some(Box::new(file)),
+        })
+    }
+
+    /// From the one that ureq has.
+    pub(super) fn of(
+        response: http::Response<ureq::Body>,
+        address: &Address,
+        redirected: bool,
+        cookies: Vec<(String, String)>,
+    ) -> Self {
+        let (head, body) = response.into_parts();
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (name, value) in &head.headers {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            match headers.iter_mut().find(|(found, _)| found == name.as_str()) {
+                Some((_, joined)) => {
+                    joined.push_str(", ");
+                    joined.push_str(&value);
+                }
+                None => headers.push((name.as_str().to_owned(), value)),
+            }
+        }
+        let length =
+            headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+        Response {
+            status: head.status.as_u16(),
+            reason: head.status.canonical_reason().unwrap_or_default().to_owned(),
+            url: address.without_login(),
+            redirected,
+            headers,
+            cookies,
+            length: body.content_length().or(length),
+            body: Some(Box::new(body.into_reader())),
+        }
+    }
 }
 
 /// A path of a URL, with `%20` and the like turned into what they stand for.
@@ -99,36 +132,4 @@ fn percent_decoded(path: &str) -> PathBuf {
 /// Why a server could not be reached, in Python's words, which playbooks look for.
 pub(super) fn urlopen_error(reason: &str) -> String {
     format!("<urlopen error {reason}>")
-}
-
-/// The response as ureq has it.
-pub(super) fn answer(
-    response: http::Response<ureq::Body>,
-    address: &Address,
-    redirected: bool,
-    cookies: Vec<(String, String)>,
-) -> Answer {
-    let (head, body) = response.into_parts();
-    let mut headers: Vec<(String, String)> = Vec::new();
-    for (name, value) in &head.headers {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        match headers.iter_mut().find(|(found, _)| found == name.as_str()) {
-            Some((_, joined)) => {
-                joined.push_str(", ");
-                joined.push_str(&value);
-            }
-            None => headers.push((name.as_str().to_owned(), value)),
-        }
-    }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
-    Answer {
-        status: head.status.as_u16(),
-        reason: head.status.canonical_reason().unwrap_or_default().to_owned(),
-        url: address.without_login(),
-        redirected,
-        headers,
-        cookies,
-        length: body.content_length().or(length),
-        body: Some(Box::new(body.into_reader())),
-    }
 }
