@@ -21,48 +21,67 @@ pub(crate) const WORDING: Wording =
     Wording { module: Some("ansible.legacy.command"), internal: &["_raw_params", "_uses_shell"], ..Wording::USUAL };
 
 args! {
-    /// Runs a program with its arguments, without a shell: `|`, `>`, `&&` have no special meaning.
-    pub struct Command {
-        /// The command line, split into words like in a shell.
-        _raw_params: Option<Text>,
-        /// The command line; alternative to the free-form text.
-        cmd: Option<Text>,
-        /// The program and its arguments as a list.
-        argv: Option<Vec<Text>>,
+    /// When and where a command runs, what it reads, and how its output is kept.
+    pub struct Circumstances {
         /// A path or glob pattern; if it matches an existing file, the command does not run.
         creates: Option<PathArg>,
         /// A path or glob pattern; if it matches no file, the command does not run.
         removes: Option<PathArg>,
         /// The working directory.
         chdir: Option<PathArg>,
-        /// Not used by command; use shell to choose one.
-        executable: Option<PathArg>,
         /// The standard input of the command.
         stdin: Option<Text>,
         /// Whether to append a newline to the standard input.
         stdin_add_newline: Flag = Flag(true),
         /// Whether to remove empty lines at the end of stdout and stderr.
         strip_empty_ends: Flag = Flag(true),
+    }
+}
+
+args! {
+    /// Runs a program with its arguments, without a shell: `|`, `>`, `&&` have no special meaning.
+    pub struct Command {
+        ..circumstances: Circumstances,
+        /// The command line, split into words like in a shell.
+        _raw_params: Option<Text>,
+        /// The command line; alternative to the free-form text.
+        cmd: Option<Text>,
+        /// The program and its arguments as a list.
+        argv: Option<Vec<Text>>,
+        /// Not used by command; use shell to choose one.
+        executable: Option<PathArg>,
         /// Whether to expand `$VARIABLE` and `~` in the arguments.
         expand_argument_vars: Flag = Flag(true),
     }
 }
 
-/// The message about two forms of a command in one task.
-pub(crate) const EXCLUSIVE: &str = "parameters are mutually exclusive: _raw_params|cmd|argv";
+/// Checks that a command has one of its forms. `help` says how to write it if it has none.
+///
+/// # Errors
+/// If it has none, or several.
+pub(crate) fn has_one_form(
+    line: &Option<Text>,
+    cmd: &Option<Text>,
+    argv: &Option<Vec<Text>>,
+    help: &str,
+) -> Result<(), ArgError> {
+    const EXCLUSIVE: &str = "parameters are mutually exclusive: _raw_params|cmd|argv";
+    match (line, cmd, argv) {
+        (Some(_), Some(_), _) => Err(ArgError::new("cmd", EXCLUSIVE)),
+        (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgError::new("argv", EXCLUSIVE)),
+        (None, None, None) => Err(ArgError {
+            arg: None,
+            msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
+            help: Some(help.to_owned()),
+        }),
+        _ => Ok(()),
+    }
+}
 
 impl Module for Command {
     fn check(&self) -> Result<(), ArgError> {
-        match (&self._raw_params, &self.cmd, &self.argv) {
-            (Some(_), Some(_), _) => Err(ArgError::new("cmd", EXCLUSIVE)),
-            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgError::new("argv", EXCLUSIVE)),
-            (None, None, None) => Err(ArgError {
-                arg: None,
-                msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
-                help: Some("write the command after `command:`, or in `cmd` or `argv`".to_owned()),
-            }),
-            _ => Ok(()),
-        }
+        let help = "write the command after `command:`, or in `cmd` or `argv`";
+        has_one_form(&self._raw_params, &self.cmd, &self.argv, help)
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
@@ -84,15 +103,7 @@ impl Module for Command {
             true => words.iter().map(|word| paths::expand(word, host)).collect(),
             false => words.clone(),
         };
-        let execution = Execution {
-            shown: words.into(),
-            words: expanded,
-            chdir: self.chdir,
-            creates: self.creates,
-            removes: self.removes,
-            stdin: self.stdin.map(|text| input(text, self.stdin_add_newline.0)),
-            strip_empty_ends: self.strip_empty_ends.0,
-        };
+        let execution = Execution { shown: words.into(), words: expanded, circumstances: self.circumstances };
         let plan = execution.plan(host)?;
         Ok(match self.executable {
             Some(shell) => plan.warn(format!(
@@ -105,12 +116,15 @@ impl Module for Command {
     }
 }
 
-/// The bytes for `stdin` and `stdin_add_newline`.
-pub(crate) fn input(mut text: String, add_newline: bool) -> Vec<u8> {
-    if add_newline {
-        text.push('\n');
+impl Circumstances {
+    /// The bytes for `stdin` and `stdin_add_newline`.
+    fn input(&mut self) -> Option<Vec<u8>> {
+        let mut text = self.stdin.take()?;
+        if self.stdin_add_newline.0 {
+            text.push('\n');
+        }
+        Some(text.into_bytes())
     }
-    text.into_bytes()
 }
 
 /// The result of a command that could not be started; the reason is its help.
@@ -121,19 +135,16 @@ pub(crate) struct Execution {
     /// The value of the result's `cmd`.
     pub shown: Value,
     pub words: Vec<String>,
-    pub chdir: Option<PathArg>,
-    pub creates: Option<PathArg>,
-    pub removes: Option<PathArg>,
-    pub stdin: Option<Vec<u8>>,
-    pub strip_empty_ends: bool,
+    pub circumstances: Circumstances,
 }
 
 impl Execution {
     /// Plans to run the process, unless `creates` or `removes` skips it.
     pub(crate) fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
+        let Execution { shown, words, mut circumstances } = self;
+        let folder = circumstances.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
-            let mut data = result(self.shown, String::new(), String::new());
+            let mut data = result(shown, String::new(), String::new());
             data.shift_remove("msg");
             data.insert("rc".to_owned(), Value::Null);
             return Err(Failure::new("Unable to change directory before execution.")
@@ -141,8 +152,8 @@ impl Execution {
                 .help(format!("{} is not a directory", folder.display()))
                 .data(data));
         }
-        let mut plan = Plan { data: result(self.shown.clone(), String::new(), String::new()), ..Plan::default() };
-        if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
+        let mut plan = Plan { data: result(shown.clone(), String::new(), String::new()), ..Plan::default() };
+        if let Some(reason) = not_needed(&circumstances.creates, &circumstances.removes, folder.as_deref(), host) {
             plan.data.insert(
                 "msg".to_owned(),
                 format!("{} command since {reason}", if host.check { "Would not run" } else { "Did not run" }).into(),
@@ -153,15 +164,16 @@ impl Execution {
         }
         const CHECKED: &str = "Command would have run if not in check mode";
         plan.data.insert("msg".to_owned(), CHECKED.into());
-        let is_guarded = self.creates.is_some() || self.removes.is_some();
-        let what = format!("run {}", self.words.first().map_or("", String::as_str));
+        let is_guarded = circumstances.creates.is_some() || circumstances.removes.is_some();
+        let (input, strips) = (circumstances.input(), circumstances.strip_empty_ends.0);
+        let what = format!("run {}", words.first().map_or("", String::as_str));
         let change = Change::new(what, move |host, data| {
-            let mut process = host.command(self.words.first().map_or("", String::as_str));
-            process.args(self.words.iter().skip(1));
+            let mut process = host.command(words.first().map_or("", String::as_str));
+            process.args(words.iter().skip(1));
             if let Some(folder) = &folder {
                 process.current_dir(folder);
             }
-            execute(host, &mut process, self.shown, self.stdin, self.strip_empty_ends, data)
+            execute(host, &mut process, shown, input, strips, data)
         });
         Ok(plan.kept().change(if is_guarded {
             change.changed_even_if_failed()

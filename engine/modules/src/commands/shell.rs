@@ -4,8 +4,8 @@ use rplay_wire::{Failure, Value};
 
 use crate::{
     ArgError, Host, Module, Plan, Wording, args,
-    argtypes::{Flag, PathArg, Text},
-    commands::command::{EXCLUSIVE, Execution, input},
+    argtypes::{PathArg, Text},
+    commands::command::{Circumstances, Execution, has_one_form},
     system::paths,
 };
 
@@ -21,41 +21,22 @@ pub(crate) const WORDING: Wording = Wording {
 args! {
     /// Runs a command line in a shell, so that pipes, redirections and variables work.
     pub struct Shell {
+        ..circumstances: Circumstances,
         /// The command line.
         _raw_params: Option<Text>,
         /// The command line; alternative to the free-form text.
         cmd: Option<Text>,
         /// The words of the command line; the shell gets them quoted.
         argv: Option<Vec<Text>>,
-        /// A path or glob pattern; if it matches an existing file, the command does not run.
-        creates: Option<PathArg>,
-        /// A path or glob pattern; if it matches no file, the command does not run.
-        removes: Option<PathArg>,
-        /// The working directory.
-        chdir: Option<PathArg>,
         /// The shell, as an absolute path; `/bin/sh` otherwise.
         executable: Option<PathArg>,
-        /// The standard input of the command.
-        stdin: Option<Text>,
-        /// Whether to append a newline to the standard input.
-        stdin_add_newline: Flag = Flag(true),
-        /// Whether to remove empty lines at the end of stdout and stderr.
-        strip_empty_ends: Flag = Flag(true),
     }
 }
 
 impl Module for Shell {
     fn check(&self) -> Result<(), ArgError> {
-        match (&self._raw_params, &self.cmd, &self.argv) {
-            (Some(_), Some(_), _) => Err(ArgError::new("cmd", EXCLUSIVE)),
-            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgError::new("argv", EXCLUSIVE)),
-            (None, None, None) => Err(ArgError {
-                arg: None,
-                msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
-                help: Some("write the command line after `shell:`, or in `cmd`".to_owned()),
-            }),
-            _ => Ok(()),
-        }
+        let help = "write the command line after `shell:`, or in `cmd`";
+        has_one_form(&self._raw_params, &self.cmd, &self.argv, help)
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
@@ -69,11 +50,7 @@ impl Module for Shell {
         Execution {
             shown: shown.unwrap_or_else(|| line.clone().into()),
             words: vec![shell, "-c".to_owned(), line],
-            chdir: self.chdir,
-            creates: self.creates,
-            removes: self.removes,
-            stdin: self.stdin.map(|text| input(text, self.stdin_add_newline.0)),
-            strip_empty_ends: self.strip_empty_ends.0,
+            circumstances: self.circumstances,
         }
         .plan(host)
     }
