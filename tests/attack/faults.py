@@ -30,6 +30,9 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sshd"))
+import own_sshd  # noqa: E402 - its directory is in the path only now
+
 HOSTS = 3
 # Seconds that a host has to notice that its controller is gone, and to clean up.
 SETTLE = 15
@@ -43,18 +46,7 @@ SILENCE = 9
 DISK = "64m"
 
 SSHD_CONFIG = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {work}/host_key
-AuthorizedKeysFile {work}/user_key.pub
-PidFile none
-StrictModes no
-UsePAM no
-UseDNS no
-PermitRootLogin prohibit-password
-PasswordAuthentication no
 MaxStartups 200
-LogLevel ERROR
 SetEnv HOME={home} XDG_CACHE_HOME={home}/.cache
 """
 
@@ -126,13 +118,13 @@ class Host:
         self.folder = self.disk.path / "files"
         self.folder.mkdir()
         config = work / f"{self.name}.sshd"
-        config.write_text(SSHD_CONFIG.format(port=port, work=work, home=self.home))
+        config.write_text(own_sshd.configuration(work, "127.0.0.1", port, SSHD_CONFIG.format(home=self.home)))
         self.config = config
         self.sshd = None
 
     def start(self):
         self.sshd = subprocess.Popen(
-            [shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", self.config],
+            own_sshd.command(self.config),
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
         )
@@ -187,12 +179,9 @@ class Attack:
         self.options = options
         self.work = work
         self.random = random.Random(options.seed)
-        for key in ("host_key", "user_key"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / key], check=True)
-        Path("/run/sshd").mkdir(exist_ok=True)
+        public = own_sshd.make_keys(work)
         base = self.random.randrange(20000, 30000)
         self.hosts = [Host(work, n, base + n) for n in range(HOSTS)]
-        public = " ".join((work / "host_key.pub").read_text().split()[:2])
         (work / "known_hosts").write_text("".join(f"[127.0.0.1]:{host.port} {public}\n" for host in self.hosts))
         self.play = work / "play"
         self.play.mkdir()

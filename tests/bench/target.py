@@ -1,28 +1,19 @@
 """The hosts: one sshd of our own, an address and a folder for each host."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sshd"))
+import own_sshd  # noqa: E402 - its directory is in the path only now
+
 SSHD_CONFIG = """\
-Port 22
-ListenAddress 0.0.0.0
-HostKey {work}/host_key
-AuthorizedKeysFile {work}/user_key.pub
-PidFile none
-StrictModes no
-UsePAM no
-UseDNS no
-PermitRootLogin prohibit-password
-PasswordAuthentication no
 MaxStartups 4096
 MaxSessions 1000
 LoginGraceTime 600
-LogLevel ERROR
 SetEnv HOME={work}/target
 Subsystem sftp internal-sftp
 """
@@ -66,15 +57,13 @@ class Target:
         self.python = os.path.realpath(Path(sys.base_prefix) / "bin/python3")
         for folder in ("target", "hosts", "home", "run"):
             (work / folder).mkdir(mode=0o700, exist_ok=True)
-        for key in ("host_key", "user_key"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / key], check=True)
-        public = (work / "host_key.pub").read_text().split()[:2]
-        (work / "known_hosts").write_text("".join(f"{names} {' '.join(public)}\n" for names in ("*", "[*]:*")))
-        (work / "sshd_config").write_text(SSHD_CONFIG.format(work=work))
+        public = own_sshd.make_keys(work)
+        (work / "known_hosts").write_text("".join(f"{names} {public}\n" for names in ("*", "[*]:*")))
+        config = own_sshd.configuration(work, "0.0.0.0", 22, SSHD_CONFIG.format(work=work))
+        (work / "sshd_config").write_text(config)
         self.configure_client()
-        Path("/run/sshd").mkdir(exist_ok=True)
         self.process = subprocess.Popen(
-            [shutil.which("sshd"), "-D", "-e", "-f", work / "sshd_config"],
+            own_sshd.command(work / "sshd_config"),
             stderr=(work / "sshd.log").open("wb"),
             preexec_fn=group.enter,
             env={"PATH": os.environ["PATH"]},
