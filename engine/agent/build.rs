@@ -1,5 +1,5 @@
-//! Names this build of the agent by all that decides what it understands and does: the sources of the crates that it is
-//! made of, and the versions that they are built with.
+//! Computes the identity of this build of the agent from all that determines its behaviour: the sources of its crates,
+//! and the versions of what they depend on.
 
 use std::{
     env, fs, io,
@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// Folders of `engine` that the agent has nothing of.
+/// Directories of `engine` that are not part of the agent.
 const OTHERS: [&str; 2] = ["core", "cli"];
 
 fn main() -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! `rplay-agent`: the agent alone, for hosts. It takes the same words as `rplay agent`.
+//! `rplay-agent`: the agent alone, for hosts. It takes the same arguments as `rplay agent`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -19,7 +19,7 @@ use crate::{
     running::Running,
 };
 
-/// More workers would only slow each other down.
+/// Maximum number of concurrent calls: more would only slow each other down.
 const MOST_WORKERS: usize = 64;
 
 /// Runs the stages in order, until a stage fails that later ones depend on.
@@ -123,7 +123,7 @@ fn run_stage(
     };
     thread::scope(|scope| {
         for _ in 1..workers {
-            // With fewer threads the stage only takes longer.
+            // If a thread cannot be started, the stage just takes longer.
             let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
         work();

@@ -11,9 +11,9 @@ use nix::{
     unistd::{Pid, getpid},
 };
 
-/// Kills all descendants, when the controller is gone. Daemons are not among them: init is their parent by then.
+/// Kills all descendants once the controller is gone. Daemons are spared, because init has adopted them.
 pub(crate) fn kill_all() {
-    // There are mostly none, and scanning the processes of a large host is expensive.
+    // Usually there are none, and scanning the processes of a large host is expensive.
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     if waitid(Id::All, look) == Err(Errno::ECHILD) {
         return;

@@ -15,13 +15,13 @@ use rplay_wire::{Become, Failure, MARKER};
 
 use way::{Prompt, Way, way};
 
-/// How long sudo may stay silent before the agent answers. Ansible uses the same limit.
+/// How long to wait for a prompt or for the other agent. Ansible uses the same limit.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of output that are allowed before the agent's marker.
+/// Maximum number of bytes before the agent's marker, such as the output of a login script.
 const MOST_NOISE: usize = 1 << 16;
 
-/// An agent running as the other user, read up to and including its marker.
+/// An agent that runs as the other user. Its output has been read up to and including its marker.
 pub(crate) struct Started {
     pub process: Child,
     pub stdin: ChildStdin,
@@ -56,7 +56,7 @@ pub(crate) fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Sta
         return Err(Failure::new(format!("`{}` was started without its streams", way.program)).into());
     };
     let (signs, seen) = channel();
-    // A program of a plugin's may ask on either stream.
+    // The program of a plugin may prompt on either stream.
     let begun = watch_stdout(stdout, signs.clone(), wanted.plugin.is_some()).and_then(|()| watch_stderr(stderr, signs));
     begun.map_err(|error| Failure::new(format!("cannot start a thread on the host: {error}")))?;
     match converse(wanted, &way, own, stdin, &seen) {
@@ -70,15 +70,16 @@ pub(crate) fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Sta
     }
 }
 
+/// What the program sends while the agent is being started.
 enum Sign {
-    /// Text on standard error.
+    /// Text that may be a prompt or a message.
     Text(String),
     Marker(BufReader<ChildStdout>),
     /// Standard output ended, or did not start with the agent's marker; this is what it contained.
     Ended(String),
 }
 
-/// Waits for the marker; `tells` passes on what comes before.
+/// Waits for the marker. With `tells`, what comes before it is passed on as text, too.
 fn watch_stdout(stdout: ChildStdout, signs: Sender<Sign>, tells: bool) -> std::io::Result<()> {
     thread::Builder::new().spawn(move || {
         let mut reader = BufReader::with_capacity(1 << 16, stdout);
@@ -99,7 +100,8 @@ fn watch_stdout(stdout: ChildStdout, signs: Sender<Sign>, tells: bool) -> std::i
     Ok(())
 }
 
-/// Forwards standard error as long as somebody listens, then to this process's own, so that the pipe never fills up.
+/// Passes on standard error as text. Once nobody listens, it goes to this process's own standard error, so that the
+/// pipe never fills up.
 fn watch_stderr(mut stderr: ChildStderr, signs: Sender<Sign>) -> std::io::Result<()> {
     thread::Builder::new().spawn(move || {
         let mut piece = [0u8; 4096];
@@ -173,7 +175,7 @@ fn incorrect(wanted: &Become, program: &str, own: &str) -> Refused {
     Refused { failure: Failure::new(format!("Incorrect {program} password for {whose}")), wrong_password: true }
 }
 
-/// Interprets the program's last messages.
+/// The failure that the program's last messages describe.
 fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answered: usize) -> Refused {
     let (program, user) = (&wanted.method, &wanted.user);
     let says = |what: &str| said.contains(what);

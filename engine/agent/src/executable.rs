@@ -22,9 +22,11 @@ pub(crate) struct Executable {
 }
 
 impl Executable {
-    /// The controller puts the executable into the login user's cache, a directory with mode 0700: root can start it
-    /// there, other users cannot. For them it is copied, only until it has started, to a new directory with an
-    /// unguessable name. All users can enter that directory, but only the login user can write to it, so nobody else
+    /// The executable, where `user` can start it.
+    ///
+    /// The controller puts it into the login user's cache, a directory with mode 0700: root can start it there, other
+    /// users cannot. For them it is copied to a new directory with an unguessable name, and removed as soon as it has
+    /// started. All users can enter that directory, but only the login user can write to it, so nobody else
     /// can replace the file. (An open file cannot be passed on: sudo closes all but the standard streams, and
     /// /proc/PID/exe of another user is unreadable.)
     pub(crate) fn runnable_by(user: &str) -> io::Result<Self> {
@@ -70,8 +72,9 @@ fn copy_into(shared: &Path) -> io::Result<Executable> {
     Ok(executable)
 }
 
-/// What `rplay agent probe WORD`, `rplay agent whole WORD` and `rplay agent build -` do, `None` for other words: say the
-/// word, to show that this file can be started; say its SHA-256; or say which build it is.
+/// Implements three commands by which the controller examines an executable; `None` for other words. `rplay agent probe
+/// WORD` prints the word, which proves that the file can be started. `rplay agent whole WORD` prints the SHA-256 of the
+/// file, and `rplay agent build -` its build.
 pub(crate) fn main(words: &[String]) -> Option<io::Result<()>> {
     let [what, word] = words else { return None };
     match what.as_str() {
@@ -89,9 +92,9 @@ const NOTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// complete.
 ///
 /// Hashing the file at each start would take longer than everything else. Therefore its modification time, which
-/// records its last use, has nanoseconds derived from the digest. Any other writer leaves different ones, and only then
-/// the file is hashed. On file systems with whole seconds nothing can be detected. `is_fresh` means it has just been
-/// verified.
+/// records its last use, has nanoseconds derived from the digest. If somebody else has written to the file, its
+/// nanoseconds differ, and only then is it hashed. File systems that store whole seconds cannot show this, so there the
+/// file is trusted. `is_fresh` means that it has just been verified.
 pub(crate) fn check(is_fresh: bool) -> Result<(), String> {
     let Some(wanted) = cached() else { return Ok(()) };
     let about = |error: io::Error| format!("cannot check its own executable: {error}");
@@ -107,7 +110,7 @@ pub(crate) fn check(is_fresh: bool) -> Result<(), String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let age = now.saturating_sub(u64::try_from(found.mtime()).unwrap_or_default());
     if noted != mark || age > NOTED_EVERY.as_secs() {
-        // On a read-only file system the file is hashed at each start.
+        // If this fails, as on a read-only file system, the file is hashed at the next start, too.
         let _ = file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(now, mark as u32));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Agents that run as other users. Each is started once and gets all parts of batches for its user.
+//! Agents that run as other users. Each is started once and receives every part of a batch that is for its user.
 
 use std::{
     collections::HashMap,
@@ -50,8 +50,8 @@ impl Identities {
         &self.own
     }
 
-    /// Hands a part of a batch to the agent that runs as `wanted` and waits until it ends. Every call of the part is
-    /// answered, whatever happens.
+    /// Hands a part of a batch to the agent that runs as `wanted`, and waits until the part has ended. Unless the batch
+    /// is stopped, every call of the part gets an outcome, whatever happens.
     pub(crate) fn run(&self, wanted: &Become, part: Part, cancel: &Cancel) -> Progress {
         match self.other(wanted) {
             Err(failure) => Open::of(&part).0.break_off(&failure, &self.replies),
@@ -87,7 +87,7 @@ impl Identities {
         }
     }
 
-    /// Hangs up on all agents, which ends them. A locked one ends with the process.
+    /// Closes the input of all agents, which ends them. One that is still starting ends together with this process.
     pub(crate) fn close(&self) {
         for slot in self.slots().values() {
             if let Some(slot) = slot.try_lock()
@@ -256,7 +256,7 @@ impl Other {
         open.break_off(&failure, &self.replies);
     }
 
-    /// Sends content that the other agent asked for. It cannot read this agent's files, so it gets its own copy.
+    /// Sends content that the other agent asked for. It cannot read this agent's files, so it receives its own copy.
     fn give(&self, sha256: &str) {
         let given = self.blobs.fetch_digest(sha256).and_then(|path| self.stream(sha256, &mut File::open(path)?));
         if let Err(error) = given {

@@ -33,12 +33,13 @@ use std::{
 use nix::sys::signal::{SigSet, Signal};
 use rplay_modules::system::scratch;
 
-/// What stands in every executable that holds this build of the agent, and in no other: a prefix and a SHA-256 over the
-/// agent's sources in hexadecimal. Only agents of the controller's own build understand it.
+/// Identifies this build of the agent: a prefix, and the SHA-256 of the agent's sources in hexadecimal. Every
+/// executable that contains this build contains this text, and no other does. A controller and an agent understand each
+/// other only if their builds are the same.
 pub const BUILD: &str = concat!("rplay-agent-build:", env!("RPLAY_AGENT_BUILD"));
 
-/// `rplay agent`: serves standard input and output until the controller hangs up, then ends whatever it
-/// had started.
+/// `rplay agent`: serves standard input and output until the controller disconnects, then kills every process that it
+/// started.
 pub fn main() -> ExitCode {
     // On the controller's own machine, Ctrl-Z must not stop the agent; its child processes must not inherit the mask.
     let mut stop = SigSet::empty();
@@ -59,8 +60,8 @@ pub fn main() -> ExitCode {
     if let Err(error) = executable::check(wishes.is_fresh) {
         return ended(Err(error));
     }
-    // Without a controlling terminal, sudo and su cannot prompt there; so local connections behave like ssh. Fails if
-    // sshd has already done it.
+    // Gives up the controlling terminal: sudo and su cannot prompt on it, so local connections behave like those over
+    // ssh. This fails, harmlessly, if sshd has already done so.
     let _ = nix::unistd::setsid();
     let sweeping = sweep::begin();
     let served =
@@ -76,7 +77,7 @@ pub fn main() -> ExitCode {
 struct Wishes {
     /// Seconds of silence after which the controller counts as gone; 0 for never.
     silence: u32,
-    /// The executable has just been written and verified.
+    /// Whether the executable has just been written and verified.
     is_fresh: bool,
 }
 

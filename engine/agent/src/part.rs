@@ -17,7 +17,7 @@ pub(crate) struct Part {
 /// How far a part got before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The number of its calls that are answered, from the first on.
+    /// The number of its calls that were answered, counted from the first one.
     pub calls: usize,
     /// Whether the next part may start.
     pub goes_on: bool,
@@ -60,13 +60,13 @@ pub(crate) struct Open {
     /// For each stage its number of calls, and whether later stages depend on it.
     stages: Vec<(usize, bool)>,
     answered: Vec<bool>,
-    /// A stage that later ones depend on has failed, or an outcome must be seen by the controller first.
+    /// Whether nothing may follow this part: a required stage has failed, or the controller must see an outcome first.
     ends: bool,
     done: Sender<Progress>,
 }
 
 impl Open {
-    /// Also returns the receiver of its progress.
+    /// The part as handed over, and the receiver of its progress.
     pub(crate) fn of(part: &Part) -> (Self, Receiver<Progress>) {
         let (done, progress) = channel();
         let stages = part.stages.iter().map(|stage| (stage.calls.len(), stage.required)).collect();
@@ -99,7 +99,7 @@ impl Open {
     pub(crate) fn end(self, goes_on: bool) -> Progress {
         let calls = self.answered.iter().take_while(|answered| **answered).count();
         let progress = Progress { calls, goes_on: goes_on && !self.ends };
-        // Nobody waits for a part that was never sent.
+        // If the part was never sent, nobody is waiting.
         let _ = self.done.send(progress);
         progress
     }

@@ -1,8 +1,8 @@
 //! Detects a controller that is gone.
 //!
-//! When the network is cut, nothing tells the host: sshd keeps the session open for hours. Therefore the controller
-//! sends a sign of life from time to time, and an agent that receives none ends as if the controller had disconnected.
-//! A signal to the agent, for example at shutdown, ends it the same way: it cleans up first.
+//! When the network is cut, the host does not notice: sshd keeps the session open for hours. Therefore the controller
+//! sends heartbeats, and an agent that receives none ends as if the controller had disconnected. A terminating signal,
+//! as at shutdown, ends it the same way: it cleans up first.
 
 use std::{
     io::{self, Read},
@@ -20,7 +20,7 @@ use nix::{
 };
 use signal_hook::low_level::pipe;
 
-/// The seconds that the controller may be silent, shared by the reading and the decoding side.
+/// How long the controller may be silent. Clones share the state: one side reads, the other handles announced pauses.
 #[derive(Clone, Default)]
 pub(crate) struct Patience {
     /// 0 means forever.
@@ -60,8 +60,8 @@ impl Patience {
     }
 }
 
-/// A reader that fails when nothing arrives for too long. Only waiting counts as silence, not data that is yet to be
-/// read.
+/// A reader that fails when nothing arrives for too long. Only time spent waiting counts as silence: data that has
+/// arrived may be read at any later time.
 pub(crate) struct Heard<R> {
     reader: R,
     patience: Patience,

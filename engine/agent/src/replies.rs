@@ -11,9 +11,9 @@ use parking_lot::{Mutex, MutexGuard};
 
 use rplay_wire::{Failure, FrameError, MARKER, Outcome, Reply, encode, outcome_frames};
 
-/// How long an outcome waits for others right behind it. Each write wakes sshd, the controller's ssh and the
-/// controller, which costs more than many small tasks. The delay is not noticeable; if the agent is killed meanwhile,
-/// these calls count as unanswered.
+/// How long an outcome waits for others that may follow it. Each write wakes sshd, the controller's ssh and the
+/// controller, which costs more than running a small task. The delay is too short to be noticed. If the agent is
+/// killed during it, the calls count as unanswered.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Bytes at which the queue is written without further delay.
@@ -53,9 +53,9 @@ impl Replies {
         self.write_with(&encode(reply)?)
     }
 
-    /// Sends an outcome that others may follow soon. If the previous one was sent within the last milliseconds, this
-    /// one waits for others to be written with it. One that does not fit into a frame becomes a failure. Errors are not
-    /// returned, because the reading side notices a lost controller as well.
+    /// Sends an outcome that others may follow soon. If the previous write was only milliseconds ago, this one waits,
+    /// so that others can be written with it. An outcome that is too large to be sent becomes a failure. Errors of the
+    /// connection are not returned: the reading side notices a lost controller, too.
     pub(crate) fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
         let Some(frame) = self.send_long(batch, index, outcome) else { return };
         let mut queue = self.queue();
@@ -89,7 +89,7 @@ impl Replies {
         });
         match sent {
             Ok(()) => last,
-            // The reading side notices a lost controller as well.
+            // The reading side notices a lost controller, too.
             Err(FrameError::Io(_)) => None,
             Err(error) => {
                 let outcome = Outcome::failed(Failure::new(format!("cannot send the result: {error}")));

@@ -37,11 +37,11 @@ pub fn serve(reader: impl Read + Send + 'static, writer: impl Write + Send + 'st
     converse(reader, writer, &Patience::default())
 }
 
-/// Like [`serve`], for a separate process that also listens for signals and silence. `seconds` limits how long the
-/// controller may be silent; 0 is forever.
+/// Like [`serve`], for an agent that is a process of its own: it also ends on a terminating signal, and when the
+/// controller has sent nothing for this number of seconds. With 0 it waits forever.
 ///
 /// # Errors
-/// Those of [`serve`], silence for that long, and a terminating signal.
+/// Same as [`serve`]; also if the controller was silent for too long, or a terminating signal arrived.
 pub fn serve_while_heard(
     reader: impl Read + AsFd + Send + 'static,
     writer: impl Write + Send + 'static,
@@ -121,12 +121,12 @@ impl Agent {
         let blobs = self.blobs.clone() as Arc<dyn BlobSource>;
         for part in Part::of(batch) {
             let first = part.first;
-            let come = match part.become_user.clone().filter(|wanted| wanted.user != self.identities.own_name()) {
+            let progress = match part.become_user.clone().filter(|wanted| wanted.user != self.identities.own_name()) {
                 Some(wanted) => self.identities.run(&wanted, part, &running.cancel),
                 None => batch::run(&part, running, &blobs, &self.replies),
             };
-            if !come.goes_on {
-                if first + come.calls < calls {
+            if !progress.goes_on {
+                if first + progress.calls < calls {
                     let _ = self.replies.send(&Reply::Stopped { batch: id });
                 }
                 return;

@@ -15,10 +15,10 @@ use rplay_modules::system::scratch;
 /// The age at which an incomplete executable is considered abandoned.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long an agent that ends at once waits for the sweeping.
+/// How long an agent that has nothing more to do waits for the sweep to finish.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Sweeping, on its own thread, so that it delays no work.
+/// A sweep in progress, on its own thread, so that it delays no work.
 pub(crate) struct Sweeping(Option<Receiver<()>>);
 
 pub(crate) fn begin() -> Sweeping {
@@ -35,7 +35,7 @@ pub(crate) fn begin() -> Sweeping {
 }
 
 impl Sweeping {
-    /// Waits for the end, but not forever: a file system may hang.
+    /// Waits until the sweep has finished, but not forever: a file system may hang.
     pub(crate) fn end(self) {
         if let Some(swept) = self.0 {
             let _ = swept.recv_timeout(GRACE);

@@ -40,7 +40,8 @@ pub struct Mode {
     pub max_output: u64,
 }
 
-/// Calls that are sent together, of one task or of consecutive tasks. Each outcome is sent as soon as it is there.
+/// Calls that are sent together, of one task or of consecutive tasks. Each outcome is sent as soon as its call has
+/// ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// Chosen by the controller, unique within a connection.
@@ -84,22 +85,22 @@ pub struct Become {
     pub flags: Option<String>,
     /// Passed on the program's standard input, never as an argument.
     pub password: Option<String>,
-    /// The folder in which the program starts.
+    /// The working directory of the program.
     pub chdir: Option<String>,
-    /// How a become plugin does it, instead of a method that the agent knows.
+    /// The command of a become plugin, for methods that the agent does not know.
     pub plugin: Option<BecomePlugin>,
 }
 
-/// What a become plugin of the controller made.
+/// What a become plugin on the controller prepared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BecomePlugin {
     /// A command for `/bin/sh`, in which [`AGENT_PATH`] stands for the path of the agent's executable.
     pub command: String,
     /// The prompt at which the password is wanted.
     pub prompt: Option<String>,
-    /// What the program says when the password is wrong.
+    /// Messages of the program that mean that the password is wrong.
     pub failed: Vec<String>,
-    /// What it says when it wants a password and gets none.
+    /// Messages that mean that it needs a password and got none.
     pub missing: Vec<String>,
 }
 
@@ -138,10 +139,10 @@ pub enum Request {
     Cancel {
         batch: u64,
     },
-    /// Sign of life, sent regularly to an agent that was started with a limit of silence.
+    /// A heartbeat, sent regularly to an agent that ends when the controller is silent.
     Here,
-    /// The controller is about to be suspended (Ctrl-Z) and sends `Here` when it resumes. Until then the agent ignores
-    /// its silence.
+    /// The controller is about to be suspended (Ctrl-Z) and sends `Here` when it resumes. Until then the agent
+    /// tolerates its silence.
     Away,
 }
 

@@ -36,7 +36,7 @@ pub enum FrameError {
 /// Reads one frame. `None` means that the peer disconnected cleanly, between two frames.
 ///
 /// # Errors
-/// Those of the reader; a frame that is too long, cut off, or cannot be decoded.
+/// If the reader fails, or the frame is too long, is cut off, or cannot be decoded.
 pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<T>, FrameError> {
     read_within(reader, MAX_FRAME)
 }
@@ -76,7 +76,7 @@ fn read_within<T: DeserializeOwned>(reader: &mut impl Read, longest: u32) -> Res
 /// Writes one frame and flushes, without holding the whole frame in memory.
 ///
 /// # Errors
-/// Those of the writer; a message that is too long for a frame.
+/// If the writer fails, or the message is too long for a frame.
 pub fn write_frame<T: Serialize>(writer: &mut impl Write, message: &T) -> Result<(), FrameError> {
     let length = size_of(message)?;
     if length > u64::from(MAX_FRAME) {
@@ -114,7 +114,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 /// Decodes a frame's body.
 ///
 /// # Errors
-/// If it is no such message, nests too deep, or bytes are left.
+/// If the body is not such a message, is nested too deeply, or has bytes left over.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
     decode_at_most(usize::MAX, body)
 }
@@ -123,7 +123,7 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
 /// single byte of the frame.
 ///
 /// # Errors
-/// Those of [`decode`], and more values than that.
+/// Same as [`decode`]; also if the message holds more values.
 pub fn decode_at_most<T: DeserializeOwned>(values: usize, body: &[u8]) -> Result<T, FrameError> {
     let (taken, passed) = bounds::within(values, || postcard::take_from_bytes(body));
     match taken {

@@ -1,8 +1,8 @@
 //! The protocol between controller and agent.
 //!
-//! Both ends are always the same executable (the controller finds it on the host by its digest), so frames carry no
-//! version, and no field is optional for compatibility. Everything received is still validated: a frame that is too
-//! long or cannot be decoded is a [`FrameError`].
+//! Both ends are always of the same build (the controller identifies the agent on a host by its digest), so frames
+//! carry no version, and no field is optional for the sake of compatibility. Everything received is validated
+//! nevertheless: a frame that is too long or cannot be decoded is a [`FrameError`].
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -57,10 +57,10 @@ pub struct Failure {
     pub help: Option<String>,
     /// Whether the host became unreachable, or privilege escalation failed.
     pub unreachable: bool,
-    /// Nothing was done before it came to this. Only the agent needs to know.
+    /// Whether the call failed before it did anything. Not transmitted: only the agent needs to know.
     #[serde(skip)]
     pub not_begun: bool,
-    /// Joins the outcome's data: rc, stdout, stderr ...
+    /// Becomes part of the outcome's data: rc, stdout, stderr ...
     #[serde(with = "bounds::map")]
     pub data: Map,
 }
@@ -70,7 +70,7 @@ impl Failure {
         Failure { msg: msg.into(), ..Failure::default() }
     }
 
-    /// The failure of a host that cannot be reached, or no longer.
+    /// The failure of a host that cannot be reached, or can no longer be reached.
     pub fn unreachable(msg: impl Into<String>) -> Self {
         Failure { unreachable: true, ..Failure::new(msg) }
     }
@@ -86,7 +86,7 @@ impl Failure {
         self
     }
 
-    /// Nothing was done before it came to this.
+    /// Says that the call failed before it did anything.
     pub fn not_begun(mut self) -> Self {
         self.not_begun = true;
         self

@@ -1,5 +1,5 @@
-//! Outcomes that are too long for one frame are sent in pieces, so that no side, nor an agent in between, holds them
-//! twice.
+//! Outcomes that are too long for one frame are sent in pieces, so that neither side, nor an agent in between, has them
+//! in memory twice.
 
 use postcard::ser_flavors::Flavor;
 
@@ -14,7 +14,7 @@ pub const MAX_OUTCOME: usize = 256 << 20;
 /// Passes the frames of a call's outcome to `send`, in order; a short outcome is a single frame.
 ///
 /// # Errors
-/// The first error of `send`; an outcome longer than [`MAX_OUTCOME`].
+/// The first error of `send`, or if the outcome is longer than [`MAX_OUTCOME`].
 pub fn outcome_frames(
     batch: u64,
     index: u32,
@@ -106,7 +106,7 @@ impl Pieces {
     /// Decodes the outcome.
     ///
     /// # Errors
-    /// If the pieces are no outcome.
+    /// If the pieces do not form an outcome.
     pub fn outcome(self) -> Result<Outcome, FrameError> {
         self.outcome_at_most(usize::MAX)
     }
@@ -114,7 +114,7 @@ impl Pieces {
     /// Like [`Pieces::outcome`], for at most `values` items and entries.
     ///
     /// # Errors
-    /// Those of [`Pieces::outcome`], and more values than that.
+    /// Same as [`Pieces::outcome`]; also if it holds more values.
     pub fn outcome_at_most(self, values: usize) -> Result<Outcome, FrameError> {
         decode_at_most(values, &self.0)
     }

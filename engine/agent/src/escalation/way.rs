@@ -96,7 +96,7 @@ pub(super) fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
                 .help("use `sudo`, `su` or `doas`"));
         }
     }
-    // A folder that the other user may not enter is no place to start from.
+    // The other user may not be allowed to enter the current directory, but everybody can enter the root.
     let folder = wanted.chdir.as_deref().unwrap_or("/");
     if wanted.chdir.is_some()
         && let Err(error) = enterable(Path::new(folder))
