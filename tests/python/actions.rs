@@ -1,69 +1,22 @@
 //! Action plugins written in Python, over a real sshd.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use crate::{ansible::ansible, seen, sshd::Sshd};
+use crate::{project::Project, sshd::Sshd};
 
-/// A project with one host behind an sshd.
-struct Project {
-    folder: tempfile::TempDir,
-    python: PathBuf,
-    _sshd: Sshd,
+/// A project with a plugin, and the sshd before its host.
+fn project() -> Option<(Project, Sshd)> {
+    let project = Project::new()?;
+    let sshd = Sshd::start("")?;
+    let project = project.over_ssh(&sshd, "", "");
+    project.write("action_plugins/mine.py", MINE);
+    project.write("library/my_module.py", MODULE);
+    project.write("files/f.txt", "x");
+    Some((project, sshd))
 }
 
-impl Project {
-    fn new() -> Option<Project> {
-        let python = ansible()?;
-        let sshd = Sshd::start("")?;
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!(
-            "-F /dev/null -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes",
-            sshd.at("known_hosts").display()
-        );
-        let hosts = format!(
-            "host ansible_host=127.0.0.1\n[all:vars]\nansible_port={}\nansible_ssh_private_key_file={}\n\
-             ansible_ssh_common_args='{options}'\n",
-            sshd.port,
-            sshd.at("user").display(),
-        );
-        fs::write(folder.path().join("hosts"), hosts).unwrap();
-        let project = Project { folder, python, _sshd: sshd };
-        project.write("action_plugins/mine.py", MINE);
-        project.write("library/my_module.py", MODULE);
-        project.write("files/f.txt", "x");
-        Some(project)
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// Runs a play with these tasks on the host: its output and the exit code.
-    fn run(&self, tasks: &str, more: &[&str]) -> (String, i32) {
-        let head = "- hosts: host\n  gather_facts: false\n  vars: {word: '{{ \"o\" ~ \"k\" }}'}\n  tasks:\n";
-        self.write("site.yml", &format!("{head}{tasks}"));
-        let mut command = seen::rplay();
-        command.env("RPLAY_ANSIBLE_PYTHON", &self.python).env("XDG_CACHE_HOME", self.folder.path().join("cache"));
-        command.env("XDG_RUNTIME_DIR", self.folder.path());
-        let output =
-            command.args(["-i", "hosts", "site.yml"]).args(more).current_dir(self.folder.path()).output().unwrap();
-        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        (text, output.status.code().unwrap_or(-1))
-    }
-
-    #[track_caller]
-    fn passes(&self, tasks: &str, more: &[&str]) -> String {
-        let (text, code) = self.run(tasks, more);
-        assert_eq!(code, 0, "{text}");
-        text
-    }
-}
+/// Variables of each play.
+const VARS: &str = "  vars: {word: '{{ \"o\" ~ \"k\" }}'}\n";
 
 const MODULE: &str = "
 from ansible.module_utils.basic import AnsibleModule
@@ -143,7 +96,7 @@ class ActionModule(ActionBase):
 
 #[test]
 fn a_plugin_has_what_action_base_offers() {
-    let Some(project) = Project::new() else { return };
+    let Some((project, _sshd)) = project() else { return };
     let tasks = r#"
   - mine: {a: '{{ word }}', b: [1, 2.5]}
     register: r
@@ -164,13 +117,13 @@ fn a_plugin_has_what_action_base_offers() {
     register: r
   - assert: {that: [r.exists, r.args.a == 'here']}
 "#;
-    let text = project.passes(tasks, &[]);
+    let text = project.plays(VARS, tasks, &[]);
     assert!(text.contains("[WARNING]: mind it"), "{text}");
 }
 
 #[test]
 fn a_plugin_fails_and_skips_in_ansibles_words_and_what_hosts_say_is_data() {
-    let Some(project) = Project::new() else { return };
+    let Some((project, _sshd)) = project() else { return };
     let tasks = r#"
   - mine: {do: '{{ item }}'}
     loop: [fail, skip, error, value, evil]
@@ -188,13 +141,13 @@ fn a_plugin_fails_and_skips_in_ansibles_words_and_what_hosts_say_is_data() {
     register: r
   - assert: {that: r is skipped}
 "#;
-    let text = project.passes(tasks, &[]);
+    let text = project.plays(VARS, tasks, &[]);
     assert!(text.contains("that a host may not set: ansible_host"), "{text}");
 }
 
 #[test]
 fn a_plugin_may_change_the_variables_it_gets() {
-    let Some(project) = Project::new() else { return };
+    let Some((project, _sshd)) = project() else { return };
     let tasks = "    - mine: {do: variables}
       register: r
     - assert:
@@ -203,12 +156,12 @@ fn a_plugin_may_change_the_variables_it_gets() {
           - r.left == [0, false, 'host'] and word == 'ok'
           - r.key == ansible_ssh_private_key_file
 ";
-    project.passes(tasks, &[]);
+    project.plays(VARS, tasks, &[]);
 }
 
 #[test]
 fn a_plugin_may_run_in_the_background_and_has_the_tasks_time_limit() {
-    let Some(project) = Project::new() else { return };
+    let Some((project, _sshd)) = project() else { return };
     let tasks = r#"
   - mine: {do: async}
     async: 60
@@ -232,14 +185,14 @@ fn a_plugin_may_run_in_the_background_and_has_the_tasks_time_limit() {
   - assert: {that: r.msg is search('Timed out after 2 second')}
 "#;
     let begun = Instant::now();
-    project.passes(tasks, &[]);
+    project.plays(VARS, tasks, &[]);
     assert!(begun.elapsed() < Duration::from_secs(200));
 }
 
 /// Of roles, of collections, by redirection, in place of a native module, and with defaults.
 #[test]
 fn plugins_are_found_where_ansible_finds_them() {
-    let Some(project) = Project::new() else { return };
+    let Some((project, _sshd)) = project() else { return };
     let saying = |what: &str| {
         format!(
             "from ansible.plugins.action import ActionBase\nclass ActionModule(ActionBase):\n    def run(self, tmp=None, \
@@ -281,7 +234,7 @@ fn plugins_are_found_where_ansible_finds_them() {
   - nothing_of_this_name:
     when: false
 "#;
-    let (text, code) = project.run(tasks, &[]);
+    let (text, code) = project.play(VARS, tasks, &[]);
     assert!(code != 0 && text.contains("nothing_of_this_name"), "{text}");
-    project.passes(&tasks.replace("  - nothing_of_this_name:\n    when: false\n", ""), &[]);
+    project.plays(VARS, &tasks.replace("  - nothing_of_this_name:\n    when: false\n", ""), &[]);
 }

@@ -9,63 +9,15 @@ use std::{
 
 use crate::{
     ansible::{ansible, has_collection},
-    seen,
+    project::Project,
     sshd::Sshd,
 };
 
-/// A project, and hosts behind an sshd.
-struct Project {
-    folder: tempfile::TempDir,
-    python: PathBuf,
-}
-
-impl Project {
-    fn new(sshd: &Sshd, python: &Path, more: &str) -> Project {
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!(
-            "-F /dev/null -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes",
-            sshd.at("known_hosts").display()
-        );
-        let hosts = format!(
-            "host ansible_host=127.0.0.1 home={}\n[all:vars]\nansible_port={}\nansible_ssh_private_key_file={}\n\
-             ansible_ssh_common_args='{options}'\n{more}\n",
-            folder.path().display(),
-            sshd.port,
-            sshd.at("user").display(),
-        );
-        fs::write(folder.path().join("hosts"), hosts).unwrap();
-        Project { folder, python: python.to_owned() }
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    /// Runs a play with these tasks on the host: its output and the exit code.
-    fn run(&self, head: &str, tasks: &str, more: &[&str]) -> (String, i32) {
-        let head = if head.is_empty() { "" } else { head };
-        self.write("site.yml", &format!("- hosts: host\n  gather_facts: false\n{head}  tasks:\n{tasks}"));
-        let mut command = seen::rplay();
-        command.env("RPLAY_ANSIBLE_PYTHON", &self.python).env("XDG_CACHE_HOME", self.at("cache"));
-        command.env("XDG_RUNTIME_DIR", self.folder.path());
-        let output =
-            command.args(["-i", "hosts", "site.yml"]).args(more).current_dir(self.folder.path()).output().unwrap();
-        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        (text, output.status.code().unwrap_or(-1))
-    }
-
-    #[track_caller]
-    fn passes(&self, tasks: &str, more: &[&str]) -> String {
-        let (text, code) = self.run("", tasks, more);
-        assert_eq!(code, 0, "{text}");
-        text
-    }
+/// A project whose host is behind an sshd; `home` is the project's directory.
+fn project(sshd: &Sshd, python: &Path, more: &str) -> Project {
+    let project = Project::with(python);
+    let home = format!("home={}", project.folder.path().display());
+    project.over_ssh(sshd, &home, more)
 }
 
 const MINE: &str = r#"
@@ -112,7 +64,7 @@ if __name__ == '__main__':
 fn own_modules_support_all_task_keywords() {
     let Some(python) = ansible() else { return };
     let Some(sshd) = Sshd::start("") else { return };
-    let project = Project::new(&sshd, &python, "");
+    let project = project(&sshd, &python, "");
     project.write("library/mine.py", MINE);
     project.write("module_utils/words.py", "def shout(word):\n    return word.upper()\n");
     let tasks = "
@@ -180,7 +132,7 @@ fn own_modules_support_all_task_keywords() {
     delay: 0.1
   - assert: {that: ansible_facts.discovered_interpreter_python is defined}
 ";
-    let text = project.passes(tasks, &["--diff"]);
+    let text = project.plays("", tasks, &["--diff"]);
     assert!(text.contains("[WARNING]: mind the gap") && text.contains("-a\n+b") && !text.contains("S3CR3T"), "{text}");
     // Everything that was sent is kept: bundles by their digests, and what Python compiled from them.
     let kept = fs::read_dir(sshd.at("cache/rplay/external")).unwrap().flatten().count();
@@ -189,24 +141,24 @@ fn own_modules_support_all_task_keywords() {
     for entry in fs::read_dir(sshd.at("cache/rplay/external")).unwrap().flatten() {
         fs::write(entry.path(), "damaged").unwrap();
     }
-    project.passes("  - mine: {word: hi}\n", &[]);
+    project.plays("", "  - mine: {word: hi}\n", &[]);
     // An edit of a file that it imports is noticed.
     project.write("module_utils/words.py", "def shout(word):\n    return word + '!!!'\n");
-    project.passes("  - mine: {word: hi}\n    register: r\n  - assert: {that: r.said == 'hi!!!'}\n", &[]);
+    project.plays("", "  - mine: {word: hi}\n    register: r\n  - assert: {that: r.said == 'hi!!!'}\n", &[]);
 }
 
 #[test]
 fn interpreters_are_chosen_by_variables_and_a_missing_python_causes_a_help() {
     let Some(python) = ansible() else { return };
     let Some(sshd) = Sshd::start("") else { return };
-    let project = Project::new(&sshd, &python, "");
+    let project = project(&sshd, &python, "");
     project.write("library/mine.py", MINE);
     project.write("module_utils/words.py", "shout = str\n");
     let tasks = "
   - mine: {word: hi}
     vars: {ansible_python_interpreter: /nowhere/python3}
 ";
-    let (text, code) = project.run("", tasks, &[]);
+    let (text, code) = project.play("", tasks, &[]);
     assert_eq!(code, 2, "{text}");
     assert!(
         text.contains("the module mine needs the interpreter /nowhere/python3") && text.contains("site.yml:5:5"),
@@ -214,16 +166,16 @@ fn interpreters_are_chosen_by_variables_and_a_missing_python_causes_a_help() {
     );
     // One that is not Python at all.
     let (text, code) =
-        project.run("", "  - mine: {word: hi}\n    vars: {ansible_python_interpreter: /bin/false}\n", &[]);
+        project.play("", "  - mine: {word: hi}\n    vars: {ansible_python_interpreter: /bin/false}\n", &[]);
     assert!(code == 2 && text.contains("/bin/false cannot run the module mine"), "{text}");
     project.write("library/broken.py", "from ansible.module_utils.basic import AnsibleModule\ndef (:\n");
-    let (text, code) = project.run("", "  - broken:\n", &[]);
+    let (text, code) = project.play("", "  - broken:\n", &[]);
     assert!(
         code == 2 && text.contains("cannot prepare the module ansible.legacy.broken") && text.contains("broken.py:2"),
         "{text}"
     );
     project.write("library/lacks.py", "from ansible.module_utils.nothing import x\n");
-    let (text, code) = project.run("", "  - lacks:\n", &[]);
+    let (text, code) = project.play("", "  - lacks:\n", &[]);
     assert!(code == 2 && text.contains("imports ansible.module_utils.nothing.x, which cannot be found"), "{text}");
 }
 
@@ -231,7 +183,7 @@ fn interpreters_are_chosen_by_variables_and_a_missing_python_causes_a_help() {
 fn other_users_run_python_modules_too() {
     let Some(python) = ansible() else { return };
     let Some(sshd) = Sshd::with_accounts() else { return };
-    let project = Project::new(&sshd, &python, "");
+    let project = project(&sshd, &python, "");
     project.write("library/mine.py", MINE);
     project.write("module_utils/words.py", "shout = str\n");
     let tasks = "
@@ -249,7 +201,7 @@ fn other_users_run_python_modules_too() {
     register: again
   - assert: {that: [root.user == again.user, deploy.user == 'deploy', guest.user == 'guest', guest.said == 'c']}
 ";
-    project.passes(tasks, &[]);
+    project.plays("", tasks, &[]);
 }
 
 #[test]
@@ -260,7 +212,7 @@ fn modules_of_collections_work() {
         return;
     }
     let Some(sshd) = Sshd::start("") else { return };
-    let project = Project::new(&sshd, &python, &format!("ansible_python_interpreter={}", python.display()));
+    let project = project(&sshd, &python, &format!("ansible_python_interpreter={}", python.display()));
     project.write("tree/one", "1");
     project.write("x.xml", "<a><b>1</b></a>\n");
     project.write("tool-a", "#!/bin/sh\n");
@@ -307,7 +259,7 @@ fn modules_of_collections_work() {
     changed_when: false
 ";
     let tasks = format!("{asked}{tasks}");
-    let first = project.passes(&tasks, &[]);
+    let first = project.plays("", &tasks, &[]);
     assert!(first.contains("changed=") && !first.contains("changed=0"), "{first}");
     assert_eq!(fs::read_to_string(project.at("x.ini")).unwrap().trim(), "[s]\no = v");
     let shown =
@@ -322,7 +274,8 @@ fn modules_of_collections_work() {
     assert!(valid.status.success(), "{valid:?}");
     assert!(project.at("tree.tgz").exists() && fs::read_to_string(project.at("fstab")).unwrap().contains("tmpfs"));
     // The second run changes nothing (alternatives is only read).
-    let second = project.passes(
+    let second = project.plays(
+        "",
         &tasks
             .replace("community.general.alternatives", "ansible.builtin.debug")
             .replace("name: rplay-test-tool, link: '{{ home }}/tool', path: '{{ home }}/tool-a'", "msg: x"),
@@ -335,15 +288,15 @@ fn modules_of_collections_work() {
 fn a_hundred_tasks_of_a_python_module_are_sent_together() {
     let Some(python) = ansible() else { return };
     let Some(sshd) = Sshd::start("") else { return };
-    let project = Project::new(&sshd, &python, "");
+    let project = project(&sshd, &python, "");
     project.write("library/mine.py", MINE);
     project.write("module_utils/words.py", "shout = str\n");
     let tasks: String = (0..100).map(|number| format!("  - mine: {{word: w{number}}}\n")).collect();
     let begun = Instant::now();
-    project.passes(&tasks, &[]);
+    project.plays("", &tasks, &[]);
     println!("100 tasks, first run: {:.2} s", begun.elapsed().as_secs_f64());
     let begun = Instant::now();
-    let text = project.passes(&tasks, &["-vvv"]);
+    let text = project.plays("", &tasks, &["-vvv"]);
     println!("100 tasks, second run: {:.2} s", begun.elapsed().as_secs_f64());
     // The first one alone, since it reports which Python was found; all others together.
     let together = text.lines().filter(|line| line.contains("> sent together: ")).collect::<Vec<_>>();

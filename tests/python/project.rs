@@ -1,8 +1,11 @@
 //! A project with content in Python, run by the executable with the ansible-core of this machine.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use crate::{ansible::ansible, seen};
+use crate::{ansible::ansible, seen, sshd::Sshd};
 
 /// A directory for what a test writes, and the Python that has ansible-core.
 pub(crate) struct Project {
@@ -13,7 +16,31 @@ pub(crate) struct Project {
 impl Project {
     /// `None`, with the reason printed, where there is no ansible-core.
     pub(crate) fn new() -> Option<Project> {
-        Some(Project { folder: tempfile::tempdir().unwrap(), python: ansible()? })
+        Some(Project::with(&ansible()?))
+    }
+
+    pub(crate) fn with(python: &Path) -> Project {
+        Project { folder: tempfile::tempdir().unwrap(), python: python.to_owned() }
+    }
+
+    /// With an inventory of one host, behind this sshd, and further variables: of its own, and of all hosts.
+    pub(crate) fn over_ssh(self, sshd: &Sshd, own: &str, all: &str) -> Project {
+        let options = format!(
+            "-F /dev/null -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes",
+            sshd.at("known_hosts").display()
+        );
+        let hosts = format!(
+            "host ansible_host=127.0.0.1 {own}\n[all:vars]\nansible_port={}\nansible_ssh_private_key_file={}\n\
+             ansible_ssh_common_args='{options}'\n{all}\n",
+            sshd.port,
+            sshd.at("user").display(),
+        );
+        self.write("hosts", &hosts);
+        self
+    }
+
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
     }
 
     pub(crate) fn write(&self, path: &str, text: &str) {
@@ -37,5 +64,20 @@ impl Project {
         let (out, err, code) = self.run(words, env);
         assert_eq!(code, 0, "{out}{err}");
         (out, err)
+    }
+
+    /// Runs a play with these tasks on the host behind the sshd: its output and the exit code. `head` has further
+    /// keywords of the play.
+    pub(crate) fn play(&self, head: &str, tasks: &str, more: &[&str]) -> (String, i32) {
+        self.write("site.yml", &format!("- hosts: host\n  gather_facts: false\n{head}  tasks:\n{tasks}"));
+        let (out, err, code) = self.run(&[&["-i", "hosts", "site.yml"], more].concat(), &[]);
+        (out + &err, code)
+    }
+
+    #[track_caller]
+    pub(crate) fn plays(&self, head: &str, tasks: &str, more: &[&str]) -> String {
+        let (text, code) = self.play(head, tasks, more);
+        assert_eq!(code, 0, "{text}");
+        text
     }
 }

@@ -1,67 +1,38 @@
 //! Filters, tests and lookups in Python. The assertions of these plays also hold for ansible-core's own command, which
 //! runs them, too, if it is next to the interpreter.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
-};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command, time::Instant};
 
 use crate::{
     ansible::{ansible, has_collection},
+    project::Project,
     seen,
 };
 
-struct Project {
-    folder: tempfile::TempDir,
-    python: PathBuf,
+/// Runs site.yml: its output and the exit code.
+fn run(project: &Project, head: &str, tasks: &str) -> (String, i32) {
+    project.write("site.yml", &format!("- hosts: localhost\n  gather_facts: false\n{head}  tasks:\n{tasks}"));
+    let mut command = seen::rplay();
+    command.env("RPLAY_ANSIBLE_PYTHON", &project.python).env("XDG_CACHE_HOME", project.at("cache"));
+    command.env_remove("ANSIBLE_COLLECTIONS_PATH");
+    let output = command.args(["site.yml"]).current_dir(project.folder.path()).output().unwrap();
+    (String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(), output.status.code().unwrap_or(-1))
 }
 
-impl Project {
-    fn new(python: &Path) -> Project {
-        Project { folder: tempfile::tempdir().unwrap(), python: python.to_owned() }
+/// Passes here and with ansible-core's own command.
+#[track_caller]
+fn passes(project: &Project, head: &str, tasks: &str) -> String {
+    let (text, code) = run(project, head, tasks);
+    assert_eq!(code, 0, "{text}");
+    let theirs = project.python.parent().unwrap().join("ansible-playbook");
+    if theirs.is_file() {
+        let mut command = Command::new(theirs);
+        command.arg("site.yml").current_dir(project.folder.path()).env("ANSIBLE_LOCALHOST_WARNING", "false");
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "ansible-core: {told}\n{}", String::from_utf8_lossy(&output.stderr));
     }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    /// Runs site.yml: its output and the exit code.
-    fn run(&self, head: &str, tasks: &str) -> (String, i32) {
-        self.write("site.yml", &format!("- hosts: localhost\n  gather_facts: false\n{head}  tasks:\n{tasks}"));
-        let mut command = seen::rplay();
-        command.env("RPLAY_ANSIBLE_PYTHON", &self.python).env("XDG_CACHE_HOME", self.at("cache"));
-        command.env_remove("ANSIBLE_COLLECTIONS_PATH");
-        let output = command.args(["site.yml"]).current_dir(self.folder.path()).output().unwrap();
-        (
-            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
-            output.status.code().unwrap_or(-1),
-        )
-    }
-
-    /// Passes here and with ansible-core's own command.
-    #[track_caller]
-    fn passes(&self, head: &str, tasks: &str) -> String {
-        let (text, code) = self.run(head, tasks);
-        assert_eq!(code, 0, "{text}");
-        let theirs = self.python.parent().unwrap().join("ansible-playbook");
-        if theirs.is_file() {
-            let mut command = Command::new(theirs);
-            command.arg("site.yml").current_dir(self.folder.path()).env("ANSIBLE_LOCALHOST_WARNING", "false");
-            let output = command.output().unwrap();
-            let told = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert!(output.status.success(), "ansible-core: {told}\n{}", String::from_utf8_lossy(&output.stderr));
-        }
-        text
-    }
+    text
 }
 
 const FILTERS: &str = r#"
@@ -142,7 +113,7 @@ class LookupModule(LookupBase):
 #[test]
 fn own_plugins_and_those_of_roles_return_their_values() {
     let Some(python) = ansible() else { return };
-    let project = Project::new(&python);
+    let project = Project::with(&python);
     project.write("filter_plugins/own.py", FILTERS);
     project.write("test_plugins/own.py", TESTS);
     project.write("lookup_plugins/mine.py", LOOKUP);
@@ -158,7 +129,8 @@ fn own_plugins_and_those_of_roles_return_their_values() {
     );
     project.write("ansible.cfg", "[defaults]\nfilter_plugins = configured\n");
     let head = "  vars: {who: Bob, lazy: \"{{ who }}!\", data: {a: [1, \"{{ who }}\"]}}\n  roles: [r]\n";
-    let text = project.passes(
+    let text = passes(
+        &project,
         head,
         r#"
   - assert:
@@ -209,7 +181,7 @@ fn own_plugins_and_those_of_roles_return_their_values() {
 #[test]
 fn errors_have_ansibles_words_and_their_place() {
     let Some(python) = ansible() else { return };
-    let project = Project::new(&python);
+    let project = Project::with(&python);
     project.write("filter_plugins/own.py", FILTERS);
     project.write("lookup_plugins/mine.py", LOOKUP);
     project.write(
@@ -242,15 +214,15 @@ fn errors_have_ansibles_words_and_their_place() {
             )
         })
         .collect();
-    project.passes("", &tasks);
-    let (text, code) = project.run("  vars: {outer: \"{{ 1 | fails }}\"}\n", "  - debug: {msg: \"{{ outer }}\"}\n");
+    passes(&project, "", &tasks);
+    let (text, code) = run(&project, "  vars: {outer: \"{{ 1 | fails }}\"}\n", "  - debug: {msg: \"{{ outer }}\"}\n");
     assert!(code == 2 && text.contains("site.yml:3:25"), "{text}");
 }
 
 #[test]
 fn plugins_of_collections_have_full_names() {
     let Some(python) = ansible() else { return };
-    let project = Project::new(&python);
+    let project = Project::with(&python);
     let inner = "collections/ansible_collections/my/col";
     project.write(&format!("{inner}/plugins/filter/several.py"), FILTERS);
     project.write(&format!("{inner}/plugins/test/several.py"), TESTS);
@@ -262,7 +234,8 @@ fn plugins_of_collections_have_full_names() {
          warning_text: Use same.}}\n  lookup:\n    theirs: {redirect: my.col.mine}\n",
     );
     project.write(&format!("{inner}/roles/r/tasks/main.yml"), "- assert: {that: 1 | my.col.same == 1}\n");
-    let text = project.passes(
+    let text = passes(
+        &project,
         "  roles: [my.col.r]\n",
         r#"
   - assert:
@@ -286,7 +259,8 @@ fn plugins_of_collections_have_full_names() {
     );
     assert!(text.contains("Filter \"my.col.aging\" has been deprecated. Use same."), "{text}");
     if ["community.general", "ansible.utils"].iter().all(|name| has_collection(&python, name)) {
-        project.passes(
+        passes(
+            &project,
             "",
             r#"
   - assert:
@@ -305,10 +279,11 @@ fn plugins_of_collections_have_full_names() {
 #[test]
 fn a_plugin_that_dies_or_hangs_fails_only_its_own_task() {
     let Some(python) = ansible() else { return };
-    let project = Project::new(&python);
+    let project = Project::with(&python);
     project.write("filter_plugins/own.py", FILTERS);
     project.write("ansible.cfg", "[rplay]\nprogram_timeout = 5\n");
-    let (text, code) = project.run(
+    let (text, code) = run(
+        &project,
         "",
         "
   - debug: {msg: '{{ 1 | dies }}'}
@@ -329,7 +304,7 @@ fn a_plugin_that_dies_or_hangs_fails_only_its_own_task() {
 #[test]
 fn hosts_call_at_the_same_time_and_each_sees_its_own_variables() {
     let Some(python) = ansible() else { return };
-    let project = Project::new(&python);
+    let project = Project::with(&python);
     project.write("filter_plugins/own.py", FILTERS);
     project.write("lookup_plugins/mine.py", LOOKUP);
     let hosts: String = (0..24).map(|number| format!("h{number} who=w{number} mine_times=2\n")).collect();
@@ -355,7 +330,7 @@ fn hosts_call_at_the_same_time_and_each_sees_its_own_variables() {
 #[test]
 fn no_python_starts_before_a_template_names_a_plugin() {
     let Some(python) = ansible() else { return };
-    let project = Project::new(&python);
+    let project = Project::with(&python);
     project.write("filter_plugins/own.py", FILTERS);
     let spy = project.at("spy");
     let script = format!("#!/bin/sh\ntouch {}\nexec {} \"$@\"\n", project.at("started").display(), python.display());
@@ -363,22 +338,22 @@ fn no_python_starts_before_a_template_names_a_plugin() {
     fs::set_permissions(&spy, fs::Permissions::from_mode(0o755)).unwrap();
     let project = Project { python: spy, ..project };
     let native = "  - assert: {that: \"{'a': 1} | to_json | length == 8 and lookup('env', 'HOME') is defined\"}\n";
-    let (text, code) = project.run("", native);
+    let (text, code) = run(&project, "", native);
     assert!(code == 0 && !project.at("started").exists(), "{text}");
-    let (text, code) = project.run("", "  - assert: {that: 1 | same == 1}\n");
+    let (text, code) = run(&project, "", "  - assert: {that: 1 | same == 1}\n");
     assert!(code == 0 && project.at("started").exists(), "{text}");
 }
 
 #[test]
 fn a_hundred_calls_start_python_once() {
     let Some(python) = ansible() else { return };
-    let project = Project::new(&python);
+    let project = Project::with(&python);
     project.write("filter_plugins/own.py", FILTERS);
     let loops = "  - debug: {msg: \"{{ item | same }}\"}\n    loop: \"{{ range(100) | list }}\"\n";
     let inner = "  - assert: {that: \"range(100) | map('same') | list | length == 100\"}\n";
     for (what, tasks) in [("a loop", loops), ("a template", inner)] {
         let begun = Instant::now();
-        let (text, code) = project.run("", tasks);
+        let (text, code) = run(&project, "", tasks);
         assert_eq!(code, 0, "{text}");
         println!("100 calls in {what}: {:.2} s", begun.elapsed().as_secs_f64());
     }
