@@ -1,11 +1,18 @@
 //! The documentation of roles: their entry points and what each takes.
 
-use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use rplay::docs::{Library, RoleDocumentation, plain, roles_in};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Said, absolute, page, pretty};
+use super::{
+    page,
+    said::{Said, pretty},
+};
 use crate::{args::doc::DocArgs, output};
 
 /// The roles that can be found.
@@ -122,4 +129,9 @@ impl<'a> Roles<'a> {
 
 fn entry(role: &RoleDocumentation, points: Map<String, Json>) -> Json {
     json!({ "collection": role.collection, "entry_points": points, "path": role.path.display().to_string() })
+}
+
+/// The absolute path.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    PathBuf::from(rplay::source::absolute(path))
 }

@@ -1,0 +1,304 @@
+//! A request for documentation: what is asked for, and where it is looked for.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use rplay::{
+    collections::{Collections, Qualified, is_collection_name},
+    config::Config,
+    docs::{Documentation, Library, Located, PluginType},
+    files,
+    plan::Action,
+    python::Pythons,
+};
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    keywords, native, page,
+    plugins::BuiltIn,
+    roles::{self, absolute},
+    said::{Said, pretty, yaml},
+};
+use crate::{args::doc::DocArgs, diagnostics, output};
+
+/// What is asked for, and where it is looked for.
+pub(super) struct Request<'a> {
+    args: &'a DocArgs,
+    library: Library,
+    /// Directories with roles, in the order in which they are searched.
+    roles: Vec<PathBuf>,
+    columns: usize,
+    /// Whether deprecation warnings are shown.
+    warns: bool,
+    /// Whether it was called by Ansible's name: what Ansible says comes first.
+    is_ansible: bool,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(args: &'a DocArgs, config: &Config, is_ansible: bool) -> Self {
+        let python = config.ansible_python.value.clone();
+        let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
+            .with_interpreter(python.clone());
+        let beside = args.playbook_dir.clone().or_else(|| config.playbook_dir.value.clone());
+        let beside = beside.map(|folder| absolute(&folder));
+        if let Some(folder) = &beside {
+            collections.add_playbooks(folder);
+        }
+        let split = |paths: &[String]| -> Vec<PathBuf> {
+            paths
+                .iter()
+                .flat_map(|paths| paths.split(':'))
+                .filter(|path| !path.is_empty())
+                .map(files::filled_in)
+                .collect()
+        };
+        let own = PluginType::all().map(|kind| {
+            let configured: &[PathBuf] = match kind.name() {
+                "module" => &config.library.0,
+                "filter" => &config.filter_plugins.0,
+                "test" => &config.test_plugins.0,
+                "lookup" => &config.lookup_plugins.0,
+                "callback" => &config.callback_plugins.0,
+                _ => &[],
+            };
+            let mut folders = if kind.name() == "module" { split(&args.module_path) } else { Vec::new() };
+            folders.extend(beside.iter().map(|folder| match kind.name() {
+                "module" => folder.join("library"),
+                name => folder.join(format!("{name}_plugins")),
+            }));
+            folders.extend(configured.iter().cloned());
+            (kind, folders.into_iter().map(|folder| absolute(&folder)).collect())
+        });
+        let mut roles: Vec<PathBuf> = beside.iter().map(|folder| folder.join("roles")).collect();
+        roles.extend(split(&args.roles_path));
+        roles.extend(config.roles_path.0.iter().cloned());
+        roles.extend(beside.clone());
+        let own: HashMap<PluginType, Vec<PathBuf>> = own.collect();
+        let core = Pythons::new(python).core().ok().map(|core| core.package.clone());
+        let columns = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { diagnostics::columns() } else { 80 };
+        Request {
+            args,
+            library: Library { collections: Arc::new(collections), core, own },
+            roles,
+            columns,
+            warns: *config.deprecation_warnings,
+            is_ansible,
+        }
+    }
+
+    /// The collections to which a list is limited.
+    fn wanted_collections(&self) -> Result<&[String], (String, u8)> {
+        for name in &self.args.names {
+            if !is_collection_name(name) {
+                return Err((format!("Invalid collection name (must be of the form namespace.collection): {name}"), 1));
+            }
+            let is_known = matches!(name.as_str(), "ansible.builtin" | "ansible.legacy")
+                || self.library.collections.find(name).is_some();
+            if !is_known {
+                return Err((
+                    format!("Cannot use supplied collection '{name}': unable to locate collection {name}"),
+                    1,
+                ));
+            }
+        }
+        Ok(&self.args.names)
+    }
+
+    pub(super) fn list(&self, kind: PluginType) -> Said {
+        let only = self.wanted_collections()?;
+        let mut entries: BTreeMap<String, String> = BTreeMap::new();
+        for listed in self.library.list(kind, only) {
+            let said = match self.args.list_files {
+                true => listed.located.file.display().to_string(),
+                false => Documentation::summary(&listed.located),
+            };
+            entries.insert(listed.name, said);
+        }
+        let has_builtin = only.is_empty() || only.iter().any(|name| name.starts_with("ansible."));
+        if kind.name() == "module" && has_builtin {
+            // Those that are built in are there without any ansible-core.
+            for action in Action::all() {
+                let name = native::full_name(&action);
+                let is_wanted =
+                    only.is_empty() || only.iter().any(|only| action.collection() == only || only == "ansible.legacy");
+                let is_listed = self.library.core.is_some() && action.collection() == "ansible.builtin";
+                if is_wanted && !is_listed && !self.args.list_files {
+                    entries.entry(name).or_insert_with(|| native::first_sentence(action.doc()));
+                }
+            }
+        }
+        // Scripts that call Ansible's name get what Ansible lists.
+        if has_builtin && !self.args.list_files && !(self.is_ansible && self.library.core.is_some()) {
+            for entry in BuiltIn::all(kind.name()) {
+                entries.entry(entry.full_name()).or_insert_with(|| entry.summary());
+            }
+        }
+        if self.args.json {
+            return Ok(pretty(
+                &entries.into_iter().map(|(name, said)| (name, Json::from(said))).collect::<Map<_, _>>().into(),
+            ));
+        }
+        let width = entries.keys().map(String::len).max().unwrap_or_default();
+        let room = self.columns.saturating_sub(6).saturating_sub(width).max(20);
+        let lines = entries.iter().map(|(name, said)| match self.args.list_files {
+            true => format!("{name:width$} {said}\n"),
+            false => format!("{name:width$} {:room$}\n", output::shortened(said, room)),
+        });
+        Ok(lines.collect())
+    }
+
+    /// The documentation of the plugins that were named. What is not there is a warning.
+    pub(super) fn plugins(&self, kind: PluginType) -> Said {
+        let mut pages = Vec::new();
+        let mut found = Map::new();
+        for name in &self.args.names {
+            let located = self.library.find(kind, name);
+            let action = Some(name).filter(|_| kind.name() == "module").and_then(|name| Action::find(name));
+            match (located, action) {
+                // What runs is what counts, not a file of the same name.
+                (_, Some(action)) if !self.is_ansible && !self.args.json => pages.push(native::page(&action)),
+                (Some(located), _) => {
+                    self.warn_of(&located);
+                    let read = self.read(&located)?;
+                    if self.args.json {
+                        found.insert(name.clone(), whole(&read));
+                    } else {
+                        read.check(&located).map_err(|error| (error.to_string(), 1))?;
+                        pages.push(page::page(&located, &read, self.columns, self.args.verbose > 0));
+                    }
+                }
+                (None, Some(action)) if self.args.json => {
+                    found.insert(name.clone(), native::whole(&action));
+                }
+                (None, Some(action)) => pages.push(native::page(&action)),
+                (None, None) => match (BuiltIn::find(kind.name(), name), self.nearest(kind, name)) {
+                    (Some(entry), _) if self.args.json => drop(found.insert(name.clone(), entry.json())),
+                    (Some(_), _) if self.is_ansible => pages.push(page::of_jinja(kind, name)),
+                    (Some(entry), _) => pages.push(entry.page()),
+                    (None, near) => {
+                        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                        output::aside(&format!("[WARNING]: {name} was not found{near}\n"));
+                    }
+                },
+            }
+        }
+        if self.args.json { Ok(pretty(&Json::Object(found))) } else { Ok(pages.join("\n")) }
+    }
+
+    /// A plugin whose file begins with an underscore is on its way out.
+    fn warn_of(&self, located: &Located) {
+        let short = &located.short;
+        let is_old = located.file.file_stem().is_some_and(|stem| *stem == *format!("_{short}"));
+        if is_old && self.warns {
+            output::aside(&format!(
+                "[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.\n\
+                 [DEPRECATION WARNING]: Plugin '{short}' automatically redirected to '_{short}'. This feature will be removed \
+                 from ansible-core version 2.23. Use '_{short}' instead of '{short}' to refer to the plugin.\n"
+            ));
+        }
+    }
+
+    fn nearest(&self, kind: PluginType, name: &str) -> Option<String> {
+        let is_short = kind.name() == "module" && Qualified::parse(name).is_none();
+        is_short.then(|| Action::nearest(name)).flatten().map(str::to_owned)
+    }
+
+    fn read(&self, located: &Located) -> Result<Documentation, (String, u8)> {
+        use rplay::docs::DocumentationError as Error;
+        Documentation::read(located, &self.library).map_err(|error| match error {
+            Error::None { kind, ref name, .. } => {
+                (format!("{kind} {name} Missing documentation (or could not parse documentation): {error}"), 1)
+            }
+            error => (error.to_string(), 1),
+        })
+    }
+
+    pub(super) fn snippets(&self, kind: PluginType) -> Said {
+        if !matches!(kind.name(), "module" | "lookup" | "inventory") {
+            let message = format!(
+                "Snippets are only available for the following plugin types: inventory, lookup, module (not {})",
+                kind.name()
+            );
+            return Err((message, diagnostics::OPTIONS));
+        }
+        let mut texts = Vec::new();
+        for name in &self.args.names {
+            match self.library.find(kind, name) {
+                Some(located) => texts.push(page::snippet(&located, &self.read(&located)?.doc)),
+                None => match Action::find(name).filter(|_| kind.name() == "module") {
+                    Some(action) => {
+                        let located = Located {
+                            kind,
+                            name: name.clone(),
+                            short: action.name().to_owned(),
+                            file: PathBuf::new(),
+                            docs: PathBuf::new(),
+                            collection: String::new(),
+                        };
+                        texts.push(page::snippet(&located, native::doc(&action).as_object().unwrap_or(&Map::new())));
+                    }
+                    None => output::aside(&format!("[WARNING]: {name} was not found\n")),
+                },
+            }
+        }
+        Ok(texts.concat())
+    }
+
+    pub(super) fn keywords(&self) -> Said {
+        if self.args.list || self.args.list_files {
+            let list: Map<String, Json> =
+                keywords::list().into_iter().map(|(name, doc)| (name.to_owned(), doc.into())).collect();
+            return Ok(if self.args.json { pretty(&list.into()) } else { yaml(&list.into())? });
+        }
+        let (found, unknown) = keywords::named(&self.args.names);
+        for name in unknown {
+            output::aside(&format!("[WARNING]: Skipping invalid keyword '{name}': '{name}'\n"));
+        }
+        Ok(if self.args.json { pretty(&found.into()) } else { yaml(&found.into())? })
+    }
+
+    pub(super) fn roles(&self) -> Said {
+        let found = roles::Roles::new(&self.library, &self.roles);
+        if self.args.list || self.args.list_files {
+            return found.list(self.wanted_collections()?, self.args.json, self.columns);
+        }
+        found.shown(self.args, self.columns)
+    }
+
+    /// All documentation there is, for tools.
+    pub(super) fn dump(&self) -> Said {
+        let only = self.wanted_collections()?;
+        let mut all = Map::new();
+        for kind in PluginType::all() {
+            let mut of_kind = Map::new();
+            for listed in self.library.list(kind, only) {
+                let read = Documentation::read(&listed.located, &self.library);
+                match read {
+                    Ok(read) => drop(of_kind.insert(listed.name, whole(&read))),
+                    Err(error) if self.args.no_fail_on_errors => {
+                        drop(of_kind.insert(listed.name, json!({ "error": error.to_string() })));
+                    }
+                    // What has no documentation is not broken.
+                    Err(rplay::docs::DocumentationError::None { .. }) => {}
+                    Err(error) => return Err((error.to_string(), 1)),
+                }
+            }
+            all.insert(kind.name().to_owned(), of_kind.into());
+        }
+        let names: Vec<String> = keywords::list().into_keys().map(str::to_owned).collect();
+        all.insert("keyword".to_owned(), keywords::named(&names).0.into());
+        all.insert(
+            "role".to_owned(),
+            roles::Roles::new(&self.library, &self.roles).dump(only, self.args.no_fail_on_errors)?,
+        );
+        Ok(pretty(&json!({ "all": all })))
+    }
+}
+
+/// A documentation as tools read it.
+fn whole(read: &Documentation) -> Json {
+    json!({ "doc": read.doc, "examples": read.examples, "metadata": read.metadata, "return": read.returns })
+}

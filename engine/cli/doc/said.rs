@@ -1,0 +1,30 @@
+//! What a command of the documentation says.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::output;
+
+/// The text to show, or why there is none with the exit code.
+pub(super) type Said = Result<String, (String, u8)>;
+
+/// Sorted, as Ansible prints it.
+pub(super) fn pretty(value: &Json) -> String {
+    output::json(&sorted(value)) + "\n"
+}
+
+fn sorted(value: &Json) -> Json {
+    match value {
+        Json::Object(fields) => {
+            let fields: BTreeMap<&String, Json> = fields.iter().map(|(name, value)| (name, sorted(value))).collect();
+            Json::Object(fields.into_iter().map(|(name, value)| (name.clone(), value)).collect())
+        }
+        Json::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+pub(super) fn yaml(value: &Json) -> Said {
+    output::yaml(value).map_err(|problems| (problems.one_line(), 1))
+}
