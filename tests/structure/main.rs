@@ -2,3 +2,6 @@
 
 mod circles;
 mod floors;
+mod host_access;
+mod room;
+mod source;
