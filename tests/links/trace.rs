@@ -1,11 +1,10 @@
 //! `-vvvv` shows contributors what was sent where and why, and no secret.
 
-mod sshd;
-
 use std::{fs, path::Path, process::Command};
 
 use rplay::vault::encrypt;
-use sshd::Sshd;
+
+use crate::sshd::{self, Sshd};
 
 const PLAY: &str = "
 - hosts: web

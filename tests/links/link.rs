@@ -1,20 +1,20 @@
 //! From a job to an outcome: the real executable as agent, here, over ssh and under other identities.
 
+mod become_user;
+mod content;
+
 use std::{
-    fs,
-    io::{self, Cursor, Read},
+    fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, channel},
     },
     time::{Duration, Instant},
 };
 
-use rplay::link::{BlobSource, Connection, Container, ContentSink, Job, LinkEvent, LinkOptions, Links, Target};
-use rplay_wire::{Blob, Call, Failure, MARKER, Mode, Outcome, Reply, Stage, Value, data, encode, hex};
-use sha2::{Digest, Sha256};
+use rplay::link::{BlobSource, Connection, Container, Job, LinkEvent, LinkOptions, Links, Target};
+use rplay_wire::{Call, Failure, MARKER, Mode, Outcome, Reply, Stage, Value, data, encode};
 
 fn options() -> LinkOptions {
     LinkOptions { executable: Some(PathBuf::from(env!("CARGO_BIN_EXE_rplay"))), ..LinkOptions::default() }
@@ -290,89 +290,6 @@ fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Content by its digest, and how often it was opened.
-struct Content {
-    bytes: Vec<u8>,
-    opened: Arc<AtomicUsize>,
-}
-
-impl Content {
-    fn new(size: usize) -> Self {
-        let bytes = (0..size).map(|n| (n % 251) as u8).collect();
-        Content { bytes, opened: Arc::default() }
-    }
-
-    fn blob(&self) -> Blob {
-        let sha256 = hex::encode(Sha256::digest(&self.bytes));
-        Blob { sha256, size: self.bytes.len() as u64 }
-    }
-
-    fn source(&self) -> BlobSource {
-        let (bytes, opened) = (self.bytes.clone(), self.opened.clone());
-        Arc::new(move |_| {
-            opened.fetch_add(1, Ordering::SeqCst);
-            Ok(Box::new(Cursor::new(bytes.clone())) as Box<dyn Read + Send>)
-        })
-    }
-
-    fn copy_to(&self, dest: &Path) -> Call {
-        let args = data! { "_content" => Value::Blob(self.blob()), "dest" => dest.to_str().unwrap() };
-        Call { module: "copy".into(), args, ..ping("") }
-    }
-}
-
-#[test]
-fn content_is_sent_once_and_only_if_it_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    let links = links();
-    for size in [0, 5, 256 << 10, 3_000_001] {
-        let content = Content::new(size);
-        let calls = (0..6).map(|n| content.copy_to(&folder.path().join(format!("{size}-{n}")))).collect();
-        let (mut first, heard) = job(1, &local(), calls);
-        (first.blobs, first.stages[0].parallel) = (content.source(), 6);
-        links.dispatch(first);
-        for outcome in outcomes(&heard).unwrap() {
-            assert_eq!(outcome.failure, None);
-            assert!(outcome.changed);
-        }
-        assert_eq!(fs::read(folder.path().join(format!("{size}-5"))).unwrap(), content.bytes);
-        assert_eq!(content.opened.load(Ordering::SeqCst), 1, "of {size} bytes");
-        let (mut again, heard) = job(2, &local(), vec![content.copy_to(&folder.path().join(format!("{size}-0")))]);
-        again.blobs = content.source();
-        links.dispatch(again);
-        assert!(!outcomes(&heard).unwrap()[0].changed);
-        assert_eq!(content.opened.load(Ordering::SeqCst), 1);
-    }
-}
-
-#[test]
-fn unavailable_or_changed_content_fails_its_call() {
-    let folder = tempfile::tempdir().unwrap();
-    let links = links();
-    let content = Content::new(1000);
-    let (mut gone, heard) = job(1, &local(), vec![content.copy_to(&folder.path().join("a")), ping("after")]);
-    gone.blobs = Arc::new(|_| Err(io::Error::other("files/a has gone away")));
-    links.dispatch(gone);
-    let ended = outcomes(&heard).unwrap();
-    assert!(ended[0].failure.as_ref().unwrap().msg.contains("files/a has gone away"));
-    assert_eq!(ended[1].failure, None);
-    let (mut other, heard) = job(1, &local(), vec![content.copy_to(&folder.path().join("a"))]);
-    other.blobs = Content::new(1001).source();
-    links.dispatch(other);
-    assert!(outcomes(&heard).unwrap()[0].failure.as_ref().unwrap().msg.contains("damaged"));
-    assert!(!folder.path().join("a").exists());
-}
-
-/// Records what arrives.
-#[derive(Clone, Default)]
-struct Kept(Arc<parking_lot::Mutex<Vec<(Vec<u8>, u64)>>>);
-
-impl ContentSink for Kept {
-    fn piece(&mut self, piece: &[u8], left: u64) {
-        self.0.lock().push((piece.to_vec(), left));
-    }
-}
-
 /// An agent that gives the same answer to every request.
 fn scripted(folder: &Path, replies: &[Reply]) -> Links {
     use std::os::unix::fs::PermissionsExt;
@@ -390,40 +307,6 @@ fn scripted(folder: &Path, replies: &[Reply]) -> Links {
     fs::write(&agent, script).unwrap();
     fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
     Links::new(LinkOptions { executable: Some(agent), ..options() }).unwrap()
-}
-
-#[test]
-fn a_host_sends_content_only_for_a_call_that_asks_for_it_and_until_it_is_answered() {
-    let folder = tempfile::tempdir().unwrap();
-    let content = |batch, index, piece: &str, left| Reply::Content { batch, index, piece: piece.into(), left };
-    let answer = |index| Reply::Outcome { batch: 1, index, outcome: Outcome::default() };
-    let replies = [
-        // No such call, a call that fetches nothing.
-        content(1, 9, "other call", 0),
-        content(1, 1, "not asked for", 0),
-        content(1, 0, "one", 3),
-        content(1, 0, "two", 0),
-        content(1, 0, "too much", 0),
-        answer(0),
-        content(1, 2, "begun", 7),
-        answer(2),
-        content(1, 2, "too late", 0),
-        answer(1),
-    ];
-    let links = scripted(folder.path(), &replies);
-    let fetch = |number: i64| Call { args: data! { "_sink" => number }, ..ping("") };
-    let (mut asked, heard) = job(1, &local(), vec![fetch(7), ping(""), fetch(8)]);
-    let (kept, opened) = (Kept::default(), Arc::new(parking_lot::Mutex::new(Vec::new())));
-    let (sink, numbers) = (kept.clone(), opened.clone());
-    asked.sinks = Arc::new(move |number| {
-        numbers.lock().push(number);
-        Some(Box::new(sink.clone()))
-    });
-    links.dispatch(asked);
-    assert_eq!(outcomes(&heard).unwrap().len(), 3);
-    let came: Vec<_> = kept.0.lock().iter().map(|(piece, _)| String::from_utf8_lossy(piece).into_owned()).collect();
-    assert_eq!(came, ["one", "two", "begun"]);
-    assert_eq!(*opened.lock(), [7, 8]);
 }
 
 #[test]
@@ -466,206 +349,4 @@ fn a_container_is_entered_with_exec() {
     assert!(
         run(&links, &container("--privileged"), vec![ping("")]).unwrap_err().msg.contains("not a valid container name")
     );
-}
-
-mod become_user {
-    use std::os::unix::fs::PermissionsExt;
-
-    use rplay_wire::Become;
-
-    use super::*;
-
-    /// Behaves like sudo. The right password is `right`.
-    const SUDO: &str = r#"#!/bin/sh
-echo "$*" >> "$0.log"
-while [ $# -gt 0 ]; do
-  case $1 in
-    -p) prompt=$2; shift 2 ;;
-    -u) user=$2; shift 2 ;;
-    -n) quiet=1; shift ;;
-    --) shift; break ;;
-    *) shift ;;
-  esac
-done
-echo "We trust you have received the usual lecture:" >&2
-case $user in
-  open) exec "$@" ;;
-  ghost) echo "sudo: unknown user ghost" >&2; exit 1 ;;
-  other) echo "ops is not in the sudoers file." >&2; exit 1 ;;
-esac
-[ -n "$quiet" ] && { echo "sudo: a password is required" >&2; exit 1; }
-printf '%s' "$prompt" >&2
-read -r password
-if [ "$password" != right ]; then
-  printf 'Sorry, try again.\n%s' "$prompt" >&2
-  read -r password
-  exit 1
-fi
-exec "$@"
-"#;
-
-    struct FakeSudo(tempfile::TempDir);
-
-    impl FakeSudo {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("sudo");
-            std::fs::write(&path, SUDO).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-            FakeSudo(folder)
-        }
-
-        fn log(&self) -> String {
-            std::fs::read_to_string(self.0.path().join("sudo.log")).unwrap_or_default()
-        }
-
-        fn run(&self, links: &Links, user: &str, password: Option<&str>) -> Vec<Outcome> {
-            let (mut job, heard) = job(1, &local(), vec![ping("pong"), ping("again")]);
-            job.stages[0].become_user = Some(Become {
-                method: "sudo".into(),
-                user: user.into(),
-                exe: Some(self.0.path().join("sudo").to_str().unwrap().to_owned()),
-                flags: None,
-                password: password.map(str::to_owned),
-                chdir: None,
-                plugin: None,
-            });
-            links.dispatch(job);
-            outcomes(&heard).unwrap()
-        }
-
-        fn refusal(&self, links: &Links, user: &str, password: Option<&str>) -> Failure {
-            let outcomes = self.run(links, user, password);
-            assert_eq!(outcomes.len(), 2);
-            let failure = outcomes[0].failure.clone().expect("it should have failed");
-            assert_eq!(Some(&failure), outcomes[1].failure.as_ref());
-            assert!(!failure.unreachable);
-            failure
-        }
-    }
-
-    fn answered(outcomes: &[Outcome]) -> bool {
-        outcomes.len() == 2 && outcomes[1].data == data! { "ping" => "again" }
-    }
-
-    #[test]
-    fn the_other_agent_is_started_once_with_and_without_a_password() {
-        let (sudo, links) = (FakeSudo::new(), links());
-        for _ in 0..3 {
-            assert!(answered(&sudo.run(&links, "deploy", Some("right"))));
-        }
-        assert_eq!(sudo.log().lines().count(), 1);
-        assert!(!sudo.log().contains("right"));
-        assert!(answered(&sudo.run(&links, "open", None)));
-        assert_eq!(sudo.log().lines().count(), 2);
-        // The copy for the other user is gone once it runs.
-        let copy = sudo.log().split_whitespace().find(|word| word.ends_with("/agent")).unwrap().to_owned();
-        assert!(!std::path::Path::new(&copy).exists(), "{copy} is still there");
-    }
-
-    #[test]
-    fn a_wrong_password_is_reported_and_not_tried_twice() {
-        let (sudo, links) = (FakeSudo::new(), links());
-        for _ in 0..2 {
-            let failure = sudo.refusal(&links, "deploy", Some("wrong"));
-            assert!(failure.msg.starts_with("Incorrect ") && failure.msg.contains("sudo password for "), "{failure}");
-        }
-        assert_eq!(sudo.log().lines().count(), 1);
-        assert!(answered(&sudo.run(&links, "deploy", Some("right"))));
-    }
-
-    #[test]
-    fn what_the_other_agent_has_started_ends_with_its_job_and_with_the_run() {
-        let (sudo, links) = (FakeSudo::new(), links());
-        let become_user = || {
-            let (method, user) = ("sudo".to_owned(), "open".to_owned());
-            let exe = Some(sudo.0.path().join("sudo").to_str().unwrap().to_owned());
-            Some(Become { method, user, exe, flags: None, password: None, chdir: None, plugin: None })
-        };
-        let pid = sudo.0.path().join("pid");
-        let sleep = || command(&format!("sh -c 'echo $$ > {}; sleep 60; true'", pid.display()));
-        let started = || {
-            let text = eventually(|| fs::read_to_string(&pid).ok().filter(|text| text.ends_with('\n')));
-            fs::remove_file(&pid).unwrap();
-            format!("/proc/{}/stat", text.trim())
-        };
-        let over = |process: &str| {
-            eventually(|| fs::read_to_string(process).map_or(true, |stat| stat.contains(") Z ")).then_some(()));
-        };
-        let (mut cancelled, heard) = job(1, &local(), vec![sleep(), ping("never")]);
-        cancelled.stages[0].become_user = become_user();
-        links.dispatch(cancelled);
-        let process = started();
-        links.cancel(&local(), 1);
-        let ended = outcomes(&heard).unwrap();
-        assert_eq!(ended[1].skipped.as_deref(), Some("cancelled"));
-        over(&process);
-        let (mut left, _heard) = job(2, &local(), vec![sleep()]);
-        left.stages[0].become_user = become_user();
-        links.dispatch(left);
-        let process = started();
-        links.close();
-        over(&process);
-    }
-
-    #[test]
-    fn every_refusal_has_its_own_words() {
-        let (sudo, links) = (FakeSudo::new(), links());
-        let missing = sudo.refusal(&links, "deploy", None);
-        assert!(missing.msg.ends_with("requires a password; use -K or set ansible_become_password"), "{missing}");
-        let ghost = sudo.refusal(&links, "ghost", None);
-        assert_eq!(ghost.msg, "user `ghost` does not exist on this host");
-        let other = sudo.refusal(&links, "other", Some("right"));
-        assert!(other.msg.contains("is not allowed to become other: "), "{other}");
-        // The host itself is still there.
-        pong(&links, &local());
-    }
-
-    /// Root may become anybody, so nothing has to be set up.
-    #[test]
-    fn the_real_sudo_starts_an_agent_that_an_unprivileged_user_can_execute() {
-        let has_sudo = std::process::Command::new("sudo").arg("-V").output().is_ok();
-        if !nix::unistd::getuid().is_root() || !has_sudo {
-            println!("skipped: needs root and sudo");
-            return;
-        }
-        let links = links();
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        for (method, user) in [("sudo", "nobody"), ("sudo", "daemon"), ("sudo", "root")] {
-            let content = Content::new(1_000_000);
-            let file = folder.path().join(user);
-            let calls = vec![command("id -un"), content.copy_to(&file)];
-            let (mut job, heard) = job(1, &local(), calls);
-            job.blobs = content.source();
-            job.stages[0].become_user = Some(Become {
-                method: method.into(),
-                user: user.into(),
-                exe: None,
-                flags: None,
-                password: None,
-                chdir: None,
-                plugin: None,
-            });
-            links.dispatch(job);
-            let outcomes = outcomes(&heard).unwrap();
-            assert_eq!(outcomes[0].data["stdout"].as_str(), Some(user), "{outcomes:?}");
-            assert_eq!(outcomes[1].failure, None);
-            assert_eq!(fs::read(&file).unwrap(), content.bytes);
-        }
-        let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
-        let user = "rplay-no-such-user".to_owned();
-        job.stages[0].become_user = Some(Become {
-            method: "sudo".into(),
-            user,
-            exe: None,
-            flags: None,
-            password: None,
-            chdir: None,
-            plugin: None,
-        });
-        links.dispatch(job);
-        let failure = outcomes(&heard).unwrap()[0].failure.clone().unwrap();
-        assert_eq!(failure.msg, "user `rplay-no-such-user` does not exist on this host");
-    }
 }
