@@ -7,7 +7,11 @@ use crate::{ArgError, Host, Module, Plan};
 /// Carries out a call of the module `M`. Only its beginning is compiled for each module.
 pub fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
     let mut outcome = Outcome::default();
-    if let Err(failure) = begin::<M>(call, host).and_then(|plan| carry_out(plan, call.mode, host, &mut outcome)) {
+    let mut stands = false;
+    let done = begin::<M>(call, host).and_then(|plan| carry_out(plan, call.mode, host, &mut outcome, &mut stands));
+    if let Err(failure) = done {
+        // As in Ansible, a call that fails has changed nothing, unless it ran a command.
+        outcome.changed = stands;
         outcome.fail(failure);
     }
     outcome.warnings.extend(host.take_warnings());
@@ -21,7 +25,8 @@ fn begin<M: Module>(call: &Call, host: &Host) -> Result<Plan, Failure> {
     module.plan(host)
 }
 
-fn carry_out(plan: Plan, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
+/// `stands`: set if the call has changed something even if it fails.
+fn carry_out(plan: Plan, mode: Mode, host: &Host, outcome: &mut Outcome, stands: &mut bool) -> Result<(), Failure> {
     let mut next = Some(plan);
     while let Some(plan) = next {
         // A failure reports what failed, not the intended changes.
@@ -44,10 +49,11 @@ fn carry_out(plan: Plan, mode: Mode, host: &Host, outcome: &mut Outcome) -> Resu
             let counts = match mode.check {
                 true => change.counts(),
                 false => change.make(host, &mut outcome.data).inspect_err(|failure| {
-                    outcome.changed |= is_done_anyway && !failure.not_begun;
+                    *stands |= is_done_anyway && !failure.not_begun;
                     planned.iter().for_each(|key| drop(outcome.data.shift_remove(key)));
                 })?,
             };
+            *stands |= is_done_anyway;
             outcome.changed |= is_done_anyway;
             if counts {
                 outcome.changed = true;

@@ -10,19 +10,21 @@ use rplay_contract::{
     wire::{Map, data},
 };
 
-use super::{After, Ask, Context, Digests, Rendered, Result, TaskResult, flag_arg, required, text_of, wire_args};
+use super::{After, Ask, Context, Digests, Rendered, Result, TaskResult, flag_arg, text_arg, wire_args};
 use crate::files;
 
 /// In messages about wrong arguments.
-pub(super) const WORDING: Wording = Wording { missing: Some("src and dest are required"), ..Wording::USUAL };
+pub(super) const WORDING: Wording = Wording { missing: Some(REQUIRED), ..Wording::USUAL };
+const REQUIRED: &str = "src and dest are required";
 
 pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if context.check {
         let why = "check mode not (yet) supported for this module";
         return Err(Box::new(TaskResult::skipped(why)));
     }
-    let src = text_of(&required(&args, "src")?);
-    let dest = text_of(&required(&args, "dest")?);
+    let (Some(src), Some(dest)) = (text_arg(&args, "src"), text_arg(&args, "dest")) else {
+        return Err(Box::new(TaskResult::failed(REQUIRED)));
+    };
     let flat = flag_arg(&args, "flat")?.unwrap_or(false);
     let name = Path::new(&src).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let base = |path: &str| {

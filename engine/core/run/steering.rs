@@ -143,9 +143,12 @@ pub(crate) fn steers(name: &str) -> bool {
     listed || interpreter || names::is_one(name) || template::is_function(name) || family()
 }
 
+/// Facts about the gathering itself, whose variables have no prefix.
+const OF_GATHERING: [&str; 2] = ["gather_subset", "module_setup"];
+
 /// The variable of a fact. Gathered facts (`prefixed`) lack the prefix `ansible_` of their variables.
 pub(crate) fn variable_of(fact: &Arc<str>, prefixed: bool) -> Arc<str> {
-    match prefixed && !fact.starts_with("ansible_") {
+    match prefixed && !fact.starts_with("ansible_") && !OF_GATHERING.contains(&&**fact) {
         true => format!("ansible_{fact}").into(),
         false => fact.clone(),
     }

@@ -8,7 +8,12 @@ use crate::{
     Host,
     argtypes::PathArg,
     external, registry,
-    system::{attributes::describe, mode::NO_MODE, paths},
+    system::{
+        accounts::{NO_GROUP, NO_OWNER},
+        attributes::describe,
+        mode::NO_MODE,
+        paths,
+    },
 };
 
 /// Carries out a call on this host. Never panics outwards: a module's panic is a failed outcome.
@@ -33,6 +38,10 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
         None => Outcome::failed(Failure::new(format!("this agent has no module `{}`", call.module))),
     };
     if let Some(failure) = outcome.failure.take_if(|failure| failure.msg == NO_MODE) {
+        outcome.fail(with_file(with_details(failure, &call.args), &call.args, host));
+    } else if !outcome.data.contains_key("path")
+        && let Some(failure) = outcome.failure.take_if(|failure| is_about_owner(failure))
+    {
         outcome.fail(with_file(failure, &call.args, host));
     }
     // Who plans ahead relies on it.
@@ -47,8 +56,12 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
     outcome
 }
 
-/// The failure to set a file's mode, with the fields that ansible-core reports: the state of the file, and the reason.
-fn with_file(mut failure: Failure, args: &Map, host: &Host) -> Failure {
+fn is_about_owner(failure: &Failure) -> bool {
+    [NO_OWNER, NO_GROUP].iter().any(|begun| failure.msg.starts_with(begun))
+}
+
+/// The failure to set a file's mode, with the reason that ansible-core tells.
+fn with_details(mut failure: Failure, args: &Map) -> Failure {
     match args.get("mode") {
         Some(Value::Str(mode)) => {
             failure.data.insert("details".to_owned(), format!("bad symbolic permission for mode: {mode}").into());
@@ -58,13 +71,18 @@ fn with_file(mut failure: Failure, args: &Map, host: &Host) -> Failure {
             failure.data.insert("details".to_owned(), format!("'{kind}' object has no attribute 'split'").into());
         }
     }
+    failure.help("quote octal numbers: \"0644\"; or write u=rw,g=r,o=r")
+}
+
+/// The failure to set the owner or mode of a file, with the state of the file.
+fn with_file(mut failure: Failure, args: &Map, host: &Host) -> Failure {
     let path = ["path", "dest"].into_iter().find_map(|name| args.get(name).and_then(Value::as_str));
     if let Some(path) = path {
         let path = PathArg(path.to_owned()).on(host);
         failure.data.extend(describe(&path));
         failure.data.insert("path".to_owned(), paths::text(&path).into());
     }
-    failure.help("quote octal numbers: \"0644\"; or write u=rw,g=r,o=r")
+    failure
 }
 
 #[cfg(test)]
@@ -84,6 +102,17 @@ pub(crate) mod tests {
     /// As `call`, in check mode.
     pub(crate) fn checked(module: &str, args: Map) -> Outcome {
         call_in(module, args, Mode { check: true, diff: true, ..Mode::default() })
+    }
+
+    #[test]
+    fn a_failure_about_the_owner_has_the_state_of_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for (name, value) in [("owner", "no-such-user"), ("group", "no-such-group"), ("mode", "zz")] {
+            let outcome = call("lineinfile", rplay_wire::data! { "path" => path, "line" => "a", name => value });
+            assert!(outcome.failure.is_some() && !outcome.changed, "{outcome:?}");
+            assert_eq!((&outcome.data["path"], &outcome.data["size"]), (&path.into(), &0.into()), "{name}");
+        }
     }
 
     fn call_in(module: &str, args: Map, mode: Mode) -> Outcome {

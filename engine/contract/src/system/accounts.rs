@@ -85,6 +85,11 @@ pub fn editor(host: &Host, name: &str, local: bool) -> Result<Program, Failure> 
     if local { host.required_program(&format!("l{name}")) } else { host.required_program(name) }
 }
 
+/// How the failure begins if the host lacks the user that is to own a file ...
+pub const NO_OWNER: &str = "chown failed: failed to look up user ";
+/// ... or the group.
+pub const NO_GROUP: &str = "chgrp failed: failed to look up group ";
+
 /// The ID of a user given by name or ID.
 ///
 /// # Errors
@@ -93,9 +98,7 @@ pub fn uid_of(owner: &str) -> Result<u32, Failure> {
     if let Ok(uid) = owner.parse() {
         return Ok(uid);
     }
-    User::named(owner)
-        .map(|user| user.uid)
-        .ok_or_else(|| Failure::new(format!("chown failed: failed to look up user {owner}")).arg("owner"))
+    User::named(owner).map(|user| user.uid).ok_or_else(|| Failure::new(format!("{NO_OWNER}{owner}")).arg("owner"))
 }
 
 /// The ID of a group given by name or ID.
@@ -106,9 +109,7 @@ pub fn gid_of(group: &str) -> Result<u32, Failure> {
     if let Ok(gid) = group.parse() {
         return Ok(gid);
     }
-    Group::named(group)
-        .map(|group| group.gid)
-        .ok_or_else(|| Failure::new(format!("chgrp failed: failed to look up group {group}")).arg("group"))
+    Group::named(group).map(|group| group.gid).ok_or_else(|| Failure::new(format!("{NO_GROUP}{group}")).arg("group"))
 }
 
 /// The name of a user, or the ID if it has none.

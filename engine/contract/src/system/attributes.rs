@@ -135,6 +135,26 @@ impl Wanted {
         Ok((before, after))
     }
 
+    /// The differences from what a new file gets by itself, before and after.
+    pub fn difference_of_new(&self) -> (Map, Map) {
+        let (mut before, mut after) = (Map::new(), Map::new());
+        let default = Wanted::default().mode_of_new(false);
+        let mode = self.mode.as_ref().map(|_| Value::from(octal(self.mode_over(default))));
+        let flags = self.flags.as_deref().map(|flags| Value::from(flags.trim_start_matches(['+', '='])));
+        for (key, old, new) in [
+            ("owner", Value::from(Uid::effective().as_raw()), self.uid.map(Value::from)),
+            ("group", Value::from(Gid::effective().as_raw()), self.gid.map(Value::from)),
+            ("mode", Value::from(octal(default)), mode),
+            ("attributes", Value::from(""), flags),
+        ] {
+            if let Some(new) = new.filter(|new| *new != old) {
+                before.insert(key.to_owned(), old);
+                after.insert(key.to_owned(), new);
+            }
+        }
+        (before, after)
+    }
+
     /// Adds the change of the attributes at `path`, which must exist, if any differ.
     ///
     /// # Errors

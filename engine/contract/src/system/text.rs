@@ -111,7 +111,11 @@ impl TextFile {
         };
         let mut placement = Placement::new(&path, Content::Bytes(content), attributes)?.validate(validate);
         placement.backup = backup && self.before.is_some();
-        let settings = placement.wanted.difference(&path, false);
+        let settings = match self.before {
+            Some(_) => placement.wanted.difference(&path, false).unwrap_or_default(),
+            None if host.check => Default::default(),
+            None => placement.wanted.difference_of_new(),
+        };
         let is_edited = self.before.as_deref() != Some(text);
         let mut plan = Plan::unchanged();
         let folder = paths::folder(&path);
@@ -120,7 +124,7 @@ impl TextFile {
         }
         plan = if is_edited { placement.plan(host, plan)? } else { placement.wanted.plan(&path, false, plan)? };
         let mut msg = msg;
-        if plan.changes.len() > usize::from(is_edited) && self.before.is_some() {
+        if !settings.1.is_empty() {
             msg.push_str(if msg.is_empty() { "" } else { " and " });
             msg.push_str("ownership, perms or SE linux context changed");
         }
@@ -133,9 +137,8 @@ impl TextFile {
         let named = |part: &str| format!("{} ({part})", self.path.display());
         let attributes = named("file attributes");
         let mut attributes = data! { "before_header" => attributes.as_str(), "after_header" => attributes.as_str() };
-        if let Ok((before, after)) = settings
-            && !after.is_empty()
-        {
+        let (before, after) = settings;
+        if !after.is_empty() {
             attributes.extend(data! { "before" => before, "after" => after });
         }
         let mut content = content_frame(&self.path);

@@ -6,7 +6,7 @@ use crate::vars::{Value, from_wire, mapping};
 
 /// The value of `diff`, in the form of Ansible's module; `None` without one. `frame` is the module's own part: a list
 /// for modules that list all differences, a mapping with headers for modules that show one file, a list of two mappings
-/// for modules that show a file's content and attributes.
+/// for modules that show a file's content and attributes. One with `prepared` is complete: a program formatted it.
 ///
 /// Differences that are not text (owner, mode, state) become two mappings.
 pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
@@ -24,6 +24,9 @@ pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
                 *part = filled(part, [("before", without_path(&before)), ("after", without_path(&after))]);
             }
             Some(parts.into_iter().collect())
+        }
+        Some(frame) if !is_list(frame) && frame.get_attr("prepared").is_ok_and(|text| !text.is_undefined()) => {
+            Some(frame.clone())
         }
         Some(frame) if !is_list(frame) => {
             Some(contents.first().map_or(frame.clone(), |diff| filled(frame, text(diff))))
@@ -106,6 +109,13 @@ mod tests {
 
     fn json(value: Option<Value>) -> serde_json::Value {
         value.map_or(serde_json::Value::Null, |value| (&crate::vars::to_wire(&value)).into())
+    }
+
+    #[test]
+    fn what_a_program_formatted_stays_as_it_is() {
+        let frame = mapping([("prepared", Value::from("1 upgraded"))]);
+        let diffs = [Diff::text("packages", "", "sl 5\n")];
+        assert_eq!(json(value(Some(&frame), &diffs)), serde_json::json!({"prepared": "1 upgraded"}));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     actions::{Effect, TaskResult},
     plan::Action,
-    run::task::diffs,
+    run::{steering::variable_of, task::diffs},
     vars::{Value, mapping},
 };
 
@@ -32,10 +32,7 @@ pub(super) fn value(action: &Action, result: TaskResult) -> Value {
     let prefixed = action.traits().gathers;
     for effect in result.effects {
         if let Effect::Facts(facts) = effect {
-            let full = |(name, value): (Arc<str>, Value)| match prefixed && !name.starts_with("ansible_") {
-                true => (format!("ansible_{name}"), value),
-                false => (name.to_string(), value),
-            };
+            let full = |(name, value): (Arc<str>, Value)| (variable_of(&name, prefixed), value);
             fields.insert("ansible_facts".into(), mapping(facts.into_entries().into_iter().map(full)));
         }
     }

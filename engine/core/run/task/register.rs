@@ -7,7 +7,7 @@ use rplay_contract::{external::DEPRECATED, module_result::NO_TRACEBACK};
 use crate::{
     actions::{Effect, TaskResult, text_of},
     plan::{Action, Task},
-    run::task::iteration::Attempt,
+    run::{steering::variable_of, task::iteration::Attempt},
     vars::{Value, mapping},
 };
 
@@ -51,10 +51,10 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
     }
     for effect in &result.effects {
         let facts: Value = match effect {
-            Effect::Facts(facts) => mapping(facts.iter().map(|(name, value)| {
-                let plain = name.starts_with("ansible_") || !task.action.traits().gathers;
-                (if plain { name.to_string() } else { format!("ansible_{name}") }, value.clone())
-            })),
+            Effect::Facts(facts) => {
+                let prefixed = task.action.traits().gathers;
+                mapping(facts.iter().map(|(name, value)| (variable_of(name, prefixed), value.clone())))
+            }
             Effect::SetFacts { vars, .. } | Effect::IncludeVars(vars) => {
                 mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.written()?))))
             }

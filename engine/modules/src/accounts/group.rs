@@ -87,7 +87,7 @@ impl Module for Group {
                 let told = || Failure::new(said).data(data! { "name" => name });
                 if output.rc == 0 { Ok(()) } else { Err(told()) }
             }));
-            if host.check {
+            if host.check && (self.state == State::Absent || present.is_none()) {
                 // As in ansible-core, check mode does not report what it would be like.
                 plan.data.clear();
                 return Ok(plan);
@@ -118,8 +118,10 @@ mod tests {
     fn what_is_there_is_no_change_and_what_is_not_is_one() {
         let outcome = checked("group", data! { "name" => "root", "gid" => 0 });
         assert!(!outcome.changed && outcome.data["gid"] == 0.into(), "{outcome:?}");
-        assert!(checked("group", data! { "name" => "root", "gid" => 4711 }).changed);
-        assert!(checked("group", data! { "name" => "no-such-group" }).changed);
+        let other = checked("group", data! { "name" => "root", "gid" => 4711 });
+        assert!(other.changed && other.data["gid"] == 0.into(), "{other:?}");
+        let new = checked("group", data! { "name" => "no-such-group" });
+        assert!(new.changed && new.data.is_empty(), "{new:?}");
         assert!(!checked("group", data! { "name" => "no-such-group", "state" => "absent" }).changed);
         assert!(checked("group", data! { "name" => "root", "state" => "absent" }).changed);
         assert!(checked("group", data! { "name" => "x", "non_unique" => true }).failure.is_some());

@@ -7,7 +7,7 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::{
     Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    commands::command::{moment, not_needed, span},
+    commands::execution::{moment, not_needed, span},
     system::{
         captured::Excess,
         dialogue::{Dialogue, Held, Response},

@@ -2,6 +2,7 @@
 
 pub(crate) mod async_status;
 pub(crate) mod command;
+pub(crate) mod execution;
 pub(crate) mod expect;
 pub(crate) mod make;
 pub(crate) mod ping;

@@ -2,7 +2,7 @@
 
 use rplay_wire::{Failure, Value, data};
 
-use crate::{Change, Host, Module, Plan, args, argtypes::Text, commands::command::succeed, system::process};
+use crate::{Change, Host, Module, Plan, args, argtypes::Text, commands::execution::succeed, system::process};
 
 args! {
     /// Runs a command line in the host's shell. Prefer shell; raw is for minimal hosts.

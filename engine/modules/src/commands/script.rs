@@ -8,7 +8,7 @@ use crate::system::fs;
 use crate::{
     Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
-    commands::command::{not_needed, succeed},
+    commands::execution::{not_needed, succeed},
     system::{paths, process, scratch},
 };
 

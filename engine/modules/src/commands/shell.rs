@@ -5,7 +5,7 @@ use rplay_wire::{Failure, Value};
 use crate::{
     ArgError, Host, Module, Plan, Wording, args,
     argtypes::{PathArg, Text},
-    commands::command::{Circumstances, Execution, has_one_form},
+    commands::execution::{Circumstances, Execution, has_one_form},
     system::paths,
 };
 

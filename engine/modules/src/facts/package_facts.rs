@@ -1,5 +1,7 @@
 //! `package_facts`: all packages that are installed.
 
+use std::collections::HashMap;
+
 use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{Host, Module, Plan, args, argtypes::Text, choice};
@@ -63,7 +65,11 @@ impl Manager {
         if done.rc != 0 {
             return Err(format!("Unable to list packages rc={} : {}", done.rc, done.stderr.trim()));
         }
-        Ok(done.stdout.lines().filter_map(self.read).collect())
+        let mut packages: Vec<(String, Map)> = done.stdout.lines().filter_map(self.read).collect();
+        if self.name == "apt" && host.has_program("apt-cache") {
+            add_origins(&mut packages, host).map_err(|failure| failure.msg)?;
+        }
+        Ok(packages)
     }
 }
 
@@ -134,6 +140,52 @@ impl Module for PackageFacts {
     }
 }
 
+/// Adds to each package who provides its installed version; empty if the index of no source has it.
+fn add_origins(packages: &mut [(String, Map)], host: &Host) -> Result<(), Failure> {
+    let policy = |names: &[String]| -> Result<String, Failure> {
+        let done = host.program("apt-cache").arg("policy").args(names).untranslated().run()?;
+        Ok(done.success("cannot list the sources of packages")?.stdout)
+    };
+    let names: Vec<String> = packages.iter().map(|(name, _)| name.clone()).collect();
+    let (sources, installed) = (policy(&[])?, policy(&names)?);
+    let (origins, sources) = (origins(&sources), sources_of(&installed));
+    for (name, package) in packages {
+        let origin = sources.get(name.as_str()).and_then(|source| origins.get(source)).copied();
+        package.insert("origin".to_owned(), origin.unwrap_or_default().into());
+    }
+    Ok(())
+}
+
+/// Who provides each source, from `apt-cache policy`: a line with priority and source, then one with its release.
+fn origins(policy: &str) -> HashMap<&str, &str> {
+    let mut origins = HashMap::new();
+    let mut source = "";
+    for line in policy.lines().map(str::trim) {
+        if let Some(release) = line.strip_prefix("release ") {
+            let origin = release.split(',').find_map(|field| field.strip_prefix("o=")).unwrap_or_default();
+            origins.insert(source, origin);
+        } else {
+            source = line.split_once(' ').map_or(line, |(_, source)| source);
+        }
+    }
+    origins
+}
+
+/// The first source of each package's installed version, from `apt-cache policy NAME...`.
+fn sources_of(policy: &str) -> HashMap<&str, &str> {
+    let mut sources = HashMap::new();
+    let (mut name, mut is_next) = ("", false);
+    for line in policy.lines() {
+        if let Some(package) = line.strip_suffix(':').filter(|line| !line.starts_with(' ')) {
+            name = package;
+        } else if is_next && let Some((_, source)) = line.trim().split_once(' ') {
+            sources.insert(name, source);
+        }
+        is_next = line.starts_with(" *** ");
+    }
+    sources
+}
+
 const DPKG: &str = "-f=${Package}\\t${Version}\\t${Architecture}\\t${Section}\\t${db:Status-Status}\\n";
 const RPM: &str = "--qf=%{NAME}\\t%{VERSION}\\t%{RELEASE}\\t%{EPOCH}\\t%{ARCH}\\n";
 
@@ -199,6 +251,20 @@ mod tests {
         assert!(
             none.msg.starts_with("Could not detect a supported package manager from the following list: ['portage']")
         );
+    }
+
+    #[test]
+    fn the_first_source_tells_the_origin() {
+        let sources = "Package files:\n 100 /var/lib/dpkg/status\n     release a=now\n \
+                       500 http://deb.example/debian bookworm/main amd64 Packages\n     \
+                       release v=12,o=Debian,a=stable,b=amd64\n     origin deb.example\nPinned packages:\n";
+        let installed = "acl:\n  Installed: 2\n  Candidate: 2\n  Version table:\n *** 2 500\n        \
+                         500 http://deb.example/debian bookworm/main amd64 Packages\n        100 /var/lib/dpkg/status\n\
+                         own:\n  Installed: 1\n  Candidate: 1\n  Version table:\n *** 1 100\n        \
+                         100 /var/lib/dpkg/status\n";
+        let (origins, sources) = (origins(sources), sources_of(installed));
+        assert_eq!(origins[sources["acl"]], "Debian");
+        assert_eq!(origins[sources["own"]], "");
     }
 
     #[test]

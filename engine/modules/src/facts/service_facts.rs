@@ -13,7 +13,13 @@ args! {
 
 impl Module for ServiceFacts {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let services = if Path::new("/run/systemd/system").is_dir() {
+        // Units of systemd have the ending `.service`, init scripts have none: both stand side by side.
+        let mut services = Map::new();
+        if host.has_program("service") {
+            let done = host.program("service").arg("--status-all").untranslated().run()?;
+            services.extend(sysv(&done.stdout));
+        }
+        if Path::new("/run/systemd/system").is_dir() {
             let list = |args: &[&str]| {
                 let program = host.program("systemctl").args(args).args([
                     "--no-pager",
@@ -24,14 +30,14 @@ impl Module for ServiceFacts {
                 ]);
                 program.untranslated().run()?.success("cannot list the services").map(|done| done.stdout)
             };
-            systemd(&list(&["list-units", "--plain"])?, &list(&["list-unit-files"])?)
-        } else if host.has_program("service") {
-            let done = host.program("service").arg("--status-all").untranslated().run()?;
-            sysv(&done.stdout)
-        } else {
-            return Err(Failure::new("this host has neither systemd nor init scripts"));
-        };
+            services.extend(systemd(&list(&["list-units", "--plain"])?, &list(&["list-unit-files"])?));
+        }
         let mut plan = Plan::unchanged();
+        if services.is_empty() {
+            let msg = "Failed to find any services. Sometimes this is due to insufficient privileges.";
+            plan.skipped = Some(msg.to_owned());
+            return Ok(plan);
+        }
         plan.facts.insert("services".to_owned(), services.into());
         Ok(plan)
     }

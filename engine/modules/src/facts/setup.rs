@@ -34,8 +34,12 @@ impl Module for Setup {
             timeout: Duration::from_secs(self.gather_timeout),
         };
         let mut found = collect::gather(&source, &self.gather_subset).map_err(|unknown| {
-            Failure::new(format!("Bad subset '{unknown}' given to Ansible.")).arg("gather_subset")
+            let allowed = collect::SUBSETS.join(", ");
+            let msg = format!("Bad subset '{unknown}' given to Ansible. gather_subset options allowed: {allowed}");
+            Failure::new(msg).arg("gather_subset")
         })?;
+        found.insert("gather_subset".to_owned(), self.gather_subset.into());
+        found.insert("module_setup".to_owned(), true.into());
         let patterns: Vec<Pattern> = self.filter.iter().map(|pattern| Pattern::new(pattern)).collect();
         if !patterns.is_empty() && !self.filter.iter().any(String::is_empty) {
             let fits = |name: &str| patterns.iter().any(|pattern| pattern.fits(name));
@@ -73,6 +77,11 @@ mod tests {
         assert!(least.contains_key("os_family") && !least.contains_key("mounts"));
         let named: Vec<String> = facts(data! { "filter" => "ansible_*_mb,os_family" }).into_keys().collect();
         assert_eq!(named, ["memfree_mb", "memory_mb", "memtotal_mb", "os_family", "swapfree_mb", "swaptotal_mb"]);
-        assert!(checked("setup", data! { "gather_subset" => "nope" }).failure.is_some());
+        let failure = checked("setup", data! { "gather_subset" => "nope" }).failure.unwrap();
+        let begun = "Bad subset 'nope' given to Ansible. gather_subset options allowed: all, all_ipv4_addresses, ";
+        assert!(failure.msg.starts_with(begun), "{}", failure.msg);
+        let network = facts(data! { "gather_subset" => "!all,!min,network,!nope" });
+        assert!(network.contains_key("kernel") && network.contains_key("distribution"));
+        assert!(!network.contains_key("env") && network["module_setup"] == true.into());
     }
 }

@@ -188,7 +188,8 @@ mod tests {
         assert_eq!(call("blockinfile", args(data! {})).data["rc"], 257.into());
         assert_eq!(call("blockinfile", args(data! { "state" => "absent" })).data["rc"], 257.into());
         let made = call("blockinfile", args(data! { "create" => true, "mode" => "0600" }));
-        assert_eq!((&made.data["msg"], made.changed), (&"File created".into(), true));
+        let said = "File created and ownership, perms or SE linux context changed";
+        assert_eq!((&made.data["msg"], made.changed), (&said.into(), true));
         assert_eq!(crate::system::attributes::describe(&path)["mode"], "0600".into());
     }
 }

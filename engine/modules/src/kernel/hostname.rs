@@ -51,7 +51,7 @@ impl Module for Hostname {
         let kept = crate::system::regular::read_to_string(FILE).unwrap_or_default();
         let short = name.split('.').next().unwrap_or(&name);
         // The name that the host has after the task: in check mode, still the old one.
-        let has = if host.rehearses() { &now } else { &name };
+        let has = if host.check { &now } else { &name };
         let hosts = crate::system::regular::read_to_string("/etc/hosts").unwrap_or_default();
         let full = machine::name_in_hosts(&hosts, has).unwrap_or_else(|| has.clone());
         let domain = full.split_once('.').map_or("", |(_, domain)| domain);

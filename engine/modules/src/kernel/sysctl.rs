@@ -1,13 +1,17 @@
 //! `sysctl`: a kernel parameter, now and after the next boot.
 
-use std::path::PathBuf;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use rplay_wire::{Diff, Failure};
+use rplay_wire::Failure;
 
 use crate::system::fs;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
+    io_failure::reason,
     system::{
         lossless, paths,
         place::{Content, Placement},
@@ -37,13 +41,21 @@ args! {
 
 impl Module for Sysctl {
     fn check(&self) -> Result<(), ArgError> {
+        if self.name.is_empty() {
+            return Err(ArgError::new("name", "name cannot be blank"));
+        }
         if self.name.trim().is_empty() || self.name.contains(['\n', '=']) || self.name.contains("..") {
             return Err(ArgError::new("name", format!("`{}` is not a valid kernel parameter name", self.name)));
         }
-        if self.state == State::Present && self.value.as_deref().is_none_or(|value| value.trim().is_empty()) {
-            return Err(ArgError::new("value", "state is present but all of the following are missing: value"));
+        match (self.state, self.value.as_deref()) {
+            (State::Present, None) => {
+                Err(ArgError::new("value", "state is present but all of the following are missing: value"))
+            }
+            (State::Present, Some(value)) if value.trim().is_empty() => {
+                Err(ArgError::new("value", "value cannot be blank"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
@@ -59,25 +71,21 @@ impl Module for Sysctl {
         }
         if text != present {
             plan = Placement::plain(&path, Content::Bytes(lossless::encode(&text))).plan(host, plan)?;
+            // As in Ansible, the file's differences are not part of the result.
+            plan.changes.iter_mut().for_each(|change| change.diff = None);
         }
         if self.state == State::Present && self.sysctl_set.0 {
             let file = kernel_file(&name);
             let now = crate::system::regular::read_to_string(&file).ok();
             if now.as_deref().is_none_or(|now| !same(now, &value)) {
-                let diff = Diff {
-                    before_header: name.clone(),
-                    after_header: name.clone(),
-                    before: now.map(|now| format!("{}\n", now.trim())).unwrap_or_default(),
-                    after: format!("{value}\n"),
-                };
                 let (ignore, what) = (self.ignoreerrors.0, format!("set {name} to {value}"));
-                plan = plan.change(
-                    Change::new(what.clone(), move |_, _| match fs::write(&file, &value) {
-                        Err(error) if !ignore => Err(Failure::new(format!("cannot {what}: {error}")).arg("name")),
-                        _ => Ok(()),
-                    })
-                    .diff(diff),
-                );
+                plan = plan.change(Change::new(what, move |_, _| match fs::write(&file, &value) {
+                    Err(error) if !ignore => {
+                        let said = refusal(&name, &file, &error);
+                        Err(Failure::new(format!("setting {name} failed: {said}\n")).arg("name"))
+                    }
+                    _ => Ok(()),
+                }));
             }
         }
         if self.reload.0 && !plan.changes.is_empty() {
@@ -88,7 +96,8 @@ impl Module for Sysctl {
                 let done = program.arg("-p").arg(&path).run()?;
                 // Old versions exit with 0 even if a parameter was rejected.
                 let is_refused = done.rc != 0 || (!ignore && refused(&done.stderr));
-                if is_refused { Err(done.failure("Failed to reload sysctl").arg("reload")) } else { Ok(()) }
+                let told = || Failure::new(format!("Failed to reload sysctl: {}{}", done.stdout, done.stderr));
+                if is_refused { Err(told().arg("reload")) } else { Ok(()) }
             });
             plan = plan.change(reload.auxiliary());
         }
@@ -124,6 +133,15 @@ fn kernel_file(name: &str) -> PathBuf {
             .collect(),
     };
     PathBuf::from("/proc/sys").join(below.trim_start_matches('/'))
+}
+
+/// Why the kernel does not take a value, in the words of the program sysctl.
+fn refusal(name: &str, file: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("sysctl: cannot stat {}: {}", file.display(), reason(error)),
+        io::ErrorKind::PermissionDenied => format!("sysctl: permission denied on key \"{name}\""),
+        _ => format!("sysctl: setting key \"{name}\": {}", reason(error)),
+    }
 }
 
 fn refused(stderr: &str) -> bool {
@@ -201,5 +219,16 @@ mod tests {
         assert!(call("sysctl", gone.clone()).changed && !call("sysctl", gone).changed);
         let none = call("sysctl", data! { "name" => "a.b" });
         assert!(none.failure.is_some_and(|failure| failure.arg.as_deref() == Some("value")));
+        for (args, msg) in [
+            (data! { "name" => "", "value" => 1 }, "name cannot be blank"),
+            (data! { "name" => "a.b", "value" => "" }, "value cannot be blank"),
+            (
+                data! { "name" => "no.such", "value" => 1, "sysctl_set" => true, "reload" => false,
+                "sysctl_file" => paths::text(&file) },
+                "setting no.such failed: sysctl: cannot stat /proc/sys/no/such: No such file or directory\n",
+            ),
+        ] {
+            assert_eq!(call("sysctl", args).failure.unwrap().msg, msg);
+        }
     }
 }

@@ -11,7 +11,9 @@ mod spec;
 pub(crate) use cache::Refresh;
 pub(crate) use get::AptGet;
 
-use rplay_wire::{Failure, data};
+use std::{cell::Cell, rc::Rc};
+
+use rplay_wire::{Failure, Map, data};
 
 use crate::{
     ArgError, Host, Module, Plan, args,
@@ -127,14 +129,23 @@ impl Module for Apt {
             self.lock_timeout,
         );
         let alone = !self.asks_for_packages();
-        let mut plan = Plan::unchanged().set("cache_updated", false).set("cache_update_time", cache::update_time());
+        let mut plan = Plan::unchanged();
         if self.clean.0 {
-            plan = plan.change(AptGet::new(self.lock_timeout).arg("clean").change("empty the package cache"));
+            plan = plan.change(AptGet::new(self.lock_timeout).arg("clean").quiet().change("empty the package cache"));
+            if alone && refresh.is_none() {
+                let nothing = data! { "msg" => "", "stdout" => "", "stderr" => "", "diff" => Map::new() };
+                return Ok(Plan { data: nothing, ..plan });
+            }
         }
-        if let Some(change) = refresh.and_then(|refresh| refresh.change_if_due(alone)) {
+        let updated = Rc::new(Cell::new(false));
+        if let Some(change) = refresh.and_then(|refresh| refresh.change_if_due(alone, Rc::clone(&updated))) {
+            updated.set(host.check);
             plan = plan.change(change);
         }
-        Ok(if alone { plan } else { plan.then(move |host| self.plan_packages(host)) })
+        Ok(plan.then(move |host| match alone {
+            true => Ok(Plan { data: cache::told(updated.get()), ..Plan::unchanged() }),
+            false => self.plan_packages(host, updated.get()),
+        }))
     }
 }
 
@@ -145,6 +156,45 @@ impl Apt {
             || self.autoremove.0
             || self.autoclean.0
             || self.name.iter().any(|name| !name.trim().is_empty())
+    }
+
+    /// The command line of `command`, as ansible-core tells it when apt-get fails.
+    fn told(&self, command: &str, names: &[String]) -> String {
+        let options = self.dpkg_options.split(',').map(str::trim).filter(|option| !option.is_empty());
+        let mut told = "/usr/bin/apt-get -y".to_owned();
+        for option in options {
+            told += &format!(" -o \"Dpkg::Options::=--{}\"", option.trim_start_matches("--"));
+        }
+        told += &format!(" -o DPkg::Lock::Timeout={}", self.lock_timeout);
+        for (set, option) in [
+            (self.only_upgrade.0, "--only-upgrade"),
+            (self.state == State::Fixed, "--fix-broken"),
+            (self.force.0, "--force-yes"),
+            (self.autoremove.0, "--auto-remove"),
+            (self.fail_on_autoremove.0, "--no-remove"),
+        ] {
+            told += &format!(" {}", if set { option } else { "" });
+        }
+        // ansible-core's command line has one more place there.
+        told += if command == "install" { " " } else { "" };
+        told += &format!(" {command}");
+        names.iter().for_each(|name| told += &format!(" '{name}'"));
+        if let Some(release) = &self.default_release {
+            told += &format!(" -t '{release}'");
+        }
+        if let Some(Flag(recommends)) = self.install_recommends {
+            told += &format!(" -o APT::Install-Recommends={}", if recommends { "yes" } else { "no" });
+        }
+        for (set, option) in [
+            (self.allow_unauthenticated.0, "--allow-unauthenticated"),
+            (self.allow_downgrade.0, "--allow-downgrades"),
+            (self.allow_change_held_packages.0, "--allow-change-held-packages"),
+        ] {
+            if set {
+                told += &format!(" {option}");
+            }
+        }
+        told
     }
 
     /// apt-get with the options from the arguments.
@@ -176,13 +226,12 @@ impl Apt {
         get
     }
 
-    fn plan_packages(self, host: &Host) -> Result<Plan, Failure> {
+    /// `updated`: whether the index was updated before.
+    fn plan_packages(self, host: &Host, updated: bool) -> Result<Plan, Failure> {
         match (&self.deb, self.upgrade) {
             (Some(deb), _) => return self.plan_deb(host, &deb.0),
-            (_, Upgrade::Safe) => {
-                return self.get().args(["upgrade", "--with-new-pkgs"]).plan(host, "upgrade all packages");
-            }
-            (_, Upgrade::Full) => return self.get().arg("dist-upgrade").plan(host, "upgrade the distribution"),
+            (_, Upgrade::Safe) => return self.plan_upgrade(host, "upgrade --with-new-pkgs", "upgrade all packages"),
+            (_, Upgrade::Full) => return self.plan_upgrade(host, "dist-upgrade", "upgrade the distribution"),
             _ => {}
         }
         let specs = self
@@ -199,44 +248,81 @@ impl Apt {
         if let ([only], State::Latest) = (specs.as_slice(), self.state)
             && only.name == "*"
         {
-            return self.get().args(["upgrade", "--with-new-pkgs"]).plan(host, "upgrade all packages");
+            return self.plan_upgrade(host, "upgrade --with-new-pkgs", "upgrade all packages");
         }
-        match self.state {
-            State::Absent => self.plan_absent(host, &specs),
-            _ => self.plan_present(host, specs),
+        if self.state == State::Absent {
+            return self.plan_absent(host, &specs);
         }
+        let mut plan = self.plan_present(host, specs, updated)?.kept();
+        plan.data.extend(cache::told(updated));
+        Ok(plan)
+    }
+
+    /// An upgrade of the whole system by `command`.
+    fn plan_upgrade(&self, host: &Host, command: &str, what: &str) -> Result<Plan, Failure> {
+        let get = self.get().args(command.split(' ')).told(self.told(command, &[])).repeats_in_msg();
+        let simulated = get.simulate(host)?;
+        if simulated.rc != 0 {
+            return Err(get.failure(&simulated, what));
+        }
+        let plan = get.plan_simulated(host, &simulated, what);
+        if !plan.changes.is_empty() {
+            return Ok(plan);
+        }
+        let said = simulated.stdout.as_str();
+        let said = data! { "msg" => said, "stdout" => said, "stderr" => simulated.stderr.as_str() };
+        Ok(Plan { data: said, ..plan })
     }
 
     fn plan_cleaning(&self, host: &Host) -> Result<Plan, Failure> {
-        if self.autoclean.0 {
-            // It is simulated as "Del" lines, which no transaction has.
-            let get = AptGet::new(self.lock_timeout).arg("autoclean");
-            let simulated = get.simulate(host)?.success("cannot simulate `apt-get autoclean`")?;
-            if !simulated.stdout.lines().any(|line| line.starts_with("Del ")) {
-                return Ok(Plan::unchanged());
-            }
-            let mut plan = Plan::unchanged().change(get.change("remove outdated package files"));
-            plan.data.extend(data! { "stdout" => simulated.stdout, "stderr" => simulated.stderr });
-            return Ok(plan);
-        }
-        let mut get = AptGet::new(self.lock_timeout).arg("autoremove");
-        if self.purge.0 {
+        let (command, what) = match self.autoclean.0 {
+            true => ("autoclean", "remove outdated package files"),
+            false => ("autoremove", "remove unneeded packages"),
+        };
+        let mut get = AptGet::new(self.lock_timeout).arg(command).told(format!("apt-get {command}"));
+        if self.purge.0 && !self.autoclean.0 {
             get = get.arg("--purge");
         }
-        get.plan(host, "remove unneeded packages")
+        let simulated = get.simulate(host)?;
+        if simulated.rc != 0 {
+            return Err(get.failure(&simulated, what));
+        }
+        let said = get::said(&simulated, host.diff);
+        let plan = match self.autoclean.0 {
+            // It is simulated as "Del" lines, which no transaction has.
+            true if simulated.stdout.lines().any(|line| line.starts_with("Del ")) => {
+                Plan::unchanged().change(get.change(what))
+            }
+            true => Plan::unchanged(),
+            false => get.plan_simulated(host, &simulated, what),
+        };
+        Ok(Plan { data: said, ..plan })
     }
 
     fn plan_absent(&self, host: &Host, specs: &[Spec]) -> Result<Plan, Failure> {
         let known = dpkg::Installed::look(host, specs)?;
-        let doomed = specs.iter().flat_map(|spec| known.removable(spec, self.purge.0)).collect::<Vec<_>>();
-        if doomed.is_empty() {
-            return Ok(Plan::unchanged());
+        let mut plan = Plan::unchanged();
+        let mut doomed = Vec::new();
+        for spec in specs {
+            let found = known.removable(spec, self.purge.0);
+            if found.is_empty() && spec.is_pattern() && cache::matching(host, spec)?.is_empty() {
+                let missing = cache::Missing { name: spec.name.clone(), version: None };
+                plan = plan.assumes(host, format!("the package {}", missing.name), || missing.failure())?;
+            }
+            doomed.extend(found);
         }
-        let get = self.get().arg(if self.purge.0 { "purge" } else { "remove" }).arg("--").args(&doomed);
-        get.plan(host, &format!("remove {}", doomed.join(", ")))
+        if doomed.is_empty() {
+            return Ok(plan);
+        }
+        let command = if self.purge.0 { "purge" } else { "remove" };
+        let names: Vec<String> = doomed.iter().map(|name| format!("'{name}'")).collect();
+        let get = self.get().arg(command).told(format!("apt-get remove {}", names.join(" ")));
+        let warnings = plan.warnings;
+        let plan = get.arg("--").args(&doomed).plan(host, &format!("remove {}", doomed.join(", ")))?;
+        Ok(Plan { warnings, ..plan })
     }
 
-    fn plan_present(&self, host: &Host, specs: Vec<Spec>) -> Result<Plan, Failure> {
+    fn plan_present(&self, host: &Host, specs: Vec<Spec>, updated: bool) -> Result<Plan, Failure> {
         let installed = dpkg::Installed::look(host, &specs)?;
         // Packages that were requested by name are not removed by autoremove.
         let named = specs.iter().filter(|spec| !spec.is_pattern() && installed.version(&spec.name).is_some());
@@ -255,6 +341,7 @@ impl Apt {
             match cache::resolve(host, &spec, &installed, self.state == State::Latest)? {
                 Ok(found) => wanted.extend(found),
                 Err(missing) if host.rehearses() => unknown.push(missing),
+                Err(missing) if missing.version.is_some() => return Err(missing.failure().data(cache::told(updated))),
                 Err(missing) => return Err(missing.failure()),
             }
         }
@@ -268,22 +355,30 @@ impl Apt {
                 break Plan::unchanged();
             }
             let what = format!("{command} {}", wanted.join(", "));
-            let attempt = get.clone().arg("--").args(&wanted);
+            let attempt = get.clone().arg("--").args(&wanted).told(self.told(command, &wanted));
             let simulated = attempt.simulate(host)?;
             if simulated.rc == 0 {
-                break attempt.plan_simulated(&simulated, &what);
+                break attempt.plan_simulated(host, &simulated, &what);
             }
             let missing = cache::Missing::named_in(&simulated);
             let before = wanted.len();
             wanted.retain(|name| !missing.iter().any(|missing| missing.is(name)));
             match missing.first() {
                 Some(_) if host.rehearses() && wanted.len() < before => unknown.extend(missing),
-                Some(first) => return Err(first.failure().data(simulated.data())),
-                None if command == "build-dep" && host.rehearses() => {
+                Some(first) if first.version.is_some() => return Err(first.failure().data(cache::told(updated))),
+                Some(first) if !cache::has_no_candidate(&simulated) && command == "install" => {
+                    return Err(first.failure());
+                }
+                _ if command == "build-dep" && host.rehearses() => {
                     warnings.push(format!("cannot simulate `{what}` yet: {}", simulated.stderr.trim()));
                     break Plan::unchanged().change(attempt.change(what));
                 }
-                None => return Err(simulated.failure(&format!("cannot {what}")).arg("name")),
+                _ => {
+                    if let Some(failure) = cache::no_such_release(&simulated) {
+                        return Err(failure);
+                    }
+                    return Err(attempt.failure(&simulated, &what).arg("name").data(cache::told(updated)));
+                }
             }
         };
         if !unknown.is_empty() {

@@ -1,12 +1,12 @@
 //! `apt_key`: a key trusted by apt, through the program apt-key, which Debian 13 no longer has.
 
-use rplay_wire::{Failure, data};
+use rplay_wire::{Failure, Map, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, PathArg, Text},
     host::MAX_OUTPUT,
-    io_failure::io_failure,
+    io_failure::{io_failure, reason},
     system::{
         bounded,
         http::{Request, Trust},
@@ -47,25 +47,10 @@ impl Module for AptKey {
             ("keyserver", self.keyserver.is_some()),
         ];
         let mut given = sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
-        match (given.next(), given.next()) {
-            (Some(first), Some(second)) => {
-                return Err(ArgError::new(second, format!("cannot be combined with `{first}`")));
-            }
-            (None, _) if self.id.is_none() || self.state == State::Present => {
-                return Err(ArgError::new("url", "one of data, file, url, keyserver is required")
-                    .help("to remove a key, its `id` is enough"));
-            }
-            _ => {}
+        if let (Some(_), Some(second)) = (given.next(), given.next()) {
+            return Err(ArgError::exclusive(second, &["data", "file", "keyserver", "url"]));
         }
-        if self.keyserver.is_some() && self.id.is_none() {
-            return Err(ArgError::new("id", "is required with `keyserver`"));
-        }
-        match &self.id {
-            Some(id) if bare(id).is_none() => {
-                Err(ArgError::new("id", format!("`{id}` is not a key id of 8, 16 or 40 hexadecimal digits")))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
@@ -87,19 +72,16 @@ impl Module for AptKey {
             }
             key => key?,
         };
-        let id = match (self.id.as_deref().and_then(bare), &key) {
-            (Some(id), _) => id,
-            (None, Some(key)) => {
-                let shown = host
-                    .program("gpg")
-                    .args(["--with-colons", "--show-keys", "-"])
-                    .untranslated()
-                    .stdin(key.clone())
-                    .run()?;
-                let shown = shown.success("cannot read the key")?;
-                fingerprints(&shown.stdout).into_iter().next().ok_or_else(|| Failure::new("this contains no key"))?
+        let given = match (&self.id, &key) {
+            (Some(id), _) => Some(id.clone()),
+            (None, Some(key)) => Some(self.id_in(key, host)?),
+            (None, None) => None,
+        };
+        let Some(id) = given.as_deref().and_then(KeyId::parse) else {
+            if host.rehearses() && given.is_none() && !plan.warnings.is_empty() {
+                return Ok(plan.change(Change::new("add a key", |_, _| Ok(()))));
             }
-            (None, None) => String::new(),
+            return Err(Failure::new("Invalid key_id").arg("id").data(data! { "id" => given }));
         };
         let keyring = self.keyring.as_ref().map(|keyring| keyring.on(host));
         if let Some(path) = &keyring {
@@ -108,40 +90,21 @@ impl Module for AptKey {
         // apt-key creates a missing keyring, even to list it.
         let before = match keyring.is_some_and(|path| !path.exists()) {
             true => Vec::new(),
-            false => {
-                let listed = self.apt_key(host).args(["adv", "--list-public-keys", "--with-colons"]).run()?;
-                fingerprints(&listed.stdout)
-            }
+            false => self.listed(&id, host)?,
         };
-        let is_there = !id.is_empty() && before.iter().any(|known| known.ends_with(&id));
-        plan = plan.set("id", id.as_str()).set("key_id", id.as_str()).set("before", before);
+        let is_there = before.iter().any(|known| known == id.listed());
+        plan.data = data! {
+            "id" => given, "key_id" => id.whole.as_str(), "fp" => id.long(), "short_id" => id.short(), "before" => before
+        };
         match (self.state, is_there) {
             (State::Present, true) | (State::Absent, false) => Ok(plan),
-            (State::Absent, true) => Ok(plan.change(Change::new(format!("remove the key {id}"), move |host, _| {
-                self.apt_key(host).args(["del", &id]).run()?.success("cannot remove the key").map(|_| ())
-            }))),
+            (State::Absent, true) => {
+                let what = format!("remove the key {}", id.whole);
+                Ok(plan.change(Change::new(what, move |host, outcome| self.remove(&id, host, outcome))))
+            }
             (State::Present, false) => {
-                Ok(plan.change(Change::new(format!("add the key {id}"), move |host, outcome| {
-                    let done = match (&self.keyserver, key) {
-                        (Some(server), _) => {
-                            self.apt_key(host).args(["adv", "--no-tty", "--keyserver", server, "--recv", &id]).run()?
-                        }
-                        (None, Some(key)) => self.apt_key(host).args(["add", "-"]).stdin(key).run()?,
-                        (None, None) => return Err(Failure::new("there is no key to add")),
-                    };
-                    done.success("cannot add the key")?;
-                    let listed = self.apt_key(host).args(["adv", "--list-public-keys", "--with-colons"]).run()?;
-                    let after = fingerprints(&listed.stdout);
-                    if !after.iter().any(|known| known.ends_with(&id)) {
-                        return Err(Failure::new(format!(
-                            "apt-key did not return an error, but failed to add the key {id}"
-                        ))
-                        .arg("id")
-                        .help("check that the ID belongs to the key"));
-                    }
-                    outcome.extend(data! { "after" => after });
-                    Ok(())
-                })))
+                let what = format!("add the key {}", id.whole);
+                Ok(plan.kept().change(Change::new(what, move |host, outcome| self.add(&id, key, host, outcome))))
             }
         }
     }
@@ -157,6 +120,84 @@ impl AptKey {
         }
     }
 
+    /// The IDs of apt's keys, as long as `id`.
+    fn listed(&self, id: &KeyId, host: &Host) -> Result<Vec<String>, Failure> {
+        let listed = self.apt_key(host).args(["adv", "--list-public-keys", "--with-colons"]).run()?;
+        let short = |id: String| id.get(id.len().saturating_sub(8)..).map_or_else(|| id.clone(), str::to_owned);
+        let ids = key_ids(&listed.stdout);
+        Ok(if id.whole.len() == 8 { ids.into_iter().map(short).collect() } else { ids })
+    }
+
+    fn add(self, id: &KeyId, key: Option<Vec<u8>>, host: &Host, outcome: &mut Map) -> Result<(), Failure> {
+        match (&self.keyserver, key) {
+            (Some(server), _) => {
+                let program = self.apt_key(host).args(["adv", "--no-tty", "--keyserver", server, "--recv", &id.whole]);
+                let cmd = program.to_string();
+                let done = program.run()?;
+                if done.rc != 0 {
+                    let msg = format!("Error fetching key {} from keyserver: {server}", id.whole);
+                    return Err(Failure::new(msg).arg("keyserver").data(done.data()).data(data! { "cmd" => cmd }));
+                }
+            }
+            (None, Some(key)) => {
+                let program = self.apt_key(host).args(["add", "-"]);
+                let cmd = program.to_string();
+                let done = program.stdin(key).run()?;
+                if done.rc != 0 {
+                    let source = self.source();
+                    let msg = format!("Unable to add a key from {source}");
+                    return Err(Failure::new(msg).data(done.data()).data(data! { "cmd" => cmd }));
+                }
+            }
+            (None, None) => return Err(Failure::new("No key to add ... how did i get here?!?!")),
+        }
+        let after = self.listed(id, host)?;
+        let is_there = after.iter().any(|known| known == id.listed());
+        outcome.insert("after".to_owned(), after.into());
+        match is_there {
+            true => Ok(()),
+            false => Err(Failure::new(
+                "apt-key did not return an error, but failed to add the key (check that the id is correct and *not* a \
+                 subkey)",
+            )
+            .arg("id")),
+        }
+    }
+
+    fn remove(self, id: &KeyId, host: &Host, outcome: &mut Map) -> Result<(), Failure> {
+        self.apt_key(host).args(["del", id.listed()]).run()?.success("cannot remove the key")?;
+        let after = self.listed(id, host)?;
+        let is_there = after.iter().any(|known| known == id.listed());
+        outcome.insert("after".to_owned(), after.into());
+        match is_there {
+            false => Ok(()),
+            true => Err(Failure::new(
+                "apt-key del did not return an error but the key was not removed (check that the id is correct and \
+                 *not* a subkey)",
+            )
+            .arg("id")),
+        }
+    }
+
+    /// Where the key comes from, as failures tell it.
+    fn source(&self) -> String {
+        match (&self.file, &self.url) {
+            (Some(file), _) => format!("'{}'", file.0),
+            (None, Some(url)) => format!("'{url}'"),
+            (None, None) => "'inline data'".to_owned(),
+        }
+    }
+
+    /// The ID of the first key in `key`.
+    fn id_in(&self, key: &[u8], host: &Host) -> Result<String, Failure> {
+        let program = host.program("gpg").args(["--with-colons", "--show-keys", "-"]);
+        let shown = program.untranslated().stdin(key).run()?;
+        key_ids(&shown.stdout).into_iter().next().ok_or_else(|| {
+            let said = data! { "stdout" => shown.stdout.as_str(), "stderr" => shown.stderr.as_str() };
+            Failure::new(format!("Unable to extract key from {}", self.source())).data(said)
+        })
+    }
+
     fn key(&self, host: &Host) -> Result<Option<Vec<u8>>, Failure> {
         if let Some(data) = &self.data {
             return Ok(Some(data.clone().into_bytes()));
@@ -164,43 +205,64 @@ impl AptKey {
         if let Some(file) = &self.file {
             let path = file.on(host);
             let read = bounded::read_file(&path, MAX_OUTPUT);
-            return read.map(Some).map_err(|error| io_failure("read", &path, &error).arg("file"));
+            return read.map(Some).map_err(|error| {
+                let said = format!("gpg: can't open '{}': {}\n", file.0, reason(&error));
+                let msg = format!("Unable to extract key from {}", self.source());
+                Failure::new(msg).arg("file").data(data! { "stdout" => "", "stderr" => said })
+            });
         }
         let Some(url) = &self.url else { return Ok(None) };
         let mut request = Request::get(url);
         request.trust = Trust { validate: self.validate_certs.0, ..Trust::default() };
         let about = |msg: String| Failure::new(msg).arg("url");
-        let mut response = request.send(host).map_err(|error| about(format!("failed to download key: {error}")))?;
+        let failed = |why: String| about(format!("Failed to download key at {url}: {why}"));
+        let mut response = request.send(host).map_err(|error| failed(format!("Request failed: {error}")))?;
         match response.status {
             200 => response.content().map(Some),
-            status => Err(about(format!("failed to download key: HTTP Error {status}: {}", response.reason))),
+            status => Err(failed(format!("HTTP Error {status}: {}", response.reason))),
         }
     }
 }
 
-/// A key ID in upper case, without `0x`.
-fn bare(id: &str) -> Option<String> {
-    let id = id.trim().trim_start_matches("0x").trim_start_matches("0X").to_ascii_uppercase();
-    (matches!(id.len(), 8 | 16 | 40) && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+/// The ID of a key: its last 8 or 16 hexadecimal digits, or its whole fingerprint.
+struct KeyId {
+    whole: String,
 }
 
-/// The fingerprints of the primary keys in a `--with-colons` listing.
-fn fingerprints(listing: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut is_primary = false;
-    for line in listing.lines() {
+impl KeyId {
+    /// In upper case, without `0x`.
+    fn parse(id: &str) -> Option<Self> {
+        let id = id.trim().trim_start_matches("0x").trim_start_matches("0X").to_ascii_uppercase();
+        let is_one = matches!(id.len(), 8 | 16 | 40) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_one.then_some(KeyId { whole: id })
+    }
+
+    /// The last digits, at most `count`.
+    fn last(&self, count: usize) -> &str {
+        &self.whole[self.whole.len().saturating_sub(count)..]
+    }
+
+    fn long(&self) -> &str {
+        self.last(16)
+    }
+
+    fn short(&self) -> &str {
+        self.last(8)
+    }
+
+    /// As it stands in lists.
+    fn listed(&self) -> &str {
+        self.long()
+    }
+}
+
+/// The IDs of all keys in a `--with-colons` listing, also of subkeys: 16 digits each.
+fn key_ids(listing: &str) -> Vec<String> {
+    let id = |line: &str| {
         let mut fields = line.split(':');
-        match fields.next() {
-            Some("pub") => is_primary = true,
-            Some("sub") => is_primary = false,
-            Some("fpr") if is_primary => {
-                found.extend(fields.nth(8).map(str::to_owned));
-                is_primary = false;
-            }
-            _ => {}
-        }
-    }
-    found
+        matches!(fields.next(), Some("pub" | "sub")).then(|| fields.nth(3).map(str::to_owned))?
+    };
+    listing.lines().filter_map(id).collect()
 }
 
 #[cfg(test)]
@@ -216,21 +278,18 @@ mod tests {
             uid:-::::1487792064::78B0::Docker Release (CE deb) <docker@docker.com>::::::::::0:\n\
             sub:-:4096:1:7EA0A9C3F273FCD8:1487788586::::::s::::::23:\n\
             fpr:::::::::D3306A018370199E527AE7997EA0A9C3F273FCD8:\n";
-        assert_eq!(fingerprints(listing), ["9DC858229FC7DD38854AE2D88D81803C0EBFCD88"]);
-        assert_eq!(bare("0x0ebfcd88").as_deref(), Some("0EBFCD88"));
-        assert_eq!((bare("0EBFCD8"), bare("nothexad")), (None, None));
+        assert_eq!(key_ids(listing), ["8D81803C0EBFCD88", "7EA0A9C3F273FCD8"]);
+        let id = KeyId::parse("0x9dc858229fc7dd38854ae2d88d81803c0ebfcd88").unwrap();
+        assert_eq!((id.long(), id.short()), ("8D81803C0EBFCD88", "0EBFCD88"));
+        let id = KeyId::parse("0EBFCD88").unwrap();
+        assert_eq!((id.long(), id.short()), ("0EBFCD88", "0EBFCD88"));
+        assert!(KeyId::parse("0EBFCD8").is_none() && KeyId::parse("nothexad").is_none());
     }
 
     #[test]
     fn what_is_refused() {
-        for (args, expected) in [
-            (data! {}, "one of data"),
-            (data! { "id" => "0EBFCD88" }, "one of data"),
-            (data! { "url" => "http://x", "data" => "x" }, "cannot be combined"),
-            (data! { "keyserver" => "x" }, "is required"),
-        ] {
-            assert!(AptKey::from_map(&args).unwrap().check().unwrap_err().msg.contains(expected), "{args:?}");
-        }
-        assert!(AptKey::from_map(&data! { "id" => "0EBFCD88", "state" => "absent" }).unwrap().check().is_ok());
+        let args = data! { "url" => "http://x", "data" => "x" };
+        let error = AptKey::from_map(&args).unwrap().check().unwrap_err();
+        assert_eq!(error.msg, "parameters are mutually exclusive: data|file|keyserver|url");
     }
 }

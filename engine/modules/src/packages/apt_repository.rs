@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rplay_wire::{Failure, Map};
+use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::fs;
 use crate::{
@@ -48,7 +48,10 @@ args! {
 
 impl Module for AptRepository {
     fn check(&self) -> Result<(), ArgError> {
-        if self.repo.starts_with("ppa:") || self.codename.is_some() {
+        if self.repo.is_empty() {
+            return Err(ArgError::new("repo", "Please set argument 'repo' to a non-empty value"));
+        }
+        if self.repo.starts_with("ppa:") {
             return Err(ArgError::new("repo", "`ppa:` is not supported")
                 .help("use deb822_repository with the archive's address in `uris` and its key in `signed_by`"));
         }
@@ -56,15 +59,15 @@ impl Module for AptRepository {
             return Err(ArgError::new("filename", "must be a file name in sources.list.d or an absolute path"));
         }
         if Line::parse(&self.repo).is_none_or(|line| !line.enabled) {
-            return Err(ArgError::new("repo", format!("`{}` is not a line of apt's sources", self.repo))
+            return Err(ArgError::new("repo", format!("Invalid repository string: {}", self.repo))
                 .help("write it as `deb https://example.org/debian bookworm main`"));
         }
         Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        // No effect: one is for python-apt, the other for `ppa:`.
-        let _ = (self.install_python_apt, self.validate_certs);
+        // No effect: one is for python-apt, the others for `ppa:`.
+        let _ = (self.install_python_apt, self.validate_certs, &self.codename);
         let refresh = self
             .update_cache
             .0
@@ -98,8 +101,9 @@ fn restore(before: Before, host: &Host) {
 impl AptRepository {
     fn plan_below(&self, apt: &Path, host: &Host) -> Result<(Plan, Before), Failure> {
         let wanted = Line::parse(&self.repo).ok_or_else(|| Failure::new("not a line of apt's sources").arg("repo"))?;
-        let mut plan = Plan::unchanged().set("repo", self.repo.as_str());
+        let mut plan = Plan::unchanged();
         let (mut added, mut removed, mut before) = (Vec::new(), Vec::new(), Vec::new());
+        let mut frames: Vec<Value> = Vec::new();
         let mut found = false;
         for path in files(apt) {
             let Ok(Some(text)) = text::read(&path) else { continue };
@@ -126,7 +130,9 @@ impl AptRepository {
             before.push((path.clone(), Some(lossless::encode(&text))));
             let is_empty = lines.iter().all(|line| line.trim().is_empty());
             if is_empty && path != apt.join("sources.list") {
-                removed.push(paths::text(&path));
+                let shown = paths::text(&path);
+                frames.push(frame((&shown, &text), (NOWHERE, "")));
+                removed.push(shown);
                 plan = plan.change(removal(path));
             } else {
                 plan = self.place(&path, &lines, false, plan, host)?;
@@ -138,21 +144,41 @@ impl AptRepository {
             let mut lines = present.iter().flat_map(|text| text.lines()).map(str::to_owned).collect::<Vec<_>>();
             lines.push(self.repo.split_whitespace().collect::<Vec<_>>().join(" "));
             if present.is_none() {
-                added.push(paths::text(&path));
+                let shown = paths::text(&path);
+                frames.push(frame((NOWHERE, ""), (&shown, &written(&lines))));
+                added.push(shown);
             }
             before.push((path.clone(), present.as_deref().map(lossless::encode)));
             plan = self.place(&path, &lines, present.is_none(), plan, host)?;
         }
-        Ok((plan.set("sources_added", added).set("sources_removed", removed), before))
+        // A line may contain credentials.
+        if !host.diff || self.holds_login() {
+            frames.clear();
+        }
+        plan.data = data! {
+            "repo" => self.repo.as_str(), "sources_added" => added, "sources_removed" => removed,
+            "state" => self.state.word(), "diff" => frames
+        };
+        Ok((plan, before))
     }
 
     fn place(&self, path: &Path, lines: &[String], is_new: bool, plan: Plan, host: &Host) -> Result<Plan, Failure> {
-        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let text = written(lines);
         let mut placement = Placement::plain(path, Content::Bytes(lossless::encode(&text)));
         placement.wanted.mode = self.mode.clone().or(is_new.then_some(Mode::Bits(0o644)));
         // A line may contain credentials.
-        placement.shown = !self.repo.contains('@');
-        placement.plan(host, plan)
+        placement.shown = !self.holds_login();
+        let mut plan = placement.plan(host, plan)?;
+        // As in Ansible, only files that appear or disappear are shown.
+        if !is_new && let Some(change) = plan.changes.last_mut() {
+            change.diff = None;
+        }
+        Ok(plan)
+    }
+
+    /// Whether the address may contain a user and a password.
+    fn holds_login(&self) -> bool {
+        self.repo.contains('@')
     }
 
     /// The file name: server and path, with `_` for other characters than letters and digits.
@@ -166,6 +192,21 @@ impl AptRepository {
         let words = address.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("_")
     }
+}
+
+/// Where differences say that a file was not there, or is no more.
+const NOWHERE: &str = "/dev/null";
+
+/// The text of a file with these lines.
+fn written(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// The difference of a file that appears or disappears: headers and contents.
+fn frame(before: (&str, &str), after: (&str, &str)) -> Value {
+    Value::Map(data! {
+        "before_header" => before.0, "before" => before.1, "after_header" => after.0, "after" => after.1
+    })
 }
 
 /// `sources.list`, and the files in `sources.list.d` in order.
@@ -190,7 +231,8 @@ struct Line {
 }
 
 impl Line {
-    /// Parses a line; `None` for comments and other lines that are not a source.
+    /// Parses a line; `None` for comments and other lines that do not begin as a source does. As in Ansible, apt alone
+    /// judges the rest.
     fn parse(line: &str) -> Option<Self> {
         let bare = line.trim_start();
         let enabled = !bare.starts_with('#');
@@ -203,11 +245,7 @@ impl Line {
             None => ("", rest),
         };
         let words = rest.split_whitespace().collect::<Vec<_>>();
-        let (address, suite) = (words.first()?, words.get(1)?);
-        // Prose in a comment is not a source: "deb packages are kept here".
-        if !address.contains(':') || (words.len() < 3 && !suite.ends_with('/')) {
-            return None;
-        }
+        let address = words.first()?;
         let options = options.split_whitespace().collect::<Vec<_>>().join(" ");
         let options = if options.is_empty() { String::new() } else { format!("[{options}] ") };
         Some(Line { enabled, source: format!("{kind} {options}{}", words.join(" ")), address: (*address).to_owned() })
@@ -227,7 +265,7 @@ mod tests {
         assert_eq!(line.source, "deb [arch=amd64 signed-by=/k] https://a.org/debian bookworm main");
         assert!(Line::parse("# deb http://a.org/debian bookworm main").is_some_and(|line| !line.enabled));
         assert!(Line::parse("deb http://a.org/ ./").is_some());
-        for other in ["", "# deb packages are kept here", "deb http://a.org bookworm", "rpm http://a b c"] {
+        for other in ["", "# note", "deb", "deb [arch=amd64] # x", "rpm http://a b c"] {
             assert_eq!(Line::parse(other), None, "{other}");
         }
     }
@@ -262,7 +300,11 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        for (repo, expected) in [("ppa:nginx/stable", "ppa"), ("http://x bookworm main", "line of apt's sources")] {
+        for (repo, expected) in [
+            ("ppa:nginx/stable", "ppa"),
+            ("http://x bookworm main", "Invalid repository string: http://x"),
+            ("", "non-empty"),
+        ] {
             let error = AptRepository::from_map(&data! { "repo" => repo }).unwrap().check().unwrap_err();
             assert!(error.msg.contains(expected), "{}", error.msg);
         }

@@ -9,8 +9,11 @@ use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PresentAbsent as State, Text},
     choice,
+    host::MAX_OUTPUT,
+    io_failure::python_error,
     system::{
-        attributes::Wanted,
+        attributes::{Wanted, describe},
+        bounded,
         http::{Address, Request},
         mode::Mode,
         paths,
@@ -81,9 +84,6 @@ args! {
 
 impl Module for Deb822Repository {
     fn check(&self) -> Result<(), ArgError> {
-        if slug(&self.name).is_empty() {
-            return Err(ArgError::new("name", format!("`{}` has no letter or digit to name a file after", self.name)));
-        }
         if let Some(Mode::Preserve) = self.mode {
             return Err(ArgError::new("mode", "cannot be `preserve` here"));
         }
@@ -101,7 +101,8 @@ impl Deb822Repository {
         let dest = sources.join(format!("{slug}.sources"));
         let mut plan = Plan::unchanged().set("dest", paths::text(&dest)).set("key_filename", Value::Null);
         if self.state == State::Absent {
-            plan = plan.set("repo", Value::Null);
+            let key = keyrings.join(format!("{slug}.gpg"));
+            plan = plan.set("repo", Value::Null).set("key_filename", paths::text(key));
             for path in [dest, keyrings.join(format!("{slug}.asc")), keyrings.join(format!("{slug}.gpg"))] {
                 if fs::symlink_metadata(&path).is_ok() {
                     plan = plan.change(removal(path));
@@ -111,10 +112,14 @@ impl Deb822Repository {
         }
         let wanted = Wanted { mode: Some(self.mode.clone().unwrap_or(Mode::Bits(0o644))), ..Wanted::default() };
         let signed_by = match self.signed_by.as_deref() {
-            Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+            Some(url) if is_address(url) => {
                 let (path, planned) = plan_key(url, keyrings, &slug, plan, host)?;
                 plan = planned.set("key_filename", paths::text(&path));
                 Some(paths::text(&path))
+            }
+            Some(file) if fs::metadata(file).is_ok_and(|meta| meta.is_file()) => {
+                plan = plan.set("key_filename", file);
+                Some(file.to_owned())
             }
             other => other.map(str::to_owned),
         };
@@ -122,7 +127,13 @@ impl Deb822Repository {
         plan = plan.set("repo", text.as_str());
         let mut placement = Placement::plain(&dest, Content::Bytes(text.into_bytes()));
         placement.wanted = wanted;
-        placement.plan(host, plan)
+        plan = placement.plan(host, plan)?;
+        // As in Ansible, differences are not shown: the result has the whole text.
+        plan.changes.iter_mut().for_each(|change| change.diff = None);
+        Ok(plan.finish(move |_, data| {
+            data.extend(describe(&dest));
+            Ok(())
+        }))
     }
 
     /// The file, with fields in Ansible's order: by the names of the arguments.
@@ -176,6 +187,11 @@ impl Deb822Repository {
     }
 }
 
+/// Whether the key is at an address.
+fn is_address(key: &str) -> bool {
+    ["http://", "https://", "file://"].iter().any(|scheme| key.starts_with(scheme))
+}
+
 fn slug(name: &str) -> String {
     let mut slug = String::new();
     for c in name.to_lowercase().chars() {
@@ -191,11 +207,18 @@ fn slug(name: &str) -> String {
 /// Downloads the key and plans its file, named `.asc` or `.gpg` by its format.
 fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host) -> Result<(PathBuf, Plan), Failure> {
     let about = |msg: String| Failure::new(msg).arg("signed_by");
-    let shown = Address::parse(url).map_err(about)?.without_login();
-    let key = Request::get(url).send(host).and_then(|mut response| match response.status {
-        200 => response.content().map_err(|failure| failure.msg),
-        status => Err(format!("HTTP Error {status}: {}", response.reason)),
-    });
+    let shown = match url.starts_with("file://") {
+        true => url.to_owned(),
+        false => Address::parse(url).map_err(about)?.without_login(),
+    };
+    let key = match url.strip_prefix("file://") {
+        Some(path) => bounded::read_file(Path::new(path), MAX_OUTPUT)
+            .map_err(|error| format!("<urlopen error {}: '{path}'>", python_error(&error))),
+        None => Request::get(url).send(host).and_then(|mut response| match response.status {
+            200 => response.content().map_err(|failure| failure.msg),
+            status => Err(format!("HTTP Error {status}: {}", response.reason)),
+        }),
+    };
     let key = match key {
         Ok(key) => key,
         Err(error) if host.rehearses() => {
@@ -204,7 +227,7 @@ fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host)
                 plan.warn(format!("check mode: cannot download {shown}: {error}")),
             ));
         }
-        Err(error) => return Err(about(format!("cannot download the key from {shown}: {error}"))),
+        Err(error) => return Err(about(format!("Could not fetch signed_by key: {error}"))),
     };
     let suffix = if key.starts_with(b"-----BEGIN PGP") { "asc" } else { "gpg" };
     let path = keyrings.join(format!("{slug}.{suffix}"));
@@ -281,5 +304,25 @@ mod tests {
         assert!(wanted().plan_below(root.path(), &keyrings, &host()).unwrap().changes.is_empty());
         let gone = Deb822Repository { state: State::Absent, ..wanted() };
         assert_eq!(gone.plan_below(root.path(), &keyrings, &host()).unwrap().changes.len(), 2);
+    }
+
+    #[test]
+    fn the_file_of_the_key_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let key = root.path().join("k.asc");
+        fs::write(&key, "-----BEGIN PGP PUBLIC KEY BLOCK-----\n").unwrap();
+        let key = paths::text(&key);
+        let keyrings = root.path().join("keyrings");
+        let told = |signed_by: String| {
+            let wanted = repository(data! { "name" => "d", "uris" => "http://x", "signed_by" => signed_by });
+            wanted.plan_below(root.path(), &keyrings, &host()).map(|plan| plan.data["key_filename"].clone())
+        };
+        assert_eq!(told(key.clone()).unwrap(), key.as_str().into());
+        assert_eq!(told(format!("file://{key}")).unwrap(), paths::text(keyrings.join("d.asc")).into());
+        assert_eq!(told("9DC858229FC7DD38854AE2D88D81803C0EBFCD88".to_owned()).unwrap(), Value::Null);
+        assert_eq!(
+            told("file:///no/such/key".to_owned()).unwrap_err().msg,
+            "Could not fetch signed_by key: <urlopen error [Errno 2] No such file or directory: '/no/such/key'>"
+        );
     }
 }

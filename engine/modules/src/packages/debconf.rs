@@ -1,12 +1,13 @@
 //! `debconf`: presets the answer to a package's question.
 
-use rplay_wire::{Diff, Failure, Value};
+use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     args::ArgType,
     argtypes::{Flag, Text},
     choice,
+    system::attributes::state_diff,
 };
 
 choice! {
@@ -62,10 +63,10 @@ impl Module for Debconf {
         }
         let done = host.program("debconf-show").args(["--", &self.name]).untranslated().run()?;
         let known = answers(&done.success("cannot read the debconf database")?.stdout);
-        let plan = Plan::unchanged();
+        let all = || -> Map { known.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect() };
+        let unchanged = Plan { data: data! { "current" => all(), "msg" => "" }, ..Plan::unchanged() };
         let (Some(question), Some(kind), Some(value)) = (&self.question, self.vtype, &self.value) else {
-            let all = known.into_iter().map(|(name, value)| (name, value.into())).collect::<rplay_wire::Map>();
-            return Ok(plan.set("current", all));
+            return Ok(unchanged);
         };
         let value = match value {
             Value::List(items) => {
@@ -92,14 +93,25 @@ impl Module for Debconf {
             _ => present.as_deref() == Some(value.as_str()),
         };
         if same {
-            return Ok(plan);
+            return Ok(unchanged);
         }
-        let shown = |answer: Option<&str>| match answer {
-            Some(_) if is_secret => format!("{question}: (password)\n"),
-            Some(answer) => format!("{question}: {answer}\n"),
-            None => String::new(),
+        // Of a question that was never answered ansible-core tells all that the package knows, and no answer to it.
+        let mut before = match known.iter().any(|(name, _)| name == question) {
+            true => Map::new(),
+            false => all(),
         };
-        let diff = Diff { before: shown(present.as_deref()), after: shown(Some(&value)), ..Diff::default() };
+        let now = known.iter().find(|(name, _)| name == question).map_or("", |(_, value)| value.as_str());
+        before.insert(question.clone(), now.into());
+        let current = data! { question => if is_secret { OMITTED } else { value.as_str() } };
+        let mut after = before.clone();
+        after.extend(current.clone());
+        let shown = state_diff(&before, &after);
+        let diff = if host.diff {
+            data! { "before" => before.clone(), "after" => after }
+        } else {
+            Map::new()
+        };
+        let told = data! { "msg" => "", "current" => current, "previous" => before, "diff" => diff };
         let line = format!("{} {question} {} {value}\n", self.name, kind.word());
         let change = Change::new(format!("answer {question}"), move |host, _| {
             let program = host.program("debconf-set-selections").untranslated();
@@ -111,7 +123,7 @@ impl Module for Debconf {
             }
             done.success("cannot set the answer").map(|_| ())
         });
-        Ok(plan.change(change.diff(diff)))
+        Ok(Plan { data: told, ..Plan::unchanged() }.change(change.diff(shown)))
     }
 }
 
@@ -122,6 +134,9 @@ impl Debconf {
         Ok(done.stdout.trim_end_matches('\n').strip_prefix("0 ").map(str::to_owned))
     }
 }
+
+/// What debconf-show prints instead of a password.
+const OMITTED: &str = "(password omitted)";
 
 /// `* tzdata/Areas: Europe`; the star means that the question was asked.
 fn answers(text: &str) -> Vec<(String, String)> {

@@ -1,6 +1,7 @@
 //! Modules for packages and repositories.
 
 pub(crate) mod alternatives;
+pub(crate) mod apk;
 pub(crate) mod apt;
 pub(crate) mod apt_key;
 pub(crate) mod apt_repository;

@@ -6,13 +6,18 @@ use crate::{
     Arg, ArgError, Args, Host, Module, Plan,
     args::{self, ArgType},
     choice,
-    packages::{apt::Apt, dnf::Dnf},
+    packages::{
+        apk::{self, Apk},
+        apt::Apt,
+        dnf::Dnf,
+    },
 };
 
 choice! {
     /// The package manager.
     pub enum Use {
         Auto = "auto",
+        Apk = "apk" | "community.general.apk",
         Apt = "apt" | "ansible.builtin.apt",
         Dnf = "dnf" | "dnf5" | "yum" | "ansible.builtin.dnf" | "ansible.builtin.dnf5" | "ansible.builtin.yum",
     }
@@ -31,7 +36,7 @@ const USE: Arg = Arg {
     aliases: &[],
     doc: "The package manager; detected by default.",
     kind: "str",
-    choices: &["auto", "apt", "dnf", "dnf5", "yum"],
+    choices: &["auto", "apk", "apt", "dnf", "dnf5", "yum"],
     required: false,
     default: Some("auto"),
     secret: false,
@@ -43,7 +48,7 @@ impl Args for Package {
     /// The arguments of all managers; which are valid is only known on the host.
     fn args() -> Vec<Arg> {
         let mut all = vec![USE];
-        for arg in Apt::args().into_iter().chain(Dnf::args()) {
+        for arg in Apt::args().into_iter().chain(Dnf::args()).chain(Apk::args()) {
             if !all.iter().any(|known| known.is_called(arg.name)) {
                 all.push(arg);
             }
@@ -54,12 +59,16 @@ impl Args for Package {
     fn from_map(map: &Map) -> Result<Self, Vec<ArgError>> {
         let mut rest = map.clone();
         let manager = match rest.shift_remove("use") {
-            Some(word) => Use::parse(&word).map_err(|expected| vec![ArgError::new("use", expected)])?,
+            Some(word) => Use::parse(&word).map_err(|_| {
+                let word = String::parse(&word).unwrap_or_default();
+                let msg = format!("Could not find a matching action for the \"{word}\" package manager.");
+                vec![ArgError::new("use", msg).help("those that are built in are apk, apt and dnf")]
+            })?,
             None => Use::Auto,
         };
         // Arguments that no manager accepts are invalid on every host.
-        match (Apt::from_map(&rest), Dnf::from_map(&rest)) {
-            (Err(errors), Err(_)) => Err(errors),
+        match (Apt::from_map(&rest), Dnf::from_map(&rest), Apk::from_map(&rest)) {
+            (Err(errors), Err(_), Err(_)) => Err(errors),
             _ => Ok(Package { manager, rest }),
         }
     }
@@ -70,14 +79,16 @@ impl Module for Package {
         let has = |program| host.has_program(program);
         let manager = match self.manager {
             Use::Auto if has("apt-get") && std::path::Path::new("/var/lib/dpkg").is_dir() => Use::Apt,
+            Use::Auto if apk::manages(host) => Use::Apk,
             Use::Auto if has("dnf") || has("dnf5") || has("yum") => Use::Dnf,
             Use::Auto => {
-                return Err(Failure::new("this host has none of the package managers apt, dnf and yum")
+                return Err(Failure::new("this host has none of the package managers apk, apt, dnf and yum")
                     .help("others are not supported; use `command`"));
             }
             chosen => chosen,
         };
         match manager {
+            Use::Apk => plan_with::<Apk>("apk", &self.rest, host),
             Use::Apt => plan_with::<Apt>("apt", &self.rest, host),
             _ => plan_with::<Dnf>("dnf", &self.rest, host),
         }
@@ -119,7 +130,8 @@ mod tests {
             assert!(Package::from_map(&good).is_ok(), "{good:?}");
         }
         assert!(Package::from_map(&data! { "name" => "x", "state" => "somewhere" }).is_err());
-        assert!(Package::from_map(&data! { "name" => "x", "use" => "portage" }).is_err());
+        let errors = Package::from_map(&data! { "name" => "x", "use" => "nope" }).unwrap_err();
+        assert_eq!(errors[0].msg, "Could not find a matching action for the \"nope\" package manager.");
         let host = crate::stand_in::host();
         let failure = plan_with::<Dnf>("dnf", &data! { "name" => "x", "cache_valid_time" => 5 }, &host).err().unwrap();
         assert_eq!(failure.msg, "unknown argument `cache_valid_time` (dnf)");

@@ -95,7 +95,8 @@ impl Module for Cron {
             return Err(ArgError::new("insertafter", "applies only to variables").help("set `env: true`"));
         }
         if self.env.0 && !self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(ArgError::new("name", format!("`{}` is not a valid variable name", self.name)));
+            return Err(ArgError::new("name", "Invalid name for environment variable")
+                .help("a name has letters, digits and underscores"));
         }
         if self.cron_file.is_some() && self.user.is_none() && self.state == State::Present && !self.env.0 {
             let msg = "To use cron_file=... parameter you must specify user=... as well";
@@ -155,8 +156,14 @@ impl Module for Cron {
                     let (_, path) = kept.keep().map_err(|error| Failure::from(error.error))?;
                     outcome.insert("backup_file".to_owned(), paths::text(path).into());
                 }
-                let done = self.crontab(host).arg("-").stdin(after).run()?;
-                done.success("cannot install the crontab").map(|_| ())
+                let new = crate::system::scratch::Builder::new().prefix("crontab").tempfile()?;
+                fs::write(new.path(), &after)?;
+                let done = self.crontab(host).arg(new.path()).run()?;
+                if done.rc == 0 {
+                    return Ok(());
+                }
+                let msg = format!("Failed to install new cronfile: {}", new.path().display());
+                Err(Failure::new(msg).data(done.data()))
             });
             return Ok(plan.change(change.diff(diff)));
         };

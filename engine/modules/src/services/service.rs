@@ -91,9 +91,9 @@ impl Module for Service {
         let mut ignored = Vec::new();
         for (name, given) in [
             ("pattern", self.pattern.is_some()),
+            ("runlevel", self.runlevel.is_some()),
             ("sleep", self.sleep.is_some()),
             ("arguments", !self.arguments.is_empty()),
-            ("runlevel", self.runlevel.is_some()),
         ] {
             if given {
                 ignored.push(format!("Ignoring \"{name}\" as it is not used in \"systemd\""));
@@ -112,7 +112,7 @@ impl Module for Service {
             let reload = Scope::System.change("daemon-reload", &[], None);
             plan.changes.insert(0, reload.auxiliary());
         }
-        plan.warnings.extend(ignored);
+        plan.warnings.splice(0..0, ignored);
         Ok(plan)
     }
 }

@@ -4,7 +4,7 @@ mod unit;
 
 pub(crate) use unit::{Scope, Unit};
 
-use rplay_wire::{Diff, Failure, Map, Value};
+use rplay_wire::{Failure, Map, Value};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
@@ -147,7 +147,7 @@ impl Wish {
             && masked != unit.is_masked()
         {
             let verb = if masked { "mask" } else { "unmask" };
-            plan = plan.change(act(verb, &force).diff(step("masked", unit.is_masked(), masked)));
+            plan = plan.change(act(verb, &force));
         }
         if let Some(enabled) = self.enabled {
             plan = plan.set("enabled", enabled);
@@ -157,7 +157,7 @@ impl Wish {
             };
             if before != enabled {
                 let verb = if enabled { "enable" } else { "disable" };
-                plan = plan.change(act(verb, &force).diff(step("enabled", before, enabled)));
+                plan = plan.change(act(verb, &force));
             }
         }
         let Some(state) = self.state else { return Ok(plan) };
@@ -176,21 +176,9 @@ impl Wish {
             State::Reloaded => "reload",
         };
         let flags = if self.no_block { vec!["--no-block".to_owned()] } else { Vec::new() };
-        let after = if verb == "stop" { "inactive" } else { "active" };
-        let diff = Diff {
-            before: format!("state: {}\n", unit.active_state()),
-            after: format!(
-                "state: {after}{}\n",
-                if matches!(verb, "restart" | "reload") { format!(" ({verb}ed)") } else { String::new() }
-            ),
-            ..Diff::default()
-        };
-        Ok(plan.change(act(verb, &flags).diff(diff)))
+        // As in Ansible, there is no difference to show: the result has the state.
+        Ok(plan.change(act(verb, &flags)))
     }
-}
-
-fn step(what: &str, before: bool, after: bool) -> Diff {
-    Diff { before: format!("{what}: {before}\n"), after: format!("{what}: {after}\n"), ..Diff::default() }
 }
 
 impl Scope {

@@ -14,6 +14,7 @@ mod platform;
 mod processor;
 mod security;
 mod service;
+mod storage;
 mod virtualization;
 
 use std::{
@@ -137,6 +138,11 @@ static TOPICS: &[Topic] = &[
     topic("mounts", "hardware", &[], mounts::gather),
     topic("uptime", "hardware", &["uptime_seconds"], platform::uptime),
     topic("loadavg", "", &[], platform::load),
+    topic("fibre_channel_wwn", "", &[], storage::fibre_channel),
+    topic("iscsi", "", &[], storage::iscsi),
+    topic("nvme", "", &[], storage::nvme),
+    topic("lvm", "hardware", &[], storage::volumes),
+    topic("systemd", "", &[], service::systemd),
     topic("local", "min", &[], local::gather),
     topic("lsb", "min", &[], distribution::lsb),
     topic(
@@ -146,12 +152,43 @@ static TOPICS: &[Topic] = &[
         network::gather,
     ),
     topic("pkg_mgr", "min", &[], service::package_manager),
-    topic("platform", "min", &["machine_id", "architecture", "kernel", "fqdn", "hostname"], platform::gather),
+    topic(
+        "platform",
+        "min",
+        &["machine_id", "architecture", "kernel", "kernel_version", "machine", "system", "fqdn", "hostname"],
+        platform::gather,
+    ),
     topic("python", "min", &["python_version"], platform::python),
     topic("selinux", "min", &[], security::selinux),
     topic("service_mgr", "min", &[], service::service_manager),
-    topic("ssh_pub_keys", "min", &[], security::ssh_keys),
-    topic("user", "min", &["user_id", "user_dir"], accounts::gather),
+    topic(
+        "ssh_pub_keys",
+        "min",
+        &[
+            "ssh_host_pub_keys",
+            "ssh_host_key_dsa_public",
+            "ssh_host_key_ecdsa_public",
+            "ssh_host_key_ed25519_public",
+            "ssh_host_key_rsa_public",
+        ],
+        security::ssh_keys,
+    ),
+    topic(
+        "user",
+        "min",
+        &[
+            "user_id",
+            "user_dir",
+            "user_gecos",
+            "user_gid",
+            "user_shell",
+            "user_uid",
+            "effective_user_id",
+            "effective_group_ids",
+            "real_user_id",
+        ],
+        accounts::gather,
+    ),
     topic(
         "virtual",
         "virtual",
@@ -161,7 +198,90 @@ static TOPICS: &[Topic] = &[
 ];
 
 /// Ansible's subsets without facts here, since their programs would have to be run.
-const NOTHING_TO_ADD: &[&str] = &["facter", "ohai", "fibre_channel_wwn", "iscsi", "nvme", "systemd"];
+const NOTHING_TO_ADD: &[&str] = &["facter", "ohai"];
+
+/// The names that ansible-core lists where it refuses one. More are understood.
+pub const SUBSETS: &[&str] = &[
+    "all",
+    "all_ipv4_addresses",
+    "all_ipv6_addresses",
+    "apparmor",
+    "architecture",
+    "caps",
+    "chroot",
+    "cmdline",
+    "date_time",
+    "default_ipv4",
+    "default_ipv6",
+    "devices",
+    "distribution",
+    "distribution_major_version",
+    "distribution_release",
+    "distribution_version",
+    "dns",
+    "effective_group_ids",
+    "effective_user_id",
+    "env",
+    "facter",
+    "fibre_channel_wwn",
+    "fips",
+    "hardware",
+    "interfaces",
+    "is_chroot",
+    "iscsi",
+    "kernel",
+    "kernel_version",
+    "loadavg",
+    "local",
+    "lsb",
+    "machine",
+    "machine_id",
+    "mounts",
+    "network",
+    "nvme",
+    "ohai",
+    "os_family",
+    "pkg_mgr",
+    "platform",
+    "processor",
+    "processor_cores",
+    "processor_count",
+    "python",
+    "python_version",
+    "real_user_id",
+    "selinux",
+    "service_mgr",
+    "ssh_host_key_dsa_public",
+    "ssh_host_key_ecdsa_public",
+    "ssh_host_key_ed25519_public",
+    "ssh_host_key_rsa_public",
+    "ssh_host_pub_keys",
+    "ssh_pub_keys",
+    "system",
+    "system_capabilities",
+    "system_capabilities_enforced",
+    "systemd",
+    "user",
+    "user_dir",
+    "user_gecos",
+    "user_gid",
+    "user_id",
+    "user_shell",
+    "user_uid",
+    "virtual",
+    "virtualization_role",
+    "virtualization_tech_guest",
+    "virtualization_tech_host",
+    "virtualization_type",
+];
+
+/// What topics of a group rely on, and bring with them.
+const NEEDS: &[(&str, &[&str])] = &[
+    ("network", &["platform", "distribution"]),
+    ("hardware", &["platform"]),
+    ("service_mgr", &["platform", "distribution"]),
+    ("pkg_mgr", &["distribution"]),
+];
 
 /// All facts of the subsets.
 ///
@@ -175,16 +295,14 @@ pub fn gather(source: &Source, subsets: &[String]) -> Result<Map, String> {
 
 /// The topics selected by subsets such as `min`, `!hardware` or `mounts`.
 fn chosen(subsets: &[String]) -> Result<BTreeSet<&'static str>, String> {
-    let named = |name: &str| -> Result<Vec<&'static str>, String> {
-        let found: Vec<_> = TOPICS
-            .iter()
-            .filter(|topic| name == "all" || topic.name == name || topic.group == name || topic.facts.contains(&name))
-            .map(|topic| topic.name)
-            .collect();
-        if found.is_empty() && !NOTHING_TO_ADD.contains(&name) {
-            return Err(name.to_owned());
-        }
-        Ok(found)
+    let found = |name: &str| -> Vec<&'static str> {
+        let is_it =
+            |topic: &&Topic| name == "all" || topic.name == name || topic.group == name || topic.facts.contains(&name);
+        TOPICS.iter().filter(is_it).map(|topic| topic.name).collect()
+    };
+    let named = |name: &str| match found(name) {
+        none if none.is_empty() && !NOTHING_TO_ADD.contains(&name) => Err(name.to_owned()),
+        some => Ok(some),
     };
     let (without, with): (Vec<_>, Vec<_>) = subsets.iter().map(|s| s.trim()).partition(|name| name.starts_with('!'));
     let without: Vec<&str> = without.into_iter().map(|name| name.trim_start_matches('!')).collect();
@@ -192,7 +310,8 @@ fn chosen(subsets: &[String]) -> Result<BTreeSet<&'static str>, String> {
     let mut all: BTreeSet<_> = if with.is_empty() { named("all")? } else { named("min")? }.into_iter().collect();
     for name in &without {
         let minimum = named("min")?;
-        let gone = named(name)?;
+        // A name that does not exist has nothing to leave out.
+        let gone = found(name);
         // `!all` leaves the minimum, which only `!min` excludes.
         all.retain(|topic| !gone.contains(topic) || *name == "all" && minimum.contains(topic));
     }
@@ -200,10 +319,13 @@ fn chosen(subsets: &[String]) -> Result<BTreeSet<&'static str>, String> {
         all.clear();
     }
     for name in with {
-        let gone =
-            without.iter().filter(|gone| **gone != "all").map(|gone| named(gone)).collect::<Result<Vec<_>, _>>()?;
-        let gone = gone.concat();
+        let gone: Vec<_> = without.iter().filter(|gone| **gone != "all").flat_map(|gone| found(gone)).collect();
         all.extend(named(name)?.into_iter().filter(|topic| !gone.contains(topic) || *topic == name));
+    }
+    for (who, needs) in NEEDS {
+        if TOPICS.iter().any(|topic| (topic.name == *who || topic.group == *who) && all.contains(topic.name)) {
+            all.extend(needs.iter().copied());
+        }
     }
     Ok(all)
 }
@@ -223,11 +345,15 @@ mod tests {
         assert_eq!(subset(&[]).len(), TOPICS.len());
         assert!(subset(&["!all"]).contains(&"distribution") && !subset(&["!all"]).contains(&"mounts"));
         assert!(subset(&["!all", "!min"]).is_empty());
-        assert_eq!(subset(&["!all", "!min", "network"]), ["network"]);
+        assert_eq!(subset(&["!all", "!min", "network"]), ["distribution", "network", "platform"]);
+        assert_eq!(subset(&["!all", "!min", "!nope", "iscsi"]), ["iscsi"]);
         assert!(subset(&["mounts"]).contains(&"mounts") && !subset(&["mounts"]).contains(&"devices"));
         assert!(!subset(&["all", "!hardware"]).contains(&"devices"));
         assert!(subset(&["!hardware"]).contains(&"network"));
         assert!(subset(&["hardware", "!devices"]).contains(&"mounts"));
         assert_eq!(chosen(&["nope".to_owned()]), Err("nope".to_owned()));
+        for name in SUBSETS {
+            assert!(chosen(&[(*name).to_owned()]).is_ok(), "{name}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The machine, its kernel and its name.
 
-use std::path::Path;
+use std::{io::Read, path::Path};
 
 use rplay_wire::{Map, Value, data};
 
@@ -99,23 +99,53 @@ pub(super) fn load(source: &Source) -> Map {
     }
 }
 
-/// The Python of the host, if there is one. It is not started: the version is in its name.
+/// The Python of the host, if there is one. It is not started: the version is in its name and in its executable.
 pub(super) fn python(source: &Source) -> Map {
     let interpreters =
         ["/usr/bin/python3", "/usr/local/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python"];
     let found = interpreters.iter().find_map(|path| {
         let real = source.path(path).canonicalize().ok()?;
-        version_in(&real).map(|version| (*path, version))
+        version_in(&real).map(|version| (*path, real, version))
     });
-    let Some((executable, (major, minor))) = found else { return Map::new() };
+    let Some((executable, real, (major, minor))) = found else { return Map::new() };
+    let libraries = ["/usr/lib64", "/usr/lib", "/usr/local/lib"];
+    let libraries = libraries.map(|folder| source.path(folder).join(format!("libpython{major}.{minor}.so.1.0")));
+    let micro = std::iter::once(&real).chain(&libraries).find_map(|path| micro_in(path, major, minor));
+    let mut version = data! { "major" => major, "minor" => minor };
+    let mut info: Vec<Value> = vec![major.into(), minor.into()];
+    if let Some(micro) = micro {
+        version.extend(data! { "micro" => micro, "releaselevel" => "final", "serial" => 0 });
+        info.extend([micro.into(), "final".into(), 0.into()]);
+    }
     data! {
         "python" => data! {
             "executable" => executable,
+            "has_sslcontext" => true,
             "type" => "cpython",
-            "version" => data! { "major" => major, "minor" => minor },
-            "version_info" => vec![major, minor],
+            "version" => version,
+            "version_info" => info,
         },
-        "python_version" => format!("{major}.{minor}"),
+        "python_version" => micro.map_or_else(|| format!("{major}.{minor}"), |micro| format!("{major}.{minor}.{micro}")),
+    }
+}
+
+/// The third number of the version `MAJOR.MINOR`, which stands between zero bytes in Python's executable or library.
+fn micro_in(path: &Path, major: i64, minor: i64) -> Option<i64> {
+    let file = crate::system::regular::open(path).ok()?;
+    let pattern = regex::bytes::Regex::new(&format!(r"(?-u)\x00{major}\.{minor}\.(\d{{1,3}})\x00")).ok()?;
+    // The end of one piece is looked at again with the next, which may continue it.
+    const OVERLAP: usize = 16;
+    let mut piece = Vec::new();
+    let mut reader = std::io::BufReader::new(file);
+    loop {
+        let read = reader.by_ref().take(1 << 18).read_to_end(&mut piece).ok()?;
+        if let Some(found) = pattern.captures(&piece) {
+            return std::str::from_utf8(&found[1]).ok()?.parse().ok();
+        }
+        if read == 0 {
+            return None;
+        }
+        piece.drain(..piece.len().saturating_sub(OVERLAP));
     }
 }
 
@@ -137,5 +167,15 @@ mod tests {
     fn a_pythons_version_is_in_its_name() {
         assert_eq!(version_in(Path::new("/usr/bin/python3.11")), Some((3, 11)));
         assert_eq!(version_in(Path::new("/usr/bin/python3")), None);
+    }
+
+    #[test]
+    fn the_third_number_is_in_the_executable() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut content = vec![1; (1 << 18) - 4];
+        content.extend(b"\x003.11.2\x00strict");
+        std::fs::write(file.path(), content).unwrap();
+        assert_eq!(micro_in(file.path(), 3, 11), Some(2));
+        assert_eq!((micro_in(file.path(), 3, 1), micro_in(Path::new("/no/such"), 3, 11)), (None, None));
     }
 }

@@ -69,7 +69,37 @@ pub(super) fn service_manager(source: &Source) -> Map {
     data! { "service_mgr" => manager }
 }
 
+/// The version of systemd and what it was built with, where it manages the services.
+pub(super) fn systemd(source: &Source) -> Map {
+    if !source.exists("/run/systemd/system") || source.program("systemctl").is_none() {
+        return Map::new();
+    }
+    let done = source.host.program("systemctl").arg("--version").untranslated().run();
+    done.ok().filter(|done| done.rc == 0).and_then(|done| built(&done.stdout)).unwrap_or_default()
+}
+
+/// `systemd 252 (252.36-1)`, and a line of features.
+fn built(version: &str) -> Option<Map> {
+    let mut lines = version.lines();
+    let number: i64 = lines.next()?.split_whitespace().nth(1)?.parse().ok()?;
+    Some(data! { "systemd" => data! { "version" => number, "features" => lines.next().unwrap_or_default() } })
+}
+
 fn leads_to_systemd(source: &Source) -> bool {
     let init = source.path("/sbin/init").read_link();
     init.is_ok_and(|target| target.file_name().is_some_and(|name| name == "systemd"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_tells_its_version_and_features() {
+        let facts =
+            built("systemd 252 (252.36-1~deb12u1)\n+PAM +AUDIT -XKBCOMMON default-hierarchy=unified\n").unwrap();
+        let systemd = data! { "version" => 252, "features" => "+PAM +AUDIT -XKBCOMMON default-hierarchy=unified" };
+        assert_eq!(facts, data! { "systemd" => systemd });
+        assert!(built("").is_none());
+    }
 }

@@ -64,7 +64,7 @@ pub(super) fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failur
         }
         (BodyFormat::FormMultipart, Value::Map(parts)) => multipart(parts, host).map_err(about)?,
         (BodyFormat::FormMultipart, other) => {
-            return Err(about(format!("must be a dict for `body_format: form-multipart`, not {}", other.type_name())));
+            return Err(about(format!("body must be mapping, cannot be type {}", tagged(other))));
         }
         (BodyFormat::Raw, Value::Bytes(bytes)) => Payload { content: Content::Bytes(bytes.clone()), kind: None },
         (BodyFormat::Raw, Value::Map(_) | Value::List(_)) => {
@@ -73,6 +73,15 @@ pub(super) fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failur
         }
         (BodyFormat::Raw, body) => text_of(&Text::parse(body).map_err(about)?, None),
     }))
+}
+
+/// The type of a value, by the name that ansible-core tells.
+fn tagged(value: &Value) -> String {
+    let name = value.type_name();
+    match value {
+        Value::Null | Value::Bool(_) => name.to_owned(),
+        _ => format!("_AnsibleTagged{}{}", name[..1].to_uppercase(), &name[1..]),
+    }
 }
 
 fn text_of(text: &str, kind: Option<&str>) -> Payload {
@@ -129,7 +138,8 @@ fn form(body: &Value) -> Result<String, String> {
                 add(&Text::parse(name)?, value)?;
             }
         }
-        other => return Err(format!("must be a dict or a list of pairs, not {}", other.type_name())),
+        // As ansible-core, which takes whatever is neither for text.
+        other => return Text::parse(other),
     }
     let encoded = pairs.iter().map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)));
     Ok(encoded.collect::<Vec<_>>().join("&"))
@@ -146,7 +156,13 @@ fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
                     (Some(Value::Str(text)), _) => text.as_bytes().to_vec(),
                     (Some(content), _) => file(content, host)?,
                     (None, Some(path)) => file(&Value::from(path.as_str()), host)?,
-                    (None, None) => return Err(format!("`{name}` needs `content` or `filename`")),
+                    (None, None) => {
+                        return Err(
+                            "failed to parse body as form-multipart: at least one of filename or content must \
+                                    be provided"
+                                .to_owned(),
+                        );
+                    }
                 };
                 let kind = part.get("mime_type").map(Text::parse).transpose()?;
                 (content, filename, kind.unwrap_or_else(|| "application/octet-stream".to_owned()))

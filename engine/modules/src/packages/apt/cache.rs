@@ -1,20 +1,22 @@
 //! apt's package index: its age, updating it, its content.
 
 use std::{
+    cell::Cell,
     os::unix::fs::MetadataExt,
     path::Path,
+    rc::Rc,
     time::{Duration, UNIX_EPOCH},
 };
 
-use rplay_wire::{Failure, data};
+use rplay_wire::{Failure, Map, data};
 
 use super::{
     AptGet,
     dpkg::{self, Installed},
     spec::{self, Spec, Wanted},
 };
-use crate::system::fs;
 use crate::system::machine;
+use crate::system::{fs, glob};
 use crate::{Change, Host, system::program::Output};
 
 /// Created by apt's own hook on some systems; otherwise the time of the list directory is used.
@@ -37,6 +39,11 @@ pub(super) fn update_time() -> i64 {
         return 0;
     }
     STAMPS.iter().find_map(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.mtime())
+}
+
+/// What results tell of the index.
+pub(super) fn told(updated: bool) -> Map {
+    data! { "cache_updated" => updated, "cache_update_time" => update_time() }
 }
 
 /// The stamp with higher precision, to detect whether an update changed anything.
@@ -65,27 +72,22 @@ impl Refresh {
     }
 
     /// The change that updates the index, unless it is recent enough. With `counts`, an update that changed the index
-    /// is itself a change of the task; as in Ansible, not if packages are given too.
-    pub(crate) fn change_if_due(self, counts: bool) -> Option<Change> {
+    /// is itself a change of the task; as in Ansible, not if packages are given too. `updated` will tell whether it
+    /// changed the index.
+    pub(super) fn change_if_due(self, counts: bool, updated: Rc<Cell<bool>>) -> Option<Change> {
         let age = machine::now()
             .duration_since(UNIX_EPOCH + Duration::from_secs(update_time().unsigned_abs()))
             .unwrap_or_default();
         if !self.valid.is_zero() && age < self.valid {
             return None;
         }
-        Some(self.change(counts))
-    }
-
-    /// The change that updates the index.
-    pub(crate) fn change(self, counts: bool) -> Change {
-        let change = Change::maybe("update the package index", move |host, outcome| {
+        let change = Change::maybe("update the package index", move |host, _| {
             let before = stamp();
             self.run(host)?;
-            let updated = stamp() != before;
-            outcome.extend(data! { "cache_updated" => updated, "cache_update_time" => update_time() });
-            Ok(counts && updated)
+            updated.set(stamp() != before);
+            Ok(counts && updated.get())
         });
-        if counts { change } else { change.auxiliary() }
+        Some(if counts { change } else { change.auxiliary() })
     }
 
     /// Updates the index, with retries.
@@ -93,20 +95,32 @@ impl Refresh {
         let mut tries = 0;
         loop {
             let done = AptGet::new(self.lock_timeout).arg("update").run(host)?;
-            let complaints = complaints(&done);
-            if complaints.is_empty() {
+            if complaints(&done).is_empty() {
                 return Ok(());
             }
-            if tries >= self.retries {
-                return Err(
-                    Failure::new(format!("failed to update apt cache: {}", complaints.join("; "))).data(done.data())
-                );
-            }
-            // Exponential, without jitter: hosts are not synchronous anyway.
-            std::thread::sleep(Duration::from_secs(1 << tries.min(16)).min(self.max_delay));
             tries += 1;
+            let reason = errors(&done);
+            // Exponential, without jitter: hosts are not synchronous anyway.
+            let pause = Duration::from_secs(1 << (tries - 1).min(16)).min(self.max_delay);
+            if self.retries > 0 {
+                let seconds = pause.as_secs();
+                host.warn(format!("Failed to update cache after {tries} retries due to {reason}, retrying"));
+                host.warn(format!("Sleeping for {seconds} seconds, before attempting to refresh the cache again"));
+            }
+            if tries >= self.retries {
+                let reason = if self.retries == 0 { "unknown reason" } else { reason.as_str() };
+                let msg = format!("Failed to update apt cache after {} retries: {reason}", self.retries);
+                return Err(Failure::new(msg).help(complaints(&done).join("; ")));
+            }
+            std::thread::sleep(pause);
         }
     }
+}
+
+/// The errors of apt-get on one line, as apt's library writes them.
+fn errors(done: &Output) -> String {
+    let errors = done.stderr.lines().filter_map(|line| Some(format!("E:{}", line.strip_prefix("E: ")?)));
+    errors.collect::<Vec<_>>().join(", ")
 }
 
 /// Errors of `apt-get update`, which may exit with 0 although an index could not be downloaded.
@@ -132,6 +146,9 @@ impl Missing {
         match &self.version {
             Some(version) => {
                 Failure::new(format!("no available installation candidate for {}={version}", self.name)).arg("name")
+            }
+            None if glob::is_pattern(&self.name) => {
+                Failure::new(format!("No package(s) matching '{}' available", self.name)).arg("name")
             }
             None => Failure::new(format!("No package matching '{}' is available", self.name))
                 .arg("name")
@@ -166,6 +183,30 @@ impl Missing {
     }
 }
 
+/// Whether apt-get knows a package of which it can install no version.
+pub(super) fn has_no_candidate(done: &Output) -> bool {
+    done.stderr.lines().any(|line| line.contains("has no installation candidate"))
+}
+
+/// The failure for a `default_release` that no source has, which apt's library finds before anything else.
+pub(super) fn no_such_release(done: &Output) -> Option<Failure> {
+    let is_it = |line: &&str| line.starts_with("E: The value '") && line.contains("APT::Default-Release");
+    let line = done.stderr.lines().find(is_it)?;
+    let msg = format!("Task failed: Module failed: E:{}", line.trim_start_matches("E: "));
+    Some(Failure::new(msg).arg("default_release"))
+}
+
+/// The names in the index that match the pattern of `spec`, sorted.
+pub(super) fn matching(host: &Host, spec: &Spec) -> Result<Vec<String>, Failure> {
+    let prefix: String = spec.name.chars().take_while(|c| !"*?[".contains(*c)).collect();
+    let known = host.program("apt-cache").args(["pkgnames", "--", &prefix]).untranslated().run()?;
+    let known = known.success("cannot list the known packages")?;
+    let names = known.stdout.lines().filter(|name| spec::matches(&spec.name, name));
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// The argument of apt-get for `spec`, or the missing package.
 pub(super) fn resolve(
     host: &Host,
@@ -174,16 +215,12 @@ pub(super) fn resolve(
     latest: bool,
 ) -> Result<Result<Vec<String>, Missing>, Failure> {
     if spec.is_pattern() {
-        let prefix: String = spec.name.chars().take_while(|c| !"*?[".contains(*c)).collect();
-        let known = host.program("apt-cache").args(["pkgnames", "--", &prefix]).untranslated().run()?;
-        let known = known.success("cannot list the known packages")?;
-        let mut names = known.stdout.lines().filter(|name| spec::matches(&spec.name, name)).collect::<Vec<_>>();
-        names.sort_unstable();
+        let mut names = matching(host, spec)?;
         if names.is_empty() {
             return Ok(Err(Missing { name: spec.name.clone(), version: None }));
         }
         names.retain(|name| latest || installed.version(name).is_none());
-        return Ok(Ok(names.into_iter().map(str::to_owned).collect()));
+        return Ok(Ok(names));
     }
     let fits = |host: &Host, version: &str| match &spec.version {
         Wanted::Any => Ok(true),
@@ -192,7 +229,7 @@ pub(super) fn resolve(
     };
     let (exact, wanted) = match &spec.version {
         Wanted::Any => return Ok(Ok(vec![spec.name.clone()])),
-        Wanted::Is(wanted) => (!crate::system::glob::is_pattern(wanted), wanted),
+        Wanted::Is(wanted) => (!glob::is_pattern(wanted), wanted),
         Wanted::AtLeast(least) => (false, least),
     };
     if exact {
@@ -240,6 +277,9 @@ mod tests {
         );
         assert!(missing[1].is("sl=99") && missing[1].version.as_deref() == Some("99"));
         assert_eq!(missing[0].failure().msg, "No package matching 'nosuchpkg' is available");
+        let pattern = Missing { name: "nosuch*".to_owned(), version: None };
+        assert_eq!(pattern.failure().msg, "No package(s) matching 'nosuch*' available");
+        assert!(has_no_candidate(&said) && !has_no_candidate(&done(100, "E: Unable to locate package x\n")));
     }
 
     #[test]
@@ -251,6 +291,7 @@ mod tests {
         assert_eq!(complaints(&said), ["Failed to fetch http://a/InRelease  Could not resolve 'a'"]);
         assert!(complaints(&done(0, "W: Target Packages is configured multiple times\n")).is_empty());
         assert_eq!(complaints(&done(100, "")).len(), 1);
+        assert_eq!((errors(&said).as_str(), errors(&done(100, "E: a\nW: b\nE: c\n")).as_str()), ("", "E:a, E:c"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{Apt, dpkg};
 use crate::system::fs;
 use crate::{
     Host, Plan,
-    io_failure::io_failure,
+    io_failure::{io_failure, reason},
     system::{
         http::{Address, Request},
         regular, scratch,
@@ -29,13 +29,20 @@ impl Apt {
                 .change(self.get().args(["install", "--", &path]).change(what))
                 .assumption(format!("the package file {path}")));
         }
+        let unusable = |reason: String| Failure::new(format!("Unable to install package: E:{reason}")).arg("deb");
+        if let Err(error) = regular::open(&path) {
+            let number = error.raw_os_error().unwrap_or_default();
+            let reason = reason(&error);
+            return Err(unusable(format!("Could not open file {path} - open ({number}: {reason})")));
+        }
         let done = host
             .program("dpkg-deb")
             .args(["-W", "--showformat=${Package}\\t${Architecture}\\t${Version}\\n", "--", &path])
             .untranslated()
-            .run()?
-            .success(&format!("{path} is not a package file"))
-            .map_err(|failure| failure.arg("deb"))?;
+            .run()?;
+        if done.rc != 0 {
+            return Err(unusable("Invalid archive signature".to_owned()).help(done.stderr.trim()));
+        }
         let line = done.stdout.trim().to_owned();
         let mut parts = line.split('\t');
         let (Some(name), Some(architecture), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
@@ -45,13 +52,14 @@ impl Apt {
         let installed = dpkg::Installed::named(host, [name])?;
         if let Some(present) = installed.version(&qualified) {
             match dpkg::compare(host, present, version)? {
-                Ordering::Equal => return Ok(Plan::unchanged()),
+                Ordering::Equal => {
+                    return Ok(Plan::unchanged().set("stdout", "").set("stderr", "").set("diff", ""));
+                }
                 Ordering::Greater if !self.allow_downgrade.0 && !self.force.0 => {
-                    return Err(Failure::new(format!(
-                        "a later version of {name} is already installed: {present}, not {version}"
-                    ))
-                    .arg("deb")
-                    .help("set `allow_downgrade: true` to install the older one"));
+                    let help = format!(
+                        "{name} {present} is newer than {version}; set `allow_downgrade: true` to install the older one"
+                    );
+                    return Err(Failure::new("A later version is already installed").arg("deb").help(help));
                 }
                 _ => {}
             }
@@ -76,7 +84,7 @@ impl Apt {
                     .change(change)
                     .warn(format!("check mode: cannot download {shown}: {error}")));
             }
-            Err(error) => return Err(about(format!("cannot download {shown}: {error}"))),
+            Err(error) => return Err(about(format!("Failure downloading {shown}, {error}"))),
         };
         let mut file = scratch::file(".deb")?;
         io::copy(&mut response.reader(), &mut file)

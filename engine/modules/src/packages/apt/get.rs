@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay_wire::{Diff, Failure, data};
+use rplay_wire::{Diff, Failure, Map, data};
 
 use crate::system::fs;
 use crate::system::machine;
@@ -18,12 +18,68 @@ pub(crate) struct AptGet {
     args: Vec<String>,
     lock_timeout: Duration,
     policy_rc_d: Option<i64>,
+    /// The command as failures tell it.
+    told: Option<String>,
+    /// What of its output goes into the result.
+    says: Says,
+}
+
+/// What of apt-get's output goes into the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says {
+    Nothing,
+    Output,
+    /// The output, and the same as `msg`.
+    OutputAndMessage,
 }
 
 impl AptGet {
     /// `lock_timeout`: seconds to wait for another apt or dpkg process.
     pub(crate) fn new(lock_timeout: u64) -> Self {
-        AptGet { args: Vec::new(), lock_timeout: Duration::from_secs(lock_timeout), policy_rc_d: None }
+        AptGet {
+            args: Vec::new(),
+            lock_timeout: Duration::from_secs(lock_timeout),
+            policy_rc_d: None,
+            told: None,
+            says: Says::Output,
+        }
+    }
+
+    /// The command as failures tell it.
+    pub(super) fn told(mut self, command: String) -> Self {
+        self.told = Some(command);
+        self
+    }
+
+    /// Leaves its output out of the result.
+    pub(super) fn quiet(mut self) -> Self {
+        self.says = Says::Nothing;
+        self
+    }
+
+    /// Repeats the output as `msg`.
+    pub(super) fn repeats_in_msg(mut self) -> Self {
+        self.says = Says::OutputAndMessage;
+        self
+    }
+
+    /// The failure of a run; `what` describes it unless the command is told.
+    pub(super) fn failure(&self, done: &Output, what: &str) -> Failure {
+        match &self.told {
+            Some(told) => Failure::new(format!("'{told}' failed: {}", done.stderr)).data(done.data()),
+            None => done.failure(&format!("cannot {what}")),
+        }
+    }
+
+    /// What of a run goes into the result.
+    fn said(&self, done: &Output, with_diff: bool) -> Map {
+        let mut said = said(done, with_diff);
+        match self.says {
+            Says::Nothing => said.clear(),
+            Says::Output => {}
+            Says::OutputAndMessage => drop(said.insert("msg".to_owned(), done.stdout.as_str().into())),
+        }
+        said
     }
 
     /// The exit code of `policy-rc.d` during the run.
@@ -78,28 +134,54 @@ impl AptGet {
     pub(crate) fn change(self, what: impl Into<String>) -> Change {
         let what = what.into();
         Change::new(what.clone(), move |host, outcome| {
-            let done = self.run(host)?.success(&format!("cannot {what}"))?;
-            outcome.extend(data! { "stdout" => done.stdout, "stderr" => done.stderr });
+            let done = self.run(host)?;
+            if done.rc != 0 {
+                return Err(self.failure(&done, &what));
+            }
+            outcome.extend(self.said(&done, host.diff));
             Ok(())
         })
     }
 
     /// Simulates it, and plans it if it would have an effect.
     pub(crate) fn plan(self, host: &Host, what: &str) -> Result<Plan, Failure> {
-        let simulated = self.simulate(host)?.success(&format!("cannot {what}"))?;
-        Ok(self.plan_simulated(&simulated, what))
+        let simulated = self.simulate(host)?;
+        match simulated.rc {
+            0 => Ok(self.plan_simulated(host, &simulated, what)),
+            _ => Err(self.failure(&simulated, what)),
+        }
     }
 
     /// The plan after a successful simulation.
-    pub(crate) fn plan_simulated(self, simulated: &Output, what: &str) -> Plan {
+    pub(crate) fn plan_simulated(self, host: &Host, simulated: &Output, what: &str) -> Plan {
         let transaction = Transaction::parse(&simulated.stdout);
         if transaction.is_empty() {
             return Plan::unchanged();
         }
-        let mut plan = Plan::unchanged().change(self.change(what).diff(transaction.diff()));
-        plan.data.extend(data! { "stdout" => simulated.stdout.as_str(), "stderr" => simulated.stderr.as_str() });
-        plan
+        let said = self.said(simulated, host.diff);
+        Plan { data: said, ..Plan::unchanged().change(self.change(what).diff(transaction.diff())) }
     }
+}
+
+/// The output of a run for the result, with the part of it that ansible-core shows as the difference.
+pub(super) fn said(done: &Output, with_diff: bool) -> Map {
+    let mut diff = Map::new();
+    if with_diff {
+        diff.insert("prepared".to_owned(), announced(&done.stdout).into());
+    }
+    data! { "stdout" => done.stdout.as_str(), "stderr" => done.stderr.as_str(), "diff" => diff }
+}
+
+/// What apt-get announces: from the packages' names to the line that counts them; the whole output if it has neither.
+fn announced(stdout: &str) -> String {
+    let lines: Vec<&str> = stdout.lines().collect();
+    let begin = lines.iter().position(|line| *line == "Reading state information...").map_or(0, |at| at + 1);
+    let counts = |line: &&str| {
+        let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest.len() < line.len() && (rest.starts_with(" upgraded") || rest.starts_with(" packages upgraded"))
+    };
+    let end = lines.iter().position(counts).map_or(lines.len(), |at| at + 1);
+    lines.get(begin..end).unwrap_or_default().join("\n")
 }
 
 /// Whether apt-get failed because of another process's lock.
@@ -224,6 +306,23 @@ Conf sl (5.02-1+b1 Debian:12.15/oldstable [amd64])
         let diff = transaction.diff();
         assert!(diff.before.contains("libfoo 1\n") && diff.after.contains("libfoo 2\n"));
         assert!(Transaction::parse("sl is already the newest version (5.02-1+b1).\n").is_empty());
+    }
+
+    #[test]
+    fn what_is_announced_ends_with_the_counts() {
+        let announced_packages = "The following NEW packages will be installed:\n  sl\n\
+                                  0 upgraded, 1 newly installed, 0 to remove and 131 not upgraded.";
+        let said = format!("Reading package lists...\nReading state information...\n{announced_packages}\nInst sl\n");
+        assert_eq!(announced(&said), announced_packages);
+        assert_eq!(announced("Unpacking sl ...\n"), "Unpacking sl ...");
+    }
+
+    #[test]
+    fn a_failure_tells_the_command() {
+        let done = Output { rc: 100, stderr: "E: no\n".to_owned(), name: "apt-get".to_owned(), ..Output::default() };
+        let get = AptGet::new(1).told("apt-get remove 'dpkg'".to_owned());
+        assert_eq!(get.failure(&done, "remove dpkg").msg, "'apt-get remove 'dpkg'' failed: E: no\n");
+        assert_eq!(AptGet::new(1).failure(&done, "remove dpkg").msg, "cannot remove dpkg: E: no");
     }
 
     #[test]

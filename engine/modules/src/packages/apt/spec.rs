@@ -34,10 +34,10 @@ impl Spec {
         let good = |c: char| c.is_ascii_alphanumeric() || "+-._:*?[]!~^/".contains(c);
         match &version {
             _ if name.is_empty() || name.starts_with('-') || !name.chars().all(good) => {
-                Err(format!("`{text}` is not a package name"))
+                Err(format!("No package matching '{text}' is available"))
             }
-            Wanted::Is(version) | Wanted::AtLeast(version) if version.is_empty() => {
-                Err(format!("`{text}` has no version after `=`"))
+            Wanted::Is(version) | Wanted::AtLeast(version) if version.is_empty() || version.starts_with('=') => {
+                Err(format!("invalid package spec: {text}"))
             }
             _ => Ok(Spec { name: name.to_owned(), version }),
         }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rplay_wire::{Diff, Failure, Map};
+use rplay_wire::{Failure, Map};
 
 use crate::{
     Change, Host, Plan,
@@ -36,8 +36,8 @@ impl InitScript {
         let exists = Path::new(SCRIPTS).join(name).exists();
         if !exists {
             plan = plan.assumes(host, format!("the script {SCRIPTS}/{name}"), || {
-                let msg = format!("Could not find the requested service {name}: there is no {SCRIPTS}/{name}");
-                Failure::new(msg).arg("name")
+                let msg = format!("Could not find the requested service {name}: host");
+                Failure::new(msg).arg("name").help(format!("there is no {SCRIPTS}/{name}"))
             })?;
         }
         if let Some(enabled) = self.enabled {
@@ -58,12 +58,6 @@ impl InitScript {
             State::Reloaded if running => &["reload"],
             _ => &["start"],
         };
-        let word = |running| if running { "state: started\n" } else { "state: stopped\n" };
-        let diff = Diff {
-            before: word(running).to_owned(),
-            after: word(state != State::Stopped).to_owned(),
-            ..Diff::default()
-        };
         let change = Change::new(format!("{} {name}", verbs.join(", ")), move |host, _: &mut Map| {
             for (at, verb) in verbs.iter().enumerate() {
                 if let Some(pause) = self.sleep.filter(|_| at > 0) {
@@ -73,7 +67,8 @@ impl InitScript {
             }
             Ok(())
         });
-        Ok(plan.change(change.diff(diff)))
+        // As in Ansible, there is no difference to show: the result has the state.
+        Ok(plan.change(change))
     }
 
     fn script(&self, host: &Host, verb: &str) -> Result<Output, Failure> {
@@ -133,8 +128,6 @@ fn is_enabled(etc: &Path, name: &str) -> bool {
 
 fn boot_change(name: String, enabled: bool) -> Change {
     let verb = if enabled { "enable" } else { "disable" };
-    let diff =
-        Diff { before: format!("enabled: {}\n", !enabled), after: format!("enabled: {enabled}\n"), ..Diff::default() };
     Change::new(format!("{verb} {name}"), move |host, _| {
         let what = format!("unable to {verb} {name}");
         if host.has_program("update-rc.d") {
@@ -153,7 +146,6 @@ fn boot_change(name: String, enabled: bool) -> Change {
         }
         Ok(())
     })
-    .diff(diff)
 }
 
 #[cfg(test)]
