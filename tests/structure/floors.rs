@@ -157,7 +157,7 @@ const WRITTEN_ONCE: [(&[&str], &str, &[&str]); 7] = [
             "core/actions/pause.rs",
             "core/actions/debug.rs",
             "core/report/message.rs",
-            "modules/src/commands/command.rs",
+            "modules/src/commands/execution.rs",
             // In the words of its action, which names them as a tuple.
             "modules/src/files/unarchive.rs",
         ],

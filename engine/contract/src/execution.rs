@@ -12,6 +12,10 @@ pub fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
     if let Err(failure) = done {
         // As in Ansible, a call that fails has changed nothing, unless it ran a command.
         outcome.changed = stands;
+        // Nor is there a difference, except where the module tells one.
+        if !failure.data.contains_key("diff") {
+            outcome.diff.clear();
+        }
         outcome.fail(failure);
     }
     outcome.warnings.extend(host.take_warnings());

@@ -94,6 +94,9 @@ pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     }
     sent.insert("_content".into(), content_of(&path, &args, context)?);
     sent.insert("_original_basename".into(), name_of(&path));
+    if context.diff {
+        sent.insert("_source".into(), absolute(&path).into());
+    }
     preserve_mode(&mut sent, &path)?;
     if !flag_arg(&args, "force")?.unwrap_or(true) {
         // The result for an existing file contains the path of the source on the controller.

@@ -147,18 +147,17 @@ impl Context<'_> {
 
     /// That none of the candidates exists, in the words of ansible-core.
     pub fn not_found(&self, kind: &str, name: &str) -> String {
+        const TOLD: &str = "on the Ansible Controller.\nIf you are using a module and expect the file to exist on the \
+                            remote, see the remote_src option";
+        if files::named(name).is_absolute() {
+            return format!("Could not find or access '{name}' {TOLD}");
+        }
         let mut looked = self.candidates(kind, name);
         // The playbook's folder is always searched last.
         let beside = self.scope.folders.len().min(1) * 2;
-        if !files::named(name).is_absolute() {
-            looked.extend_from_within(looked.len().saturating_sub(beside)..);
-        }
+        looked.extend_from_within(looked.len().saturating_sub(beside)..);
         let looked: Vec<String> = looked.iter().map(|path| format!("\n\t{}", crate::source::absolute(path))).collect();
-        format!(
-            "Could not find or access '{name}'\nSearched in:{} on the Ansible Controller.\nIf you are using a module \
-             and expect the file to exist on the remote, see the remote_src option",
-            looked.concat()
-        )
+        format!("Could not find or access '{name}'\nSearched in:{} {TOLD}", looked.concat())
     }
 
     /// The first of the candidates that exists.

@@ -1,5 +1,6 @@
 //! The value of a result's `diff`.
 
+use rplay_contract::system::place;
 use rplay_wire::Diff;
 
 use crate::vars::{Value, from_wire, mapping};
@@ -76,10 +77,19 @@ fn shown(diff: &Diff) -> Value {
     match state(diff) {
         Some((before, after)) => mapping([("before", before), ("after", after)]),
         None => {
-            let headers = [("before_header", &diff.before_header), ("after_header", &diff.after_header)];
-            let headers = headers.into_iter().filter(|(_, text)| !text.is_empty());
-            let headers = headers.map(|(name, text)| (name, Value::from(text.as_str())));
-            mapping(text(diff).into_iter().chain(headers))
+            let [before, after] = text(diff);
+            let sides = [
+                (before, ("before_header", &diff.before_header), ("dst_binary", "dst_larger")),
+                (after, ("after_header", &diff.after_header), ("src_binary", "src_larger")),
+            ];
+            // A side that is not shown has the reason in its header.
+            let fields = sides.into_iter().flat_map(|(side, (name, header), (binary, larger))| match &**header {
+                place::BINARY => vec![(binary, Value::from(1))],
+                long if long.starts_with(place::LONG) => vec![(larger, Value::from(place::MAX_DIFF))],
+                "" => vec![side],
+                header => vec![side, (name, Value::from(header))],
+            });
+            mapping(fields)
         }
     }
 }
@@ -109,6 +119,13 @@ mod tests {
 
     fn json(value: Option<Value>) -> serde_json::Value {
         value.map_or(serde_json::Value::Null, |value| (&crate::vars::to_wire(&value)).into())
+    }
+
+    #[test]
+    fn a_side_that_is_not_shown_says_why() {
+        let diff = Diff { after_header: place::BINARY.to_owned(), ..Diff::text("/f", "a\n", "") };
+        let told = json(value(Some(&Value::from(Vec::<Value>::new())), &[diff]));
+        assert_eq!(told, serde_json::json!([{"before": "a\n", "before_header": "/f", "src_binary": 1}]));
     }
 
     #[test]

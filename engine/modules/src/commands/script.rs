@@ -67,16 +67,18 @@ impl Module for Script {
             let line = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
             let mut shell = host.command("/bin/sh");
             shell.args(["-c", &line]);
-            if let Some(folder) = &folder {
-                shell.current_dir(folder);
+            match &folder {
+                Some(folder) if folder.is_dir() => drop(shell.current_dir(folder)),
+                // The shell tells that it cannot go there.
+                Some(folder) => {
+                    let folder = shell_words::quote(&paths::text(folder)).into_owned();
+                    shell = host.command("/bin/sh");
+                    shell.args(["-c", &format!("cd {folder} && {line}")]);
+                }
+                None => {}
             }
-            let mut finished = process::run(&mut shell, None, host.max_output()).map_err(|error| {
-                Failure::new(format!("cannot run the script: {error}")).arg(if folder.is_some() {
-                    "chdir"
-                } else {
-                    "cmd"
-                })
-            })?;
+            let mut finished = process::run(&mut shell, None, host.max_output())
+                .map_err(|error| Failure::new(format!("cannot run the script: {error}")).arg("cmd"))?;
             data.insert("stdout".to_owned(), std::mem::take(&mut finished.stdout).into());
             data.insert("stderr".to_owned(), std::mem::take(&mut finished.stderr).into());
             succeed(host, &finished, "the script", data)

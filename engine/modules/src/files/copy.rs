@@ -12,7 +12,7 @@ use crate::{
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
     system::{
-        attributes::{Attributes, Wanted},
+        attributes::{Attributes, Wanted, describe},
         mode::Mode,
         paths,
         place::Content,
@@ -53,6 +53,7 @@ args! {
         decrypt: Flag = Flag(true),
         _content: Option<Value>,
         _original_basename: Option<Text>,
+        _source: Option<Text>,
         _tree: Option<Vec<Value>>,
         _assembled: Flag = Flag(false),
     }
@@ -87,6 +88,7 @@ impl Module for Copy {
             keeps_modes: false,
             is_assembled: self._assembled.0,
             is_remote: self.remote_src.0 && self._content.is_none() && self._tree.is_none(),
+            source: self._source.clone(),
         };
         let src = self.src.clone();
         if let Some(entries) = &self._tree {
@@ -158,9 +160,22 @@ impl Copy {
                 job.directory_mode = None;
             }
             let wanted = Wanted { mode, flags: None, ..job.wanted.clone() };
-            let plan = job.tree(host, nodes, dest, Some(src.to_owned()))?;
+            let is_below = top != dest;
+            let mut plan = job.tree(host, nodes, dest, Some(src.to_owned()))?;
+            if is_below {
+                // The result is of the directory that was put into the existing one.
+                let told = top.clone();
+                plan = plan.set("dest", paths::text(&top)).finish(move |_, data| {
+                    data.extend(describe(&told));
+                    Ok(())
+                });
+            }
             return match top.exists() {
-                true => wanted.plan(&top, true, plan),
+                true => {
+                    let mut plan = wanted.plan(&top, true, plan)?;
+                    plan.changes.iter_mut().for_each(|change| change.diff = None);
+                    Ok(plan)
+                }
                 false => {
                     let what = format!("set owner and mode of {}", top.display());
                     Ok(plan.change(Change::new(what, move |_, _| wanted.apply(&top, true).map(|_| ()))))

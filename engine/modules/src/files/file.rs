@@ -204,7 +204,11 @@ impl Module for File {
             return Err(failure);
         }
         let mut plan = plan;
-        if host.diff && state != State::Absent && plan.changes.iter().all(|change| change.diff.is_none()) {
+        // In check mode, ansible-core does not tell of what a file would be that it touched into being.
+        let is_untold = host.check && state == State::Touch && present(&shown) == "absent";
+        if is_untold {
+            plan.changes.iter_mut().for_each(|change| change.diff = None);
+        } else if host.diff && state != State::Absent && plan.changes.iter().all(|change| change.diff.is_none()) {
             // As in ansible-core, the difference always names the path.
             let side = |word: &str| match state {
                 State::Touch => data! { "path" => paths::text(&shown), "state" => word },

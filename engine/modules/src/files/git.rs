@@ -7,7 +7,7 @@ mod signature;
 
 use std::rc::Rc;
 
-use rplay_wire::Failure;
+use rplay_wire::{Failure, Value, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
@@ -21,7 +21,7 @@ args! {
         /// The URL of the repository.
         repo: Text | "name",
         /// The path of the checkout.
-        dest: PathArg,
+        dest: Option<PathArg>,
         /// A branch, a tag, a full commit hash, or `HEAD` for the default branch.
         version: Text = "HEAD".to_owned(),
         /// The name of the remote.
@@ -64,31 +64,26 @@ args! {
         verify_commit: Flag = Flag(false),
         /// Fingerprints of the keys that may have signed it; any by default.
         gpg_allowlist: Vec<Text> | "gpg_whitelist" = Vec::new(),
-        /// Not supported.
+        /// Bring submodules to the latest commits of their branches.
         track_submodules: Flag = Flag(false),
-        /// Not supported.
-        umask: Option<Text>,
+        /// The umask for what git creates, an octal number in quotes.
+        umask: Option<Value>,
     }
 }
 
 impl Module for Git {
     fn check(&self) -> Result<(), ArgError> {
-        let refused = [("track_submodules", self.track_submodules.0), ("umask", self.umask.is_some())];
-        if let Some((name, _)) = refused.iter().find(|(_, given)| *given) {
-            return Err(ArgError::new(name, "is not supported"));
+        if self.dest.is_none() && self.clone.0 {
+            return Err(ArgError::new("dest", "the destination directory must be specified unless clone=no"));
         }
         for (name, value) in [("repo", &self.repo), ("version", &self.version), ("remote", &self.remote)] {
             if value.is_empty() || value.starts_with('-') {
                 return Err(ArgError::new(name, format!("`{value}` is empty or would be taken for an option")));
             }
         }
-        match &self.archive {
-            Some(path) => drop(archive::format(&path.0)?),
-            None if self.archive_prefix.is_some() => {
-                let msg = "missing parameter(s) required by 'archive_prefix': archive";
-                return Err(ArgError::new("archive_prefix", msg));
-            }
-            None => {}
+        if self.archive.is_none() && self.archive_prefix.is_some() {
+            let msg = "missing parameter(s) required by 'archive_prefix': archive";
+            return Err(ArgError::new("archive_prefix", msg));
         }
         if self.separate_git_dir.is_some() && self.bare.0 {
             return Err(ArgError::exclusive("separate_git_dir", &["separate_git_dir", "bare"]));
@@ -100,20 +95,36 @@ impl Module for Git {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let dest = self.dest.on(host);
+        let umask = self.umask.as_ref().map(umask).transpose()?;
+        let archive = match &self.archive {
+            Some(path) => Some((path.on(host), archive::format(&path.0)?)),
+            None => None,
+        };
+        // Without one, only the repository is looked at.
+        let dest = self.dest.as_ref().map(|dest| dest.on(host)).unwrap_or_default();
         let plan = Plan::unchanged();
         if self.executable.is_none() && !host.has_program("git") {
             let change = Change::new(format!("check out {}", dest.display()), |_, _| Ok(()));
             return plan.change(change).assumes(host, "the program git", || host.missing_program("git"));
         }
-        let git = Rc::new(Checkout { task: self, dest });
+        let git = Rc::new(Checkout { task: self, dest, umask });
         let plan = git.clone().plan(host, plan)?;
-        let Some(path) = git.task.archive.as_ref().filter(|_| git.task.clone.0 || git.dest.exists()) else {
-            return Ok(plan);
-        };
-        let (path, format) = (path.on(host), archive::format(&path.0).map_err(|error| Failure::new(error.msg))?);
+        let Some((path, format)) = archive.filter(|_| git.task.clone.0 || git.dest.exists()) else { return Ok(plan) };
         Ok(plan.then(move |host| git.archived(path, format, host)))
     }
+}
+
+/// The umask as the shell takes it.
+fn umask(given: &Value) -> Result<String, Failure> {
+    let Some(text) = given.as_str() else {
+        return Err(Failure::new("umask must be defined as a quoted octal integer").arg("umask"));
+    };
+    let digits = text.trim().trim_start_matches("0o");
+    if digits.is_empty() || !digits.bytes().all(|byte| matches!(byte, b'0'..=b'7')) {
+        let details = format!("invalid literal for int() with base 8: '{text}'");
+        return Err(Failure::new("umask must be an octal integer").arg("umask").data(data! { "details" => details }));
+    }
+    Ok(digits.to_owned())
 }
 
 #[cfg(test)]

@@ -63,7 +63,10 @@ impl Job {
             Ok(target) => data! { "path" => paths::text(&path), "src" => paths::text(target) },
             Err(_) => data! { "path" => paths::text(&path), "state" => found },
         };
-        let after = data! { "path" => paths::text(&path), "state" => "link", "src" => paths::text(&src) };
+        let mut after = data! { "path" => paths::text(&path), "state" => "link", "src" => paths::text(&src) };
+        if found == "absent" {
+            after.shift_remove("src");
+        }
         let (wanted, follow, made) = (self.wanted, self.follow, path.clone());
         let change = Change::new(format!("link {} to {}", path.display(), src.display()), move |host, _| {
             in_place(&made, |temporary| symlink(&src, temporary)).map_err(|error| not_linked(&src, &made, &error))?;

@@ -33,6 +33,8 @@ args! {
     pub struct GetUrl {
         ..web: Web,
         ..attributes: Attributes,
+        /// The user name.
+        url_username: Option<Text> | "username",
         /// The file, or a directory in which it gets its name from the server.
         dest: PathArg,
         /// The expected digest: `sha256:HEX`, or `sha256:URL` of a list of digests. A file that already matches is not
@@ -145,7 +147,7 @@ struct Fetch {
 
 impl GetUrl {
     fn request(&self, host: &Host, since: Option<&String>) -> Request {
-        let mut request = self.web.request(host, self.timeout);
+        let mut request = self.web.request(host, self.timeout, self.url_username.as_ref(), None);
         request.reads_files = true;
         if let Some(since) = since {
             request.default_header("If-Modified-Since", since);
@@ -242,6 +244,12 @@ impl Fetch {
             // Only for the result.
             None => machine::temp_dir(),
         };
+        if module.tmp_dest.is_some() && !nearby.is_dir() {
+            let what =
+                if nearby.exists() { "is a file but should be a directory." } else { "directory does not exist." };
+            ["url", "dest"].into_iter().for_each(|key| drop(data.shift_remove(key)));
+            return Err(Failure::new(format!("{} {what}", nearby.display())).arg("tmp_dest"));
+        }
         let failed = |error: io::Error| place_failure(&nearby, &error);
         let mut new = scratch::file_in(&nearby).map_err(failed)?;
         let size = io::copy(&mut response.reader(), new.as_file_mut()).map_err(|error| {
@@ -294,7 +302,8 @@ fn file_name(response: &Response) -> Result<String, Failure> {
         let name = header.split(';').map(str::trim).find_map(|part| part.strip_prefix("filename="))?;
         Some(name.trim_matches('"').to_owned())
     });
-    let name = from_header.or_else(|| Address::parse(&response.url).ok()?.file_name());
+    let of_file = || response.url.strip_prefix("file:")?.rsplit('/').next().map(str::to_owned);
+    let name = from_header.or_else(|| Address::parse(&response.url).ok()?.file_name()).or_else(of_file);
     let name = name.and_then(|name| Path::new(&name).file_name().map(|name| name.to_string_lossy().into_owned()));
     name.ok_or_else(|| {
         Failure::new(format!("{} does not provide a file name", response.url)).arg("dest").help("specify the full path")

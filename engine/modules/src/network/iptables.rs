@@ -186,6 +186,7 @@ impl Module for Iptables {
                 "rule" => self.rule(programs[0]).join(" "),
                 "state" => self.state.word(),
                 "chain_management" => self.chain_management.0,
+                "wait" => self.wait.clone(),
             },
             ..Plan::default()
         };

@@ -48,6 +48,10 @@ args! {
     pub struct Uri {
         ..web: Web,
         ..attributes: Attributes,
+        /// The user name.
+        url_username: Option<Text> | "user",
+        /// A file or directory of trusted certificates, instead of the host's own.
+        ca_path: Option<PathArg>,
         /// The method, in capitals.
         method: Text = "GET".to_owned(),
         /// The body: text, or a structure for a format that converts it.
@@ -116,7 +120,7 @@ impl Module for Uri {
 
 impl Uri {
     fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
-        let mut request = self.web.request(host, self.timeout);
+        let mut request = self.web.request(host, self.timeout, self.url_username.as_ref(), self.ca_path.as_ref());
         self.method.clone_into(&mut request.method);
         request.follow = self.follow_redirects;
         request.unix_socket = self.unix_socket.as_ref().map(|path| path.on(host));

@@ -69,6 +69,11 @@ impl Module for WaitFor {
             let failure = Failure::new(error.msg).data(data! { "elapsed" => 0 });
             Failure { arg: error.arg, help: error.help, ..failure }
         })?;
+        if self.state == State::Drained && self.port.is_none() && self.path.is_none() {
+            let msg = "Task failed: Module failed: int() argument must be a string, a bytes-like object or a real \
+                       number, not 'NoneType'";
+            return Err(Failure::new(msg).arg("port").help("`state: drained` needs a port"));
+        }
         let regex = self.search_regex.as_deref().map(|regex| {
             let flags = Flags { multi_line: true, dot_all: false };
             Pattern::new(regex, flags, "search_regex").map_err(|mut failure| {

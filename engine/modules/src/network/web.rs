@@ -16,8 +16,6 @@ args! {
     pub struct Web {
         /// The URL, `http://` or `https://`.
         url: Text,
-        /// The user name.
-        url_username: Option<Text> | "username" | "user",
         /// The password.
         url_password: Option<Secret> | "password",
         /// Send credentials without waiting for a challenge; some servers require it.
@@ -32,8 +30,6 @@ args! {
         http_agent: Text = "ansible-httpget".to_owned(),
         /// Whether to verify the server's TLS certificate.
         validate_certs: Flag = Flag(true),
-        /// A file or directory of trusted certificates, instead of the host's own.
-        ca_path: Option<PathArg>,
         /// A file with the client certificate, and its key unless `client_key` is given.
         client_cert: Option<PathArg>,
         /// A file with the key of the client certificate.
@@ -79,8 +75,8 @@ impl Web {
         Address::parse(&self.url).map_or_else(|_| self.url.clone(), |address| address.without_login())
     }
 
-    /// The request, initially a GET.
-    pub(crate) fn request(&self, host: &Host, timeout: u64) -> Request {
+    /// The request, initially a GET; `user` logs in, `ca_path` has trusted certificates instead of the host's own.
+    pub(crate) fn request(&self, host: &Host, timeout: u64, user: Option<&Text>, ca_path: Option<&PathArg>) -> Request {
         let mut request = Request::get(&self.url);
         for (name, value) in &self.headers {
             if *value != Value::Null {
@@ -91,17 +87,15 @@ impl Web {
         request.unredirected = self.unredirected_headers.clone();
         request.timeout = Duration::from_secs(timeout.max(1));
         request.follow = Follow::Urllib2;
-        request.login = self
-            .url_username
-            .as_ref()
-            .map(|user| Login::new(user, self.url_password.as_ref().map_or("", |password| password.0.as_str())));
+        request.login =
+            user.map(|user| Login::new(user, self.url_password.as_ref().map_or("", |password| password.0.as_str())));
         request.force_basic_auth = self.force_basic_auth.0;
         request.use_netrc = self.use_netrc.0;
         request.use_proxy = self.use_proxy.0;
         request.decompress = self.decompress.0;
         request.trust = Trust {
             validate: self.validate_certs.0,
-            ca_path: self.ca_path.as_ref().map(|path| path.on(host)),
+            ca_path: ca_path.map(|path| path.on(host)),
             client_cert: self.client_cert.as_ref().map(|path| path.on(host)),
             client_key: self.client_key.as_ref().map(|path| path.on(host)),
         };

@@ -194,6 +194,8 @@ impl Cron {
         match done.rc {
             0 => Ok(crontab::without_header(&done.stdout)),
             1 if done.stderr.contains("no crontab for") => Ok(String::new()),
+            // It is told again when the table is installed.
+            1 if done.stderr.trim_end().ends_with("unknown") => Ok(String::new()),
             _ => Err(done.failure("Unable to read crontab").arg("user")),
         }
     }

@@ -12,4 +12,4 @@ mod validation;
 pub use backup::backup;
 pub use content::Content;
 pub use placement::Placement;
-pub use shown::{MAX_DIFF, removal};
+pub use shown::{BINARY, LONG, MAX_DIFF, removal};

@@ -16,6 +16,10 @@ use crate::{
 
 /// Maximum size in bytes of content in a diff.
 pub const MAX_DIFF: u64 = 104_448;
+/// The header of content that is not shown because it is no text ...
+pub const BINARY: &str = "diff skipped: the content is binary";
+/// ... and how it begins if it is too long.
+pub const LONG: &str = "diff skipped: the content is longer than ";
 
 /// The removal of a file, with its content in the diff.
 pub fn removal(path: PathBuf) -> Change {
@@ -40,11 +44,11 @@ pub(super) fn readable(
 
 pub(super) fn as_text(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.contains(&0) {
-        return Err("diff skipped: the content is binary".to_owned());
+        return Err(BINARY.to_owned());
     }
-    String::from_utf8(bytes).map_err(|_| "diff skipped: the content is binary".to_owned())
+    String::from_utf8(bytes).map_err(|_| BINARY.to_owned())
 }
 
 pub(super) fn too_long() -> String {
-    format!("diff skipped: the content is longer than {MAX_DIFF} bytes")
+    format!("{LONG}{MAX_DIFF} bytes")
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rplay_wire::{Failure, Map, Value, data};
+use rplay_wire::{Diff, Failure, Map, Value, data};
 
 use crate::system::fs;
 use crate::{
@@ -35,6 +35,8 @@ pub(super) struct Job {
     pub is_assembled: bool,
     /// Whether the content was on the host already.
     pub is_remote: bool,
+    /// The file on the controller, as differences name it.
+    pub source: Option<String>,
 }
 
 impl Job {
@@ -88,6 +90,10 @@ impl Job {
             Content::Bytes(bytes) => Some(Algorithm::Sha1.of_bytes(bytes)),
             Content::File(file) => Some(Algorithm::Sha1.of_file(file).map_err(|e| io_failure("read", file, &e))?),
             Content::Blob(_) => None,
+        };
+        let new_md5 = match &content {
+            Content::File(file) if self.is_remote && host.check => Some(Algorithm::Md5.of_file(file)),
+            _ => None,
         };
         let placement = self.placement(dest.clone(), content, self.wanted.clone());
         let differs = placement.differs()?;
@@ -143,6 +149,7 @@ impl Job {
                 change.on_failure(move |failure| untransferred(failure, kept, is_remote))
             })
             .collect();
+        told_alone(&mut plan, is_remote, self.source.as_deref());
         if !is_remote {
             if !self.is_assembled {
                 let side = data! { "path" => paths::text(&dest) };
@@ -157,7 +164,13 @@ impl Job {
                 return Ok(Plan { data: data! { "diff" => Vec::<Value>::new() }, ..plan });
             }
         }
+        if is_remote && host.check {
+            // What the file will be, not what it is.
+            let md5 = new_md5.transpose().map_err(|error| io_failure("read", &dest, &error))?;
+            data.insert("md5sum".to_owned(), md5.into());
+        }
         plan.data = data;
+        let is_checked = is_remote && host.check;
         Ok(plan.finish(move |_, data| {
             if is_remote && dest.is_file() && !data.contains_key("md5sum") {
                 data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&dest).ok().into());
@@ -167,7 +180,9 @@ impl Job {
                 if !data.contains_key("checksum") {
                     data.insert("checksum".to_owned(), Algorithm::Sha1.of_file(&dest)?.into());
                 }
-                data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&dest).ok().into());
+                if !is_checked {
+                    data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&dest).ok().into());
+                }
             }
             data.extend(describe(&dest));
             Ok(())
@@ -197,6 +212,8 @@ impl Job {
                 Kind::File(content) => self.file(host, content, node.mode, path, plan)?,
             };
         }
+        // As in Ansible, a directory's result has no differences.
+        plan.changes.iter_mut().for_each(|change| change.diff = None);
         let mut data = data! { "dest" => paths::text(&dest) };
         // ansible-core writes the destination as it does the source, with or without a slash.
         let of_content = src.as_ref().is_some_and(|src| src.ends_with('/'));
@@ -275,6 +292,21 @@ impl Job {
                 .map_err(|error| io_failure("create", &path, &error))?;
             wanted.apply(&path, false).map(|_| ())
         })))
+    }
+}
+
+/// Leaves the differences that ansible-core tells: that of the content alone, which names the file on the controller;
+/// none of content that was on the host.
+fn told_alone(plan: &mut Plan, is_remote: bool, source: Option<&str>) {
+    let is_content = |diff: &Diff| !diff.after_header.is_empty();
+    let has_content = plan.changes.iter().any(|change| change.diff.as_ref().is_some_and(is_content));
+    for change in &mut plan.changes {
+        change.diff.take_if(|diff| is_remote || has_content && !is_content(diff));
+        if let (Some(diff), Some(source)) = (&mut change.diff, source)
+            && diff.after_header.starts_with('/')
+        {
+            source.clone_into(&mut diff.after_header);
+        }
     }
 }
 

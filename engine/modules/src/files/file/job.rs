@@ -4,9 +4,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
-use rplay_wire::{Failure, Map, data};
+use rplay_wire::{Diff, Failure, Map, Value, data};
 
 use crate::system::fs;
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     system::{
         attributes::{Wanted, describe, state_diff, state_word},
         folders::{made_diff, make_folders_or},
-        paths,
+        machine, paths,
         times::Times,
     },
 };
@@ -65,10 +66,16 @@ impl Job {
     pub(super) fn touch(self, path: PathBuf) -> Result<Plan, Failure> {
         let target = if self.follow && path.is_symlink() { paths::real(&path) } else { path.clone() };
         if present(&target) != "absent" {
-            return self.settled(&target, Plan::unchanged());
+            let mut plan = self.settled(&target, Plan::unchanged())?;
+            for change in &mut plan.changes {
+                change.diff = change.diff.take().map(|diff| touched(&diff, &path));
+            }
+            return Ok(plan);
         }
         let (wanted, times, made) = (self.wanted, self.times, target.clone());
-        let diff = made_diff(&target, &wanted, "touch");
+        let now = machine::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let times_now = data! { "atime" => now, "mtime" => now };
+        let diff = with(&made_diff(&target, &wanted, "touch"), &times_now, &times_now);
         let change = Change::new(format!("create {}", target.display()), move |_, _| {
             let open = fs::File::options().write(true).create_new(true).open(&made);
             open.map_err(|error| {
@@ -149,6 +156,25 @@ pub(crate) fn described(path: &Path) -> Map {
 }
 
 /// Removes what is at the path.
+/// The difference of a file that is touched, with what is at the path itself.
+fn touched(diff: &Diff, path: &Path) -> Diff {
+    let side = |word: &str| data! { "path" => paths::text(path), "state" => word };
+    with(diff, &side(present(path)), &side("touch"))
+}
+
+/// The difference of two states, with more before and after.
+fn with(diff: &Diff, before: &Map, after: &Map) -> Diff {
+    let side = |text: &str, more: &Map| {
+        let mut map = match serde_json::from_str::<serde_json::Value>(text).map(Value::from) {
+            Ok(Value::Map(map)) => map,
+            _ => Map::new(),
+        };
+        map.extend(more.clone());
+        map
+    };
+    state_diff(&side(&diff.before, before), &side(&diff.after, after))
+}
+
 pub(super) fn absent(path: &Path, host: &Host) -> Result<Plan, Failure> {
     let found = present(path);
     if found == "absent" {

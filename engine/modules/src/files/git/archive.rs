@@ -6,7 +6,7 @@ use rplay_wire::{Failure, Map, data};
 
 use super::checkout::Checkout;
 use crate::{
-    ArgError, Change, Host, Plan,
+    Change, Host, Plan,
     system::{
         paths,
         place::{Content, Placement},
@@ -18,11 +18,14 @@ use crate::{
 const FORMATS: [&str; 4] = ["tar.gz", "tar", "zip", "tgz"];
 
 /// git's name of the format of an archive with this path. An error for an unknown ending, in ansible-core's words.
-pub(super) fn format(path: &str) -> Result<&'static str, ArgError> {
+pub(super) fn format(path: &str) -> Result<&'static str, Failure> {
     let found = FORMATS.into_iter().find(|format| path.strip_suffix(format).is_some_and(|stem| stem.ends_with('.')));
     found.ok_or_else(|| {
-        ArgError::new("archive", format!("Unable to get file extension from archive file name : {path}"))
-            .help("the name must end in .tar, .tar.gz, .tgz or .zip")
+        let details = "Please specify archive as filename with extension. File extension can be one of ['tar', \
+                       'tar.gz', 'zip', 'tgz']";
+        Failure::new(format!("Unable to get file extension from archive file name : {path}"))
+            .arg("archive")
+            .data(data! { "details" => details })
     })
 }
 

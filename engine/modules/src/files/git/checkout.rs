@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, rc::Rc};
 
-use rplay_wire::{Diff, Failure, data};
+use rplay_wire::{Diff, Failure, Map, data};
 
 use super::{
     Git,
@@ -19,7 +19,10 @@ use crate::{
 /// The checkout of a task.
 pub(super) struct Checkout {
     pub task: Git,
+    /// Empty if the task names none.
     pub dest: PathBuf,
+    /// The umask for git, as the shell takes it.
+    pub umask: Option<String>,
 }
 
 impl Checkout {
@@ -36,6 +39,10 @@ impl Checkout {
         let wanted = version.commit().map(str::to_owned);
         let Some(present) = before else {
             plan = plan.set("after", wanted.clone());
+            if host.diff {
+                let new = format!(">> Newly checked out {}", wanted.clone().unwrap_or_default());
+                plan = plan.set("diff", data! { "prepared" => new });
+            }
             if !git.task.clone.0 {
                 // As in ansible-core, only to tell of what a checkout would be.
                 let change = Change::new(format!("check out {}", git.dest.display()), |_, _| Ok(()));
@@ -44,7 +51,12 @@ impl Checkout {
             let diff = Diff { after: format!("{}\n", wanted.unwrap_or_default()), ..Diff::default() };
             let change = Change::new(format!("check out {}", git.dest.display()), move |host, data| {
                 git.clone_it(&version, host)?;
-                data.insert("after".to_owned(), git.present(host)?.into());
+                let after = git.present(host)?.unwrap_or_default();
+                if host.diff {
+                    let new = format!(">> Newly checked out {after}");
+                    data.insert("diff".to_owned(), data! { "prepared" => new }.into());
+                }
+                data.insert("after".to_owned(), after.into());
                 Ok(())
             });
             return Ok(plan.change(change.diff(diff)));
@@ -58,7 +70,9 @@ impl Checkout {
                     .help("`force: true` discards them")
                     .data(data! { "before" => present }));
             }
-            plan = plan.set("msg", msg);
+            if !host.check {
+                plan = plan.set("msg", msg);
+            }
         }
         let plan = git.clone().relocated(plan, host)?;
         let url = git.run(host, &["config", "--get", &format!("remote.{}.url", git.task.remote)])?.stdout;
@@ -69,9 +83,20 @@ impl Checkout {
         let is_there = is_there || (wanted.is_none() && git.resolve(&git.task.version, host)? == Some(present.clone()));
         let submodules = git.task.recursive.0 && !git.task.bare.0 && git.has_stale_submodules(host)?;
         if is_there && !is_dirty && !moves && !submodules {
-            return Ok(plan.set("after", present));
+            if !host.check {
+                git.verify(host)?;
+            }
+            let plan = plan.set("after", present);
+            let tracks = git.task.track_submodules.0 && git.has_submodules() && !host.check;
+            return Ok(if tracks { plan.change(git.tracking()) } else { plan });
         }
         plan = plan.set("after", wanted.clone());
+        if host.check
+            && host.diff
+            && let Some(wanted) = &wanted
+        {
+            plan = plan.set("diff", git.difference(&present, wanted, host)?);
+        }
         let diff = Diff {
             before: format!("{present}\n"),
             after: format!("{}\n", wanted.unwrap_or_default()),
@@ -79,7 +104,11 @@ impl Checkout {
         };
         let change = Change::new(format!("update {}", git.dest.display()), move |host, data| {
             git.update(&version, moves, host)?;
-            data.insert("after".to_owned(), git.present(host)?.into());
+            let after = git.present(host)?.unwrap_or_default();
+            if host.diff {
+                data.insert("diff".to_owned(), git.difference(&present, &after, host)?.into());
+            }
+            data.insert("after".to_owned(), after.into());
             Ok(())
         });
         Ok(plan.change(change.diff(diff)))
@@ -124,10 +153,16 @@ impl Checkout {
         if let Some(options) = &self.task.ssh_opts {
             line = format!("{line} {options}");
         }
-        host.program(executable.as_deref().unwrap_or("git"))
-            .untranslated()
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_SSH_COMMAND", line)
+        let executable = executable.as_deref().unwrap_or("git");
+        let program = match &self.umask {
+            // Only the shell can set it for one program.
+            Some(umask) => {
+                let script = r#"umask "$1"; shift; exec "$@""#;
+                host.program("sh").args(["-c", script, "sh", umask, executable])
+            }
+            None => host.program(executable),
+        };
+        program.untranslated().env("GIT_TERMINAL_PROMPT", "0").env("GIT_SSH_COMMAND", line)
     }
 
     /// Runs git in the checkout.
@@ -149,8 +184,30 @@ impl Checkout {
         done
     }
 
+    /// What changed between two commits, as git shows it.
+    fn difference(&self, before: &str, after: &str, host: &Host) -> Result<Map, Failure> {
+        let done = self.run(host, &["diff", "--no-color", before, after])?;
+        let between = format!("between {before} and {after}");
+        let shown = match (done.rc, done.stdout.is_empty()) {
+            (0, false) => done.stdout,
+            (0, true) => format!(">> No visual differences {between}"),
+            _ => format!(">> Failed to get proper diff {between}:\n>> {}", done.stderr),
+        };
+        Ok(data! { "prepared" => shown })
+    }
+
+    /// The command line of a failure.
+    fn told(&self, args: &str, host: &Host) -> Map {
+        let named = self.task.executable.as_ref().map(|path| path.on(host));
+        let program = named.or_else(|| host.find_program("git")).map_or_else(|| "git".to_owned(), paths::text);
+        data! { "cmd" => format!("{program} {args}") }
+    }
+
     /// The current commit; `None` if there is no checkout.
     pub(super) fn present(&self, host: &Host) -> Result<Option<String>, Failure> {
+        if self.dest.as_os_str().is_empty() {
+            return Ok(None);
+        }
         let sign = if self.task.bare.0 { self.dest.join("objects") } else { self.dest.join(".git") };
         if !sign.exists() {
             return Ok(None);
@@ -177,6 +234,21 @@ impl Checkout {
         Ok(!done.stdout.trim().is_empty())
     }
 
+    fn has_submodules(&self) -> bool {
+        self.task.recursive.0 && self.dest.join(".gitmodules").exists()
+    }
+
+    /// Brings the submodules to the latest commits of their branches; a change if one moves.
+    fn tracking(self: Rc<Self>) -> Change {
+        Change::maybe("update the submodules", move |host, _| {
+            let versions =
+                |host: &Host| self.run(host, &["submodule", "status", "--recursive"]).map(|done| done.stdout);
+            let before = versions(host)?;
+            self.update_submodules(host)?;
+            Ok(versions(host)? != before)
+        })
+    }
+
     fn has_stale_submodules(&self, host: &Host) -> Result<bool, Failure> {
         if !self.dest.join(".gitmodules").exists() {
             return Ok(false);
@@ -189,7 +261,12 @@ impl Checkout {
         let done = self.program(host).args(["ls-remote", "--symref", "--", &self.task.repo]).run()?;
         let done = self.clean(done);
         if done.rc != 0 {
-            return Err(Failure::new(done.stderr.trim_end()).arg("repo").data(done.data()));
+            let repo = &self.task.repo;
+            let scheme = if repo.starts_with('/') { "file://" } else { "" };
+            let line = format!("ls-remote {scheme}{repo} -h refs/heads/{}", self.task.version);
+            let line = self.clean(Output { stdout: line, ..Output::default() }).stdout;
+            let failure = Failure::new(done.stderr.trim_end()).arg("repo").data(done.data());
+            return Err(failure.data(self.told(&line, host)));
         }
         Ok(Heads::parse(&done.stdout))
     }
@@ -276,8 +353,14 @@ impl Checkout {
             let mut args = vec!["fetch"];
             args.extend(depth.iter().map(String::as_str));
             args.extend([self.task.remote.as_str(), commit]);
-            // If the server has none of this name either, the checkout tells.
             self.run(host, &args)?;
+        }
+        if self.resolve(commit, host)?.is_none() {
+            // As git tells it, which might take the name for that of a file.
+            let said = format!("error: pathspec '{commit}' did not match any file(s) known to git\n");
+            let told = data! { "rc" => 1, "stdout" => "", "stderr" => said };
+            let cmd = self.told(&format!("checkout --force {commit}"), host);
+            return Err(Failure::new(format!("Failed to checkout {commit}")).arg("version").data(told).data(cmd));
         }
         let done = self.clean(self.run(host, &["checkout", "--force", "--detach", commit])?);
         if done.rc != 0 {
@@ -287,11 +370,15 @@ impl Checkout {
     }
 
     fn update_submodules(&self, host: &Host) -> Result<(), Failure> {
-        if !self.task.recursive.0 || !self.dest.join(".gitmodules").exists() {
+        if !self.has_submodules() {
             return Ok(());
         }
         self.must(host, &["submodule", "sync", "--recursive"], "cannot set the submodules' URLs")?;
-        self.must(host, &["submodule", "update", "--init", "--recursive", "--force"], "cannot update the submodules")?;
+        let mut args = vec!["submodule", "update", "--init", "--recursive", "--force"];
+        if self.task.track_submodules.0 {
+            args.push("--remote");
+        }
+        self.must(host, &args, "cannot update the submodules")?;
         Ok(())
     }
 }

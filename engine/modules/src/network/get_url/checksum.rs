@@ -37,7 +37,8 @@ pub(super) fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Res
     if !what.contains("://") {
         return Ok((algorithm.to_owned(), digits(what)));
     }
-    let mut request = module.web.request(host, module.timeout);
+    let mut request = module.web.request(host, module.timeout, module.url_username.as_ref(), None);
+    request.reads_files = true;
     what.clone_into(&mut request.url);
     let about = |msg: String| Failure::new(msg).arg("checksum");
     let begun = Instant::now();
@@ -50,7 +51,9 @@ pub(super) fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Res
         return Err(refused(&response).data(told));
     }
     let list = String::from_utf8_lossy(&response.content()?).into_owned();
-    let name = Address::parse(&module.web.url).ok().and_then(|address| address.file_name()).unwrap_or_default();
+    let url = module.web.url.as_str();
+    let of_file = || url.strip_prefix("file:")?.rsplit('/').next().map(str::to_owned);
+    let name = Address::parse(url).ok().and_then(|address| address.file_name()).or_else(of_file).unwrap_or_default();
     match digest_in(&list, &name) {
         Some(hex) => Ok((algorithm.to_owned(), hex)),
         None => Err(about(format!("Unable to find a checksum for file '{name}' in '{}'", response.url))),
