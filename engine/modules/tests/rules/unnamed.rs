@@ -1,5 +1,5 @@
 //! What a task does not name is neither compared nor changed: in files that others write to as well, and on hosts
-//! whose state a module manages. Containers, networks and volumes: `tests/docker.rs`.
+//! whose state a module manages. Containers, networks and volumes: `tests/docker`.
 
 use std::{
     fs,
