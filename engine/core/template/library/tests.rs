@@ -325,12 +325,12 @@ fn is_mount(path: &Path) -> bool {
 
 /// Whether a file is encrypted. One that cannot be read is an error.
 fn is_vaulted(machine: &Machine<'_>, value: &Value, args: &Args) -> EvalResult<bool> {
-    let mut trouble = None;
+    let mut error = None;
     let vaulted = on_path(machine, value, args, |path| {
-        trouble = std::fs::File::open(path).err();
-        trouble.is_none() && crate::files::begins_with(path, b"$ANSIBLE_VAULT;")
+        error = std::fs::File::open(path).err();
+        error.is_none() && crate::files::begins_with(path, b"$ANSIBLE_VAULT;")
     })?;
-    match trouble {
+    match error {
         None => Ok(vaulted),
         Some(error) => {
             let path = show::text(value)?;
