@@ -33,8 +33,8 @@ impl Inventory {
             true => source::absolute(Path::new(source)),
             false => source.to_owned(),
         };
-        let answer = match plugins.parse(&written, self.known(), &self.layers.vault.clone()) {
-            Ok(answer) => answer,
+        let response = match plugins.parse(&written, self.known(), &self.layers.vault.clone()) {
+            Ok(response) => response,
             Err(PluginsError::Failed(message)) => return Err(InventoryError::Plugin { message }.into()),
             Err(PluginsError::Unavailable { why, help }) => {
                 // Nothing is wrong with the source itself.
@@ -46,10 +46,10 @@ impl Inventory {
                 });
             }
         };
-        let texts = |name: &str| answer[name].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let texts = |name: &str| response[name].as_array().into_iter().flatten().filter_map(Json::as_str);
         // The last one is said of every source that is not understood.
         let told = texts("warnings").filter(|text| !text.ends_with(" as an inventory source")).map(str::to_owned);
-        if answer["parsed"] != true {
+        if response["parsed"] != true {
             let mut problems = Problems::default();
             told.for_each(|message| problems.push(InventoryError::Plugin { message }));
             return problems.unless_any(()).and_then(|()| {
@@ -58,7 +58,7 @@ impl Inventory {
             });
         }
         self.warnings.extend(told);
-        self.add_all(&answer, &Source::inline(source, ""))
+        self.add_all(&response, &Source::inline(source, ""))
     }
 
     pub(super) fn known(&self) -> Json {
@@ -72,8 +72,8 @@ impl Inventory {
         json!({ "groups": groups.collect::<Vec<_>>(), "hosts": hosts.collect::<Vec<_>>(), "processed": self.processed })
     }
 
-    fn add_all(&mut self, answer: &Json, source: &Arc<Source>) -> Result<(), Problems> {
-        let entries = |name: &str| answer[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    fn add_all(&mut self, response: &Json, source: &Arc<Source>) -> Result<(), Problems> {
+        let entries = |name: &str| response[name].as_array().map(Vec::as_slice).unwrap_or_default();
         let name_of = |entry: &Json| entry["name"].as_str().unwrap_or_default().to_owned();
         let place = Span::new(source, 0..0);
         for entry in entries("hosts") {

@@ -39,10 +39,10 @@ impl Inventory {
     /// A plugin fails, or there is nothing to run it with.
     pub(super) fn add_vars_of_plugins(&mut self) -> Result<(), Problems> {
         let Some(plugins) = self.vars_plugins() else { return Ok(()) };
-        let answer = self.begin_vars_plugins(&*plugins)?;
+        let response = self.begin_vars_plugins(&*plugins)?;
         let source = Source::inline("vars plugins", "");
         let place = Span::new(&source, 0..0);
-        let entries = |kind: &str| answer[kind].as_object().cloned().unwrap_or_default();
+        let entries = |kind: &str| response[kind].as_object().cloned().unwrap_or_default();
         for (name, vars) in entries("groups") {
             let group = self.group_index(&name);
             for (name, value) in layer(&vars, &source) {
@@ -77,9 +77,9 @@ impl Inventory {
             Owners::Groups(groups) => with["groups"] = groups.iter().map(|group| Json::from(&*group.name)).collect(),
             Owners::Host(name) => with["name"] = Json::from(name),
         }
-        let answer = self.ask_vars_plugins(&*plugins, "vars.get", with)?;
+        let response = self.ask_vars_plugins(&*plugins, "vars.get", with)?;
         let source = Source::inline("vars plugins", "");
-        let part = |name: &str| Arc::new(layer(&answer[name], &source));
+        let part = |name: &str| Arc::new(layer(&response[name], &source));
         Ok(PluginVars { above: part("above"), below: part("below") })
     }
 
@@ -88,7 +88,7 @@ impl Inventory {
         std::mem::take(&mut self.layers.vars_plugins.warnings.lock())
     }
 
-    /// Whether vars plugins are asked in plays: their answers may change from play to play.
+    /// Whether vars plugins are asked in plays: their responses may change from play to play.
     pub fn asks_vars_plugins(&self) -> bool {
         self.vars_plugins().is_some() && *self.layers.vars_plugins.later.lock() != Some(false)
     }
@@ -116,21 +116,21 @@ impl Inventory {
     fn begin_vars_plugins(&self, plugins: &dyn Plugins) -> Result<Json, Problems> {
         let mut with = self.known();
         with["sources"] = self.folders.iter().map(|folder| Json::from(absolute(folder))).collect();
-        let answer = self.ask_vars_plugins(plugins, "vars.begin", with)?;
-        *self.layers.vars_plugins.later.lock() = Some(answer["later"] == true);
-        Ok(answer)
+        let response = self.ask_vars_plugins(plugins, "vars.begin", with)?;
+        *self.layers.vars_plugins.later.lock() = Some(response["later"] == true);
+        Ok(response)
     }
 
     fn ask_vars_plugins(&self, plugins: &dyn Plugins, op: &str, with: Json) -> Result<Json, Problems> {
-        let answer = plugins.ask(op, with, &self.layers.vault).map_err(|error| match error {
+        let response = plugins.ask(op, with, &self.layers.vault).map_err(|error| match error {
             PluginsError::Failed(message) => InventoryError::Plugin { message },
             PluginsError::Unavailable { why, help } => {
                 let message = format!("the vars plugins of this project are written in Python: {why}");
                 InventoryError::Unavailable { message, help }
             }
         })?;
-        let told = answer["warnings"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let told = response["warnings"].as_array().into_iter().flatten().filter_map(Json::as_str);
         self.layers.vars_plugins.warnings.lock().extend(told.map(str::to_owned));
-        Ok(answer)
+        Ok(response)
     }
 }

@@ -93,7 +93,7 @@ impl Pythons {
     /// another one. Several threads may call it concurrently.
     ///
     /// # Errors
-    /// If there is no ansible-core, or no answer.
+    /// If there is no ansible-core, or no response.
     pub fn ask(&self, op: &str, with: Json) -> Result<Json, HostError> {
         let nothing = |op: &str, _: Json| Err(format!("no handler for `{op}`"));
         self.converse(op, &with, Repeat::Yes, nothing)
@@ -103,7 +103,7 @@ impl Pythons {
     /// the host died with several pending may be repeated; then `serve` is called from the beginning.
     ///
     /// # Errors
-    /// If there is no ansible-core, or no answer.
+    /// If there is no ansible-core, or no response.
     pub fn converse(
         &self,
         op: &str,
@@ -113,15 +113,15 @@ impl Pythons {
     ) -> Result<Json, HostError> {
         let core = self.core().map_err(|error| HostError::Refused(error.to_string()))?;
         let host = self.running(core)?;
-        let answer = self.prepare(&host).and_then(|()| host.ask(op, with, Some(&mut serve as Serve<'_>)));
+        let response = self.prepare(&host).and_then(|()| host.ask(op, with, Some(&mut serve as Serve<'_>)));
         drop(host);
-        match answer {
+        match response {
             Err(HostError::Broken { with_others: true, .. }) if repeat == Repeat::Yes => {
                 let host = PluginHost::start(&core.python)?.0;
                 self.prepare(&host)?;
                 host.ask(op, with, Some(&mut serve as Serve<'_>))
             }
-            answer => answer,
+            response => response,
         }
     }
 
@@ -129,7 +129,7 @@ impl Pythons {
     /// silence has no limit.
     ///
     /// # Errors
-    /// There is no ansible-core, or no answer.
+    /// There is no ansible-core, or no response.
     pub fn carry_out(
         &self,
         op: &str,

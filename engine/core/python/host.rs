@@ -42,7 +42,7 @@ const MOST: u32 = 256 << 20;
 /// Lines of its output that are kept for messages.
 const KEPT_LINES: usize = 20;
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// It reported an error in the request.
@@ -63,7 +63,7 @@ pub type Serve<'s> = &'s mut dyn FnMut(&str, Json) -> Result<Json, String>;
 
 /// A message for a request.
 enum Incoming {
-    Answer(Result<Json, String>),
+    Response(Result<Json, String>),
     /// A question from the host.
     Call {
         call: u64,
@@ -98,7 +98,7 @@ impl PluginHost {
     ///
     /// # Errors
     /// If the interpreter cannot be started, or has no supported ansible-core. On success, also returns the
-    /// answer to `hello`.
+    /// response to `hello`.
     pub fn start(python: &Path) -> Result<(PluginHost, Json), HostError> {
         let mut command = Command::new(python);
         command.args(["-c", PROGRAM]);
@@ -142,7 +142,7 @@ impl PluginHost {
         self.useless.load(Relaxed) || self.waiting.lock().at_end.is_some()
     }
 
-    /// Sends a request and waits for the answer; `serve` answers the host's questions meanwhile.
+    /// Sends a request and waits for the response; `serve` answers the host's questions meanwhile.
     ///
     /// # Errors
     /// If it rejects the request, or does not answer in time; then it should get no new requests. Other
@@ -187,13 +187,13 @@ impl PluginHost {
         told(&json!({ "id": id, "op": op, "with": with }))?;
         loop {
             match incoming.recv_timeout(limit) {
-                Ok(Incoming::Answer(answer)) => return answer.map_err(HostError::Refused),
+                Ok(Incoming::Response(response)) => return response.map_err(HostError::Refused),
                 Ok(Incoming::Call { call, op, with }) => {
-                    let answer = match &mut serve {
+                    let response = match &mut serve {
                         Some(serve) => serve(&op, with),
                         None => Err(format!("no handler for `{op}`")),
                     };
-                    told(&match answer {
+                    told(&match response {
                         Ok(result) => json!({ "call": call, "result": result }),
                         Err(error) => json!({ "call": call, "error": error }),
                     })?;
@@ -270,11 +270,11 @@ fn understood(mut message: Json) -> Option<(u64, Incoming)> {
         let (request, op, with) = (take("for")?.as_u64()?, take("op")?.as_str()?.to_owned(), take("with")?);
         return Some((request, Incoming::Call { call: call.as_u64()?, op, with }));
     }
-    let answer = match take("result") {
+    let response = match take("result") {
         Some(result) => Ok(result),
         None => Err(take("error").and_then(|e| e.as_str().map(str::to_owned)).unwrap_or("it gave no reason".into())),
     };
-    Some((take("id")?.as_u64()?, Incoming::Answer(answer)))
+    Some((take("id")?.as_u64()?, Incoming::Response(response)))
 }
 
 fn listen(stderr: impl Read, words: &Mutex<VecDeque<String>>) {
@@ -388,8 +388,8 @@ main()
                 thread::yield_now();
             }
             let died = host.ask("die", &json!({}), None);
-            for answer in [died, other.join().unwrap()] {
-                assert!(matches!(answer, Err(HostError::Broken { with_others: true, .. })), "{answer:?}");
+            for response in [died, other.join().unwrap()] {
+                assert!(matches!(response, Err(HostError::Broken { with_others: true, .. })), "{response:?}");
             }
         });
     }

@@ -101,17 +101,17 @@ fn module(args: Map) -> bool {
     outcome.changed
 }
 
-/// One POST; the answer's length is all that is looked at.
+/// One POST; the response's length is all that is looked at.
 fn request(stream: &mut UnixStream, path: &str, body: &str) {
     let head = "Host: d\r\nContent-Type: application/json";
     let text = format!("POST {path} HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).expect("an Engine");
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     loop {
         let mut piece = [0; 4096];
-        let read = stream.read(&mut piece).expect("an answer");
-        answer.extend_from_slice(&piece[..read]);
-        let text = String::from_utf8_lossy(&answer);
+        let read = stream.read(&mut piece).expect("a response");
+        response.extend_from_slice(&piece[..read]);
+        let text = String::from_utf8_lossy(&response);
         if let Some((head, rest)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse::<usize>().ok());
             assert!(head.starts_with("HTTP/1.1 20"), "{text}");

@@ -40,7 +40,7 @@ struct Fixture {
     #[serde(default)]
     programs: BTreeMap<String, String>,
     #[serde(default)]
-    replies: Vec<stage::Answer>,
+    replies: Vec<stage::Response>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     #[serde(default)]

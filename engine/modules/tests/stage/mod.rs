@@ -26,7 +26,7 @@ use serde_json::{Value as Json, json};
 
 use self::server::Server;
 pub(crate) use self::{
-    server::Answer,
+    server::Response,
     view::{has_views, leave_the_host},
 };
 use crate::Fixture;
@@ -77,7 +77,9 @@ impl Stage {
             server,
             folder,
         };
-        stage.server.answers(fixture.replies.iter().map(|answer| answer.filled(&|text| stage.fill(text))).collect());
+        stage
+            .server
+            .respond(fixture.replies.iter().map(|response| response.filled(&|text| stage.fill(text))).collect());
         for (name, script) in &fixture.programs {
             let path = stage.folder.path().join("bin").join(name);
             let calls = stage.server.log();

@@ -14,10 +14,10 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// The answer to one request.
+/// The response to one request.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// `METHOD /path`, without the query.
     on: String,
     /// Only after this request was made.
@@ -35,18 +35,18 @@ fn ok() -> u16 {
     200
 }
 
-impl Answer {
-    /// The answer with its placeholders replaced.
-    pub(crate) fn filled(&self, fill: &dyn Fn(&str) -> String) -> Answer {
+impl Response {
+    /// The response with its placeholders replaced.
+    pub(crate) fn filled(&self, fill: &dyn Fn(&str) -> String) -> Response {
         let body = self.json.as_ref().map_or(self.body.clone(), Json::to_string);
         let headers = self.headers.iter().map(|header| fill(header)).collect();
-        Answer { body: fill(&body), headers, json: None, ..self.clone() }
+        Response { body: fill(&body), headers, json: None, ..self.clone() }
     }
 }
 
 /// What connections share.
 struct State {
-    answers: Vec<Answer>,
+    responses: Vec<Response>,
     /// `METHOD /path` of all requests.
     made: Vec<String>,
     /// The log of requests and of programs' calls.
@@ -65,7 +65,7 @@ impl Server {
         let address = tcp.local_addr().unwrap().to_string();
         let unix = UnixListener::bind(socket).unwrap();
         let log = socket.parent().unwrap().with_file_name("calls");
-        let state = Arc::new(Mutex::new(State { answers: Vec::new(), made: Vec::new(), log }));
+        let state = Arc::new(Mutex::new(State { responses: Vec::new(), made: Vec::new(), log }));
         let server = Server { state: state.clone(), address };
         let own = state.clone();
         thread::spawn(move || {
@@ -83,8 +83,8 @@ impl Server {
         server
     }
 
-    pub(super) fn answers(&self, answers: Vec<Answer>) {
-        self.state.lock().answers = answers;
+    pub(super) fn respond(&self, responses: Vec<Response>) {
+        self.state.lock().responses = responses;
     }
 
     pub(super) fn address(&self) -> String {
@@ -149,10 +149,10 @@ fn answer(state: &Mutex<State>, from: impl Read, mut to: impl Write) -> Option<(
             let told = format!("{method} {target} {}", String::from_utf8_lossy(&body));
             let mut log = fs::OpenOptions::new().create(true).append(true).open(&state.log).ok()?;
             writeln!(log, "{}", told.trim_end()).ok()?;
-            let fits = |answer: &&Answer| {
-                answer.on == request && answer.after.as_ref().is_none_or(|after| state.made.contains(after))
+            let fits = |response: &&Response| {
+                response.on == request && response.after.as_ref().is_none_or(|after| state.made.contains(after))
             };
-            let found = state.answers.iter().rfind(fits).cloned();
+            let found = state.responses.iter().rfind(fits).cloned();
             state.made.push(request.clone());
             found
         };
