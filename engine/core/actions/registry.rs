@@ -40,7 +40,7 @@ pub static ACTIONS: &[ActionEntry] = &[
     entry::<fail::Fail>("fail", Answers(fail::fail)),
     relayed("fetch", Calls(fetch::fetch)).wording(fetch::WORDING).keeps_to_host().foreseeable().independent_items(),
     entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().gathers(),
-    entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)),
+    entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)).wording(group_by::WORDING),
     entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars))
         .wording(include_vars::WORDING)
         .free_form("file"),

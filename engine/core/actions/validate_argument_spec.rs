@@ -56,8 +56,18 @@ pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<TaskResu
         }
     }
     let errors = spec::validate(options, &values);
+    let about = match context.task.spec.and_then(|spec| Some((spec, spec.role.as_ref()?))) {
+        Some((spec, (name, path))) => mapping([
+            ("argument_spec_name", Value::from(spec.name.clone())),
+            ("name", Value::from(name.clone())),
+            ("path", Value::from(path.clone())),
+            ("type", Value::from("role")),
+        ]),
+        None => args.get("validate_args_context").cloned().unwrap_or_else(|| mapping::<&str, Value>([])),
+    };
     if errors.is_empty() {
-        return Ok(TaskResult::default().with("msg", "The arg spec validation passed"));
+        let result = TaskResult::default().with("msg", "The arg spec validation passed");
+        return Ok(result.with("validate_args_context", about));
     }
     let texts: Vec<Value> = errors.iter().map(|error| Value::from(error.msg.as_str())).collect();
     let told: Vec<&str> = errors.iter().map(|error| error.msg.as_str()).collect();
@@ -69,15 +79,6 @@ pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<TaskResu
         None => args.get("argument_spec").cloned(),
     };
     result.set("argument_spec_data", written.unwrap_or_else(|| mapping::<&str, Value>([])));
-    let about = match context.task.spec.and_then(|spec| Some((spec, spec.role.as_ref()?))) {
-        Some((spec, (name, path))) => mapping([
-            ("argument_spec_name", Value::from(spec.name.clone())),
-            ("name", Value::from(name.clone())),
-            ("path", Value::from(path.clone())),
-            ("type", Value::from("role")),
-        ]),
-        None => args.get("validate_args_context").cloned().unwrap_or_else(|| mapping::<&str, Value>([])),
-    };
     Ok(result.with("validate_args_context", about))
 }
 

@@ -39,6 +39,9 @@ choice! {
 
 /// Maximum number of consecutive redirects.
 const MAX_REDIRECTS: usize = 10;
+/// What Python says of a response that redirects once more than that, before the reason of the response.
+const LOOP: &str = "The HTTP server returned a redirect error that would lead to an infinite loop.\nThe last 30x error \
+                    message was:\n";
 
 /// A request, with all that is wanted of it.
 #[derive(Clone, Debug)]
@@ -128,7 +131,6 @@ impl Request {
             self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
             self.headers.push(("Authorization".to_owned(), login.basic()));
         }
-        let first = address.clone();
         let mut cookies: BTreeMap<(String, String), String> = BTreeMap::new();
         let mut order: Vec<(String, String)> = Vec::new();
         let mut redirects = 0;
@@ -155,7 +157,9 @@ impl Request {
                 Some(location) if self.follows(status) => {
                     redirects += 1;
                     if redirects > MAX_REDIRECTS {
-                        return Err(format!("{} redirects more than {MAX_REDIRECTS} times", first.without_login()));
+                        let mut last = Response::of(response, &address, false, order);
+                        last.reason = format!("{LOOP}{}", last.reason);
+                        return Ok(last);
                     }
                     let next = address.join(location)?;
                     self.redirect(status, next.origin() == address.origin());

@@ -35,9 +35,10 @@ impl ArgType for Mode {
     fn parse(value: &Value) -> Result<Self, String> {
         match value {
             // A number is used as it is: YAML has already parsed 0644 as octal.
+            // As in Ansible, what stands above the bits of a mode does not count.
             Value::Int(bits) => match u32::try_from(*bits) {
-                Ok(bits) if bits <= 0o7777 => Ok(Mode::Bits(bits)),
-                _ => Err(NO_MODE.to_owned()),
+                Ok(bits) => Ok(Mode::Bits(bits & 0o7777)),
+                Err(_) => Err(NO_MODE.to_owned()),
             },
             Value::Str(text) => Mode::read(text.trim()),
             _ => Err(NO_MODE.to_owned()),
@@ -178,6 +179,6 @@ mod tests {
         assert!(Mode::parse(&"0944".into()).is_err());
         assert!(Mode::parse(&"u~r".into()).is_err());
         assert!(Mode::parse(&"rwx".into()).is_err());
-        assert!(Mode::parse(&Value::Int(99_999)).is_err());
+        assert_eq!(Mode::parse(&Value::Int(0o17_644)), Ok(Mode::Bits(0o7644)));
     }
 }

@@ -56,27 +56,19 @@ impl Host {
     }
 
     /// The folders of `PATH`, and those of the system.
-    fn program_folders(&self) -> impl Iterator<Item = PathBuf> {
-        let path = self.variable("PATH").unwrap_or_default();
-        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-        for folder in ["/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/bin", "/bin"].map(PathBuf::from) {
-            if !folders.contains(&folder) {
-                folders.push(folder);
-            }
-        }
-        folders.into_iter()
+    fn program_folders(&self) -> Vec<PathBuf> {
+        program_folders(self.variable("PATH").as_deref().map(OsStr::new))
     }
 
     /// The failure for a program that the host does not have, in the words of ansible-core.
     pub fn missing_program(&self, program: &str) -> Failure {
-        let folders: Vec<String> = self.program_folders().map(|folder| folder.display().to_string()).collect();
-        let msg = format!("Failed to find required executable \"{program}\" in paths: {}", folders.join(":"));
-        Failure::new(msg).help(format!("install `{program}` on the host"))
+        missing(program, self.program_folders())
     }
 
     /// The path of `program`: in `PATH`, or in the system directories.
     pub fn find_program(&self, program: &str) -> Option<PathBuf> {
         self.program_folders()
+            .into_iter()
             .map(|folder| folder.join(program))
             .find(|path| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok() && path.is_file())
     }
@@ -177,9 +169,12 @@ impl Program {
 
     fn output(mut self) -> Result<process::Finished, Failure> {
         let name = &self.name;
+        let own = self.command.get_envs().find(|(key, _)| *key == "PATH").and_then(|(_, path)| path);
+        let path = own.map(OsStr::to_owned).or_else(|| std::env::var_os("PATH"));
         let input = (!self.stdin.is_empty()).then_some(self.stdin);
         process::run_within(&mut self.command, input, self.most, self.timeout).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => missing(name),
+            io::ErrorKind::NotFound if !name.contains('/') => missing(name, program_folders(path.as_deref())),
+            io::ErrorKind::NotFound => Failure::new(format!("the host has no program `{name}`")),
             io::ErrorKind::TimedOut => Failure::new(format!(
                 "`{name}` did not end within {} s and was killed",
                 self.timeout.unwrap_or_default().as_secs()
@@ -189,8 +184,22 @@ impl Program {
     }
 }
 
-fn missing(program: &str) -> Failure {
-    Failure::new(format!("the host has no program `{program}`"))
+/// The folders of `path`, and those of the system.
+fn program_folders(path: Option<&OsStr>) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
+    for folder in ["/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/bin", "/bin"].map(PathBuf::from) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
+/// The failure for a program that is in none of the folders, in the words of ansible-core.
+fn missing(program: &str, folders: Vec<PathBuf>) -> Failure {
+    let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let msg = format!("Failed to find required executable \"{program}\" in paths: {}", folders.join(":"));
+    Failure::new(msg).help(format!("install `{program}` on the host"))
 }
 
 /// The command line, as one would type it, with the quotes of Python's `shlex`: so results have it.
@@ -305,7 +314,9 @@ mod tests {
     fn a_missing_program_is_named() {
         let host = Host::new(Vec::new(), Arc::new(NoBlobs));
         let failure = host.program("no-such-program").run().unwrap_err();
-        assert_eq!(failure.msg, "the host has no program `no-such-program`");
+        assert!(failure.msg.starts_with("Failed to find required executable \"no-such-program\" in paths: "));
+        let failure = host.program("/no/such-program").run().unwrap_err();
+        assert_eq!(failure.msg, "the host has no program `/no/such-program`");
         assert!(host.has_program("sh") && !host.has_program("no-such-program"));
     }
 }

@@ -35,7 +35,11 @@ impl Module for AsyncStatus {
         let file = JobFile::of(&self.jid, host)?;
         known(&file, &self.jid)?;
         let erased = paths::text(file.path());
-        let plan = Plan { data: data! { "ansible_job_id" => self.jid, "erased" => &*erased }, ..Plan::default() };
+        let plan = Plan {
+            data: data! { "ansible_job_id" => self.jid, "erased" => &*erased, "started" => false,
+            "finished" => false, "stdout" => "", "stderr" => "" },
+            ..Plan::default()
+        };
         // Internal data of rplay, so this does not count as a change of the host.
         Ok(plan.change(Change::new(format!("remove {erased}"), move |_, _| file.remove()).auxiliary()))
     }

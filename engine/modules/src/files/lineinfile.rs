@@ -48,7 +48,7 @@ impl Module for LineInFile {
             return exclusive("search_string", "regexp");
         }
         if self.backrefs.0 && self.search_string.is_some() {
-            return exclusive("backrefs", "search_string");
+            return exclusive("search_string", "backrefs");
         }
         match self.state {
             State::Present if self.backrefs.0 && self.regexp.is_none() => {
@@ -65,6 +65,14 @@ impl Module for LineInFile {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let file = self.file.read(host, &Encoding::utf_8())?;
+        // Whether there is a file to edit is told before the pattern is looked at.
+        match (&file.before, self.state) {
+            (None, State::Absent) => return Ok(Plan::unchanged().set("msg", "file not present")),
+            (None, State::Present) if !self.create.0 => {
+                return Err(file.missing("Destination").help("set `create: true` to create it"));
+            }
+            _ => {}
+        }
         let regexp = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
         let search = match (regexp.transpose()?, self.search_string.clone()) {
             (Some(pattern), _) => Search::Pattern(pattern),
@@ -114,10 +122,7 @@ fn bare(line: &str) -> &str {
 
 impl LineInFile {
     fn absent(self, host: &Host, file: TextFile, search: Search) -> Result<Plan, Failure> {
-        let Some(before) = &file.before else {
-            return Ok(Plan::unchanged().set("msg", "file not present"));
-        };
-        let lines = text::lines(before);
+        let lines = text::lines(file.before.as_deref().unwrap_or_default());
         let kept: Vec<_> = lines.iter().filter(|line| !search.finds(line, self.line.as_deref())).collect();
         let found = lines.len() - kept.len();
         let after: String = kept.into_iter().map(String::as_str).collect();
@@ -130,9 +135,6 @@ impl LineInFile {
     }
 
     fn present(self, host: &Host, file: TextFile, search: Search) -> Result<Plan, Failure> {
-        if file.before.is_none() && !self.create.0 {
-            return Err(file.missing("Destination").help("set `create: true` to create it"));
-        }
         let mut lines = text::lines(file.before.as_deref().unwrap_or_default());
         let msg = self.edit(&mut lines, &search)?;
         let plan = self.file.plan(file, host, &lines.concat(), msg.to_owned())?;

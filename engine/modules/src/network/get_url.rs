@@ -118,7 +118,13 @@ impl Module for GetUrl {
             return self.foretell(host, file, since.as_ref(), plan);
         }
         let fetch = Fetch { module: self, file, since, checksum };
-        Ok(plan.change(Change::maybe(format!("download {shown}"), move |host, data| fetch.make(host, data))))
+        let download = move |host: &Host, data: &mut Map| {
+            // A failure has the state of the file that is there.
+            let failed = fetch.make(host, data);
+            let names_it = data.contains_key("dest");
+            failed.map_err(|failure| if names_it { failure.data(describe(&dest)) } else { failure })
+        };
+        Ok(plan.change(Change::maybe(format!("download {shown}"), download)))
     }
 }
 

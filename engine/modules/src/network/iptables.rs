@@ -6,6 +6,7 @@ use rplay_wire::{Failure, Value, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
+    args::{ArgType, NO_CHOICE},
     argtypes::{AbsentPresent as State, Flag, Text},
     choice,
     system::program::Program,
@@ -25,6 +26,25 @@ choice! {
     pub enum Where {
         Append = "append",
         Insert = "insert",
+    }
+}
+
+/// A level of log lines, by number or name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogLevel(pub String);
+
+impl ArgType for LogLevel {
+    const KIND: &'static str = "str";
+    const CHOICES: &'static [&'static str] = &[
+        "0", "1", "2", "3", "4", "5", "6", "7", "emerg", "alert", "crit", "error", "warning", "notice", "info", "debug",
+    ];
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let text = Text::parse(value)?;
+        match Self::CHOICES.contains(&text.as_str()) {
+            true => Ok(LogLevel(text)),
+            false => Err(format!("{NO_CHOICE}{}, got: {text}", Self::CHOICES.join(", "))),
+        }
     }
 }
 
@@ -75,7 +95,7 @@ args! {
         /// With `jump: LOG`, the prefix of log lines.
         log_prefix: Option<Text>,
         /// With `jump: LOG`, the log level.
-        log_level: Option<Text>,
+        log_level: Option<LogLevel>,
         /// With `jump: TEE`, the destination of copies.
         gateway: Option<Text>,
         /// With `jump: DNAT`, the new destination.
@@ -138,13 +158,15 @@ args! {
 impl Module for Iptables {
     fn check(&self) -> Result<(), ArgError> {
         if self.flush.0 && self.policy.is_some() {
-            return Err(ArgError::new("policy", "cannot be combined with `flush`"));
+            return Err(ArgError::exclusive("policy", &["flush", "policy"]));
         }
         if self.chain.is_none() && !self.flush.0 {
-            return Err(ArgError::new("chain", "is required, except with `flush`"));
+            return Err(ArgError::new("chain", "flush is False but all of the following are missing: chain"));
         }
-        if self.jump.is_some() && self.goto.is_some() {
-            return Err(ArgError::new("goto", "cannot be combined with `jump`"));
+        if self.jump.as_deref().is_some_and(|jump| jump.eq_ignore_ascii_case("tee")) && self.gateway.is_none() {
+            let msg =
+                format!("jump is {} but all of the following are missing: gateway", self.jump.as_deref().unwrap_or(""));
+            return Err(ArgError::new("gateway", msg));
         }
         let logs = self.log_prefix.is_some() || self.log_level.is_some();
         if logs && self.jump.as_deref().is_some_and(|jump| jump != "LOG") {
@@ -154,7 +176,11 @@ impl Module for Iptables {
             return Err(ArgError::new("match_set_flags", "requires `match_set`, and vice versa"));
         }
         if self.set_dscp_mark.is_some() && self.set_dscp_mark_class.is_some() {
-            return Err(ArgError::new("set_dscp_mark_class", "cannot be combined with `set_dscp_mark`"));
+            return Err(ArgError::exclusive("set_dscp_mark_class", &["set_dscp_mark", "set_dscp_mark_class"]));
+        }
+        let marks = [("set_dscp_mark", &self.set_dscp_mark), ("set_dscp_mark_class", &self.set_dscp_mark_class)];
+        if let Some((name, _)) = marks.iter().find(|(_, mark)| mark.is_some() && self.jump.is_none()) {
+            return Err(ArgError::new(name, format!("missing parameter(s) required by '{name}': jump")));
         }
         if let Some(policy) = &self.policy
             && !["ACCEPT", "DROP", "QUEUE", "RETURN"].contains(&policy.as_str())

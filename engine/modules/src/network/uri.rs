@@ -19,7 +19,9 @@ use crate::{
     network::web::Web,
     system::{
         attributes::{Attributes, describe},
-        bounded, glob,
+        bounded,
+        encoding::Encoding,
+        glob,
         http::{Address, Follow, Response},
         paths,
         place::{Content, Placement},
@@ -211,7 +213,11 @@ impl Uri {
             }
             Err(error) => return Err(Failure::new(format!("HTTP Error while fetching {}: {error}", response.url))),
         };
-        let text = match String::from_utf8(content) {
+        let kind = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        let charset = kind.split(';').find_map(|part| part.trim().strip_prefix("charset=").map(str::to_owned));
+        let encoding = charset.and_then(|name| Encoding::named(name.trim_matches('"')));
+        let other = encoding.filter(|encoding| *encoding != Encoding::Utf8).and_then(|known| known.decode(&content));
+        let text = match other.map_or_else(|| String::from_utf8(content), Ok) {
             Ok(text) => text,
             Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),
         };

@@ -64,7 +64,7 @@ args! {
 impl Module for Pip {
     fn check(&self) -> Result<(), ArgError> {
         let names = self.name.as_deref().unwrap_or_default();
-        if names.is_empty() && self.requirements.is_none() && self.virtualenv.is_none() {
+        if self.name.is_none() && self.requirements.is_none() {
             return Err(ArgError {
                 arg: None,
                 msg: "one of the following is required: name, requirements".to_owned(),
@@ -78,12 +78,19 @@ impl Module for Pip {
             return Err(ArgError::exclusive("requirements", &["name", "requirements"]));
         }
         if self.version.is_some() {
-            let fits = match names {
-                [one] => !Requirement::read(one).has_version(),
-                _ => false,
+            let unfit = match names {
+                [one] if !Requirement::read(one).has_version() => None,
+                [_] => Some(
+                    "The 'version' argument conflicts with any version specifier provided along with a package name. \
+                     Please keep the version specifier, but remove the 'version' argument.",
+                ),
+                _ => Some(
+                    "'version' argument is ambiguous when installing multiple package distributions. Please specify \
+                     version restrictions next to each package in 'name' argument.",
+                ),
             };
-            if !fits {
-                return Err(ArgError::new("version", "requires exactly one `name` without a version"));
+            if let Some(msg) = unfit {
+                return Err(ArgError::new("version", msg));
             }
             if self.state == State::Latest {
                 return Err(ArgError::new("version", "cannot be combined with state=latest"));
@@ -173,7 +180,8 @@ impl Task {
         };
         let command = paths::expand(command, host);
         if !command.contains('/') && !host.has_program(&command) && !host.rehearses() {
-            return Err(Failure::new(format!("Failed to find required executable \"{command}\""))
+            return Err(host
+                .missing_program(&command)
                 .help("install it with `package`, or set `virtualenv_command: python3 -m venv`"));
         }
         let mut program = self.begin(&command, arguments, host);
@@ -266,28 +274,45 @@ impl Task {
             })
             .collect();
         if due.is_empty() && self.task.requirements.is_none() {
-            return Ok(plan);
+            if absent || host.check {
+                return Ok(plan);
+            }
+            // As if pip had been asked, which finds all requirements satisfied.
+            let all: Vec<&Requirement> = self.wanted.iter().collect();
+            let words = self.told(&self.words(&all), host)?;
+            return Ok(plan.set("cmd", words));
         }
         let command = self.words(&due);
-        let shown = command.join(" ");
         let what = match (absent, &self.task.requirements) {
             (true, _) => format!("remove with pip {}", texts(&due)),
             (false, Some(file)) => format!("install with pip what {file} lists"),
             (false, None) => format!("install with pip {}", texts(&due)),
         };
+        let words = self.told(&command, host)?;
         let program = self.pip(host)?.args(&command);
         Ok(plan.change(Change::maybe(what, move |_, data| {
-            data.insert("cmd".to_owned(), format!("pip {shown}").into());
+            data.insert("cmd".to_owned(), words.clone().into());
             let output = program.run()?;
             if output.rc != 0 {
-                return Err(output
-                    .failure(&format!("`pip {shown}` failed"))
-                    .data(data! { "cmd" => format!("pip {shown}") }));
+                let stdout = if output.stdout.is_empty() { "" } else { &format!("stdout: {}", output.stdout) };
+                let msg = format!("{stdout}\n:stderr: {}", output.stderr);
+                return Err(Failure::new(msg).data(data! { "cmd" => words }));
             }
             let word = if absent { "Successfully uninstalled" } else { "Successfully installed" };
             said(data, &output);
             Ok(output.stdout.contains(word))
         })))
+    }
+
+    /// The command line of the result.
+    fn told(&self, arguments: &[String], host: &Host) -> Result<Vec<String>, Failure> {
+        let mut words = self.pip(host)?.words();
+        if self.task.umask.is_some() {
+            // The shell that sets it.
+            words.drain(..3.min(words.len()));
+        }
+        words.extend(arguments.iter().cloned());
+        Ok(words)
     }
 
     /// The arguments of pip.
@@ -368,12 +393,12 @@ esac
         assert!(dry.changed && dry.failure.is_none());
         let first = call("pip", args());
         assert!(first.changed, "{first:?}");
-        assert_eq!(first.data["cmd"], "pip install Flask x>=1,<2".into());
+        assert_eq!(first.data["cmd"], vec![pip.as_str(), "install", "Flask", "x>=1,<2"].into());
         assert_eq!(std::fs::read_to_string(folder.path().join("umask")).unwrap().trim(), "0027");
         std::fs::write(folder.path().join("have"), "flask==3.0\nx==1.5\n").unwrap();
         assert!(!call("pip", args()).changed);
         let pinned = call("pip", data! { "name" => "x", "version" => "1.6", "executable" => pip.as_str() });
-        assert_eq!(pinned.data["cmd"], "pip install x==1.6".into());
+        assert_eq!(pinned.data["cmd"], vec![pip.as_str(), "install", "x==1.6"].into());
         let gone = || call("pip", data! { "name" => "x", "state" => "absent", "executable" => pip.as_str() });
         assert!(gone().changed);
         assert!(!gone().changed);
@@ -383,7 +408,8 @@ esac
     fn arguments_that_do_not_fit() {
         for (args, part) in [
             (data! { "state" => "present" }, "one of the following is required: name"),
-            (data! { "name" => "a,b", "version" => "1" }, "exactly one"),
+            (data! { "name" => "a,b", "version" => "1" }, "is ambiguous"),
+            (data! { "name" => "a==2", "version" => "1" }, "conflicts with any version specifier"),
             (data! { "name" => "a", "version" => "1", "state" => "latest" }, "cannot be combined"),
             (data! { "name" => "--index-url=x" }, "an option"),
         ] {

@@ -155,7 +155,10 @@ impl Module for YumRepository {
         let shown = self.password.is_none() && self.proxy_password.is_none();
         let header = paths::text(&path);
         let diff = |after: &str| {
-            let (before, after) = if shown { (present.as_str(), after) } else { ("", "") };
+            let (before, after) = match shown {
+                true => (unindented(&present), unindented(after)),
+                false => Default::default(),
+            };
             data! {
                 "before" => before, "after" => after,
                 "before_header" => header.as_str(), "after_header" => header.as_str(),
@@ -198,8 +201,17 @@ impl Module for YumRepository {
         let mut placement = Placement::new(&path, Content::Bytes(lossless::encode(&text)), &self.attributes)?;
         // The file holds them in clear; a diff must not.
         placement.shown = shown;
-        placement.plan(host, plan)
+        let mut plan = placement.plan(host, plan)?;
+        for diff in plan.changes.iter_mut().filter_map(|change| change.diff.as_mut()) {
+            (diff.before, diff.after) = (unindented(&diff.before), unindented(&diff.after));
+        }
+        Ok(plan)
     }
+}
+
+/// The text as ansible-core shows it in differences: without the indentation of further lines of a value.
+fn unindented(text: &str) -> String {
+    text.replace("\n\t", "\n")
 }
 
 impl YumRepository {

@@ -23,6 +23,27 @@ choice! {
     }
 }
 
+choice! {
+    /// The desired state of a service, in the order of Ansible's module.
+    pub enum ServiceState {
+        Started = "started",
+        Stopped = "stopped",
+        Reloaded = "reloaded",
+        Restarted = "restarted",
+    }
+}
+
+impl ServiceState {
+    fn of_unit(self) -> State {
+        match self {
+            ServiceState::Started => State::Started,
+            ServiceState::Stopped => State::Stopped,
+            ServiceState::Reloaded => State::Reloaded,
+            ServiceState::Restarted => State::Restarted,
+        }
+    }
+}
+
 args! {
     /// Starts, stops and enables services.
     pub struct Service {
@@ -30,7 +51,7 @@ args! {
         name: Text,
     /// `started` and `stopped` do nothing if the service is already in that state; `restarted` and `reloaded` always
     /// act.
-        state: Option<State>,
+        state: Option<ServiceState>,
         /// Whether to start it at boot.
         enabled: Option<Flag>,
         /// Text in the command line of its process, for init scripts without `status`.
@@ -80,7 +101,7 @@ impl Module for Service {
             }
             let script = InitScript {
                 name: self.name,
-                state: self.state,
+                state: self.state.map(ServiceState::of_unit),
                 enabled: self.enabled.map(|flag| flag.0),
                 pattern: self.pattern,
                 sleep: self.sleep,
@@ -101,7 +122,7 @@ impl Module for Service {
         }
         let wish = Wish {
             scope: Scope::System,
-            state: self.state,
+            state: self.state.map(ServiceState::of_unit),
             enabled: self.enabled.map(|flag| flag.0),
             masked: self.masked.map(|flag| flag.0),
             no_block: self.no_block.0,

@@ -80,7 +80,15 @@ impl Search<'_> {
                 return Ok(());
             }
         };
-        let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        // As in Ansible, directories come after the rest.
+        let mut found: Vec<(bool, PathBuf)> = entries
+            .flatten()
+            .map(|entry| {
+                let (path, kind) = (entry.path(), entry.file_type());
+                let is_link = kind.as_ref().is_ok_and(|kind| kind.is_symlink());
+                (kind.is_ok_and(|kind| kind.is_dir()) || is_link && path.is_dir(), path)
+            })
+            .collect();
         found.sort();
         self.examined += found.len();
         // Like Ansible, counts what is one level too deep.
@@ -88,7 +96,7 @@ impl Search<'_> {
             return Ok(());
         }
         let mut below = Vec::new();
-        for path in found {
+        for (_, path) in found {
             if self.is_full() {
                 return Ok(());
             }

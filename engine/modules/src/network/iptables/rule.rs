@@ -35,27 +35,70 @@ impl Words {
 }
 
 impl Iptables {
-    /// The matches of the rule, then its target. Empty if no rule is given.
+    /// The rule in the order of ansible-core, whose result tells it. Empty if no rule is given.
     pub(super) fn rule(&self, program: &str) -> Vec<String> {
         let mut words = Words::default();
         words.option("-p", self.protocol.as_ref());
         words.option("-s", self.source.as_ref());
         words.option("-d", self.destination.as_ref());
-        words.option("-i", self.in_interface.as_ref());
-        words.option("-o", self.out_interface.as_ref());
-        words.option("-f", self.fragment.as_ref());
         for extension in &self.r#match {
             words.load(extension);
         }
         if let Ok(Some([looked_at, set])) = self.flags_of_tcp() {
             words.put(&["--tcp-flags", &looked_at, &set]);
         }
+        self.target(&mut words);
+        words.option("-i", self.in_interface.as_ref());
+        words.option("-o", self.out_interface.as_ref());
+        words.option("-f", self.fragment.as_ref());
+        words.plain("-c", self.set_counters.as_ref());
         words.option("--source-port", self.source_port.as_ref());
         words.option("--destination-port", self.destination_port.as_ref());
+        words.plain("--to-ports", self.to_ports.as_ref());
+        if self.jump.as_deref().is_none_or(|jump| !jump.eq_ignore_ascii_case("dscp")) && self.marks() {
+            words.put(&["-j", "DSCP"]);
+        }
+        words.plain("--set-dscp", self.set_dscp_mark.as_ref());
+        words.plain("--set-dscp-class", self.set_dscp_mark_class.as_ref());
+        self.matches(&mut words);
+        if self.jump.is_none() && self.reject_with.is_some() {
+            words.put(&["-j", "REJECT"]);
+        }
+        words.plain("--reject-with", self.reject_with.as_ref());
+        let icmp = if program == "ip6tables" { "--icmpv6-type" } else { "--icmp-type" };
+        words.option(icmp, self.icmp_type.as_ref());
+        if let Some(comment) = &self.comment {
+            words.load("comment");
+            words.put(&["--comment", comment]);
+        }
+        words.0
+    }
+
+    fn marks(&self) -> bool {
+        self.set_dscp_mark.is_some() || self.set_dscp_mark_class.is_some()
+    }
+
+    /// The target and its options, and the ports that stand among them.
+    fn target(&self, words: &mut Words) {
+        let logs = self.log_prefix.is_some() || self.log_level.is_some();
+        words.plain("-j", self.jump.as_ref());
+        if self.jump.is_none() && logs {
+            words.put(&["-j", "LOG"]);
+        }
+        words.plain("--gateway", self.gateway.as_ref());
+        words.plain("--log-prefix", self.log_prefix.as_ref());
+        words.plain("--log-level", self.log_level.as_ref().map(|level| &level.0));
+        words.plain("--to-destination", self.to_destination.as_ref());
         if !self.destination_ports.is_empty() {
             words.load("multiport");
             words.put(&["--dports", &self.destination_ports.join(",")]);
         }
+        words.plain("--to-source", self.to_source.as_ref());
+        words.plain("-g", self.goto.as_ref());
+    }
+
+    /// What extensions look at.
+    fn matches(&self, words: &mut Words) {
         match self.syn {
             Syn::Ignore => {}
             Syn::Match => words.put(&["--syn"]),
@@ -93,44 +136,6 @@ impl Iptables {
             words.option("--uid-owner", self.uid_owner.as_ref());
             words.option("--gid-owner", self.gid_owner.as_ref());
         }
-        let icmp = if program == "ip6tables" { "--icmpv6-type" } else { "--icmp-type" };
-        words.option(icmp, self.icmp_type.as_ref());
-        if let Some(comment) = &self.comment {
-            words.load("comment");
-            words.put(&["--comment", comment]);
-        }
-        words.plain("-c", self.set_counters.as_ref());
-        self.fate(&mut words);
-        words.0
-    }
-
-    /// The target and its options, in this order.
-    fn fate(&self, words: &mut Words) {
-        let implied = if self.reject_with.is_some() {
-            Some("REJECT")
-        } else if self.log_prefix.is_some() || self.log_level.is_some() {
-            Some("LOG")
-        } else {
-            None
-        };
-        match (self.jump.as_deref().or(implied), &self.goto) {
-            (_, Some(chain)) => words.put(&["-g", chain]),
-            (Some(target), None) => words.put(&["-j", target]),
-            (None, None) => {}
-        }
-        for (flag, value) in [
-            ("--gateway", &self.gateway),
-            ("--log-prefix", &self.log_prefix),
-            ("--log-level", &self.log_level),
-            ("--to-destination", &self.to_destination),
-            ("--to-source", &self.to_source),
-            ("--to-ports", &self.to_ports),
-            ("--set-dscp", &self.set_dscp_mark),
-            ("--set-dscp-class", &self.set_dscp_mark_class),
-            ("--reject-with", &self.reject_with),
-        ] {
-            words.plain(flag, value.as_ref());
-        }
     }
 }
 
@@ -150,8 +155,8 @@ mod tests {
         assert_eq!(
             rule(data! { "chain" => "INPUT", "protocol" => "tcp", "destination_port" => 80, "jump" => "ACCEPT",
             "comment" => "the web", "source" => "!10.0.0.0/8", "ctstate" => "NEW,ESTABLISHED" }),
-            "-p tcp ! -s 10.0.0.0/8 --destination-port 80 -m conntrack --ctstate NEW,ESTABLISHED -m comment --comment \
-             the web -j ACCEPT"
+            "-p tcp ! -s 10.0.0.0/8 -j ACCEPT --destination-port 80 -m conntrack --ctstate NEW,ESTABLISHED -m comment \
+             --comment the web"
         );
         assert_eq!(
             rule(data! { "chain" => "INPUT", "match" => "state", "ctstate" => "NEW", "reject_with" => "tcp-reset",
@@ -166,9 +171,15 @@ mod tests {
     #[test]
     fn arguments_that_do_not_fit() {
         for (args, part) in [
-            (data! { "policy" => "DROP" }, "except with `flush`"),
+            (data! { "policy" => "DROP" }, "flush is False but all of the following are missing: chain"),
+            (data! { "chain" => "INPUT", "flush" => true, "policy" => "DROP" }, "mutually exclusive: flush|policy"),
+            (
+                data! { "chain" => "INPUT", "jump" => "TEE" },
+                "jump is TEE but all of the following are missing: gateway",
+            ),
+            (data! { "chain" => "INPUT", "set_dscp_mark" => 5 }, "required by 'set_dscp_mark': jump"),
+            (data! { "chain" => "INPUT", "log_level" => "nope" }, "value of log_level must be one of: 0, 1, "),
             (data! { "chain" => "INPUT", "policy" => "MAYBE" }, "one of ACCEPT"),
-            (data! { "chain" => "INPUT", "jump" => "ACCEPT", "goto" => "x" }, "`jump`"),
             (data! { "chain" => "INPUT", "jump" => "DROP", "log_prefix" => "x" }, "LOG"),
             (data! { "chain" => "INPUT", "match_set" => "x" }, "requires `match_set`"),
             (data! { "chain" => "-F" }, "an option"),
