@@ -42,6 +42,9 @@ class Bundle(object):
         if self.compiled is None:
             self.compiled = self.compile()
             self.keep()
+        # Loaded code by the name of its module: what a call of this bundle needs, the next one needs, too.
+        self.loaded = {}
+        self.respawns = None
 
     def files(self):
         import zipfile
@@ -128,8 +131,18 @@ class Bundle(object):
             raise ImportError('there is no module %s' % name)
 
     def get_code(self, name):
+        if name in self.loaded:
+            return self.loaded[name]
         path, _package, code = self.entry(name)
         return self.code_of(path) if code is None else marshal.loads(code)
+
+    def load(self):
+        """Loads all code, before the process forks. What is not understood fails in the call that imports it."""
+        self.respawns = self.mentions(b'respawn_module')
+        for name, (_path, _package, code) in self.compiled.items():
+            if code is not None:
+                self.loaded[name] = marshal.loads(code)
+        freeze()
 
     def get_source(self, name):
         return self.archive.get_data(self.get_filename(name)).decode('utf-8')
@@ -146,6 +159,12 @@ class Bundle(object):
     def mentions(self, word):
         """Whether the word is in one of the sources."""
         return any(word in self.get_data(os.path.join(self.path, path)) for path, _, _ in self.compiled.values())
+
+
+def freeze():
+    """What there is by now is never garbage: a collection in a child would copy its pages."""
+    if hasattr(gc, 'freeze'):
+        gc.freeze()
 
 
 def whole(base, bundle):
@@ -235,9 +254,8 @@ class Runner(object):
             return traceback.format_exc().strip().splitlines()[-1]
         finally:
             sys.stdout = out
-        if hasattr(gc, 'freeze'):
-            gc.collect()
-            gc.freeze()
+        gc.collect()
+        freeze()
         return None
 
     def serve(self):
@@ -285,8 +303,10 @@ class Runner(object):
         try:
             bundle = self.bundles.get(call['bundle'])
             if bundle is None:
-                bundle = self.bundles[call['bundle']] = Bundle(call['bundle'])
-            path = whole(self.base, bundle) if bundle.mentions(b'respawn_module') else bundle.path
+                bundle = Bundle(call['bundle'])
+                bundle.load()
+                self.bundles[call['bundle']] = bundle
+            path = whole(self.base, bundle) if bundle.respawns else bundle.path
             out, err = (os.open(os.path.join(call['folder'], name), os.O_WRONLY) for name in ('out', 'err'))
             pid = os.fork()
         except Exception as error:
