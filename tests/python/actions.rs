@@ -11,6 +11,7 @@ fn project() -> Option<(Project, Sshd)> {
     let project = project.over_ssh(&sshd, "", "");
     project.write("action_plugins/mine.py", MINE);
     project.write("library/my_module.py", MODULE);
+    project.write("library/seeing.py", SEEING);
     project.write("files/f.txt", "x");
     Some((project, sshd))
 }
@@ -22,6 +23,14 @@ const MODULE: &str = "
 from ansible.module_utils.basic import AnsibleModule
 m = AnsibleModule(argument_spec=dict(word=dict(type='str')), supports_check_mode=True)
 m.exit_json(changed=not m.check_mode, said=m.params['word'].upper())
+";
+
+const SEEING: &str = "
+import os, pwd
+from ansible.module_utils.basic import AnsibleModule
+m = AnsibleModule(argument_spec={}, supports_check_mode=True)
+seen = [pwd.getpwuid(os.geteuid()).pw_name, os.environ.get('WORD', ''), m.check_mode, m._diff]
+m.exit_json(changed=True, seen=seen, diff=dict(before='a\\n', after='b\\n'))
 ";
 
 const MINE: &str = r#"
@@ -46,6 +55,18 @@ class ActionModule(ActionBase):
             return self._low_level_execute_command('sleep 100')
         if do == 'value':
             return {'x': 1 / 0}
+        if do == 'see':
+            # What reaches the task's commands, native modules and modules in Python, and what its mode is.
+            shell = self._low_level_execute_command('id -un; echo "$WORD"')['stdout'].split()
+            native = self._execute_module(module_name='command', module_args={'_raw_params': 'id -un; echo "$WORD"', '_uses_shell': True}, task_vars=task_vars)
+            own = {}
+            if self._task.args.get('own', True):
+                own = self._execute_module(module_name='seeing', module_args={}, task_vars=task_vars)
+            return {'shell': shell, 'native': native.get('stdout', '').split(), 'own': own.get('seen'),
+                    'mode': [self._task.check_mode, self._task.diff, self._play_context.check_mode, self._play_context.diff],
+                    'user': [self._task.become, self._task.become_user, self._get_remote_user()],
+                    'environment': self._task.environment, 'computed': self._compute_environment_string().strip(),
+                    'diff': own.get('diff'), 'changed': own.get('changed', False)}
         if do == 'async':
             return self._execute_module(module_name='command', module_args={'_raw_params': 'sleep 1'}, task_vars=task_vars, wrap_async=self._task.async_val)
         if do == 'evil':
@@ -187,6 +208,52 @@ fn a_plugin_may_run_in_the_background_and_has_the_tasks_time_limit() {
     let begun = Instant::now();
     project.plays(VARS, tasks, &[]);
     assert!(begun.elapsed() < Duration::from_secs(200));
+}
+
+#[test]
+fn a_plugin_and_what_it_runs_have_the_tasks_user_mode_and_environment() {
+    let Some((project, _sshd)) = project() else { return };
+    let tasks = r#"
+  - mine: {do: see}
+    environment: [{WORD: '{{ word }}'}, {OTHER: x}]
+    register: r
+  - assert:
+      that:
+        # As in ansible-core, the task's environment is that of modules alone.
+        - r.shell == ['root'] and r.native == ['root', 'ok'] and r.own == ['root', 'ok', false, false]
+        - r.mode == [false, false, false, false] and r.user[:2] == [false, none]
+        - r.computed == 'WORD=ok OTHER=x' and r.environment | length >= 1
+  # Not every user may run the tests' Python.
+  - mine: {do: see, own: false}
+    become: true
+    become_user: nobody
+    environment: {WORD: other}
+    diff: true
+    register: r
+  - assert:
+      that:
+        - r.shell == ['nobody'] and r.native == ['nobody', 'other'] and r.mode == [false, true, false, true]
+        - r.user[:2] == [true, 'nobody'] and r.computed == 'WORD=other'
+  - mine: {do: see}
+    diff: true
+    register: r
+  - assert: {that: "r.own == ['root', '', false, true] and r.diff.after == 'b\n'"}
+  - mine: {do: see}
+    check_mode: true
+    register: r
+  - assert:
+      that:
+        - r.shell[0] == 'root' and r.native == [] and r.own == ['root', '', true, false] and r.mode[0] and r is changed
+"#;
+    let text = project.plays(VARS, tasks, &[]);
+    assert!(text.contains("-a\n+b"), "{text}");
+    let tasks = r#"
+  - mine: {do: see}
+    register: r
+  - assert: {that: "r.own[2:] == [true, true] and r.mode == [true, true, true, true] and r is changed"}
+"#;
+    let text = project.plays(VARS, tasks, &["--check", "--diff"]);
+    assert!(text.contains("-a\n+b"), "{text}");
 }
 
 /// Of roles, of collections, by redirection, in place of a native module, and with defaults.

@@ -242,7 +242,7 @@ def task_of(about, args, folders, role):
                  'delegate_to', 'register', 'name'):
         if about[name] is not None:
             setattr(task, name, about[name])
-    task.environment = [about['environment']] if about['environment'] else []
+    task.environment = [about['environment']]
     if about['collections']:
         task.collections = list(about['collections'])
     if role is not None:
