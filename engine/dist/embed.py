@@ -1,7 +1,10 @@
-"""Embeds the agent into rplay: embed.py RPLAY AGENT RESULT
+"""Embeds the agent into rplay: embed.py unwind|abort RPLAY AGENT RESULT
 
 The result is RPLAY, then AGENT in the formats of xz and of gzip, then 512 bytes of text: what
 engine/core/link/executable.rs reads. Hosts without xz get gzip's, which is a third larger.
+
+The first word is what panics do in the agent. Where they abort, nothing reads the tables for unwinding; they are filled
+with zeros, which take no space when they are packed.
 """
 
 import gzip
@@ -9,18 +12,39 @@ import hashlib
 import lzma
 import os
 import re
+import struct
 import sys
 
-whole_path, agent_path, result_path = sys.argv[1:]
+panics, whole_path, agent_path, result_path = sys.argv[1:]
 with open(whole_path, 'rb') as file:
     whole = file.read()
 with open(agent_path, 'rb') as file:
     agent = file.read()
 
+UNWINDING = (b'.eh_frame', b'.eh_frame_hdr', b'.gcc_except_table')
+
+
+def without_unwinding(agent):
+    """An ELF file of 64 bits, little-endian, with zeros in the tables for unwinding."""
+    content = bytearray(agent)
+    (start,) = struct.unpack_from('<Q', content, 0x28)
+    size, count, names = struct.unpack_from('<HHH', content, 0x3a)
+    # Of each section: name, type, flags, address, place in the file, length.
+    sections = [struct.unpack_from('<IIQQQQ', content, start + number * size) for number in range(count)]
+    for section in sections:
+        name = content[sections[names][4] + section[0]:].split(b'\0', 1)[0]
+        if bytes(name) in UNWINDING:
+            content[section[4]:section[4] + section[5]] = bytes(section[5])
+    return bytes(content)
+
+
 BUILD = re.compile(rb'rplay-agent-build:[0-9a-f]{64}')
 builds = [BUILD.search(content) for content in (whole, agent)]
 if None in builds or builds[0].group() != builds[1].group():
     sys.exit('%s and %s are not of the same build' % (whole_path, agent_path))
+
+if panics == 'abort':
+    agent = without_unwinding(agent)
 
 # The first filter makes the targets of jumps alike; byte 18 of an ELF file names the processor, here x86-64.
 filters = [{'id': lzma.FILTER_X86}] if agent[18] == 0x3e else []

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rplay_modules::{
-    Host, NoBlobs, external, runner,
+    Host, NoBlobs, external,
     system::{
         captured::MAX_JOB_OUTPUT,
         jobs::{JobFile, Progress},
@@ -17,7 +17,7 @@ use rplay_modules::{
 };
 use rplay_wire::{Background, Call, Failure, Outcome, encode, read_frame};
 
-use crate::descendants;
+use crate::{contained, descendants, running::Running};
 
 /// `rplay agent start-job` only starts the job and exits, so that the job is reparented to init and outlives the agent.
 const START: &str = "start-job";
@@ -103,7 +103,7 @@ fn run(id: &str) -> io::Result<()> {
 fn within(call: Call, limit: Duration) -> Outcome {
     let (tell, told) = mpsc::channel();
     let worker = thread::Builder::new().spawn(move || {
-        let _ = tell.send(runner::run(&call, &host(&call)));
+        let _ = tell.send(contained::run(&call, host(&call), &Running::default()));
     });
     match worker {
         Ok(_) => told.recv_timeout(limit).unwrap_or_else(|_| {

@@ -9,11 +9,11 @@ use std::{
     thread,
 };
 
-use rplay_modules::{BlobSource, Cancel, ContentTarget, Host, runner};
+use rplay_modules::{BlobSource, Cancel, ContentTarget, Host};
 use rplay_wire::{Call, Outcome, Reply, Stage};
 
 use crate::{
-    background,
+    background, contained,
     part::{Part, Progress},
     replies::Replies,
     running::Running,
@@ -106,7 +106,7 @@ fn run_stage(
                 let host = Host::new(call.environment.clone(), blobs.clone())
                     .cancelled_by(running.cancel.clone())
                     .sends_to(Arc::new(outgoing));
-                running.at_work(|| runner::run(call, &host))
+                contained::run(call, host, running)
             };
             if outcome.failure.is_some() {
                 failed.store(true, Ordering::SeqCst);

@@ -10,6 +10,7 @@
 mod background;
 mod batch;
 mod blobs;
+mod contained;
 mod descendants;
 mod escalation;
 mod executable;
@@ -45,6 +46,9 @@ pub fn main() -> ExitCode {
     let mut stop = SigSet::empty();
     stop.add(Signal::SIGTSTP);
     let _ = stop.thread_unblock();
+    if cfg!(panic = "abort") {
+        contained::begin();
+    }
     let words: Vec<String> = std::env::args().skip(2).collect();
     if let Some(done) = background::main(&words) {
         return ended(done);

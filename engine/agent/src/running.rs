@@ -25,6 +25,11 @@ impl Running {
         done
     }
 
+    /// A thread that [`Running::at_work`] counts will never finish.
+    pub(crate) fn forget(&self, thread: Pid) {
+        self.threads().remove(&thread);
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }

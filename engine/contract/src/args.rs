@@ -267,13 +267,13 @@ macro_rules! args {
         }
 
         impl $crate::args::Args for $name {
-            const DOC: &'static str = concat!($($doc, "\n"),*);
+            const DOC: &'static str = $crate::documentation!($($doc),*);
 
             fn args() -> Vec<$crate::args::Arg> {
                 const OWN: &[$crate::args::Arg] = &[$( $crate::args::Arg {
                     name: $crate::args::argument_name(stringify!($field)),
                     aliases: &[$($alias),*],
-                    doc: concat!($($fdoc, "\n"),*),
+                    doc: $crate::documentation!($($fdoc),*),
                     kind: <$ty as $crate::args::ArgType>::KIND,
                     choices: <$ty as $crate::args::ArgType>::CHOICES,
                     required: $crate::args!(@required $ty $(, $default)?),
@@ -319,6 +319,23 @@ macro_rules! args {
     (@default $default:expr) => { Some(stringify!($default)) };
     (@missing $ty:ty) => { <$ty as $crate::args::ArgType>::missing() };
     (@missing $ty:ty, $default:expr) => { Some::<$ty>($default) };
+}
+
+/// The lines of a doc comment, as one text. Hosts never show it: their agent is built without, for it would be a
+/// twentieth of what is sent to them.
+#[cfg(feature = "described")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! documentation {
+    ($($line:literal),*) => { concat!($($line, "\n"),*) };
+}
+#[cfg(not(feature = "described"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! documentation {
+    ($($line:literal),*) => {
+        ""
+    };
 }
 
 /// The name of the argument for a field: Rust's keywords are written raw (`r#type`).

@@ -1,8 +1,12 @@
 //! The registry entry of a module.
 
-use rplay_wire::{Call, Map, Outcome};
+#[cfg(feature = "described")]
+use rplay_wire::Map;
+use rplay_wire::{Call, Outcome};
 
-use crate::{Arg, ArgError, Host, Module, Traits, args, execution};
+use crate::{Arg, Host, Module, Traits, execution};
+#[cfg(feature = "described")]
+use crate::{ArgError, args};
 
 /// A module's entry, for the controller and the agent.
 pub struct Entry {
@@ -23,6 +27,7 @@ pub struct Entry {
     pub doc: &'static str,
     pub args: fn() -> Vec<Arg>,
     /// Finds errors before a run; the second argument names arguments whose value is not known yet.
+    #[cfg(feature = "described")]
     pub check: fn(&Map, &[String]) -> Vec<ArgError>,
     pub run: fn(&Call, &Host) -> Outcome,
 }
@@ -48,6 +53,7 @@ pub const fn entry<M: Module>(name: &'static str, collection: &'static str) -> E
         chooses: None,
         doc: M::DOC,
         args: M::args,
+        #[cfg(feature = "described")]
         check: check::<M>,
         run: execution::run_module::<M>,
     }
@@ -84,6 +90,7 @@ impl Entry {
     }
 }
 
+#[cfg(feature = "described")]
 fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgError> {
     let found = match M::from_map(map) {
         Ok(module) if later.is_empty() => module.check().err().into_iter().collect(),

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Carries out a call on this host. Never panics outwards: a module's panic is a failed outcome.
+/// Carries out a call on this host. Where panics unwind, a module's panic is a failed outcome.
 pub fn run(call: &Call, host: &Host) -> Outcome {
     let begun = Instant::now();
     let host = &host.in_mode(call.mode);
@@ -29,10 +29,7 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(call, host))).unwrap_or_else(|panic| {
                 let what = panic.downcast_ref::<String>().map(String::as_str);
                 let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-                Outcome::failed(Failure::new(format!(
-                    "the module {} broke down: {what}; this is a bug in rplay",
-                    call.module
-                )))
+                broke_down(call, what)
             })
         }
         None => Outcome::failed(Failure::new(format!("this agent has no module `{}`", call.module))),
@@ -54,6 +51,11 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
     );
     outcome.micros = begun.elapsed().as_micros() as u64;
     outcome
+}
+
+/// The outcome of a call whose module panicked with this message.
+pub fn broke_down(call: &Call, message: &str) -> Outcome {
+    Outcome::failed(Failure::new(format!("the module {} broke down: {message}; this is a bug in rplay", call.module)))
 }
 
 fn is_about_owner(failure: &Failure) -> bool {
