@@ -241,7 +241,7 @@ class Runner(object):
         out, sys.stdout = sys.stdout, Ear()
         try:
             importlib.import_module('ansible.module_utils.basic')
-            for name in ('runpy', 'pkgutil', 'atexit'):
+            for name in ('runpy', 'pkgutil', 'atexit', 'encodings.utf_8_sig') + self.serializers():
                 importlib.import_module(name)
         except SystemExit:
             text = ''.join(said).strip()
@@ -257,6 +257,10 @@ class Runner(object):
         gc.collect()
         freeze()
         return None
+
+    def serializers(self):
+        """What reads arguments and writes results, which each call would import by itself."""
+        return tuple(name for name in sorted(self.base.compiled) if '._json._profiles._module_' in name)
 
     def serve(self):
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
