@@ -65,6 +65,8 @@ fn run(sshd: &Sshd, play: &Path, more: &[String]) -> Told {
     let output = command.current_dir(play.parent().unwrap()).stdin(Stdio::null()).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     let (batches, rest): (Vec<&str>, Vec<&str>) = stdout.lines().partition(|line| line.contains("> sent together: "));
+    // Programs that Python would have been started with are those of each task alone.
+    let rest: Vec<&str> = rest.into_iter().filter(|line| !line.contains("> EXEC ")).collect();
     let count = |line: &&str| line.split_once("tasks ")?.1.split(',').next()?.parse().ok();
     let together = batches.iter().filter_map(count).max().unwrap_or(0);
     // These appear when hosts answer, in any order.

@@ -69,3 +69,30 @@ fn items_run_side_by_side() {
     let shown = shown(path);
     assert!(shown.ends_with("--- exit code 0\n"), "{shown}");
 }
+
+#[test]
+fn a_person_changes_a_failed_task_and_runs_it_again() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/debugger");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rplay"))
+        .args(["-i", "a,b", "-c", "local", "-f", "1", "play.yml"])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let typed = "p task.args\ntask.args['that'] = [true]\nr\n\
+                 p task_vars['said']\ntask_vars['said'] = 'enough'\nr\n\
+                 c\n";
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), typed.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    for part in
+        ["[a] TASK: fails until its arguments are others (debug)> ", "{'that': False}", "'not yet'", "over on a"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    // The other host failed, since nobody changed its task.
+    assert!(!told.contains("over on b") && told.contains("ok=2 "), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
+}

@@ -77,7 +77,9 @@ pub(crate) fn answers(
 ) -> Answers<BufWriter<std::io::Stdout>> {
     let one_line = one_line || Format::of(&config.stdout_callback.value) == Some(Format::OneLine);
     let short = module.rsplit('.').next().unwrap_or_default();
-    Answers::new(BufWriter::new(std::io::stdout()), short, one_line, secrets.clone())
+    let out = BufWriter::new(std::io::stdout());
+    Answers::new(out, Box::new(std::io::stderr()), short, one_line, secrets.clone())
+        .with_errors(diagnostics::explanation())
         .with_log(log)
         .with_results(crate::formats::result_format(config))
 }
@@ -122,6 +124,6 @@ impl Task<'_> {
             quoted(name),
             quoted(pattern)
         );
-        Source::inline("the command line", text)
+        Source::inline(format!("<adhoc '{}' task>", self.module), text)
     }
 }

@@ -25,6 +25,12 @@ enum ConfigCommandError {
 
 /// Prints settings; the result is the exit code.
 pub(crate) fn command(args: &ConfigArgs) -> Result<u8, Problems> {
+    // As in ansible-core, the directory for temporary files is there afterwards. Nothing is lost without it.
+    if let Ok((config, _)) = Config::load()
+        && let Some(folder) = config.local_tmp.as_deref()
+    {
+        let _ = std::fs::create_dir_all(folder);
+    }
     match shown(args) {
         Ok((text, code)) => {
             output::show(text.as_bytes())?;

@@ -10,7 +10,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Se
 use rplay::{
     config::Diagnostics,
     event::Deliveries,
-    report::{Level, Log},
+    report::{Explain, Level, Log},
     secrets::Secrets,
     source::{Problems, SECRET},
     visible::Visible,
@@ -98,6 +98,12 @@ fn are_boxes(look: Diagnostics, is_ansible: bool, to_terminal: bool) -> bool {
 /// Renders a diagnostic as ansible-core does. Lines of decrypted files are not shown.
 pub(crate) fn lines(diagnostic: &dyn Diagnostic) -> String {
     plain::text(&Visible::new(&Shown::of(diagnostic)))
+}
+
+/// How a report that has no place for boxes renders errors and warnings: as ansible-core does, or not at all.
+pub(crate) fn explanation() -> Option<Explain> {
+    let as_lines = !boxes(std::io::stderr().is_terminal());
+    as_lines.then(|| Box::new(|diagnostic: &dyn Diagnostic| lines(diagnostic)) as Explain)
 }
 
 /// Ansible's exit code for a file that cannot be read or parsed.

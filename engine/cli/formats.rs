@@ -34,9 +34,9 @@ pub(crate) fn is_for_people(config: &Config) -> bool {
     Format::of(&config.stdout_callback.value).is_some_and(Format::is_for_people)
 }
 
-/// Whether results must have the arguments of their modules, as Ansible's JSON has them.
+/// Whether results must have the arguments of their modules, as Ansible's JSON has them, and as plugins in Python expect.
 pub(crate) fn wants_invocations(config: &Config) -> bool {
-    matches!(Format::of(&config.stdout_callback.value), Some(Format::Json | Format::JsonLines))
+    matches!(Format::of(&config.stdout_callback.value), None | Some(Format::Json | Format::JsonLines))
 }
 
 /// The format for standard output, the default if the settings name one that is not built in.
@@ -69,8 +69,15 @@ pub(crate) fn reader(
         }
         Format::Minimal | Format::OneLine => {
             let out = BufWriter::new(std::io::stdout());
-            let answers = Answers::new(out, "", format == Format::OneLine, secrets.clone());
-            Box::new(answers.of_playbooks().with_log(log).with_results(result_format(config)))
+            let aside = Box::new(std::io::stderr());
+            let answers = Answers::new(out, aside, "", format == Format::OneLine, secrets.clone());
+            Box::new(
+                answers
+                    .of_playbooks()
+                    .with_errors(diagnostics::explanation())
+                    .with_log(log)
+                    .with_results(result_format(config)),
+            )
         }
         Format::Json => Box::new(JsonDocument::new(output(log), json_options(config, 4)?)),
         Format::JsonLines => Box::new(JsonLines::new(output(log), json_options(config, 0)?)),

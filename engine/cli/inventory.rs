@@ -94,7 +94,8 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
         folders,
         true,
         crate::project::vars_settings(config),
-    );
+    )
+    .with_extra(args.sources.extra_vars.clone());
     let rules = SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() };
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
     let unreadable = |problems| Ended(problems, diagnostics::UNREADABLE);

@@ -80,6 +80,12 @@ fn place(code: &dyn SourceCode, label: &LabeledSpan, text: &mut String) -> Optio
     let exact = code.read_span(label.inner(), 0, 0).ok()?;
     let (line, column) = (exact.line() + 1, exact.column() + 1);
     let name = exact.name().unwrap_or_default();
+    // What has no lines is quoted as it is.
+    if name.starts_with('<') && name.ends_with('>') {
+        let quoted = String::from_utf8_lossy(exact.data());
+        let _ = writeln!(text, "Origin: {name}\n\n{}\n", one_line(&quoted));
+        return Some(());
+    }
     let file = if Path::new(name).exists() { source::absolute(Path::new(name)) } else { name.to_owned() };
     let _ = writeln!(text, "Origin: {file}:{line}:{column}\n");
     // With a line after it, since a span alone ends where it ends, not with its line.
@@ -168,6 +174,14 @@ mod tests {
         );
         let bare = Told { message: "no", place: None, label: None, help: None, cause: None };
         assert_eq!(text(&bare), "[ERROR]: no");
+    }
+
+    #[test]
+    fn a_word_of_the_command_line_has_no_line() {
+        let source = Source::inline("<CLI option '-e'>", "tasks");
+        let place = Some(Span::new(&source, 0..5));
+        let told = Told { message: "no", place, label: None, help: None, cause: None };
+        assert_eq!(text(&told), "[ERROR]: no\nOrigin: <CLI option '-e'>\n\ntasks\n");
     }
 
     #[test]

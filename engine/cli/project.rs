@@ -32,7 +32,9 @@ pub(crate) fn source_rules(
     folders.extend(folder.cloned());
     folders.dedup();
     let plugins =
-        InventoryPlugins::new(config.ansible_python.value.clone(), folders, !args.flush_cache, vars_settings(config));
+        InventoryPlugins::new(config.ansible_python.value.clone(), folders, !args.flush_cache, vars_settings(config))
+            .with_extra(args.sources.extra_vars.clone())
+            .with_verbosity(args.sources.verbose.max(*config.verbosity as u8));
     SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() }
 }
 
@@ -60,6 +62,7 @@ pub(crate) fn project(
     let mismatch = *config.collections_on_ansible_version_mismatch;
     let project = Project::new(config.roles_path.0.clone(), decrypt, warn);
     let project = project.with_collections(Arc::new(collections), mismatch, *config.deprecation_warnings);
+    let project = project.checking_groups(*config.validate_action_group_metadata);
     // What the command line names comes first.
     let named = module_path.iter().flat_map(|folders| folders.split(':')).filter(|folder| !folder.is_empty());
     let library = named.map(rplay::files::filled_in).chain(config.library.0.iter().cloned()).collect();

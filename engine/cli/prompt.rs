@@ -110,16 +110,17 @@ impl Prompt for Person {
         Some(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    fn wait(&self, text: &str, duration: Duration) -> Result<(), String> {
+    fn wait(&self, text: &str, prompt: Option<&str>, duration: Duration) -> Result<(), String> {
         self.report.flush();
-        let text = &*self.secrets.mask(text);
+        let told = |text: &str| format!("{}\n", visible(&self.secrets.mask(text)));
         let stdin = io::stdin();
-        output::tell(&format!("{}\n", visible(text)));
+        output::tell(&told(text));
+        output::tell("(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\n");
+        output::tell(&prompt.map(told).unwrap_or_default());
         if !stdin.is_terminal() || !in_foreground(&stdin) {
             std::thread::sleep(duration);
             return Ok(());
         }
-        output::tell("(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\n");
         let until = Instant::now() + duration;
         let keys = Keys::on(&stdin).map_err(|error| error.to_string())?;
         loop {

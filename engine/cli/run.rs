@@ -12,7 +12,7 @@ use rplay::{
     run::Run,
     secrets::Secrets,
     source::{Problems, Source},
-    vars::extra_vars,
+    vars::extra_vars_and_names,
 };
 
 use crate::{
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
 
     let mut problems = Problems::default();
     let mut exit_code = None;
-    let extra = extra_vars(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
+    let (extra, extra_names) = extra_vars_and_names(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
         problems.0.extend(found.0);
         // Ansible exits with 1 if such a file does not exist.
         let mut files = args.sources.extra_vars.iter().filter_map(|arg| arg.strip_prefix('@'));
@@ -89,10 +89,14 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Inventory::default()
     });
     let channel = Arc::new(Channel::new(reader));
+    for note in std::mem::take(&mut inventory.notes) {
+        channel.send(Event::Message { text: note.into() });
+    }
     for warning in std::mem::take(&mut inventory.warnings) {
         channel.send(Event::Warning { message: warning.into(), place: None });
     }
     let project = project(&config, &args.module_path, &vault, &channel);
+    project.warn_of_reserved(extra_names);
     let resolver = Resolver {
         project,
         tags: TagSelection {
@@ -131,7 +135,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
         None => None,
     };
-    if inventory.hosts().len() == 0 && !is_text {
+    if inventory.hosts().len() == 0 && !is_text && *config.localhost_warning {
         let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
             does not match 'all'";
         channel.send(Event::Warning { message: message.into(), place: None });
@@ -262,7 +266,7 @@ fn log(config: &Config) -> Option<Arc<Log>> {
     let path = config.log_path.value.as_deref()?;
     match Log::open(path) {
         Ok(log) => {
-            let log = Arc::new(log);
+            let log = Arc::new(log.with_verbosity(*config.log_verbosity as u8));
             diagnostics::log_to(log.clone());
             Some(log)
         }

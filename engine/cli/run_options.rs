@@ -4,9 +4,9 @@ use std::{collections::HashMap, path::PathBuf};
 
 use miette::Diagnostic;
 use rplay::{
-    config::{Config, Gathering},
+    config::{Config, Gathering, Origin},
     inventory::SourceRules,
-    run::{Defaults, FactCaching, MethodDefaults, Options},
+    run::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options},
     secrets::Secrets,
     source::Problems,
     vars::Lenience,
@@ -73,6 +73,12 @@ pub(crate) fn options(
         become_password,
         pkcs11_provider: config.pkcs11_provider.value.clone(),
         methods: methods(config, secrets),
+        su_prompts: config
+            .su_prompt_l10n
+            .iter()
+            .flat_map(|words| words.split(','))
+            .map(|word| word.trim().to_owned())
+            .collect(),
     };
     let task_timeout = args.task_timeout.unwrap_or(*config.task_timeout);
     let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
@@ -83,6 +89,11 @@ pub(crate) fn options(
         diff: args.diff || *config.diff_always,
         forks: args.forks.number(config.forks.value) as usize,
         verbosity,
+        debugger: DebuggerOptions {
+            enabled: *config.enable_task_debugger,
+            passes_over_ignored: *config.task_debugger_ignore_errors,
+        },
+        details: if config.log_path.is_some() { verbosity.max(*config.log_verbosity as u8) } else { verbosity },
         invocations: verbosity > 2 || formats::wants_invocations(config),
         limit: args.limit.clone(),
         allowed,
@@ -95,11 +106,13 @@ pub(crate) fn options(
         keep_facts: matches!(config.gathering.value, Gathering::Smart),
         fact_caching: fact_caching(config, args.flush_cache),
         any_errors_fatal: *config.any_errors_fatal,
-        private_role_vars: *config.private_role_vars,
+        private_role_vars: (!matches!(config.private_role_vars.origin, Origin::Default))
+            .then_some(*config.private_role_vars),
+        debug: *config.debug,
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),
         // What goes out together cannot be timed one by one.
-        batch: !args.no_batch && task_timeout == 0 && !args.step,
+        batch: !args.no_batch && task_timeout == 0 && !args.step && !*config.enable_task_debugger,
         task_timeout: (task_timeout > 0).then_some(task_timeout),
         connection: defaults,
         inventory_dir: first

@@ -13,7 +13,8 @@ pub(crate) fn text(data: &Json) -> String {
 
 /// Values of a table first, then the tables in it, each under its header.
 fn write_table(table: &Map<String, Json>, path: &mut Vec<String>, out: &mut String) {
-    let (tables, values): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_object());
+    let is_table = |value: &Json| value.is_object() && unsafe_text(value).is_none();
+    let (tables, values): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| is_table(value));
     if !path.is_empty() && (!values.is_empty() || tables.is_empty()) {
         if !out.is_empty() {
             out.push('\n');
@@ -30,7 +31,16 @@ fn write_table(table: &Map<String, Json>, path: &mut Vec<String>, out: &mut Stri
     }
 }
 
+/// Text that is no template, which is marked in JSON; TOML has no mark.
+fn unsafe_text(value: &Json) -> Option<&str> {
+    let entries = value.as_object().filter(|entries| entries.len() == 1)?;
+    entries.get("__ansible_unsafe")?.as_str()
+}
+
 fn inline(value: &Json, depth: usize) -> String {
+    if let Some(text) = unsafe_text(value) {
+        return quoted(text);
+    }
     match value {
         Json::String(text) => quoted(text),
         Json::Array(items) if items.is_empty() => "[]".to_owned(),
@@ -81,9 +91,10 @@ mod tests {
         let data = serde_json::json!({
             "a b": 1,
             "none": null,
+            "u": {"__ansible_unsafe": "{{ x }}"},
             "t": {"x": "q\"\n", "list": [1, {"k": true}], "inner": {"f": 1.5}, "empty": {}},
         });
-        let expected = "\"a b\" = 1\n\n[t]\nx = \"q\\\"\\n\"\nlist = [\n    1,\n    { k = true },\n]\n\n[t.inner]\nf = 1.5\n\n[t.empty]\n";
+        let expected = "\"a b\" = 1\nu = \"{{ x }}\"\n\n[t]\nx = \"q\\\"\\n\"\nlist = [\n    1,\n    { k = true },\n]\n\n[t.inner]\nf = 1.5\n\n[t.empty]\n";
         assert_eq!(text(&data), expected);
     }
 }

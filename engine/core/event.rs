@@ -27,6 +27,10 @@ pub enum Event {
         pattern: Arc<str>,
     },
     TaskStarted(Arc<TaskStarted>),
+    /// Handlers are flushed where the play says nothing of it; plugins may want to know.
+    Flushed {
+        place: Span,
+    },
     /// A host starts the task.
     HostStarted {
         task: TaskId,
@@ -74,6 +78,11 @@ pub enum Event {
     },
     /// A message to the user, shown as it is (the prompt of `pause`).
     Message {
+        text: Arc<str>,
+    },
+    /// What is told from a number of `-v` on, and in the log from a `log_verbosity` on.
+    Detail {
+        level: u8,
         text: Arc<str>,
     },
     RunEnded(Arc<Recap>),

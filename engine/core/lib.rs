@@ -41,7 +41,7 @@
 //!         None
 //!     }
 //!
-//!     fn wait(&self, _text: &str, duration: Duration) -> Result<(), String> {
+//!     fn wait(&self, _text: &str, _prompt: Option<&str>, duration: Duration) -> Result<(), String> {
 //!         Ok(std::thread::sleep(duration))
 //!     }
 //! }

@@ -42,14 +42,25 @@ pub struct TaskResult {
     pub blame: Option<Arc<str>>,
     /// How to fix a failure.
     pub help: Option<Arc<str>>,
+    /// The task had not begun: its message says all there is to say, as where its loop cannot be evaluated.
+    pub unbegun: bool,
     /// Shown without `-v`, like the message of debug.
     pub verbose_always: bool,
     /// Hidden whatever the task says: it comes from an encrypted file.
     pub no_log: bool,
     pub effects: Vec<Effect>,
+    /// What templates warned about on the way.
+    pub told: Vec<Told>,
     /// Handlers that it notifies besides those of the task.
     pub notify: Vec<String>,
     pub micros: u64,
+}
+
+/// A warning of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub text: String,
+    pub deprecated: bool,
 }
 
 /// Named values in order. Clones share them until one is changed.
@@ -104,8 +115,27 @@ impl TaskResult {
         let seconds = limit.as_secs_f64();
         // Whole seconds stay an integer, as `timeout` was given.
         let period = if seconds.fract() == 0.0 { Value::from(seconds as u64) } else { Value::from(seconds) };
-        let period = mapping([("period", period)]);
-        TaskResult::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period)
+        let frame = "Configure `DISPLAY_TRACEBACK` to see a traceback on timeout errors.";
+        let about = mapping([("frame", Value::from(frame)), ("period", period)]);
+        TaskResult::failed(format!("Task failed: Timed out after {seconds} second(s).")).with("timedout", about)
+    }
+
+    /// A job that was waited for (`async`) exceeded its time limit.
+    pub fn job_timed_out(limit: Duration, job: String) -> Self {
+        let empty = || Value::from("");
+        let none = || Value::from(Vec::<Value>::new());
+        let about = mapping([
+            ("ansible_job_id", Value::from(job.clone())),
+            ("started", true.into()),
+            ("finished", false.into()),
+            ("stdout", empty()),
+            ("stdout_lines", none()),
+            ("stderr", empty()),
+            ("stderr_lines", none()),
+        ]);
+        let seconds = limit.as_secs();
+        let msg = format!("async task did not complete within the requested time - {seconds}s");
+        TaskResult { micros: 1, ..TaskResult::failed(msg) }.with("async_result", about)
     }
 
     /// The failure of a task that read an invalid file; `at_hand` is the task's own location. Keeps the location and
@@ -124,6 +154,12 @@ impl TaskResult {
         result.fail_by(error);
         result.help = error.help().map(|help| help.to_string().into());
         result
+    }
+
+    /// A failure because the items of a loop could not be rendered.
+    pub fn of_loop(error: &TemplateError) -> Self {
+        let message = error.to_string();
+        TaskResult { unbegun: true, ..TaskResult::of_error(error) }.with("msg", message)
     }
 
     /// Makes it a failure because something could not be rendered.

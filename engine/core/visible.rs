@@ -17,6 +17,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same for a pipe or a file, where a carriage return moves no cursor: it is kept, since scripts look for it.
+pub fn piped(text: &str) -> Cow<'_, str> {
+    match text.contains('\r') {
+        false => visible(text),
+        true => Cow::Owned(text.split('\r').map(visible).collect::<Vec<_>>().join("\r")),
+    }
+}
+
 /// Text that must stay on one line, such as a name: a line break is shown as ` `, so that no name can imitate a line of
 /// the report.
 pub fn one_line(text: &str) -> Cow<'_, str> {

@@ -176,7 +176,7 @@ fn interpreters_are_chosen_by_variables_and_a_missing_python_causes_a_help() {
     );
     project.write("library/lacks.py", "from ansible.module_utils.nothing import x\n");
     let (text, code) = project.play("", "  - lacks:\n", &[]);
-    assert!(code == 2 && text.contains("imports ansible.module_utils.nothing.x, which cannot be found"), "{text}");
+    assert!(code == 2 && text.contains("Could not find imported module support code for ansible.legacy.lacks. Looked for (['ansible.module_utils.nothing.x', 'ansible.module_utils.nothing'])"), "{text}");
 }
 
 #[test]

@@ -155,9 +155,9 @@ fn converse(
             }
             Err(RecvTimeoutError::Timeout) if !ended => {
                 let last = last_words(&said, way);
-                let msg = format!("{program} did not switch to user {} within {} s", wanted.user, TIMEOUT.as_secs());
-                let failure = Failure::new(if last.is_empty() { msg } else { format!("{msg}; it said: {last}") });
-                return Err(failure.into());
+                let msg = "Timed out waiting for become success or become password prompt".to_owned();
+                let said = if last.is_empty() { msg } else { format!("{msg}; {program} said: {last}") };
+                return Err(Failure::unreachable(said).into());
             }
             Err(_) => return Err(explain(wanted, way, own, &said, &noise, answered)),
         }
@@ -217,7 +217,7 @@ fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answe
 fn last_words(said: &str, way: &Way) -> String {
     let said = match &way.prompt {
         Prompt::Words(words) => said.replace(words.as_str(), "\n"),
-        Prompt::AnyColon | Prompt::Never => said.to_owned(),
+        Prompt::AnyColon | Prompt::OneOf(_) | Prompt::Never => said.to_owned(),
     };
     let named = format!("{}: ", way.program.rsplit('/').next().unwrap_or_default());
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

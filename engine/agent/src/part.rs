@@ -145,6 +145,7 @@ mod tests {
                 exe: None,
                 flags: None,
                 password: None,
+                prompts: Vec::new(),
                 chdir: None,
                 plugin: None,
             }),

@@ -148,6 +148,7 @@ fn a_become_method_that_is_not_there_fails_each_call_and_leaves_the_host_reachab
         exe: Some("/nonexistent/sudo".into()),
         flags: None,
         password: None,
+        prompts: Vec::new(),
         chdir: None,
         plugin: None,
     });

@@ -47,6 +47,8 @@ pub struct Order {
     pub args: Map,
     /// Settings for modules besides their arguments, without the prefix `_ansible_`.
     pub settings: Map,
+    /// Whether something shows the arguments that the module returns.
+    pub shows_invocation: bool,
     /// The parent of modules' temporary directories; `None` for the default.
     pub remote_tmp: Option<String>,
 }
@@ -65,6 +67,7 @@ impl Order {
             "candidates" => self.candidates,
             "args" => self.args,
             "settings" => self.settings,
+            "shows_invocation" => self.shows_invocation,
             "remote_tmp" => self.remote_tmp,
         }
     }
@@ -96,6 +99,7 @@ impl Order {
                 .collect(),
             args: map("args")?,
             settings: map("settings")?,
+            shows_invocation: args.get("shows_invocation") == Some(&Value::Bool(true)),
             remote_tmp: text("remote_tmp"),
         })
     }
@@ -117,6 +121,7 @@ mod tests {
             candidates: vec!["python3".into()],
             args: data! { "a" => 1 },
             settings: data! { "diff" => true },
+            shows_invocation: true,
             remote_tmp: None,
         };
         assert_eq!(Order::read(&order.clone().into_args()), Ok(order));

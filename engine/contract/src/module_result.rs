@@ -10,9 +10,9 @@ pub const NO_TRACEBACK: &str = "(traceback unavailable)";
 /// What a failure says if the module gives no reason.
 pub const UNKNOWN_ERROR: &str = "Task failed: Action failed: Unknown error.";
 
-/// Converts a result that a module or a plugin made. Keys that control Ansible itself are dropped; `invocation` is kept
-/// from a `verbosity` of three on.
-pub fn outcome_of(mut result: Map, verbosity: i128) -> Outcome {
+/// Converts a result that a module or a plugin made. Keys that control Ansible itself are dropped, and the arguments
+/// (`invocation`) unless something shows them.
+pub fn outcome_of(mut result: Map, shows_invocation: bool) -> Outcome {
     strip_internal(&mut result);
     if !result.contains_key("msg")
         && let Some(reasons) = reasons(result.get("exception"))
@@ -27,7 +27,7 @@ pub fn outcome_of(mut result: Map, verbosity: i128) -> Outcome {
     if let Some(Value::Map(facts)) = result.shift_remove("ansible_facts") {
         outcome.facts = facts;
     }
-    if verbosity < 3 {
+    if !shows_invocation {
         result.shift_remove("invocation");
     }
     if let Some(diff) = result.get("diff") {
@@ -222,7 +222,7 @@ mod tests {
 
     fn of(json: serde_json::Value) -> Outcome {
         let Value::Map(result) = Value::from(json) else { panic!("not a mapping") };
-        outcome_of(result, 0)
+        outcome_of(result, false)
     }
 
     #[test]

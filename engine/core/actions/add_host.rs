@@ -8,7 +8,7 @@ use crate::vars::{Layer, Lazy, Value, mapping};
 args! {
     /// Adds a host to the inventory of this run. Further arguments become variables of the host.
     pub struct AddHost {
-        /// The name of the host; `name:port` also sets its port.
+        /// The name of the host; `name:port` also sets `ansible_ssh_port`.
         name: Text | "hostname" | "host",
         /// Groups to add the host to.
         groups: Option<Vec<Text>> | "group" | "groupname",
@@ -24,9 +24,7 @@ pub(super) fn add_host(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
     // `name:port` sets the port, unless the colon belongs to an IPv6 address.
     let name = match name.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => {
-            for name in ["ansible_port", "ansible_ssh_port"] {
-                vars.insert(name.into(), Lazy::Data(port.parse::<u16>().unwrap_or_default().into()));
-            }
+            vars.insert("ansible_ssh_port".into(), Lazy::Data(port.parse::<u16>().unwrap_or_default().into()));
             host.to_owned()
         }
         _ => name,

@@ -86,7 +86,7 @@ fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
         });
     }
     let Some(that) = args.get("that") else {
-        return Err(Box::new(TaskResult::failed("conditional required in \"that\" string")));
+        return Err(Box::new(TaskResult::failed("missing required arguments: that")));
     };
     trusted_only(items(that))
 }

@@ -102,7 +102,11 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<TaskResult> {
     let mut vars = Layer::new();
     for file in &files {
         let failed = |problems: crate::source::Problems| TaskResult::of_problems(&problems, context.task.span);
-        let layer = context.project.vars(file).map_err(|problems| Box::new(failed(problems)))?;
+        let layer = match text_arg(args, "name") {
+            Some(_) => context.project.mapping(file),
+            None => context.project.vars(file),
+        };
+        let layer = layer.map_err(|problems| Box::new(failed(problems)))?;
         vars.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
     if let Some(name) = text_arg(args, "name") {

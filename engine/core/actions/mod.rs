@@ -71,7 +71,7 @@ pub trait Prompt: Send + Sync {
     ///
     /// # Errors
     /// If the run is to be aborted.
-    fn wait(&self, text: &str, duration: Duration) -> Result<(), String>;
+    fn wait(&self, text: &str, prompt: Option<&str>, duration: Duration) -> Result<(), String>;
 }
 
 /// Rendered arguments by name; omitted ones are missing.
@@ -102,6 +102,12 @@ pub trait ProjectFiles {
     /// # Errors
     /// If it cannot be read or decrypted, or is not one mapping.
     fn vars(&self, path: &Path) -> Result<Arc<Layer>, Problems>;
+
+    /// The same, where the file becomes the value of one variable.
+    ///
+    /// # Errors
+    /// Those of [`vars`](Self::vars).
+    fn mapping(&self, path: &Path) -> Result<Arc<Layer>, Problems>;
 }
 
 /// The context of an action.

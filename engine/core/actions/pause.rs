@@ -59,8 +59,12 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
         Some(seconds) => {
             // At least one second, as in Ansible.
             let duration = Duration::try_from_secs_f64(seconds.max(1.0)).unwrap_or_default();
-            let text = prompt.unwrap_or_else(|| format!("Pausing for {} seconds", duration.as_secs()));
-            context.prompt.wait(&text, duration).map_err(|stopped| Box::new(TaskResult::failed(stopped)))?;
+            let text = format!("Pausing for {} seconds", duration.as_secs());
+            let prompt = prompt.map(|prompt| format!("[{}]\n{prompt}:", context.task_name()));
+            context
+                .prompt
+                .wait(&text, prompt.as_deref(), duration)
+                .map_err(|stopped| Box::new(TaskResult::failed(stopped)))?;
             let passed = begun.elapsed().as_secs_f64();
             let (passed, unit) = if in_minutes { (passed / 60.0, "minutes") } else { (passed, "seconds") };
             result.set("stdout", format!("Paused for {} {unit}", hundredths(passed)));

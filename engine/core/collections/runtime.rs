@@ -40,6 +40,8 @@ pub struct Removal {
 pub struct Group {
     pub members: Vec<String>,
     pub extends: Vec<String>,
+    /// What stands among the members and is none.
+    pub metadata: Vec<Node>,
 }
 
 impl Runtime {
@@ -138,6 +140,7 @@ impl Group {
             match item.as_str() {
                 Some(member) => group.members.push(member.to_owned()),
                 None => {
+                    group.metadata.push(item.clone());
                     let extended = item.get("metadata").and_then(|about| about.get("extend_group"));
                     let names = extended.map(|node| node.as_seq().unwrap_or(std::slice::from_ref(node)));
                     group.extends.extend(names.unwrap_or_default().iter().filter_map(|name| text(Some(name))));

@@ -125,8 +125,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.inventory_plugins",
     "defaults.jinja2_native",
     "defaults.keep_remote_files",
-    "defaults.local_tmp",
-    "defaults.localhost_warning",
     "defaults.module_compression",
     "defaults.module_lang",
     "defaults.module_set_locale",

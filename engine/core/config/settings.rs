@@ -406,6 +406,22 @@ settings! {
     show_per_host_start: bool = false, ["defaults.show_per_host_start"], ["ANSIBLE_SHOW_PER_HOST_START"];
     /// A file that also receives the output.
     log_path: Option<PathBuf> = None, ["defaults.log_path"], ["ANSIBLE_LOG_PATH"];
+    /// Warn if the inventory has no hosts.
+    localhost_warning: bool = true, ["defaults.localhost_warning"], ["ANSIBLE_LOCALHOST_WARNING"];
+    /// A directory for temporary files of the controller; commands that need none only see to it that it is there.
+    local_tmp: Option<PathBuf> = None, ["defaults.local_tmp"], ["ANSIBLE_LOCAL_TEMP"];
+    /// Say more about how a play goes on.
+    debug: bool = false, ["defaults.debug"], ["ANSIBLE_DEBUG"];
+    /// Warn about metadata of groups of modules that has no meaning.
+    validate_action_group_metadata: bool = true,
+        ["defaults.validate_action_group_metadata"], ["ANSIBLE_VALIDATE_ACTION_GROUP_METADATA"];
+    /// Call the debugger at every failed task.
+    enable_task_debugger: bool = false, ["defaults.enable_task_debugger"], ["ANSIBLE_ENABLE_TASK_DEBUGGER"];
+    /// The debugger passes over failures that are ignored.
+    task_debugger_ignore_errors: bool = true,
+        ["defaults.task_debugger_ignore_errors"], ["ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS"];
+    /// The verbosity of the log, if it is higher than that of the output.
+    log_verbosity: u32 = 0, ["defaults.log_verbosity"], ["ANSIBLE_LOG_VERBOSITY"];
     /// Always show the differences in changed files.
     diff_always: bool = false, ["diff.always"], ["ANSIBLE_DIFF_ALWAYS"];
     /// Number of context lines in diffs.

@@ -24,6 +24,7 @@ pub(super) fn of_node(node: &Node) -> Json {
         Kind::Float(f) => Number::from_f64(*f).map_or_else(|| Json::String(f.to_string()), Json::Number),
         Kind::Time(text) => Json::String(text.to_string()),
         Kind::Str(text) => Json::String(text.value.to_string()),
+        Kind::Bytes(bytes) => Json::String(String::from_utf8_lossy(bytes).into_owned()),
         Kind::Seq(items) => items.iter().map(of_node).collect(),
         Kind::Map(entries) => {
             let key = |key: &Node| match of_node(key) {

@@ -34,7 +34,10 @@ pub(super) fn of(module: &ExternalModule, pythons: &crate::python::Pythons) -> R
         return Ok(Payload::File(module.path.clone()));
     }
     let about = |reason: String| PayloadError {
-        msg: format!("cannot prepare the module {}: {reason}", module.full_name),
+        msg: match reason.starts_with("Could not find imported module support code for {}") {
+            true => reason.replacen("{}", &module.full_name, 1),
+            false => format!("cannot prepare the module {}: {reason}", module.full_name),
+        },
         help: None,
     };
     let core = pythons.core().map_err(|error| PayloadError {

@@ -145,7 +145,7 @@ impl Plugins for Finder {
         if self.pythons.core().is_err() {
             return Err(self.lacking(call));
         }
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::with_trust();
         let mut encode = |value: &Value| exchange.encode(value).map_err(|why| self.failed(call, &why));
         let args = call.positional.iter().map(&mut encode).collect::<Result<Vec<_>, _>>()?;
         let named = call.named.iter().map(|(name, value)| Ok((name.clone(), encode(value)?)));

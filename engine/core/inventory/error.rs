@@ -76,6 +76,12 @@ pub enum InventoryError {
     #[error("cannot read limit file `{path}`: {message}")]
     LimitFile { path: String, message: String },
 
+    #[error("Unable to find limit file b'{path}'")]
+    NoLimitFile { path: String },
+
+    #[error("Limit starting with \"@\" must be a file, not a directory: b'{path}'")]
+    LimitFolder { path: String },
+
     #[error("{message}")]
     Loop { message: String },
 

@@ -23,6 +23,8 @@ pub struct Inventory {
     pub(super) folders: Vec<PathBuf>,
     /// Warnings to be shown once.
     pub warnings: Vec<String>,
+    /// What plugins tell of their work, as the verbosity asks for.
+    pub notes: Vec<String>,
     pub(super) layers: Layers,
     /// How invalid characters in group names are handled.
     pub(super) group_names: GroupNames,
@@ -52,6 +54,7 @@ impl Default for Inventory {
             groups: IndexMap::new(),
             folders: Vec::new(),
             warnings: Vec::new(),
+            notes: Vec::new(),
             layers: Layers::default(),
             group_names: GroupNames::default(),
             refused: false,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::vars::{Lazy, Value};
+use crate::vars::{Lazy, Value, as_json, is_trusted};
 use minijinja::value::ValueKind;
 
 /// A value as written; secrets as their envelopes.
@@ -16,7 +16,27 @@ pub fn of(value: &Lazy) -> Json {
     }
 }
 
+/// The same for other programs: text that is no template whatever it holds says so, as in ansible-core.
+pub(super) fn marked(value: &Lazy) -> Json {
+    match value {
+        Lazy::Data(data) => of_value(data, true),
+        Lazy::List(items) => items.iter().map(marked).collect(),
+        Lazy::Map(entries) => {
+            Json::Object(entries.iter().map(|(key, value)| (key.to_string(), marked(value))).collect())
+        }
+        other => of(other),
+    }
+}
+
+/// The key of a mapping that stands for text that is no template.
+pub(super) const UNSAFE: &str = "__ansible_unsafe";
+
 pub(super) fn of_data(value: &Value) -> Json {
+    of_value(value, false)
+}
+
+fn of_value(value: &Value, marks: bool) -> Json {
+    let of_data = |value: &Value| of_value(value, marks);
     let items = || value.try_iter().into_iter().flatten();
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Json::Null,
@@ -36,6 +56,10 @@ pub(super) fn of_data(value: &Value) -> Json {
             };
             Json::Object(items().map(entry).collect::<Map<_, _>>())
         }
-        _ => Json::String(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+        ValueKind::String if marks && !is_trusted(value) => json!({ UNSAFE: value.as_str() }),
+        _ => {
+            let text = value.as_str().map(str::to_owned).or_else(|| as_json(value));
+            Json::String(text.unwrap_or_else(|| value.to_string()))
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The hosts that `--limit` allows.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use super::{
     Inventory, InventoryError,
@@ -28,11 +28,12 @@ impl Limit {
                 terms.push(part);
                 continue;
             };
-            let unreadable = |message: String| InventoryError::LimitFile { path: path.to_owned(), message };
-            if Path::new(path).is_dir() {
-                return Err(unreadable("it must be a file".to_owned()));
-            }
-            let lines = files::read_text(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
+            let file = Path::new(path);
+            let lines = files::read_text(file).map_err(|error| match (error.kind(), path.to_owned()) {
+                (io::ErrorKind::NotFound, path) => InventoryError::NoLimitFile { path },
+                (_, path) if file.is_dir() => InventoryError::LimitFolder { path },
+                (_, path) => InventoryError::LimitFile { path, message: error.to_string() },
+            })?;
             terms.extend(lines.lines().flat_map(cut));
         }
         // Colons were already split; a comma prevents splitting addresses again.
@@ -93,7 +94,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();
         assert_eq!(limited(&format!("@{}", file.path().display())), "web2 db2");
-        assert!(matches!(allowed("@/nosuch"), Err(InventoryError::LimitFile { .. })));
-        assert!(matches!(allowed("@/"), Err(InventoryError::LimitFile { .. })));
+        assert!(matches!(allowed("@/nosuch"), Err(InventoryError::NoLimitFile { .. })));
+        assert!(matches!(allowed("@/"), Err(InventoryError::LimitFolder { .. })));
     }
 }

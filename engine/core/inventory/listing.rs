@@ -166,7 +166,7 @@ fn merged<'l>(layers: impl Iterator<Item = &'l Layer>) -> Json {
         merged.entry(name).or_insert(value);
     }
     let mut vars: Json =
-        Json::Object(merged.into_iter().map(|(name, value)| (name.to_string(), json::of(value))).collect());
+        Json::Object(merged.into_iter().map(|(name, value)| (name.to_string(), json::marked(value))).collect());
     vars.sort_all_objects();
     vars
 }
@@ -188,6 +188,10 @@ fn python(value: &Json, quoted: bool) -> String {
         Json::String(text) if text.contains('\'') && !text.contains('"') => format!("{text:?}"),
         Json::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
         Json::Array(items) => format!("[{}]", join(items.iter().map(|item| python(item, true)).collect())),
+        // What a person reads is the text.
+        Json::Object(entries) if entries.len() == 1 && entries.contains_key(json::UNSAFE) => {
+            python(&entries[json::UNSAFE], quoted)
+        }
         Json::Object(entries) => {
             let entry = |(key, value): (&String, &Json)| format!("'{key}': {}", python(value, true));
             format!("{{{}}}", join(entries.iter().map(entry).collect()))

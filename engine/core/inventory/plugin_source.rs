@@ -3,13 +3,14 @@
 
 use std::{path::Path, sync::Arc};
 
+use minijinja::value::ValueKind;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Inventory, InventoryError, Plugins, PluginsError};
 use crate::{
     source::{self, Problems, Source, Span},
     syntax::Style,
-    vars::{Layer, Lazy, Template, Value, Vaulted, from_wire, holds_template, mapping},
+    vars::{Layer, Lazy, Template, Value, Vaulted, from_wire, holds_template, is_trusted, mapping},
 };
 
 /// Plugins that are built in; `auto` stands for those that a source names itself.
@@ -47,6 +48,7 @@ impl Inventory {
             }
         };
         let texts = |name: &str| response[name].as_array().into_iter().flatten().filter_map(Json::as_str);
+        self.notes.extend(texts("notes").map(str::to_owned));
         // The last one is said of every source that is not understood.
         let told = texts("warnings").filter(|text| !text.ends_with(" as an inventory source")).map(str::to_owned);
         if response["parsed"] != true {
@@ -117,14 +119,19 @@ fn given(vars: &Layer) -> Json {
         }
     }
     fn of_data(value: &Value) -> Json {
-        fn mark(value: Json) -> Json {
-            match value {
-                Json::Array(items) => items.into_iter().map(mark).collect(),
-                Json::Object(entries) => marked(entries.into_iter().map(|(key, value)| (key, mark(value))).collect()),
-                other => other,
+        match value.kind() {
+            ValueKind::String if is_trusted(value) => json!({ "template": value.as_str() }),
+            ValueKind::Seq => value.try_iter().into_iter().flatten().map(|item| of_data(&item)).collect(),
+            ValueKind::Map => {
+                let keys = value.try_iter().into_iter().flatten();
+                let entry = |key: Value| {
+                    let value = value.get_item(&key).unwrap_or_default();
+                    (key.as_str().map_or_else(|| key.to_string(), str::to_owned), of_data(&value))
+                };
+                marked(keys.map(entry).collect())
             }
+            _ => super::json::of_data(value),
         }
-        mark(super::json::of_data(value))
     }
     marked(vars.iter().map(|(name, value)| (name.to_string(), of(value))).collect())
 }
@@ -156,7 +163,7 @@ fn taken(value: &Json, name: &str) -> Lazy {
             (Some(Json::String(text)), ..) if holds_template(text) => {
                 Lazy::Template(Arc::new(Template { text: text.as_str().into(), span: span(text), style: Style::Plain }))
             }
-            (Some(Json::String(text)), ..) => Lazy::Data(Value::from(text.as_str())),
+            (Some(Json::String(text)), ..) => Lazy::Data(Value::from_safe_string(text.clone())),
             (_, Some(Json::String(envelope)), _) => {
                 Lazy::Vaulted(Arc::new(Vaulted { envelope: envelope.as_str().into(), span: span("") }))
             }

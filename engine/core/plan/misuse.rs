@@ -3,7 +3,7 @@
 use minijinja::value::ValueKind;
 
 use super::{Arguments, PlanError, Statement, arguments};
-use crate::{syntax, vars::Lazy};
+use crate::{source::Span, syntax, vars::Lazy};
 
 /// The arguments that name one of a role's files.
 const FILES: [&str; 4] = ["tasks_from", "vars_from", "defaults_from", "handlers_from"];
@@ -20,7 +20,8 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
         );
         return Some(PlanError::misplaced(msg, &name.span));
     }
-    let misplaced = |msg: String| Some(PlanError::misplaced(msg, &written.span));
+    // As in ansible-core, the place is the task's.
+    let misplaced = |msg: String| Some(PlanError::misplaced(msg, &first_line(&task.span)));
     let roles = match statement? {
         Statement::IncludeRole | Statement::ImportRole => true,
         Statement::IncludeTasks | Statement::ImportTasks => false,
@@ -50,6 +51,12 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
     let wrong = |name: &'static str| Some((name, type_of(&given(&args, name)?).filter(|kind| *kind != "str")?));
     let (name, kind) = FILES.into_iter().find_map(wrong)?;
     misplaced(format!("Expected a string for {name} but got <class '{kind}'> instead"))
+}
+
+/// The first line of what stands there.
+fn first_line(place: &Span) -> Span {
+    let length = place.text().find('\n').unwrap_or(place.text().len());
+    place.at(place.range().start..place.range().start + length)
 }
 
 fn given(args: &Arguments, name: &str) -> Option<Lazy> {

@@ -6,7 +6,13 @@ use super::{
     Action, Project,
     catalogue::{Meant, Named},
 };
-use crate::{collections::Qualified, external::Around};
+use crate::{
+    collections::Qualified,
+    external::Around,
+    syntax::{Kind, Node},
+    template,
+    vars::Lazy,
+};
 
 impl Project {
     /// Whether a key of `module_defaults` applies to an action: its name, or a group (`group/NAME`) that contains it.
@@ -42,6 +48,76 @@ impl Project {
         let is_short = !group.contains('.');
         let of_collections = collections.iter().filter(|_| is_short).map(|collection| format!("{collection}.{group}"));
         let mut groups = of_collections.chain([group.to_owned()]);
+        if let Some(qualified) = Qualified::parse(group) {
+            self.warn_of_group(group, &qualified);
+        }
         action.group() == short || groups.any(|group| self.collections.group(&group).iter().any(|member| same(member)))
+    }
+
+    /// Warns about metadata of a group that says nothing, unless the settings forbid it.
+    fn warn_of_group(&self, name: &str, qualified: &Qualified) {
+        let Some(collection) = self.collections.find(&qualified.collection).filter(|_| self.checks_groups) else {
+            return;
+        };
+        let group = collection.runtime.group(&qualified.resource());
+        if let Some(why) = group.and_then(|group| wrong_metadata(&group.metadata)) {
+            self.warn_once(&format!(
+                "Invalid metadata was found for action_group {name} while loading module_defaults. {why}"
+            ));
+        }
+    }
+}
+
+/// What is wrong with the metadata of a group, in ansible-core's words.
+fn wrong_metadata(entries: &[Node]) -> Option<String> {
+    let shown = |node: &Node| template::repr(&Lazy::constant(node).data().unwrap_or_default());
+    let names = |node: &Node| -> Vec<String> {
+        let entries = node.as_map().unwrap_or_default().iter();
+        let mut names: Vec<_> = entries.map(|(key, _)| key.as_str().unwrap_or(key.span.text()).to_owned()).collect();
+        names.sort();
+        names
+    };
+    let first = entries.first()?;
+    if let Some(odd) = entries.iter().find(|entry| names(entry) != ["metadata"]) {
+        return Some(format!("The only expected key is metadata, but got keys: {}", names(odd).join(", ")));
+    }
+    if entries.len() > 1 {
+        return Some("The group contains multiple metadata entries.".to_owned());
+    }
+    let about = first.get("metadata")?;
+    if about.as_map().is_none() {
+        return Some(format!("The metadata is not a dictionary. Got {}", shown(about)));
+    }
+    let odd: Vec<String> = names(about).into_iter().filter(|name| name != "extend_group").collect();
+    if !odd.is_empty() {
+        return Some(format!("The metadata contains unexpected keys: {}", odd.join(", ")));
+    }
+    let extended = about.get("extend_group").filter(|node| !matches!(node.kind, Kind::Str(_) | Kind::Seq(_)))?;
+    let shown = shown(extended);
+    Some(format!("The metadata contains unexpected key types: extend_group is {shown} (expected type list)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{source::Source, syntax::yaml};
+
+    #[test]
+    fn metadata_is_one_mapping_with_one_key() {
+        for (text, expected) in [
+            ("[metadata: {extend_group: a}]", None),
+            ("[metadata: {}]", None),
+            ("[{metadata: {}, more: 1}]", Some("The only expected key is metadata, but got keys: metadata, more")),
+            ("[metadata: {}, metadata: {}]", Some("The group contains multiple metadata entries.")),
+            ("[metadata: [a]]", Some("The metadata is not a dictionary. Got ['a']")),
+            ("[metadata: {b: 1}]", Some("The metadata contains unexpected keys: b")),
+            (
+                "[metadata: {extend_group: {name: a}}]",
+                Some("The metadata contains unexpected key types: extend_group is {'name': 'a'} (expected type list)"),
+            ),
+        ] {
+            let node = yaml::load(&Source::inline("runtime.yml", text)).expect(text).node;
+            assert_eq!(wrong_metadata(node.as_seq().unwrap_or_default()).as_deref(), expected, "{text}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     collections::Collection,
     files, limits,
     source::{Problems, Source, Span},
-    syntax::{self, Node, PlaybookEntry},
+    syntax::{self, Node, PlaybookEntry, reserved_names},
     vars::Layer,
 };
 
@@ -98,6 +98,7 @@ impl Resolver {
                     plays.push(Arc::new(self.play(play, &folder, settings, &surroundings.vars, problems)));
                 }
                 PlaybookEntry::Import(import) => {
+                    self.project.warn_of_reserved(import.keywords.vars.iter().flat_map(reserved_names));
                     let own = import.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
                     let vars = within(&surroundings.vars, own);
                     let keywords = syntax::Keywords { vars: None, ..import.keywords.clone() };
@@ -141,6 +142,7 @@ impl Resolver {
         around: &Arc<Layer>,
         problems: &mut Problems,
     ) -> Play {
+        self.project.warn_of_reserved(play.keywords.vars.iter().flat_map(reserved_names));
         let vars = within(around, play.keywords.vars.as_ref().and_then(layer).unwrap_or_default());
         // The variables of a play have their own precedence, so they are not inherited.
         let keywords = syntax::Keywords { vars: None, ..play.keywords.clone() };

@@ -23,7 +23,7 @@ use crate::{
     files::{self, Descent},
     source::{self, Problems, Source, Span},
     syntax::spec::ArgumentSpecs,
-    syntax::{self, Entry, Playbook, RoleMeta, Warning},
+    syntax::{self, Entry, Playbook, RoleMeta, Warning, Word, reserved_name},
     vars::{Layer, Lazy},
 };
 
@@ -45,12 +45,14 @@ pub struct Project {
     finder: Finder,
     /// Whether to warn about deprecated names.
     tells_deprecated: bool,
+    /// Whether to warn about metadata of groups of modules.
+    pub(super) checks_groups: bool,
     /// Collections in use, and warnings already shown.
     told: Mutex<HashSet<String>>,
     decrypt: Box<Decrypt>,
     warn: Box<Warn>,
     tasks: Shelf<(PathBuf, bool, Arc<[Arc<str>]>), Arc<[Entry]>>,
-    vars: Shelf<PathBuf, Arc<Layer>>,
+    vars: Shelf<PathBuf, Arc<VarsFile>>,
     /// Warnings to be shown later.
     held: Mutex<Option<Vec<Warning>>>,
 }
@@ -63,6 +65,7 @@ impl Project {
             mismatch: Mismatch::default(),
             finder: Finder::new(external::Settings::default(), Arc::default()),
             tells_deprecated: true,
+            checks_groups: true,
             told: Mutex::default(),
             decrypt,
             warn,
@@ -80,6 +83,11 @@ impl Project {
     /// Sets where to look for modules that rplay does not implement.
     pub fn with_external(self, settings: external::Settings) -> Self {
         Project { finder: Finder::new(settings, self.collections.clone()), ..self }
+    }
+
+    /// Sets whether to warn about metadata of groups of modules.
+    pub fn checking_groups(self, checks_groups: bool) -> Self {
+        Project { checks_groups, ..self }
     }
 
     /// Finds modules that rplay does not implement.
@@ -152,6 +160,13 @@ impl Project {
 
     pub fn warn(&self, message: impl Into<String>, place: Option<Span>) {
         (self.warn)(message.into(), place);
+    }
+
+    /// Warns once.
+    pub(super) fn warn_once(&self, message: &str) {
+        if self.told.lock().insert(message.to_owned()) {
+            self.warn(message, None);
+        }
     }
 
     /// Warns about a problem, once however often its file is used.
@@ -231,12 +246,32 @@ impl Project {
     /// # Errors
     /// If it cannot be read or decrypted, or is not one mapping.
     pub fn vars(&self, path: &Path, at: Option<&Span>) -> Result<Arc<Layer>, Problems> {
+        let file = self.vars_file(path, at)?;
+        self.warn_of_reserved(file.reserved.iter().cloned());
+        Ok(file.vars.clone())
+    }
+
+    fn vars_file(&self, path: &Path, at: Option<&Span>) -> Result<Arc<VarsFile>, Problems> {
         self.vars.take(path.to_owned(), || {
             let source = self.source(path, at)?;
             let (named, warnings) = syntax::read_vars(&source)?;
             self.pass_on(warnings);
-            Ok(Arc::new(named.iter().map(|(name, value)| (name.value.clone(), Lazy::from_node(value))).collect()))
+            let names = named.iter().map(|(name, _)| name);
+            let reserved = names.filter(|name| reserved_name(&name.value).is_some()).cloned().collect();
+            let vars = named.iter().map(|(name, value)| (name.value.clone(), Lazy::from_node(value))).collect();
+            Ok(Arc::new(VarsFile { vars: Arc::new(vars), reserved }))
         })
+    }
+
+    /// Warns about variables with reserved names, once each.
+    pub fn warn_of_reserved(&self, names: impl IntoIterator<Item = Word>) {
+        for name in names {
+            if let Some(message) = reserved_name(&name.value)
+                && self.told.lock().insert(format!("{message} {}", name.span))
+            {
+                self.pass_on(vec![Warning { message, place: name.span }]);
+            }
+        }
     }
 
     /// Reads the variable files that a play names without templates, if they exist, so that errors are reported before
@@ -368,6 +403,13 @@ impl Project {
     }
 }
 
+/// The contents of a file of variables.
+struct VarsFile {
+    vars: Arc<Layer>,
+    /// Names that variables should not have.
+    reserved: Vec<Word>,
+}
+
 fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
     let reason = match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
@@ -390,5 +432,9 @@ impl ProjectFiles for Project {
 
     fn vars(&self, path: &Path) -> Result<Arc<Layer>, Problems> {
         Project::vars(self, path, None)
+    }
+
+    fn mapping(&self, path: &Path) -> Result<Arc<Layer>, Problems> {
+        self.vars_file(path, None).map(|file| file.vars.clone())
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     external::Around,
     limits,
     source::{Problems, Span},
-    syntax::{self, Entry, Node},
+    syntax::{self, Entry, Node, Word},
     vars::Layer,
 };
 
@@ -226,7 +226,10 @@ impl Resolver {
                 break_when: Condition::all_of(task.loop_control.break_when.as_ref()),
                 parallel: parallel(task).map(field),
             },
-            register: task.register.as_ref().and_then(|node| node.as_str().map(Arc::from)),
+            register: task
+                .register
+                .as_ref()
+                .and_then(|node| Some(Word { value: node.as_str()?.into(), span: node.span.clone() })),
             changed_when: Condition::written(task.changed_when.as_ref()),
             failed_when: Condition::written(task.failed_when.as_ref()),
             until: Condition::all_of(task.until.as_ref()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::step::{Condition, Settings, field, fields};
 use crate::{
-    syntax::{Keywords, Node, collection_names},
+    syntax::{Keywords, Node, collection_names, reserved_names},
     vars::{Layer, Lazy},
 };
 
@@ -26,6 +26,9 @@ impl Settings {
         if let Some(vars) = keywords.vars.as_ref().and_then(layer) {
             inner.vars.insert(0, vars);
         }
+        // Ansible passes over variables that tasks inherit under these names.
+        let reserved = keywords.vars.iter().flat_map(reserved_names);
+        inner.reserved.extend(reserved.filter(|name| !matches!(&*name.value, "tags" | "when")));
         inner.environment.extend(keywords.environment.iter().flat_map(fields));
         inner.module_defaults.extend(keywords.module_defaults.iter().flat_map(fields));
         if let Some(node) = &keywords.collections {
@@ -40,7 +43,7 @@ impl Settings {
             )*};
         }
         nearest!(any_errors_fatal become_ become_exe become_flags become_method become_user check_mode connection
-            delegate_facts delegate_to diff ignore_errors ignore_unreachable no_log port remote_user run_once throttle
+            debugger delegate_facts delegate_to diff ignore_errors ignore_unreachable no_log port remote_user run_once throttle
             timeout);
         Arc::new(inner)
     }
@@ -75,7 +78,7 @@ fn may_omit(keywords: &Keywords) -> bool {
     macro_rules! any {
         ($($name:ident)*) => { false $(|| keywords.$name.as_ref().is_some_and(|node| node.span.text().contains("omit")))* };
     }
-    any!(any_errors_fatal become_ become_exe become_flags become_method become_user check_mode connection delegate_facts
+    any!(any_errors_fatal become_ become_exe become_flags become_method become_user check_mode connection debugger delegate_facts
         delegate_to diff ignore_errors ignore_unreachable no_log port remote_user run_once throttle timeout)
 }
 
@@ -84,7 +87,7 @@ fn says_nothing(keywords: &Keywords) -> bool {
         ($($name:ident)*) => { true $(&& keywords.$name.is_none())* };
     }
     all_none!(collections when tags vars any_errors_fatal become_ become_exe become_flags become_method become_user check_mode
-        connection delegate_facts delegate_to diff environment ignore_errors ignore_unreachable module_defaults no_log
+        connection debugger delegate_facts delegate_to diff environment ignore_errors ignore_unreachable module_defaults no_log
         port remote_user run_once throttle timeout)
 }
 

@@ -9,7 +9,7 @@ use super::Action;
 use crate::{
     actions::TaskView,
     source::Span,
-    syntax::{Kind, Node, spec::ArgumentSpec},
+    syntax::{Kind, Node, Word, spec::ArgumentSpec},
     vars::{Layer, Lazy, Value},
 };
 
@@ -190,7 +190,7 @@ pub struct Task {
     pub settings: Arc<Settings>,
     pub looped: Option<Loop>,
     pub control: LoopControl,
-    pub register: Option<Arc<str>>,
+    pub register: Option<Word>,
     pub changed_when: Vec<Condition>,
     pub failed_when: Vec<Condition>,
     pub until: Vec<Condition>,
@@ -238,6 +238,8 @@ pub struct Settings {
     pub tags: Vec<Field>,
     /// Innermost first.
     pub vars: Vec<Arc<Layer>>,
+    /// Names among these variables that are reserved; outermost first.
+    pub reserved: Vec<Word>,
     /// Variables that an include passed to its tasks; stronger than set facts. Innermost first.
     pub params: Vec<Arc<Layer>>,
     /// Outermost first; later ones win.
@@ -252,6 +254,7 @@ pub struct Settings {
     pub become_user: Option<Field>,
     pub check_mode: Option<Field>,
     pub connection: Option<Field>,
+    pub debugger: Option<Field>,
     pub delegate_facts: Option<Field>,
     pub delegate_to: Option<Field>,
     pub diff: Option<Field>,

@@ -159,6 +159,18 @@ class Callbacks(object):
         else:
             self.tqm.send_callback('v2_playbook_on_task_start', task, is_conditional=False)
 
+    def flushed(self, place):
+        """Only plugins with `wants_implicit_tasks` are told."""
+        task = new_task(False)
+        task._rplay_path = place
+        task.action = 'meta'
+        task.args = {'_raw_params': 'flush_handlers'}
+        self.versions.set_resolved_action(task, 'ansible.builtin.meta')
+        task.implicit = True
+        task._loader = self.loader
+        task._variable_manager = self.variables
+        self.tqm.send_callback('v2_playbook_on_task_start', task, is_conditional=False)
+
     def host_started(self, task, host):
         self.tqm.send_callback('v2_runner_on_start', self.host(host), self.tasks[task])
 

@@ -206,7 +206,8 @@ class Closure(object):
                     break
             else:
                 if not optional:
-                    raise Wrong('%s imports %s, which cannot be found' % (by, whole))
+                    # The controller knows the module by another name.
+                    raise Wrong('Could not find imported module support code for {}. Looked for (%r)' % candidates)
 
     def take(self, name):
         words = name.split('.')

@@ -22,12 +22,13 @@ FOLDERS = []
 
 
 class Words(object):
-    """What is displayed meanwhile: warnings, deprecations and errors; nothing of it reaches a terminal."""
+    """What is displayed meanwhile: warnings, deprecations, errors and notes; nothing of it reaches a terminal."""
 
     def __init__(self):
         from ansible.utils.display import Display
 
         self.kept = []
+        self.notes = []
         words = self
 
         def display(self, msg, *args, **kwargs):
@@ -45,7 +46,15 @@ class Words(object):
             for head in ('[WARNING]: ', '[DEPRECATION WARNING]: ', '[ERROR]: '):
                 if text.startswith(head):
                     found.append(text[len(head):].strip())
+                    break
+            else:
+                self.notes.append(text)
         return found
+
+    def take_notes(self):
+        """What was told because of the verbosity. Warnings must have been taken."""
+        notes, self.notes = self.notes, []
+        return notes
 
 
 def words():
@@ -69,11 +78,23 @@ def ready(folders):
             add_all_plugin_dirs(folder)
 
 
-def parse(host, source, folders, secrets, groups, hosts, processed, cache):
+def parse(host, source, folders, secrets, groups, hosts, processed, cache, verbosity, extra):
     """Reads a source. `secrets` are ids with passwords in base64, `processed` the sources that were read before."""
     try:
+        from ansible import context
+        from ansible.module_utils.common.collections import ImmutableDict
+        from ansible.utils.display import Display
+
         with LOCK:
-            return read(host.part('versions'), source, folders, secrets, groups, hosts, processed, cache)
+            told = words()
+            Display().verbosity = verbosity
+            context.CLIARGS = ImmutableDict(extra_vars=tuple(extra))
+            told.take()
+            told.take_notes()
+            answer = read(host.part('versions'), source, folders, secrets, groups, hosts, processed, cache)
+            answer['notes'] = told.take_notes()
+            Display().verbosity = 0
+            return answer
     except ImportError as error:
         raise Wrong('ansible-core cannot be imported: %s' % error)
 

@@ -24,6 +24,10 @@ pub struct InventoryPlugins {
     folders: RwLock<Vec<PathBuf>>,
     /// Whether plugins may answer from their caches.
     cache: bool,
+    /// The number of `-v`: what plugins tell of their work.
+    verbosity: u8,
+    /// `-e` as it was given, for plugins that use extra variables.
+    extra: Vec<String>,
     vars: VarsSettings,
     /// Whether there may be vars plugins, once that was looked for.
     have_vars: Mutex<Option<bool>>,
@@ -43,7 +47,18 @@ impl InventoryPlugins {
     /// plugins and `collections`. Without `cache`, plugins read everything again.
     pub fn new(named: Option<PathBuf>, folders: Vec<PathBuf>, cache: bool, vars: VarsSettings) -> Self {
         let folders = RwLock::new(folders.iter().map(|folder| full(folder)).collect());
-        InventoryPlugins { pythons: Pythons::new(named), folders, cache, vars, have_vars: Mutex::default() }
+        let pythons = Pythons::new(named);
+        InventoryPlugins { pythons, folders, cache, verbosity: 0, extra: Vec::new(), vars, have_vars: Mutex::default() }
+    }
+
+    /// With extra variables, as `-e` has them.
+    pub fn with_extra(self, extra: Vec<String>) -> Self {
+        InventoryPlugins { extra, ..self }
+    }
+
+    /// With notes of plugins up to this number of `-v`.
+    pub fn with_verbosity(self, verbosity: u8) -> Self {
+        InventoryPlugins { verbosity, ..self }
     }
 
     /// Sends a request to the plugin host, with what it needs for all of them.
@@ -71,6 +86,8 @@ impl Plugins for InventoryPlugins {
     fn parse(&self, source: &str, mut known: Json, vault: &Vault) -> Result<Json, PluginsError> {
         known["source"] = Json::from(source);
         known["cache"] = Json::from(self.cache);
+        known["extra"] = Json::from(self.extra.clone());
+        known["verbosity"] = Json::from(self.verbosity);
         self.request("inventory.parse", known, vault)
     }
 

@@ -273,10 +273,14 @@ class Call(object):
             return base64.b64decode(value)
         if kind == 'int':
             return int(value)
+        if kind == 'trusted':
+            return self.templates.trust(value)
         if kind == 'float':
             return float(value)
         if kind == 'datetime':
             return datetime.datetime.fromisoformat(value)
+        if kind == 'date':
+            return datetime.date.fromisoformat(value)
         if kind == 'timedelta':
             return datetime.timedelta(microseconds=value)
         if kind == 'omit':
@@ -327,7 +331,9 @@ class Call(object):
             return {'$': 'datetime', 'v': value.isoformat()}
         if isinstance(value, datetime.timedelta):
             return {'$': 'timedelta', 'v': value // datetime.timedelta(microseconds=1)}
-        if isinstance(value, (datetime.date, datetime.time)):
+        if isinstance(value, datetime.date):
+            return {'$': 'date', 'v': value.isoformat()}
+        if isinstance(value, datetime.time):
             return value.isoformat()
         if value is self.templates.omit:
             return {'$': 'omit'}

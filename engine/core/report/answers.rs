@@ -1,14 +1,15 @@
 //! The results of an ad-hoc task, in the format of `ansible`.
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, io::Write, path::PathBuf, sync::Arc};
 
 use minijinja::Value;
 
-use super::{Level, Log, Reader, ResultFormat, layout::Layout, words};
+use super::{Level, Log, Reader, ResultFormat, layout::Layout, look::Explain, message, task_error::TaskError, words};
 use crate::{
-    event::{Event, HostResult, Status, TaskResult},
+    event::{Event, HostResult, Status, TaskResult, TaskStarted},
     secrets::Secrets,
-    visible::{one_line, visible},
+    source::Span,
+    visible::{one_line, piped, visible},
 };
 
 /// Actions whose output is shown as it is instead of as JSON.
@@ -17,6 +18,13 @@ const PLAIN: &[&str] = &["command", "shell", "raw", "script"];
 /// Writes one result per host.
 pub struct Answers<W: Write> {
     out: W,
+    /// Where warnings and errors are written.
+    aside: Box<dyn Write + Send>,
+    /// Renders failures, if they are shown besides answers.
+    explain: Option<Explain>,
+    task: Option<Arc<TaskStarted>>,
+    /// Errors and warnings that were shown: each is shown once.
+    told: HashSet<String>,
     secrets: Arc<Secrets>,
     plain: bool,
     /// Whether the task is one that only says something.
@@ -30,10 +38,14 @@ pub struct Answers<W: Write> {
 }
 
 impl<W: Write> Answers<W> {
-    /// `module` is the short name of the called module.
-    pub fn new(out: W, module: &str, one_line: bool, secrets: Arc<Secrets>) -> Self {
+    /// `module` is the short name of the called module; warnings go to `aside`.
+    pub fn new(out: W, aside: Box<dyn Write + Send>, module: &str, one_line: bool, secrets: Arc<Secrets>) -> Self {
         Answers {
             out,
+            aside,
+            explain: None,
+            task: None,
+            told: HashSet::new(),
             secrets,
             plain: PLAIN.contains(&module),
             is_debug: false,
@@ -43,6 +55,11 @@ impl<W: Write> Answers<W> {
             results: ResultFormat::Json { pretty: true },
             tree: None,
         }
+    }
+
+    /// Also tells failures as errors with their place, as `explain` renders them.
+    pub fn with_errors(self, explain: Option<Explain>) -> Self {
+        Answers { explain, ..self }
     }
 
     /// Also writes everything to a log.
@@ -72,7 +89,7 @@ impl<W: Write> Answers<W> {
         let path = tree.join(result.host.replace('/', "_"));
         let text = words::json(&result.data, false, &self.secrets);
         if let Err(error) = std::fs::write(&path, text) {
-            self.line(&format!("[WARNING]: the answer cannot be written to {}: {error}", path.display()));
+            self.warning(&format!("the answer cannot be written to {}: {error}", path.display()), None);
         }
     }
 
@@ -87,6 +104,44 @@ impl<W: Write> Answers<W> {
         let _ = writeln!(self.out, "{}", visible(text));
         if let Some(log) = &self.log {
             log.record(Level::of(text), &visible(text));
+        }
+    }
+
+    fn warning(&mut self, message: &str, place: Option<&Span>) {
+        let message = self.secrets.mask(message).replace("\r\n", "\n");
+        let head = match (message.starts_with('['), message::is_deprecation(&message)) {
+            (true, _) => "",
+            (false, true) => "[DEPRECATION WARNING]: ",
+            (false, false) => "[WARNING]: ",
+        };
+        let text = match (place, &self.explain) {
+            (Some(place), Some(explain)) => {
+                let shown = explain(&TaskError { warns: true, ..TaskError::at(place, message) });
+                format!("{head}{}", shown.strip_prefix("[WARNING]: ").unwrap_or(&shown))
+            }
+            _ => format!("{head}{message}"),
+        };
+        let level = Level::of(&text);
+        self.aside(text, level);
+    }
+
+    /// Writes a masked text to standard error, once.
+    fn aside(&mut self, text: String, level: Level) {
+        if self.told.contains(&text) {
+            return;
+        }
+        let _ = self.out.flush();
+        let _ = writeln!(self.aside, "{}", if self.explain.is_some() { piped(&text) } else { visible(&text) });
+        if let Some(log) = &self.log {
+            log.record(level, &visible(&text));
+        }
+        self.told.insert(text);
+    }
+
+    fn failure(&mut self, result: &HostResult) {
+        if let (Some(explain), Some(task)) = (&self.explain, &self.task) {
+            let text = explain(&TaskError::of(task, result, &self.secrets));
+            self.aside(text, Level::Error);
         }
     }
 
@@ -112,7 +167,10 @@ impl<W: Write> Answers<W> {
             Status::Unreachable | Status::UnreachableIgnored => "UNREACHABLE",
         };
         for warning in &result.task_result.warnings {
-            self.line(&format!("[WARNING]: {}", one_line(warning)));
+            self.warning(warning, None);
+        }
+        if matches!(word, "FAILED" | "UNREACHABLE") {
+            self.failure(result);
         }
         self.differences(result);
         let host = one_line(&result.host);
@@ -171,6 +229,7 @@ impl<W: Write + Send> Reader for Answers<W> {
                 let short = task.action.rsplit('.').next().unwrap_or_default();
                 self.plain = PLAIN.contains(&short);
                 self.is_debug = short == "debug";
+                self.task = Some(task.clone());
             }
             Event::Included { hosts, data, .. } => {
                 for host in hosts {
@@ -183,8 +242,8 @@ impl<W: Write + Send> Reader for Answers<W> {
                 }
             }
             Event::NoHosts { .. } if self.is_playbook => {}
-            Event::NoHosts { .. } => self.line("[WARNING]: No hosts matched, nothing to do"),
-            Event::Warning { message, .. } => self.line(&format!("[WARNING]: {message}")),
+            Event::NoHosts { .. } => self.warning("No hosts matched, nothing to do", None),
+            Event::Warning { message, place } => self.warning(message, place.as_ref()),
             Event::Message { text } => self.line(text),
             _ => {}
         }

@@ -145,6 +145,7 @@ impl Callbacks {
                 self.tasks.insert(task.id.0);
                 started(task)
             }
+            Event::Flushed { place } => json!({ "event": "flushed", "place": words::place(place) }),
             Event::HostStarted { task, host } if self.tasks.contains(&task.0) => {
                 json!({ "event": "host_started", "task": task.0, "host": &**host })
             }
@@ -177,7 +178,7 @@ impl Reader for Callbacks {
     fn read(&mut self, event: &Event) {
         match (self.is_stdout && self.process.is_some(), event) {
             (false, _) => self.own.read(event),
-            (true, Event::Warning { .. } | Event::Message { .. }) => {
+            (true, Event::Warning { .. } | Event::Message { .. } | Event::Detail { .. }) => {
                 // Standard output is Python's: what it holds back comes first.
                 self.tell(json!({ "event": "flush" }), true);
                 self.own.read(event);

@@ -41,6 +41,8 @@ pub struct Log {
     file: Mutex<File>,
     /// `p=PID u=USER n=ansible`
     who: String,
+    /// Details up to this level are recorded even if they are not shown.
+    verbosity: u8,
 }
 
 impl Log {
@@ -61,7 +63,16 @@ impl Log {
         }
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(|_| unwritable())?;
         let who = format!("p={} u={} n=ansible", std::process::id(), user());
-        Ok(Log { file: Mutex::new(file), who })
+        Ok(Log { file: Mutex::new(file), who, verbosity: 0 })
+    }
+
+    /// Records details up to this level, even if they are not shown (`log_verbosity`).
+    pub fn with_verbosity(self, verbosity: u8) -> Self {
+        Log { verbosity, ..self }
+    }
+
+    pub fn verbosity(&self) -> u8 {
+        self.verbosity
     }
 
     /// Appends an entry, unless the text is empty. A full disk must not stop the run.

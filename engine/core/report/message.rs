@@ -81,7 +81,7 @@ pub(super) fn message(result: &HostResult, action: &str) -> String {
             return format!("Task failed: {why}");
         }
     }
-    if msg.starts_with("Task failed") {
+    if result.task_result.unbegun || msg.starts_with("Task failed") {
         return msg;
     }
     if matches!(result.status, Status::Unreachable | Status::UnreachableIgnored) {

@@ -336,7 +336,9 @@ impl Reader for RunReport {
             | Event::Retrying { .. }
             | Event::Notified { .. }
             | Event::NoHostsLeft
-            | Event::Message { .. } => {}
+            | Event::Message { .. }
+            | Event::Detail { .. }
+            | Event::Flushed { .. } => {}
         }
     }
 

@@ -62,6 +62,10 @@ impl TaskError {
         let told = words::json(&result.data, false, secrets);
         let help = result.task_result.help.as_ref().map(|help| secrets.mask(help).into_owned());
         let help = help.filter(|help| !masked.contains(help.as_str()) && !told.contains(first_line(help)));
+        if result.task_result.unbegun {
+            let place = result.task_result.place.as_ref().unwrap_or(&task.place);
+            return TaskError { help, ..TaskError::at(place, masked) };
+        }
         match &result.task_result.place {
             // What a module or an action reports has the place of its task alone.
             Some(place) if message::has_causes(&msg) && place.origin() != task.place.origin() => {

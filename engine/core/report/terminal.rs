@@ -21,7 +21,7 @@ use crate::{
     event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
     source::{self, Span},
-    visible::{one_line, visible},
+    visible::{one_line, piped, visible},
 };
 
 /// Writes events as lines.
@@ -123,9 +123,15 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 let handler = self.name(handler);
                 self.line(&format!("Notification for handler {handler} has been saved."), Some(Colour::Dim));
             }
-            Event::Notified { .. } => {}
+            Event::Notified { .. } | Event::Flushed { .. } => {}
             Event::Warning { message, place } => self.warning(message, place.as_ref()),
             Event::Message { text } => self.line(text, None),
+            Event::Detail { level, text } if *level <= self.look.verbosity => self.line(text, Some(Colour::Dim)),
+            Event::Detail { level, text } => {
+                if let Some(log) = self.log.as_ref().filter(|log| *level <= log.verbosity()) {
+                    log.record(Level::Info, &self.secrets.mask(text));
+                }
+            }
             Event::RunEnded(recap) => self.recap(recap),
         }
     }
@@ -211,7 +217,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn warning(&mut self, message: &str, place: Option<&Span>) {
-        let message = self.secrets.mask(message).into_owned();
+        let message = self.secrets.mask(message).replace("\r\n", "\n");
         let deprecated = message::is_deprecation(&message);
         if deprecated && !std::mem::replace(&mut self.told_of_deprecation, true) {
             self.warning_line("[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.");
@@ -238,7 +244,8 @@ impl<W: Write> Terminal<W> {
         if !self.look.boxes && !self.told.insert(masked.clone()) {
             return;
         }
-        let shown = self.look.coloured(&visible(&masked), Colour::Warning);
+        let masked_text = if self.look.boxes { visible(&masked) } else { piped(&masked) };
+        let shown = self.look.coloured(&masked_text, Colour::Warning);
         // Scripts read standard output; a closed standard error must not stop the run.
         let _ = self.out.flush();
         let _ = writeln!(self.aside, "{shown}");

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Keys of results that are not shown.
-const HIDDEN: &[&str] = &["failed", "skipped", "diff", "exception"];
+const HIDDEN: &[&str] = &["failed", "skipped", "diff", "exception", "warnings", "deprecations"];
 
 /// Further keys that `debug` does not show.
 const HIDDEN_OF_DEBUG: &[&str] =

@@ -49,6 +49,7 @@ keywords! {
     BECOME_USER = "become_user" become_user;
     CHECK_MODE = "check_mode" check_mode;
     CONNECTION = "connection" connection;
+    DEBUGGER = "debugger" debugger;
     DELEGATE_FACTS = "delegate_facts" delegate_facts;
     DELEGATE_TO = "delegate_to" delegate_to;
     DIFF = "diff" diff;

@@ -3,13 +3,13 @@
 //! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; a host that fails
 //! leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
 //!
-//! Order, each file using only those before it: `options`, `reads`, `shorthand`, `conditions`, `scope/names`,
+//! Order, each file using only those before it: `options`, `reads`, `told`, `shorthand`, `conditions`, `scope/names`,
 //! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`,
 //! `state/json_facts`, `state/fact_cache`, `state/run`,
 //! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
 //! `connection/target`, `lookahead/rules`, `task/iteration`, `task/external`, `task/diffs`, `task/module_result`,
 //! `task/plugin_effects`, `task/plugin`, `task/arguments`, `task/refusal`, `task/prepare`, `task/invocation`, `task/evaluated`,
-//! `task/register`, `task/task_run`, `task/evaluate`, `task/handlers`, `task/failure`, `task/commit`,
+//! `task/register`, `task/task_run`, `task/evaluate`, `task/handlers`, `task/failure`, `task/debugger`, `task/commit`,
 //! `lookahead/continuation`, `lookahead/interference`, `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`,
 //! `dispatch/pipeline`, `lookahead/stop`, `lookahead/look_ahead`, `dispatch/parcel`, `dispatch/outbox`,
 //! `dispatch/executor`, `plays/keywords`, `walk/due_handlers`, `walk/start_at`, `walk/include`, `walk/meta`,
@@ -33,9 +33,10 @@ mod shorthand;
 mod state;
 mod steering;
 mod task;
+mod told;
 mod walk;
 
-pub use options::{Defaults, FactCaching, MethodDefaults, Options};
+pub use options::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options};
 pub use plays::{
     definitions::{Setter, Viewpoint},
     preflight::RunError,

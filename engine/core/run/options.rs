@@ -15,6 +15,11 @@ pub struct Options {
     pub diff: bool,
     pub forks: usize,
     pub verbosity: u8,
+    /// Say more about how a play goes on.
+    pub debug: bool,
+    pub debugger: DebuggerOptions,
+    /// The highest level of details that something shows: the output, or a log.
+    pub details: u8,
     /// Whether results contain the arguments of their modules (`invocation`).
     pub invocations: bool,
     /// `--limit` as it was given.
@@ -37,7 +42,8 @@ pub struct Options {
     pub fact_caching: Option<FactCaching>,
     pub any_errors_fatal: bool,
     /// Whether the variables of a role are only visible in the role.
-    pub private_role_vars: bool,
+    /// Whether plays see no variables of roles, if a setting says so.
+    pub private_role_vars: Option<bool>,
     pub no_log: bool,
     /// The strategy of plays without one.
     pub strategy: String,
@@ -64,6 +70,21 @@ pub struct Options {
     pub lenience: Vec<Lenience>,
 }
 
+/// When results are shown to a person who may run tasks again.
+#[derive(Clone, Copy, Debug)]
+pub struct DebuggerOptions {
+    /// At every failure, also without the keyword `debugger`.
+    pub enabled: bool,
+    /// Failures that are ignored are none.
+    pub passes_over_ignored: bool,
+}
+
+impl Default for DebuggerOptions {
+    fn default() -> Self {
+        DebuggerOptions { enabled: false, passes_over_ignored: true }
+    }
+}
+
 impl Default for Options {
     /// Ansible's defaults.
     fn default() -> Self {
@@ -72,6 +93,9 @@ impl Default for Options {
             diff: false,
             forks: 50,
             verbosity: 0,
+            debug: false,
+            debugger: DebuggerOptions::default(),
+            details: 0,
             invocations: false,
             limit: None,
             allowed: None,
@@ -83,7 +107,7 @@ impl Default for Options {
             gather: true,
             keep_facts: false,
             fact_caching: None,
-            private_role_vars: false,
+            private_role_vars: None,
             any_errors_fatal: false,
             no_log: false,
             strategy: "linear".to_owned(),
@@ -147,6 +171,8 @@ pub struct Defaults {
     pub become_password: Option<Secret>,
     /// Defaults of a single become method, by name; they take precedence over the general ones.
     pub methods: HashMap<&'static str, MethodDefaults>,
+    /// Words of su's prompts; none stand for any.
+    pub su_prompts: Vec<String>,
 }
 
 impl Default for Defaults {
@@ -173,6 +199,7 @@ impl Default for Defaults {
             become_flags: None,
             become_password: None,
             methods: HashMap::new(),
+            su_prompts: Vec::new(),
         }
     }
 }

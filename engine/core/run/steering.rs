@@ -61,6 +61,7 @@ steering! {
     SU_USER: "ansible_su_user" "ansible_become_user";
     SU_EXE: "ansible_su_exe" "ansible_become_exe";
     SU_FLAGS: "ansible_su_flags" "ansible_become_flags";
+    SU_PROMPTS: "ansible_su_prompt_l10n";
     SU_PASSWORD: "ansible_su_pass" "ansible_become_pass" "ansible_become_password";
     DOAS_USER: "ansible_doas_user" "ansible_become_user";
     DOAS_EXE: "ansible_doas_exe" "ansible_become_exe";

@@ -26,7 +26,8 @@ pub struct Options {
     pub sort_keys: bool,
     pub explicit_start: bool,
     pub explicit_end: bool,
-    /// A mapping with only `__ansible_vault`, an encrypted value in JSON, is written as `!vault`.
+    /// A mapping with only `__ansible_vault`, an encrypted value in JSON, is written as `!vault`, one with only
+    /// `__ansible_unsafe` as its text.
     pub vaults: bool,
     /// Texts of several lines are written as such (`|`) if they can be.
     pub literal_lines: bool,
@@ -186,8 +187,12 @@ impl Representation<'_> {
                 self.events.push(Event::sequence_end());
                 return Ok(false);
             }
-            ValueKind::Map if self.options.vaults && envelope(value).is_some() => {
-                let text = envelope(value).unwrap_or_default();
+            ValueKind::Map if self.options.vaults && only(value, "__ansible_unsafe").is_some() => {
+                let text = only(value, "__ansible_unsafe").unwrap_or_default();
+                self.scalar("str", &text);
+            }
+            ValueKind::Map if self.options.vaults && only(value, "__ansible_vault").is_some() => {
+                let text = only(value, "__ansible_vault").unwrap_or_default();
                 self.events.push(Event::scalar(None, Some("!vault"), &text, false, false, ScalarStyle::Literal));
                 return Ok(false);
             }
@@ -255,10 +260,9 @@ impl Representation<'_> {
     }
 }
 
-/// The text of an encrypted value in JSON form.
-fn envelope(map: &Value) -> Option<String> {
-    let only = map.len() == Some(1);
-    let text = map.get_attr("__ansible_vault").ok().filter(|_| only)?;
+/// The text of a mapping that has only this key.
+fn only(map: &Value, key: &str) -> Option<String> {
+    let text = map.get_attr(key).ok().filter(|_| map.len() == Some(1))?;
     text.as_str().map(str::to_owned)
 }
 

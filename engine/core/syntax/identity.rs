@@ -23,6 +23,7 @@ impl Identity {
             Kind::Float(f) => Identity::Float(f.to_bits()),
             Kind::Time(time) => Identity::Time(time.clone()),
             Kind::Str(text) => Identity::Str(text.value.clone()),
+            Kind::Bytes(bytes) => Identity::Str(format!("{bytes:?}").into()),
             Kind::Null | Kind::Seq(_) | Kind::Map(_) => Identity::Null,
         }
     }

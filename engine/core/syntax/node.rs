@@ -21,6 +21,8 @@ pub enum Kind {
     /// A date or time, in ISO 8601 as Python writes it (`2001-12-14 21:59:43.100000-05:00`).
     Time(Arc<str>),
     Str(Text),
+    /// `!!binary`.
+    Bytes(Arc<[u8]>),
     Seq(Vec<Node>),
     /// In the order written, with merge keys resolved and unique keys.
     Map(Vec<(Node, Node)>),

@@ -1,6 +1,8 @@
 //! The types of scalars by the rules of YAML 1.1, as PyYAML and therefore Ansible apply them: `yes` is a boolean,
 //! `0644` is octal, `1:30` is ninety.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use super::Kind;
 
 /// The value of a plain scalar without a tag; `None` if it is text.
@@ -43,6 +45,10 @@ pub(super) fn resolve_tagged(tag: &str, text: &str) -> Option<Result<Kind, Scala
             timestamp(text).map(|time| Kind::Time(time.into())).ok_or(ScalarError::NoSuchDate)
         }
         "timestamp" => Err(mismatch),
+        "binary" => {
+            let digits: String = text.split_whitespace().collect();
+            STANDARD.decode(digits).map(|bytes| Kind::Bytes(bytes.into())).map_err(|_| mismatch)
+        }
         _ => return None,
     })
 }
@@ -340,6 +346,7 @@ mod tests {
             Kind::Float(f) => ("float", format!("{f:?}")),
             Kind::Time(time) => ("time", time.to_string()),
             Kind::Str(text) => ("str", text.value.to_string()),
+            Kind::Bytes(bytes) => ("bytes", String::from_utf8_lossy(bytes).into_owned()),
             Kind::Seq(_) | Kind::Map(_) => ("collection", String::new()),
         }
     }

@@ -151,6 +151,7 @@ pub struct Keywords {
     pub check_mode: Option<Node>,
     pub collections: Option<Node>,
     pub connection: Option<Node>,
+    pub debugger: Option<Node>,
     pub delegate_facts: Option<Node>,
     pub delegate_to: Option<Node>,
     pub diff: Option<Node>,

@@ -155,7 +155,10 @@ impl Reader<'_> {
                 Ok(Item { node, size: 1, merge })
             }
             EventKind::SeqStart { flow, tag, anchor } => {
-                self.collection_tag(tag.as_deref(), "seq", &range);
+                let pairs = matches!(short(tag.as_deref()), Some("omap" | "pairs"));
+                if !pairs {
+                    self.collection_tag(tag.as_deref(), "seq", &range);
+                }
                 self.begin(anchor.as_ref());
                 let mut items = Vec::new();
                 let mut size = 1;
@@ -171,6 +174,9 @@ impl Reader<'_> {
                     end = end.max(item.node.span.range().end);
                     items.push(item.node);
                 }
+                if pairs {
+                    items = items.into_iter().map(as_pair).collect();
+                }
                 let mut node = self.node(Kind::Seq(items), range.start..end);
                 if tag.as_deref() == Some(UNSAFE) {
                     node = node.without_templates();
@@ -179,9 +185,15 @@ impl Reader<'_> {
                 Ok(Item { node, size, merge: false })
             }
             EventKind::MapStart { flow, tag, anchor } => {
-                self.collection_tag(tag.as_deref(), "map", &range);
+                let is_set = short(tag.as_deref()) == Some("set");
+                if !is_set {
+                    self.collection_tag(tag.as_deref(), "map", &range);
+                }
                 self.begin(anchor.as_ref());
                 let mut item = self.mapping(range, flow, depth)?;
+                if is_set && let Kind::Map(entries) = item.node.kind {
+                    item.node.kind = Kind::Seq(entries.into_iter().map(|(key, _)| key).collect());
+                }
                 if tag.as_deref() == Some(UNSAFE) {
                     item.node = item.node.without_templates();
                 }
@@ -402,6 +414,22 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// The name of one of YAML's own tags.
+fn short(tag: Option<&str>) -> Option<&str> {
+    tag?.strip_prefix("tag:yaml.org,2002:")
+}
+
+/// An item of `!!omap` or `!!pairs`, a mapping of one entry, as a list of its key and its value.
+fn as_pair(item: Node) -> Node {
+    let kind = match item.kind {
+        Kind::Map(entries) if entries.len() == 1 => {
+            Kind::Seq(entries.into_iter().flat_map(|(key, value)| [key, value]).collect())
+        }
+        other => other,
+    };
+    Node { kind, ..item }
 }
 
 /// The tag as written.

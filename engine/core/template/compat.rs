@@ -24,7 +24,6 @@ const KNOWN: &[(u32, &str)] = &[
     (398, "integers end at 127 bits"),
     (1034, "infinity has no literal in Python, so Ansible fails on it"),
     (1047, "the collection with `flattened` was not installed where the answer was made"),
-    (1057, "dates in YAML are texts here"),
     (1199, "what a loop changes in an item of a variable is not seen in the variable"),
     (1209, "a mapping combined with nothing is a new one here"),
     (1143, "Python's order of a set of texts changes from run to run; here it is that of the input"),

@@ -37,7 +37,7 @@ pub enum TemplateError {
         via: Vec<Via>,
     },
     /// A variable that refers to itself.
-    #[error("recursive loop detected in template: {chain}")]
+    #[error("Recursive loop detected in template: {chain}")]
     Recursive {
         /// The names, up to the first repetition: `a -> b -> a`.
         chain: String,

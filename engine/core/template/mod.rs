@@ -41,7 +41,7 @@ pub use library::{built_in_names, lookups::names as lookup_names};
 pub use render::{render, render_file};
 pub use value::{exchange::Exchange, freeze::drop_omitted};
 pub use view::{
-    expression, failed_value, lookup, names_in, noted, render_terms, scope_value, shown, shown_text, text, type_name,
-    variable,
+    expression, failed_value, lookup, names_in, noted, render_terms, repr, scope_value, shown, shown_text, text,
+    type_name, variable,
 };
 pub(crate) use yaml::block_yaml;

@@ -150,6 +150,11 @@ pub fn text(value: &Value) -> String {
     show::plain_text(value)
 }
 
+/// A value in the format of Python's `repr`.
+pub fn repr(value: &Value) -> String {
+    show::repr(value)
+}
+
 /// The name that Python has for a value's type.
 pub fn type_name(value: &Value) -> String {
     show::type_name(value).to_string()

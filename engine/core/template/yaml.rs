@@ -1,5 +1,6 @@
 //! YAML inside templates: parsed like PyYAML, formatted like its C dumper.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use libyaml_safer::{
     BOOL_TAG, Emitter, Encoding, Event, FLOAT_TAG, INT_TAG, MAP_TAG, MappingStyle, NULL_TAG, SEQ_TAG, STR_TAG,
     ScalarStyle, SequenceStyle,
@@ -17,7 +18,9 @@ use crate::{
         number::{self, Number},
         show,
         sort::sort_pairs,
+        time::{Day, Moment},
     },
+    vars::Lazy,
 };
 
 /// The format of YAML output; the fields are the arguments of PyYAML's `dump`.
@@ -74,7 +77,7 @@ fn value(node: &Node) -> Value {
         Kind::Bool(b) => Value::from(*b),
         Kind::Int(i) => number::int(*i),
         Kind::Float(f) => Value::from(*f),
-        Kind::Time(text) => Value::from(text.clone()),
+        Kind::Time(_) | Kind::Bytes(_) => Lazy::from_node(node).data().unwrap_or_default(),
         Kind::Str(text) => Value::from(text.value.clone()),
         Kind::Seq(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
         Kind::Map(entries) => containers::map(entries.iter().map(|(key, item)| (value(key), value(item)))),
@@ -163,6 +166,20 @@ impl Writer<'_> {
                     pairs.iter().try_for_each(|(key, item)| self.write_value(key).and_then(|()| self.write_value(item)))
                 })?;
                 self.emit(Event::mapping_end())
+            }
+            ValueKind::Bytes => {
+                let mut text = STANDARD.encode(value.as_bytes().unwrap_or_default());
+                text.push('\n');
+                let tag = Some("tag:yaml.org,2002:binary");
+                self.emit(Event::scalar(None, tag, &text, false, false, ScalarStyle::Literal))
+            }
+            // PyYAML marks a time as something special.
+            _ if value.downcast_object_ref::<Moment>().is_some() => {
+                let text = show::text(value)?;
+                self.emit(Event::scalar(None, None, &text, true, false, ScalarStyle::SingleQuoted))
+            }
+            _ if value.downcast_object_ref::<Day>().is_some() => {
+                self.emit(Event::scalar(None, None, &show::text(value)?, true, false, ScalarStyle::Any))
             }
             _ => {
                 let text = show::text(value)?;

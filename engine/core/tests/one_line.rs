@@ -84,7 +84,7 @@ impl Prompt for Nobody {
         None
     }
 
-    fn wait(&self, _: &str, _: Duration) -> Result<(), String> {
+    fn wait(&self, _: &str, _: Option<&str>, _: Duration) -> Result<(), String> {
         Ok(())
     }
 }

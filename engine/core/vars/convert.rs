@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use minijinja::value::{Value, ValueKind};
 use rplay_contract::wire::{self, Map};
 
-use super::is_omit;
+use super::{as_json, is_omit};
 use crate::limits;
 
 /// A rendered value as passed to a module; omitted entries of mappings and lists are dropped.
@@ -26,7 +26,7 @@ pub fn to_wire(value: &Value) -> wire::Value {
             }
             Err(_) => wire::Value::Null,
         },
-        _ => wire::Value::Str(value.to_string()),
+        _ => wire::Value::Str(as_json(value).unwrap_or_else(|| value.to_string())),
     }
 }
 

@@ -8,24 +8,25 @@ use thiserror::Error;
 use super::{Definition, Layer, Lazy};
 use crate::{
     source::{Problems, Source, Span},
-    syntax::{self, Kind, Node, Style, Text, unescaped},
+    syntax::{self, Kind, Node, Style, Text, Word, unescaped},
     vault::Vault,
 };
 
 /// An error in an `-e` argument.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ExtraVarsError {
-    #[error("expected key=value, not `{word}`")]
-    #[diagnostic(help("write -e 'key=value other=\"two words\"', -e '{{\"key\": [1, 2]}}' or -e @file.yml"))]
-    NoPair {
-        word: String,
+    #[error("Please prepend extra_vars filename '{path}' with '@'")]
+    BarePath {
+        path: String,
         #[source_code]
         #[label]
         place: Span,
     },
 
-    #[error("extra variables must be a mapping")]
+    #[error("Invalid extra vars data supplied. '{given}' could not be made into a dictionary")]
+    #[diagnostic(help("write -e 'key=value other=\"two words\"', -e '{{\"key\": [1, 2]}}' or -e @file.yml"))]
     NoMapping {
+        given: String,
         #[source_code]
         #[label]
         place: Span,
@@ -45,15 +46,34 @@ pub enum ExtraVarsError {
 /// # Errors
 /// All arguments that cannot be read.
 pub fn extra_vars(args: &[String], vault: &Vault) -> Result<Layer, Problems> {
+    extra_vars_and_names(args, vault).map(|(layer, _)| layer)
+}
+
+/// The same, with all names and where they were given.
+///
+/// # Errors
+/// Those of [`extra_vars`].
+pub fn extra_vars_and_names(args: &[String], vault: &Vault) -> Result<(Layer, Vec<Word>), Problems> {
     let mut layer = Layer::new();
+    let mut names = Vec::new();
     let mut problems = Problems::default();
     for arg in args {
         match read(arg, vault) {
-            Ok(vars) => layer.extend(vars.into_iter().map(|(name, value, _)| (name, value))),
+            Ok(vars) => {
+                for (name, value, place) in vars {
+                    // Words of the command line have no line.
+                    let span = match place.source.path {
+                        Some(_) => place,
+                        None => Span::new(&Source::inline("<CLI option '-e'>", &*name), 0..name.len()),
+                    };
+                    names.push(Word { value: name.clone(), span });
+                    layer.insert(name, value);
+                }
+            }
             Err(found) => problems.0.extend(found.0),
         }
     }
-    problems.unless_any(layer)
+    problems.unless_any((layer, names))
 }
 
 /// The `-e` arguments that set a variable, the strongest (the last) first.
@@ -74,23 +94,29 @@ pub fn extra_definitions(args: &[String], vault: &Vault, name: &str) -> Result<V
     Ok(found)
 }
 
+/// Where Ansible puts words that are no `key=value`.
+const FREE: &str = "_raw_params";
+
 /// A variable, its value, and the place of its name or value.
 type Found = (Arc<str>, Lazy, Span);
 
 fn read(arg: &str, vault: &Vault) -> Result<Vec<Found>, Problems> {
     if let Some(path) = arg.strip_prefix('@') {
-        return mapping(&vault.read(Path::new(path))?);
+        return mapping(&vault.read(Path::new(path))?, arg);
     }
     let source = Source::inline("-e", arg);
     if arg.trim_start().starts_with(['{', '[']) {
-        return mapping(&source);
+        return mapping(&source, arg);
+    }
+    if arg.starts_with(['/', '.']) {
+        return Err(ExtraVarsError::BarePath { path: arg.to_owned(), place: Span::new(&source, 0..arg.len()) }.into());
     }
     let mut found = Vec::new();
-    let mut problems = Problems::default();
+    let mut words: Vec<&str> = Vec::new();
     for range in cut(arg).map_err(|open| ExtraVarsError::OpenQuote { place: Span::new(&source, open..arg.len()) })? {
         let word = arg.get(range.clone()).unwrap_or_default();
         let Some((key, value)) = word.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            problems.push(ExtraVarsError::NoPair { word: word.to_owned(), place: Span::new(&source, range) });
+            words.push(word);
             continue;
         };
         let bare = unquoted(value);
@@ -104,10 +130,15 @@ fn read(arg: &str, vault: &Vault) -> Result<Vec<Found>, Problems> {
         let span = Span::new(&source, start..start + bare.len());
         found.push((key.into(), Lazy::from_node(&Node { span: span.clone(), kind: Kind::Str(text) }), span));
     }
-    problems.unless_any(found)
+    // As in ansible-core, words without `=` become a variable of this name.
+    if !words.is_empty() {
+        found.push((FREE.into(), Lazy::Data(words.join(" ").into()), Span::new(&source, 0..arg.len())));
+    }
+    Ok(found)
 }
 
-fn mapping(source: &Arc<Source>) -> Result<Vec<Found>, Problems> {
+/// `arg` is the argument that names the source, or its text.
+fn mapping(source: &Arc<Source>, arg: &str) -> Result<Vec<Found>, Problems> {
     let node = syntax::yaml::load(source)?.node;
     match &node.kind {
         Kind::Null => Ok(Vec::new()),
@@ -117,7 +148,7 @@ fn mapping(source: &Arc<Source>) -> Result<Vec<Found>, Problems> {
                 (key.as_str().unwrap_or(key.span.text()).into(), Lazy::from_node(value), key.span.clone())
             })
             .collect()),
-        _ => Err(ExtraVarsError::NoMapping { place: node.span.clone() }.into()),
+        _ => Err(ExtraVarsError::NoMapping { given: arg.to_owned(), place: node.span.clone() }.into()),
     }
 }
 
@@ -194,8 +225,9 @@ mod tests {
             (r#"a=b'c d'e b="c d"e"#, r#"a="b'c d'e" b="\"c d\"e""#),
             (r"a=\x41\u00e9 b=x\\y", r#"a="Aé" b="x\\y""#),
             ("a=it's", "unclosed quote"),
-            ("word", "expected key=value, not `word`"),
-            ("=1 b", "expected key=value, not `=1`; expected key=value, not `b`"),
+            ("word a=1 b", r#"a="1" _raw_params="word b""#),
+            ("=1 b", r#"_raw_params="=1 b""#),
+            ("./vars.yml", "Please prepend extra_vars filename './vars.yml' with '@'"),
             ("", ""),
         ] {
             assert_eq!(vars(&[arg]), expected, "{arg}");
@@ -209,7 +241,15 @@ mod tests {
         let at_file = format!("@{}", file.path().display());
         assert_eq!(vars(&["{\"a\": 1, \"c\": \"{{ d }}\"}", "{e: 014}"]), "a=1 c=template<\"{{ d }}\"> e=12");
         assert_eq!(vars(&["a=1", &at_file]), "a=3 b=False");
-        assert_eq!(vars(&["[1, 2]"]), "extra variables must be a mapping");
+        assert_eq!(vars(&["[1, 2]"]), "Invalid extra vars data supplied. '[1, 2]' could not be made into a dictionary");
         assert!(vars(&["@/no/such"]).contains("cannot read"));
+    }
+
+    #[test]
+    fn names_have_the_option_as_their_place() {
+        let args = ["a=1 b=2".to_owned()];
+        let (_, names) = extra_vars_and_names(&args, &Vault::default()).unwrap_or_default();
+        let places: Vec<_> = names.iter().map(|name| (&*name.span.source.name, name.span.text())).collect();
+        assert_eq!(places, [("<CLI option '-e'>", "a"), ("<CLI option '-e'>", "b")]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use minijinja::Value;
 
-use super::mapping;
+use super::{mapping, moment};
 use crate::{
     source::{Span, Spanned},
     syntax::{Kind, Node, Style},
@@ -45,7 +45,8 @@ impl Lazy {
             Kind::Bool(b) => Lazy::Data(Value::from(*b)),
             Kind::Int(i) => Lazy::Data(Value::from(*i)),
             Kind::Float(f) => Lazy::Data(Value::from(*f)),
-            Kind::Time(text) => Lazy::Data(Value::from(text.clone())),
+            Kind::Time(text) => Lazy::Data(moment::of_yaml(text).unwrap_or_else(|| Value::from(text.clone()))),
+            Kind::Bytes(bytes) => Lazy::Data(Value::from_bytes(bytes.to_vec())),
             Kind::Str(text) if text.vault => {
                 Lazy::Vaulted(Arc::new(Vaulted { envelope: text.value.clone(), span: node.span.clone() }))
             }
@@ -72,7 +73,7 @@ impl Lazy {
                     Some(data) if !text_keys() => {
                         let keys =
                             node.as_map().unwrap_or_default().iter().map(|(key, _)| match Lazy::from_node(key) {
-                                Lazy::Data(key) => key,
+                                Lazy::Data(value) if !matches!(key.kind, Kind::Time(_)) => value,
                                 _ => Value::from(key_text(key)),
                             });
                         Lazy::Data(mapping(keys.zip(data)))

@@ -85,10 +85,35 @@ pub struct Become {
     pub flags: Option<String>,
     /// Passed on the program's standard input, never as an argument.
     pub password: Option<String>,
+    /// Words before the colon of the prompts at which su is given the password; none stand for any words.
+    pub prompts: Vec<String>,
     /// The working directory of the program.
     pub chdir: Option<String>,
     /// The command of a become plugin, for methods that the agent does not know.
     pub plugin: Option<BecomePlugin>,
+}
+
+impl Become {
+    /// The flags, or Ansible's defaults: sudo sets the other user's home directory, and reads passwords from its
+    /// standard input.
+    pub fn flags(&self) -> &str {
+        self.flags.as_deref().unwrap_or(if self.method == "sudo" { "-H -S" } else { "" })
+    }
+
+    /// The command that starts an agent, as a log tells it: with the agent's name instead of its path.
+    pub fn told(&self) -> String {
+        if let Some(plugin) = &self.plugin {
+            return plugin.command.replace(AGENT_PATH, "rplay");
+        }
+        let program = self.exe.as_deref().unwrap_or(&self.method);
+        let user = &self.user;
+        let rest = match self.method.as_str() {
+            "su" => format!("{user} -c 'exec rplay agent'"),
+            _ if self.password.is_some() => format!("-u {user} -- rplay agent"),
+            _ => format!("-n -u {user} -- rplay agent"),
+        };
+        [program, self.flags(), &rest].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// What a become plugin on the controller prepared.

@@ -58,6 +58,7 @@ impl FakeSudo {
             exe: Some(self.0.path().join("sudo").to_str().unwrap().to_owned()),
             flags: None,
             password: password.map(str::to_owned),
+            prompts: Vec::new(),
             chdir: None,
             plugin: None,
         });
@@ -111,7 +112,7 @@ fn what_the_other_agent_has_started_ends_with_its_job_and_with_the_run() {
     let become_user = || {
         let (method, user) = ("sudo".to_owned(), "open".to_owned());
         let exe = Some(sudo.0.path().join("sudo").to_str().unwrap().to_owned());
-        Some(Become { method, user, exe, flags: None, password: None, chdir: None, plugin: None })
+        Some(Become { method, user, exe, flags: None, password: None, prompts: Vec::new(), chdir: None, plugin: None })
     };
     let pid = sudo.0.path().join("pid");
     let sleep = || command(&format!("sh -c 'echo $$ > {}; sleep 60; true'", pid.display()));
@@ -175,6 +176,7 @@ fn the_real_sudo_starts_an_agent_that_an_unprivileged_user_can_execute() {
             exe: None,
             flags: None,
             password: None,
+            prompts: Vec::new(),
             chdir: None,
             plugin: None,
         });
@@ -186,8 +188,16 @@ fn the_real_sudo_starts_an_agent_that_an_unprivileged_user_can_execute() {
     }
     let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
     let user = "rplay-no-such-user".to_owned();
-    job.stages[0].become_user =
-        Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None, chdir: None, plugin: None });
+    job.stages[0].become_user = Some(Become {
+        method: "sudo".into(),
+        user,
+        exe: None,
+        flags: None,
+        password: None,
+        prompts: Vec::new(),
+        chdir: None,
+        plugin: None,
+    });
     links.dispatch(job);
     let failure = outcomes(&heard).unwrap()[0].failure.clone().unwrap();
     assert_eq!(failure.msg, "user `rplay-no-such-user` does not exist on this host");

@@ -17,6 +17,8 @@ pub(super) enum Prompt {
     Words(String),
     /// su's prompt, in any language: a last line that ends in a colon.
     AnyColon,
+    /// One of these words before a colon.
+    OneOf(Vec<String>),
     /// It was told not to ask.
     Never,
 }
@@ -27,6 +29,7 @@ impl Prompt {
         match self {
             Prompt::Words(words) => text.matches(words.as_str()).count() > answered,
             Prompt::AnyColon => answered == 0 && ends_in_prompt(text),
+            Prompt::OneOf(prompts) => answered == 0 && ends_in_one_of(text, prompts),
             Prompt::Never => false,
         }
     }
@@ -36,6 +39,12 @@ fn ends_in_prompt(text: &str) -> bool {
     let line = text.rsplit('\n').next().unwrap_or_default().trim();
     // The program's name before a message may arrive on its own.
     line.ends_with([':', '：']) && line != "su:"
+}
+
+fn ends_in_one_of(text: &str, prompts: &[String]) -> bool {
+    let last = text.rsplit('\n').next().unwrap_or_default().trim();
+    let words = last.trim_end_matches([':', '：', ' ']).to_lowercase();
+    words.len() < last.len() && prompts.iter().any(|prompt| words.ends_with(&prompt.to_lowercase()))
 }
 
 /// The command of a become plugin. Only the plugin knows how it quotes the path, so the path must not need quotes.
@@ -69,7 +78,10 @@ pub(super) fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
             if wanted.password.is_some() {
                 let words = format!("[rplay {:x}] password:", std::process::id());
                 flags.retain(|flag| !quiet(flag));
-                flags.extend(["-S".to_owned(), "-p".to_owned(), words.clone()]);
+                if !flags.iter().any(|flag| flag == "-S") {
+                    flags.push("-S".to_owned());
+                }
+                flags.extend(["-p".to_owned(), words.clone()]);
                 prompt = Prompt::Words(words);
             } else if !flags.iter().any(quiet) {
                 flags.push("-n".to_owned());
@@ -80,7 +92,10 @@ pub(super) fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
             if wanted.user.starts_with('-') {
                 return Err(Failure::new(format!("`{}` is not a valid user name", wanted.user)));
             }
-            prompt = Prompt::AnyColon;
+            prompt = match wanted.prompts.is_empty() {
+                true => Prompt::AnyColon,
+                false => Prompt::OneOf(wanted.prompts.clone()),
+            };
             let start = format!("exec {} agent", shell_words::quote(&executable.to_string_lossy()));
             command.args(flags).args([wanted.user.as_str(), "-c", &start]);
         }
@@ -116,14 +131,10 @@ fn enterable(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The flags as words, or Ansible's defaults. The home directory becomes the other user's.
+/// The flags as words.
 fn flags(wanted: &Become) -> Result<Vec<String>, Failure> {
-    match wanted.flags.as_deref() {
-        Some(flags) => shell_words::split(flags)
-            .map_err(|_| Failure::new(format!("the become flags `{flags}` have an unmatched quote"))),
-        None if wanted.method == "sudo" => Ok(vec!["-H".to_owned()]),
-        None => Ok(Vec::new()),
-    }
+    let flags = wanted.flags();
+    shell_words::split(flags).map_err(|_| Failure::new(format!("the become flags `{flags}` have an unmatched quote")))
 }
 
 #[cfg(test)]
@@ -137,6 +148,7 @@ pub(super) mod tests {
             exe: None,
             flags: None,
             password: None,
+            prompts: Vec::new(),
             chdir: None,
             plugin: None,
         }
@@ -181,7 +193,8 @@ pub(super) mod tests {
 
     #[test]
     fn sudo_without_a_password_never_asks_for_one() {
-        assert_eq!(words(&wanted("sudo")), ["sudo", "-H", "-n", "-u", "deploy", "--", "/x y/rplay", "agent"]);
+        assert_eq!(words(&wanted("sudo")), ["sudo", "-H", "-S", "-n", "-u", "deploy", "--", "/x y/rplay", "agent"]);
+        assert_eq!(wanted("sudo").told(), "sudo -H -S -n -u deploy -- rplay agent");
         let flags = Become { flags: Some("-E -n".into()), ..wanted("sudo") };
         assert_eq!(words(&flags)[1..4], ["-E", "-n", "-u"]);
         let asked = Become { flags: Some("-H -n".into()), password: Some("x".into()), ..wanted("sudo") };
@@ -208,5 +221,8 @@ pub(super) mod tests {
         assert!(ends_in_prompt("Passwort:"));
         assert!(!ends_in_prompt("su: "));
         assert!(!ends_in_prompt("what follows:\n"));
+        let words = ["Пароль".to_owned()];
+        assert!(ends_in_one_of("lecture\nroot's пароль: ", &words) && ends_in_one_of("Пароль：", &words));
+        assert!(!ends_in_one_of("Password: ", &words) && !ends_in_one_of("Пароль", &words));
     }
 }

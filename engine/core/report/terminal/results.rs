@@ -68,7 +68,9 @@ impl<W: Write> Terminal<W> {
     /// That a job which was waited for has ended.
     fn polled(&mut self, result: &HostResult, how: &str) {
         if result.polled {
-            let job = result.data.get_attr("ansible_job_id").map(|id| words::label(&id)).unwrap_or_default();
+            let known = |data: &Value| data.get_attr("ansible_job_id").ok().filter(|id| !id.is_undefined());
+            let job = known(&result.data).or_else(|| known(&result.data.get_attr("async_result").ok()?));
+            let job = job.map(|id| words::label(&id)).unwrap_or_default();
             self.line(&format!("ASYNC {how} on {}: jid={job}", self.name(&result.host)), Some(Colour::Dim));
         }
     }

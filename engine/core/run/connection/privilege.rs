@@ -5,11 +5,12 @@ use std::sync::Arc;
 use rplay_contract::wire::Become;
 
 use crate::{
+    actions::text_of,
     link::Secret,
     plan::Settings,
     run::{
         conditions,
-        connection::variables::{COLLECTIONS, ConnectionError, password, truth, word},
+        connection::variables::{COLLECTIONS, ConnectionError, password, truth, variable, word},
         options::{Defaults, MethodDefaults},
         steering,
     },
@@ -104,7 +105,21 @@ pub(crate) fn become_user(
         "sudo" => word(steering::SUDO_CHDIR, variables)?.or_else(|| own.and_then(|own| own.chdir.clone())),
         _ => None,
     };
-    Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password, chdir, plugin: None }))
+    let prompts = match *method {
+        "su" => prompts(variables)?.unwrap_or_else(|| defaults.su_prompts.clone()),
+        _ => Vec::new(),
+    };
+    Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password, prompts, chdir, plugin: None }))
+}
+
+/// The prompts of su, from a variable that is a list or a text with commas.
+fn prompts(variables: &Arc<Scope>) -> Result<Option<Vec<String>>, TemplateError> {
+    let Some(value) = variable(steering::SU_PROMPTS, variables)? else { return Ok(None) };
+    let words: Vec<String> = match value.as_str() {
+        Some(text) => text.split(',').map(str::to_owned).collect(),
+        None => value.try_iter().into_iter().flatten().map(|word| text_of(&word)).collect(),
+    };
+    Ok(Some(words.iter().map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()))
 }
 
 /// A become plugin in Python says how; it reads its variables itself.
@@ -171,6 +186,7 @@ mod tests {
                 exe: Some("/e".into()),
                 flags: Some("-f".into()),
                 password: Some("p".into()),
+                prompts: Vec::new(),
                 chdir: None,
                 plugin: None,
             };

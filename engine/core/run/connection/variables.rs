@@ -32,7 +32,6 @@ pub(crate) const NOT_FOLLOWED: &[&str] = &[
     "ansible_ssh_use_tty",
     "ansible_ssh_verbosity",
     "ansible_sshpass_prompt",
-    "ansible_su_prompt_l10n",
     "ansible_sudo_chdir",
 ];
 

@@ -33,7 +33,8 @@ use crate::{
             play::HostExit,
             run::Run,
         },
-        task::{evaluate, iteration::Attempt, plugin_effects::take_effects, task_run::TaskRun},
+        task::{evaluate, iteration::Attempt, plugin_effects::take_effects, prepare::job_id, task_run::TaskRun},
+        told::{listening, with_told},
     },
     vars::mapping,
 };
@@ -248,7 +249,13 @@ impl<'r> Executor<'r> {
     /// A job exceeded its time limit; later results are ignored.
     fn timed_out(&mut self, job: InFlight, limit: Duration) {
         let at = job.host_task;
-        self.evaluate_open(job, &TaskResult::timed_out(limit));
+        let task = &self.task.task;
+        // The time limit of a job that is waited for is its own.
+        let result = match task.asynchronous.is_some() && task.settings.timeout.is_none() {
+            true => TaskResult::job_timed_out(limit, job_id()),
+            false => TaskResult::timed_out(limit),
+        };
+        self.evaluate_open(job, &result);
         self.advance(at);
     }
 
@@ -285,12 +292,18 @@ impl<'r> Executor<'r> {
         // A copy is needed only if conditions may read facts that are not gathered yet.
         let facts_may_come = !host.gathered() && !task.play.never_gather.load(Ordering::Acquire);
         let spare = (facts_may_come && evaluate::may_read(&task.task)).then(|| result.clone());
-        let mut evaluated = run.evaluate(task, &host, &attempt, result);
+        let mut told = std::mem::take(&mut result.told);
+        told.extend(host_task.told.remove(&iteration).unwrap_or_default());
+        let (mut evaluated, more) = listening(|| run.evaluate(task, &host, &attempt, result));
         if host.take_want()
             && let Some(result) = spare
             && self.facts.gather()
         {
             evaluated = run.evaluate(task, &host, &attempt, result);
+        }
+        told.extend(more);
+        if !told.is_empty() {
+            evaluated.registered = with_told(&evaluated.registered, &told);
         }
         if let Some(Some(invocation)) = host_task.invocations.get(iteration)
             && evaluated.report.status != Status::Unreachable
@@ -298,6 +311,15 @@ impl<'r> Executor<'r> {
             let mut shown = entries(&evaluated.report.data);
             shown.insert("invocation".into(), invocation.clone());
             evaluated.report.data = mapping(shown);
+        }
+        // Playbooks see it only where a person asks for it.
+        if run.options.invocations
+            && run.options.verbosity < 3
+            && evaluated.registered.get_attr("invocation").is_ok_and(|found| !found.is_undefined())
+        {
+            let mut registered = entries(&evaluated.registered);
+            registered.shift_remove("invocation");
+            evaluated.registered = mapping(registered);
         }
         if let Some(retry) = evaluated.retry.take() {
             run.send(Event::Retrying {
@@ -316,7 +338,7 @@ impl<'r> Executor<'r> {
         host_task.stopped |= evaluated.stop;
         if let (Some(name), true, false) = (&task.task.register, host_task.looped, host_task.together) {
             // Later items may read it.
-            host.set([(name.clone(), data(evaluated.registered.clone()))]);
+            host.set([(name.value.clone(), data(evaluated.registered.clone()))]);
         }
         host_task.results[iteration] = Some(evaluated);
         self.show(at);

@@ -1,6 +1,7 @@
 //! A task on one host.
 
 use std::{
+    collections::HashMap,
     ops::Range,
     sync::Arc,
     time::{Duration, Instant},
@@ -21,6 +22,7 @@ use crate::{
             prepare::{Prepared, Ready},
         },
     },
+    task_result::Told,
     vars::Value,
 };
 
@@ -37,6 +39,8 @@ pub(crate) struct HostTask {
     pub ready: Vec<Option<Ready>>,
     /// What each iteration calls its module with, if results are to show it.
     pub invocations: Vec<Option<Value>>,
+    /// What templates warned about while calls were prepared, by iteration.
+    pub told: HashMap<usize, Vec<Told>>,
     pub attempts: Vec<u32>,
     pub results: Vec<Option<Evaluated>>,
     /// The next iteration to send.
@@ -75,7 +79,7 @@ impl HostTask {
         host: &Arc<HostState>,
         reads: ReadTracker,
     ) -> HostTask {
-        let own = task.register.clone().filter(|_| task.looped.is_some());
+        let own = task.register.as_ref().filter(|_| task.looped.is_some()).map(|name| name.value.clone());
         let reads = Arc::new(reads.with_own(own));
         let mut host_task = HostTask {
             host: host.clone(),
@@ -86,6 +90,7 @@ impl HostTask {
             iterations: Vec::new(),
             ready: Vec::new(),
             invocations: Vec::new(),
+            told: HashMap::new(),
             attempts: Vec::new(),
             results: Vec::new(),
             next: 0,
@@ -141,6 +146,13 @@ impl HostTask {
         host_task.saw_others = reads.saw_others();
         host_task.too_early = reads.was_too_early();
         host_task
+    }
+
+    /// Keeps what templates warned about until the call is answered.
+    pub(crate) fn keep_told(&mut self, iteration: usize, prepared: &mut Prepared) {
+        if !prepared.told.is_empty() {
+            self.told.insert(iteration, std::mem::take(&mut prepared.told));
+        }
     }
 
     /// The result for an item whose connection was already lost.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay_contract::wire::{Failure, Outcome};
+use rplay_contract::wire::{Become, Failure, Outcome, Stage};
 
 use crate::{
     actions::After,
@@ -201,6 +201,9 @@ impl<'r> Outbox<'r> {
             self.batches.insert(at, batch.clone());
             (job, events) = (batch.key, batch);
         }
+        if self.run.options.details >= 3 {
+            self.tell_of(&host_task.host, &stages);
+        }
         if self.run.options.verbosity >= 3 {
             let calls: usize = stages.iter().map(|stage| stage.calls.len()).sum();
             let text = format!("<{}> sent together: tasks {tasks}, calls {calls}", host_task.host.name);
@@ -215,6 +218,17 @@ impl<'r> Outbox<'r> {
             sinks: Arc::new(move |number| downloads.downloads.sink(number)),
             events,
         });
+    }
+
+    /// Tells what a host is to do, and as whom.
+    fn tell_of(&self, host: &HostState, stages: &[Stage]) {
+        for stage in stages {
+            let agent = stage.become_user.as_ref().map_or_else(|| "rplay agent".to_owned(), Become::told);
+            for call in &stage.calls {
+                let text = format!("<{}> EXEC {agent} ({})", host.name, call.module);
+                self.run.send(Event::Detail { level: 3, text: text.into() });
+            }
+        }
     }
 
     /// Whether the batch of a host holds the task's calls and others.

@@ -260,7 +260,7 @@ impl LookAhead<'_> {
             return Err(Stop::Fatal);
         }
         let pending = Arc::make_mut(&mut self.pending);
-        pending.extend(task.register.clone());
+        pending.extend(task.register.iter().map(|name| name.value.clone()));
         for result in host_tasks.iter().flat_map(HostTask::results_here) {
             for effect in &result.effects {
                 if let Effect::SetFacts { vars, .. } = effect {

@@ -14,7 +14,11 @@ pub(crate) fn may_follow(task: &Task) -> bool {
         // It decides by itself what to ask of its host.
         Action::Plugin(_) => false,
     };
-    kind && task.settings.delegate_to.is_none() && task.settings.timeout.is_none() && task.asynchronous.is_none()
+    let seen = task.settings.debugger.is_none();
+    kind && seen
+        && task.settings.delegate_to.is_none()
+        && task.settings.timeout.is_none()
+        && task.asynchronous.is_none()
 }
 
 /// Whether hosts wait for each other at this task: one host runs it for all, its concurrency is limited, or it reaches

@@ -138,7 +138,7 @@ impl Viewpoint {
         let mut found = Vec::new();
         let mut seen: Vec<*const Layer> = Vec::new();
         let mut look = |task: &Arc<Task>| {
-            if task.register.as_deref() == Some(name) {
+            if task.register.as_ref().is_some_and(|own| *own.value == *name) {
                 found.push(Setter { kind: "register", place: task.span.clone() });
             }
             if task.action.controller().is_some_and(|entry| entry.sets_arguments)

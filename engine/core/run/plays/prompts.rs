@@ -16,6 +16,7 @@ impl Run {
     pub(crate) fn prompted(&self, play: &Play, scope: &Arc<Scope>) -> Result<Arc<Layer>, Problems> {
         let mut layer = Layer::new();
         for entry in &play.vars_prompt {
+            self.warn_of_reserved([(&*entry.name, &entry.span)]);
             if self.resolver.extra.contains_key(&entry.name) {
                 continue;
             }

@@ -20,6 +20,11 @@ const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
 /// A strategy plugin drives ansible-core's own workers, which rplay does not have.
 const NO_PLUGINS: &str = "strategy plugins are not supported; use linear, free or host_pinned";
 
+/// What ansible-core says of them.
+const FOREIGN: &str = "Use of strategy plugins not included in ansible.builtin are deprecated and do not carry any \
+    backwards compatibility guarantees. No alternative for third party strategy plugins is currently planned. This \
+    feature will be removed from ansible-core version in a future release.";
+
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum StrategyError {
     #[error("Invalid play strategy specified: {name}")]
@@ -40,6 +45,9 @@ impl Run {
     /// The short name of a play's strategy; unknown if it depends on facts or prompts that are not there yet.
     pub(crate) fn strategy(self: &Arc<Self>, play: &Arc<Play>) -> Result<&'static str, Problems> {
         let known = |name: &str| {
+            if name.contains('.') && !name.starts_with("ansible.builtin.") && self.options.deprecation_warnings {
+                self.warn(FOREIGN, None);
+            }
             let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
             STRATEGIES.into_iter().find(|known| *known == short.unwrap_or(name))
         };

@@ -15,9 +15,10 @@ use crate::{
             play::{PlayRun, ShownHosts},
             run::Run,
         },
-        steering,
+        steering, told,
     },
     source::{Source, Span, absolute},
+    task_result::Told,
     template,
     vars::{Lazy, Lenience, Magic, Outside, Plugins, Scope, mapping, omit},
 };
@@ -65,7 +66,9 @@ impl Magic for HostMagic {
         }
         let known = if self.entry { names::OF_HOSTS } else { names::NAMES };
         // `role_name` exists only in roles.
-        known.iter().copied().filter(|name| self.value(name).is_some()).map(Arc::from).collect()
+        let known = known.iter().copied().filter(|name| self.value(name).is_some());
+        // A host has facts, be they none.
+        known.chain(self.entry.then_some("ansible_facts")).map(Arc::from).collect()
     }
 
     fn owner(&self) -> Option<&str> {
@@ -94,12 +97,14 @@ impl Magic for HostMagic {
     }
 
     fn warn(&self, message: &str, place: &Span) {
+        told::tell(Told { text: message.to_owned(), deprecated: false });
         self.run.warn_once(message, place);
     }
 
     fn deprecated(&self, message: &str, place: &Span) {
+        told::tell(Told { text: message.to_owned(), deprecated: true });
         if self.run.options.deprecation_warnings {
-            self.warn(message, place);
+            self.run.warn_once(message, place);
         }
     }
 

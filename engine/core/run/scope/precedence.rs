@@ -45,7 +45,7 @@ impl Run {
         layers.push(self.resolver.extra.clone());
         let role = task.and_then(|task| task.role.as_ref());
         let roles = play.roles();
-        let public = |role: &&Arc<Role>| role.public.unwrap_or(!self.options.private_role_vars);
+        let public = |role: &&Arc<Role>| role.public.unwrap_or(self.options.private_role_vars != Some(true));
         if let Some(task) = task {
             layers.extend(task.settings.params.iter().cloned());
         }

@@ -29,6 +29,7 @@ use crate::{
         },
     },
     source::{Problems, Span},
+    syntax::reserved_name,
     vars::{Layer, Value, mapping},
     vault::Vault,
 };
@@ -130,6 +131,15 @@ impl Run {
     pub(crate) fn warn_once(&self, message: &str, place: &Span) {
         if self.warned.lock().insert((message.to_owned(), place.to_string())) {
             self.warn(message, Some(place.clone()));
+        }
+    }
+
+    /// Warns about variables whose names are reserved.
+    pub(crate) fn warn_of_reserved<'n>(&self, names: impl IntoIterator<Item = (&'n str, &'n Span)>) {
+        for (name, place) in names {
+            if let Some(message) = reserved_name(name) {
+                self.warn_once(&message, place);
+            }
         }
     }
 

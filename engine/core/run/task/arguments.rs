@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use minijinja::value::ValueKind;
 use rplay_contract::{Choice, Entry};
 
@@ -11,7 +12,7 @@ use crate::{
     run::state::run::Run,
     source::Spanned,
     template::{self, TemplateError},
-    vars::{Lazy, Scope, is_omit},
+    vars::{Lazy, Scope, Value, is_omit},
 };
 
 impl Run {
@@ -33,13 +34,17 @@ impl Run {
             template::render(value, scope).map_err(of_argument)
         };
         let mut args = Rendered::new();
+        // As in ansible-core, inner defaults replace outer ones of the same key, and those of groups are weaker.
+        let mut defaults: IndexMap<Arc<str>, Value> = IndexMap::new();
         for field in &task.settings.module_defaults {
-            let defaults = template::render(&field.value, scope)?;
-            for (name, values) in actions::entries(&defaults) {
-                if self.resolver.project.has_defaults(&name, &task.action, &task.settings.collections) {
-                    args.extend(actions::entries(&values));
-                }
-            }
+            let given = template::render(&field.value, scope)?;
+            let applies =
+                |name: &str| self.resolver.project.has_defaults(name, &task.action, &task.settings.collections);
+            defaults.extend(actions::entries(&given).into_iter().filter(|(name, _)| applies(name)));
+        }
+        let (of_groups, own): (Vec<_>, Vec<_>) = defaults.iter().partition(|(name, _)| name.starts_with("group/"));
+        for (_, values) in of_groups.into_iter().chain(own) {
+            args.extend(actions::entries(values));
         }
         if let Some(whole) = &task.args.whole {
             let value = template::render(&whole.value, scope)?;

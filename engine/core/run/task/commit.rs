@@ -17,6 +17,7 @@ use crate::{
         state::{addition::Addition, host::HostState, play::HostExit, run::Run},
         steering::{self, GATHERED},
         task::{
+            debugger::Debugged,
             evaluated::{CENSORED, Evaluated},
             task_run::TaskRun,
         },
@@ -48,6 +49,8 @@ impl Run {
         for effect in result.take_effects() {
             match effect {
                 Effect::SetFacts { vars, cacheable } => {
+                    let named = &task.task.args.named;
+                    self.warn_of_reserved(vars.keys().filter_map(|name| Some((&**name, &named.get(name)?.name_span))));
                     if cacheable {
                         let facts = vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?)));
                         let facts: IndexMap<_, _> = facts.collect();
@@ -79,7 +82,13 @@ impl Run {
                         target.set_gathered(true);
                     }
                 }
-                Effect::IncludeVars(vars) => target.include(vars),
+                Effect::IncludeVars(vars) => {
+                    // Names in files were warned about when the files were read.
+                    let under = task.task.args.named.get("name").filter(|_| vars.len() == 1);
+                    let name = vars.keys().next().zip(under);
+                    self.warn_of_reserved(name.map(|(name, argument)| (&**name, &argument.span)));
+                    target.include(vars);
+                }
                 Effect::AddHost { name, groups, vars } => {
                     let new = self.add_to_inventory(&task.play, Addition::Host { name, groups, vars });
                     result.note_new(&task.task, new);
@@ -112,8 +121,14 @@ impl Run {
         elapsed: Duration,
     ) -> bool {
         result.report.elapsed = elapsed;
+        let is_shown = match self.debug(task, host, &result) {
+            Debugged::Nothing => false,
+            Debugged::Shown => true,
+            Debugged::Over => return false,
+        };
         if let Some(name) = &task.task.register {
-            host.set([(name.clone(), data(result.registered.clone()))]);
+            self.warn_of_reserved([(name.value.as_ref(), &name.span)]);
+            host.set([(name.value.clone(), data(result.registered.clone()))]);
         }
         let name = &host.name;
         for (handler, at) in std::mem::take(&mut result.notify) {
@@ -173,7 +188,9 @@ impl Run {
         {
             host.ran_in_role(&role.identity);
         }
-        self.send(Event::HostDone { task: task.id, result: result.into_shown() });
+        if !is_shown {
+            self.send(Event::HostDone { task: task.id, result: result.into_shown() });
+        }
         failed
     }
 

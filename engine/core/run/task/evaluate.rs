@@ -42,21 +42,23 @@ impl Run {
     ) -> Evaluated {
         let task_of = &task.task;
         // Whether it was done at all.
-        let begun = result.data.get("msg").and_then(Value::as_str).is_none_or(|msg| !msg.starts_with("Task failed: "));
+        let refused = |msg: &str| msg.starts_with("Task failed: ");
+        let begun = !result.unbegun && !result.data.get("msg").and_then(Value::as_str).is_some_and(refused);
         // For a polled job; a background job has reported this already.
         let polled = task_of.asynchronous.is_some()
             && begun
             && !result.unreachable
             && result.skipped.is_none()
             && !result.data.contains_key("finished");
-        if polled {
+        let is_late = result.data.contains_key("async_result");
+        if polled && !is_late {
             result.set("ansible_job_id", job_id());
             result.set("started", true);
             result.set("finished", true);
         }
         // What was refused has not run.
         let polled = polled && result.micros > 0;
-        if polled {
+        if polled && !is_late {
             for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
                 result.data.entry(name.into()).or_insert_with(|| "".into());
                 result.data.entry(lines.into()).or_insert_with(|| Value::from(Vec::<Value>::new()));
@@ -224,7 +226,7 @@ impl Run {
             (None, top) => top.clone(),
             (Some(name), top) => {
                 let mut layer = top.as_deref().cloned().unwrap_or_default();
-                layer.insert(name.clone(), data(registered.clone()));
+                layer.insert(name.value.clone(), data(registered.clone()));
                 Some(Arc::new(layer))
             }
         };

@@ -87,6 +87,7 @@ impl Run {
             candidates: CANDIDATES.map(str::to_owned).to_vec(),
             args,
             settings,
+            shows_invocation: self.options.invocations,
             remote_tmp: remote_tmp.or_else(|| finder.settings.remote_tmp.clone()),
         };
         Ok(order.into_args())

@@ -124,13 +124,15 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
         Ok(value) => {
             let kind = template::type_name(&value);
             let mut result = TaskResult::failed(format!("The `loop` value must resolve to a 'list', not '{kind}'."));
+            result.unbegun = true;
             result.place = Some(looped.items.span.clone());
+            result.help = Some("Provide a list of items/templates, or a template resolving to a list.".into());
             Err(Box::new(result))
         }
         // A task that is skipped need not have valid items.
         Err(error) => match conditions::first_false(&task.settings.when, scope) {
             Ok(Some(condition)) => Err(Box::new(skipped(condition))),
-            _ => Err(Box::new(TaskResult::of_error(&error))),
+            _ => Err(Box::new(TaskResult::of_loop(&error))),
         },
     }
 }

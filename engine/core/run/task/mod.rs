@@ -2,6 +2,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod commit;
+pub(crate) mod debugger;
 pub(crate) mod diffs;
 pub(crate) mod evaluate;
 pub(crate) mod evaluated;

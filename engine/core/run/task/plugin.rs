@@ -111,7 +111,7 @@ impl PluginRun {
     }
 
     fn outcome(&self) -> Outcome {
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::with_trust();
         let mut said = Said::default();
         let failed = |why: String| {
             Outcome::failed(Failure::new(format!("The action plugin '{}' failed: {why}", self.plugin.full_name)))
@@ -156,7 +156,7 @@ impl PluginRun {
             .filter_map(|name| Some((name.to_owned(), result.get(name)?.clone())))
             .collect();
         let unreachable = matches!(result.get("unreachable"), Some(Wire::Bool(true)));
-        let mut outcome = outcome_of(result, self.run.options.verbosity.into());
+        let mut outcome = outcome_of(result, self.run.options.invocations);
         if unreachable {
             outcome.data.shift_remove("unreachable");
             let failure = outcome.failure.get_or_insert_with(|| {

@@ -31,8 +31,10 @@ use crate::{
             plugin::PluginRun,
             refusal::{refused, unsupported},
         },
+        told,
     },
     source::Spanned,
+    task_result::Told,
     template::{self, TemplateError},
     vars::{Layer, Lazy, Scope, is_omit, mapping},
 };
@@ -53,6 +55,8 @@ pub(crate) struct Prepared {
     pub delegated: Option<Arc<HostState>>,
     /// Time limit: `timeout`, or that of a polled `async` task.
     pub limit: Option<Duration>,
+    /// What templates warned about.
+    pub told: Vec<Told>,
     /// The plugin in Python that is run instead of the call.
     pub plugin: Option<Arc<PluginRun>>,
 }
@@ -67,9 +71,11 @@ impl Run {
         iteration: &Iteration,
         reads: Option<&Arc<ReadTracker>>,
     ) -> Ready {
-        match self.try_prepare(play, task, host, iteration, reads) {
-            Ok(ready) => ready,
-            Err(error) => Ready::Done(error.result(), None),
+        let (ready, told) = told::listening(|| self.try_prepare(play, task, host, iteration, reads));
+        match ready {
+            Ok(Ready::Done(result, delegated)) => Ready::Done(TaskResult { told, ..result }, delegated),
+            Ok(Ready::Call(prepared)) => Ready::Call(Box::new(Prepared { told, ..*prepared })),
+            Err(error) => Ready::Done(TaskResult { told, ..error.result() }, None),
         }
     }
 
@@ -279,7 +285,16 @@ impl Run {
         };
         let limits = [own, waited_for].into_iter().flatten();
         let limit = limits.filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok()).min();
-        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after, delegated, limit, plugin })))
+        Ok(Ready::Call(Box::new(Prepared {
+            call,
+            target,
+            become_user,
+            after,
+            delegated,
+            limit,
+            told: Vec::new(),
+            plugin,
+        })))
     }
 
     /// The temporary variables, with `ansible_delegated_vars` if another host runs the task.

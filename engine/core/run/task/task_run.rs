@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
+use parking_lot::Mutex;
+
 use crate::{
     actions::text_of,
     event::{Event, TaskAbout, TaskId, TaskStarted},
@@ -22,11 +24,29 @@ pub(crate) struct TaskRun {
     pub id: TaskId,
     /// Whether a host was unreachable, even if that is ignored.
     pub unreachable: AtomicBool,
+    /// Where a person wants it to run again (`debugger`).
+    pub again: Mutex<Vec<Again>>,
+}
+
+/// A task to be run again on a host.
+pub(crate) struct Again {
+    pub host: Arc<HostState>,
+    pub task: Arc<Task>,
 }
 
 impl TaskRun {
     pub(crate) fn new(run: &Run, play: &Arc<PlayRun>, task: &Arc<Task>) -> Self {
-        TaskRun { play: play.clone(), task: task.clone(), id: run.task_id(), unreachable: AtomicBool::new(false) }
+        TaskRun::of(play, task, run.task_id())
+    }
+
+    fn of(play: &Arc<PlayRun>, task: &Arc<Task>, id: TaskId) -> Self {
+        let unreachable = AtomicBool::new(false);
+        TaskRun { play: play.clone(), task: task.clone(), id, unreachable, again: Mutex::default() }
+    }
+
+    /// The same task once more, in another form.
+    pub(crate) fn once_more(&self, task: &Arc<Task>) -> Self {
+        TaskRun::of(&self.play, task, self.id)
     }
 }
 
@@ -95,7 +115,7 @@ impl Run {
     pub(crate) fn share(&self, task: &Task, first: &Arc<HostState>, hosts: &[Arc<HostState>]) {
         let layers = first.layers();
         let names: Vec<Arc<str>> = match (&task.register, task.action.controller()) {
-            (Some(name), _) => vec![name.clone()],
+            (Some(name), _) => vec![name.value.clone()],
             (None, Some(entry)) if entry.sets_arguments => task.args.named.keys().cloned().collect(),
             _ => return,
         };

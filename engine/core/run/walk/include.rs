@@ -307,7 +307,9 @@ impl Run {
         };
         let parents = plan::line_of(run.task.role.as_ref());
         let Some((role, step)) = self.resolver.role(&call, place, &parents, found) else { return Vec::new() };
-        if wanted.public.is_some_and(|public| public.0) {
+        // As in ansible-core, the setting makes a role public only if it was set.
+        let is_public = wanted.public.map_or(self.options.private_role_vars == Some(false), |public| public.0);
+        if is_public {
             run.play.publish(role);
         }
         vec![step]

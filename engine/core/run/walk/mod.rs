@@ -13,6 +13,7 @@ mod stepping;
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
+    event::Event,
     panics,
     plan::{Block, RoleSteps, Statement, Step, Task},
     run::{
@@ -24,7 +25,7 @@ use crate::{
             play::{HostExit, PlayRun},
             run::Run,
         },
-        task::task_run::{TaskRun, is_once},
+        task::task_run::{Again, TaskRun, is_once},
     },
     source::Problems,
 };
@@ -105,7 +106,7 @@ impl Walk {
 
     /// Runs steps on hosts and returns those that failed. `outer` are the steps that follow.
     fn steps(&self, steps: &[Step], hosts: &[Arc<HostState>], outer: Option<&Continuation<'_>>) -> Hosts {
-        let play = &self.play;
+        let (run, play) = (&self.run, &self.play);
         let mut failed = Hosts::new();
         for (at, step) in steps.iter().enumerate() {
             self.fail_struck(hosts, &mut failed);
@@ -137,6 +138,7 @@ impl Walk {
                 Step::Block(block) => self.block(block, &left, &continuation),
                 Step::Role(role) => self.role(role, &left, &continuation),
                 Step::Flush => {
+                    run.send(Event::Flushed { place: play.play.span.clone() });
                     let part = Members::of(left.iter().chain(&failed));
                     let all: Hosts = hosts.iter().filter(|host| part.contains(host)).cloned().collect();
                     self.flush(&all, &failed)
@@ -174,6 +176,7 @@ impl Walk {
     ) -> Hosts {
         let (run, play) = (&self.run, &self.play);
         let Some(first) = hosts.first() else { return Hosts::new() };
+        run.warn_of_reserved(task.settings.reserved.iter().map(|name| (&*name.value, &name.span)));
         match task.action.statement() {
             Some(Statement::Meta) => {
                 return match run.meta(self, play, task, hosts, &name) {
@@ -201,7 +204,9 @@ impl Walk {
         if single {
             run.start(&started, name.clone());
         }
-        let continuation = continuation.filter(|_| actors.len() == hosts.len());
+        // Who wants to see a result may change what follows.
+        let alone = actors.len() != hosts.len() || task.settings.debugger.is_some();
+        let continuation = continuation.filter(|_| !alone);
         let mut executor = Executor::new(run, self, &self.sent, started, &actors, continuation);
         if !single {
             run.start(&executor.task, name);
@@ -210,8 +215,14 @@ impl Walk {
         if run.is_aborted() {
             return Hosts::new();
         }
-        let failed = executor.run();
+        let mut failed = executor.run();
         let started = executor.task;
+        let mut again = std::mem::take(&mut *started.again.lock());
+        while let Some(Again { host, task }) = again.pop() {
+            let mut executor = Executor::new(run, self, &self.sent, started.once_more(&task), &[host], None);
+            join(&mut failed, executor.run());
+            again.append(&mut executor.task.again.lock());
+        }
         if once || single {
             // As in Ansible, also with hosts that failed or do not take part in this include.
             let reachable = |name: &&Arc<str>| play.exit_of(name) != Some(HostExit::Unreachable);
@@ -338,6 +349,12 @@ impl Walk {
             None => forced || !failed.contains(host),
             Some(why) => forced && why == HostExit::Failed,
         };
+        if run.options.debug {
+            for host in hosts.iter().filter(|host| takes_part(host) && play.was_notified(&host.name)) {
+                let text = format!("META: triggered running handlers for {}", host.name);
+                run.send(Event::Message { text: text.into() });
+            }
+        }
         let mut lost = Hosts::new();
         // A handler may notify others. As in Ansible, handlers behind it run now, itself and earlier ones the next
         // time; so handlers that notify each other come to an end.

@@ -1,9 +1,6 @@
 //! The keywords of plays, blocks and tasks.
 
-use super::{
-    ReadError,
-    reader::{Reader, Warning},
-};
+use super::{ReadError, reader::Reader};
 use crate::{
     source::{Span, nearest},
     syntax::{Keywords, Node},
@@ -171,6 +168,7 @@ pub(super) fn shared<'k>(keywords: &'k mut Keywords, name: &str) -> Option<&'k m
         "check_mode" => &mut keywords.check_mode,
         "collections" => &mut keywords.collections,
         "connection" => &mut keywords.connection,
+        "debugger" => &mut keywords.debugger,
         "delegate_facts" => &mut keywords.delegate_facts,
         "delegate_to" => &mut keywords.delegate_to,
         "diff" => &mut keywords.diff,
@@ -205,18 +203,6 @@ impl Reader<'_> {
             place: place.class(),
             help,
         });
-    }
-
-    /// Keywords of Ansible that rplay accepts without effect.
-    pub(super) fn passes_over(&mut self, name: &str, value: &Node) -> bool {
-        if name != "debugger" {
-            return false;
-        }
-        if value.as_str() != Some("never") {
-            let message = "`debugger` has no effect: rplay has no interactive debugger".to_owned();
-            self.warnings.push(Warning { message, place: value.span.clone() });
-        }
-        true
     }
 }
 

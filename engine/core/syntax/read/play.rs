@@ -87,9 +87,6 @@ impl Reader<'_> {
 
     /// A keyword that several places share, or an error.
     pub(super) fn common(&mut self, name: &str, key: &Word, value: Node, keywords: &mut Keywords, place: Place) {
-        if self.passes_over(name, &value) {
-            return;
-        }
         match shared(keywords, name).filter(|_| place.knows(name)) {
             Some(slot) => {
                 self.check(name, &value);

@@ -178,6 +178,7 @@ pub(super) fn found(node: &Node) -> &'static str {
         Kind::Int(_) | Kind::Float(_) => "a number",
         Kind::Time(_) => "a date",
         Kind::Str(_) => "text",
+        Kind::Bytes(_) => "binary data",
         Kind::Seq(_) => "a list",
         Kind::Map(_) => "a mapping",
     }

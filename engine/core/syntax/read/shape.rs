@@ -23,6 +23,7 @@ enum Shape {
     Environment,
     Defaults,
     Order,
+    Debugger,
     Files,
     Any,
 }
@@ -51,6 +52,7 @@ fn shape(name: &str) -> Shape {
         "name" | "become_exe" | "become_flags" | "become_method" | "become_user" | "connection" | "delegate_to"
         | "remote_user" | "strategy" | "fact_path" | "label" => Shape::Text,
         "order" => Shape::Order,
+        "debugger" => Shape::Debugger,
         "tags" | "collections" | "gather_subset" | "notify" | "listen" => Shape::Words,
         "when" | "changed_when" | "failed_when" | "until" | "break_when" => Shape::Condition,
         "register" | "loop_var" | "index_var" => Shape::Variable,
@@ -68,6 +70,8 @@ pub(super) fn is_template(text: &str) -> bool {
 }
 
 const ORDERS: [&str; 5] = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"];
+
+const DEBUGGERS: [&str; 5] = ["always", "never", "on_failed", "on_unreachable", "on_skipped"];
 
 const BOOLEANS: [&str; 12] = ["yes", "no", "true", "false", "on", "off", "y", "n", "t", "f", "1", "0"];
 
@@ -161,6 +165,7 @@ impl Reader<'_> {
                 Kind::Seq(items) => items.iter().all(|item| matches!(item.kind, Kind::Map(_))),
                 _ => false,
             },
+            Shape::Debugger => node.as_str().is_some_and(|text| DEBUGGERS.contains(&text)),
             Shape::Order => node.as_str().is_some_and(|text| ORDERS.contains(&text)),
             Shape::Files => matches!(node.kind, Kind::Seq(_) | Kind::Str(_)),
         };
@@ -185,6 +190,11 @@ impl Reader<'_> {
                 let near = node.as_str().and_then(|text| nearest(text, ORDERS));
                 let help = near.map(|near| format!("did you mean `{near}`?"));
                 ("inventory, reverse_inventory, sorted, reverse_sorted or shuffle", help)
+            }
+            Shape::Debugger => {
+                let near = node.as_str().and_then(|text| nearest(text, DEBUGGERS));
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                ("always, never, on_failed, on_unreachable or on_skipped", help)
             }
             Shape::Files => ("a file or a list of files", None),
         };

@@ -17,6 +17,7 @@ pub(super) fn constant(node: &Node) -> Value {
         Kind::Float(f) => Value::from(*f),
         Kind::Time(text) => Value::from(text.clone()),
         Kind::Str(text) => Value::from(text.value.clone()),
+        Kind::Bytes(bytes) => Value::from_bytes(bytes.to_vec()),
         Kind::Seq(_) | Kind::Map(_) => Value::from(node.span.text()),
     }
 }

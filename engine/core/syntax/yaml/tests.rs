@@ -27,11 +27,24 @@ fn json(node: &Node) -> String {
         Kind::Float(f) => format!("{f:?}"),
         Kind::Time(time) => format!("time({time})"),
         Kind::Str(text) => format!("{:?}", text.value),
+        Kind::Bytes(bytes) => format!("bytes({})", String::from_utf8_lossy(bytes)),
         Kind::Seq(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(",")),
         Kind::Map(entries) => {
             let entries: Vec<_> = entries.iter().map(|(k, v)| format!("{}:{}", json(k), json(v))).collect();
             format!("{{{}}}", entries.join(","))
         }
+    }
+}
+
+#[test]
+fn sets_and_pairs_are_lists() {
+    for (text, expected) in [
+        ("!!set {a, b}", r#"["a","b"]"#),
+        ("!!omap [a: 1, b: 2]", r#"[["a",1],["b",2]]"#),
+        ("!!pairs [a: 1, a: 2]", r#"[["a",1],["a",2]]"#),
+        ("!!binary aGVs bG8=", "bytes(hello)"),
+    ] {
+        assert_eq!(json(&read(text)), expected, "{text}");
     }
 }
 
@@ -115,8 +128,8 @@ fn tags() {
     assert!(text.no_template);
     assert_eq!(node.get("c").unwrap().as_str(), Some("1"));
     assert_eq!(
-        errors("a: !velt x\nb: !!set {x}"),
-        ["!velt", "!!set"]
+        errors("a: !velt x\nb: !!python/tuple [x]"),
+        ["!velt", "!!python/tuple"]
             .map(|tag| format!("YAML parsing failed: Could not determine a constructor for the tag '{tag}'."))
     );
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use indexmap::IndexMap;
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use minijinja::{
     Value,
     value::{Tuple, ValueKind},
@@ -20,11 +19,11 @@ use crate::{
             containers, number,
             number::Number,
             show,
-            time::{Moment, Span},
+            time::{Day, Moment, Span},
             undefined::{Undefined, UndefinedReason, as_undefined},
         },
     },
-    vars::{is_omit, omit},
+    vars::{holds_template, is_omit, is_trusted, omit},
 };
 
 /// How deep values may be nested on the way: both ends read JSON no deeper.
@@ -34,9 +33,16 @@ const MOST_LEVELS: usize = 100;
 #[derive(Default)]
 pub struct Exchange {
     undefined: Vec<Value>,
+    /// Whether the other end is told what a playbook wrote.
+    tells_trust: bool,
 }
 
 impl Exchange {
+    /// For plugins, which may treat what a playbook wrote in another way.
+    pub fn with_trust() -> Self {
+        Exchange { tells_trust: true, ..Exchange::default() }
+    }
+
     /// A value as JSON, with everything in it rendered.
     ///
     /// # Errors
@@ -59,6 +65,7 @@ impl Exchange {
         if is_omit(value) {
             return Ok(json!({ "$": "omit" }));
         }
+        let tells_trust = self.tells_trust;
         let mut items = |value: &Value| {
             let items = value.try_iter().into_iter().flatten();
             limits::with_stack(|| items.map(|item| self.encode_at(&item, level + 1)).collect::<Result<Vec<_>, _>>())
@@ -76,6 +83,10 @@ impl Exchange {
                 Some(Number::Float(float)) => json!({ "$": "float", "v": number::float_repr(float) }),
                 None => json!({ "$": "int", "v": value.to_string() }),
             }),
+            // What a playbook wrote is trusted there, too. What still has templates stays data: it was only shown.
+            ValueKind::String if tells_trust && is_trusted(value) && !value.as_str().is_some_and(holds_template) => {
+                Ok(json!({ "$": "trusted", "v": value.as_str() }))
+            }
             ValueKind::String => Ok(Json::from(value.as_str().unwrap_or_default())),
             ValueKind::Bytes => Ok(json!({ "$": "bytes", "v": STANDARD.encode(value.as_bytes().unwrap_or_default()) })),
             ValueKind::Seq if value.is_tuple() => Ok(json!({ "$": "tuple", "v": items(value)? })),
@@ -104,6 +115,9 @@ impl Exchange {
     fn encode_object(&self, value: &Value) -> Result<Json, String> {
         if let Some(moment) = value.downcast_object_ref::<Moment>() {
             return Ok(json!({ "$": "datetime", "v": moment.iso('T') }));
+        }
+        if let Some(Day(day)) = value.downcast_object_ref() {
+            return Ok(json!({ "$": "date", "v": day.to_string() }));
         }
         if let Some(span) = value.downcast_object_ref::<Span>() {
             return Ok(json!({ "$": "timedelta", "v": i64::try_from(span.0).unwrap_or(i64::MAX) }));
@@ -154,8 +168,10 @@ impl Exchange {
                 Ok(int) => number::int(int),
                 Err(_) => return Err("an integer of a plugin's is larger than 128 bits".to_owned()),
             },
+            "trusted" => Value::from_safe_string(text()?.to_owned()),
             "float" => Value::from(text()?.parse::<f64>().map_err(|_| strange())?),
-            "datetime" => Value::from_object(moment(text()?).ok_or_else(strange)?),
+            "datetime" => Value::from_object(Moment::of_iso(text()?).ok_or_else(strange)?),
+            "date" => Value::from_object(Day(text()?.parse().map_err(|_| strange())?)),
             "timedelta" => Value::from_object(Span(told.and_then(Json::as_i64).ok_or_else(strange)?.into())),
             "omit" => omit(),
             "undefined" => {
@@ -179,26 +195,13 @@ fn undefined(message: &str) -> Value {
     Value::from_object(Undefined { what, origin: Arc::new(Origin::Nowhere), range: 0..0 })
 }
 
-/// Reads what `datetime.isoformat()` writes.
-fn moment(text: &str) -> Option<Moment> {
-    let signs = text.get(10..)?;
-    let Some(at) = signs.rfind(['+', '-', 'Z']) else {
-        return Some(Moment { at: text.parse::<DateTime>().ok()?, zone: None });
-    };
-    let zoned: Timestamp = text.parse().ok()?;
-    let civil: DateTime = text.get(..10 + at)?.parse().ok()?;
-    let seconds = civil.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp().as_second() - zoned.as_second();
-    let offset = jiff::tz::Offset::from_seconds(i32::try_from(seconds).ok()?).ok()?;
-    Some(Moment { at: civil, zone: Some(TimeZone::fixed(offset)) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
     fn goes_and_comes(value: Value) {
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::with_trust();
         let json = exchange.encode(&value).unwrap();
         let back = exchange.decode(json.clone()).unwrap();
         assert_eq!(show::repr(&back), show::repr(&value), "{json}");
@@ -217,14 +220,16 @@ mod tests {
             Value::from(1.0),
             Value::from(1e300),
             Value::from("text"),
+            Value::from_safe_string("trusted".to_owned()),
             Value::from_bytes(vec![0, 255]),
             Value::from(vec![Value::from(1), Value::from("a")]),
             Value::from(Tuple::from(vec![Value::from(1)])),
             containers::map([(Value::from("$"), Value::from(1))]),
             containers::map([(Value::from(1), Value::from("one")), (Value::from("b"), Value::from(()))]),
-            Value::from_object(moment("2024-02-29T12:30:00").unwrap()),
-            Value::from_object(moment("2024-02-29T12:30:00.25+05:30").unwrap()),
-            Value::from_object(moment("2024-02-29T12:30:00-08:00").unwrap()),
+            Value::from_object(Moment::of_iso("2024-02-29T12:30:00").unwrap()),
+            Value::from_object(Moment::of_iso("2024-02-29T12:30:00.25+05:30").unwrap()),
+            Value::from_object(Moment::of_iso("2024-02-29T12:30:00-08:00").unwrap()),
+            Value::from_object(Day(jiff::civil::date(2024, 2, 29))),
             Value::from_object(Span(-1_500_000)),
         ] {
             goes_and_comes(value);

@@ -56,7 +56,7 @@ impl Survey {
                 };
                 self.within(entries.len(), plain)
             }),
-            _ => value.downcast_object_ref::<time::Moment>().is_some(),
+            _ => time::moment(value).is_some(),
         }
     }
 

@@ -25,7 +25,10 @@ use crate::{
 /// Whether two values are equal.
 pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     if !is_container(a) || !is_container(b) {
-        return a == b;
+        return match (a.kind(), b.kind()) {
+            (ValueKind::Plain, ValueKind::Plain) => time::order(a, b).map_or_else(|| a == b, Ordering::is_eq),
+            _ => a == b,
+        };
     }
     let levels = depth(a).min(depth(b));
     if levels > limits::depth() {

@@ -17,8 +17,8 @@ use crate::{
 
 /// Python's name of the type.
 pub(crate) fn type_name(value: &Value) -> String {
-    if as_undefined(value).is_some() {
-        return "UndefinedMarker".into();
+    if let Some(undefined) = as_undefined(value) {
+        return undefined.type_name().into();
     }
     match value.kind() {
         ValueKind::Undefined => "UndefinedMarker",
@@ -34,6 +34,7 @@ pub(crate) fn type_name(value: &Value) -> String {
         ValueKind::Seq | ValueKind::Iterable => "list",
         ValueKind::Map => "dict",
         _ if value.downcast_object_ref::<time::Moment>().is_some() => "datetime",
+        _ if value.downcast_object_ref::<time::Day>().is_some() => "date",
         _ if value.downcast_object_ref::<time::Span>().is_some() => "timedelta",
         _ if is_omit(value) => "_OmitType",
         _ => "builtin_function_or_method",
@@ -95,6 +96,7 @@ impl Writer {
             None if value.kind() == ValueKind::Bytes => {
                 self.text.push_str(&String::from_utf8_lossy(value.as_bytes().unwrap_or_default()));
             }
+            None if time::moment(value).is_some() => self.text.push_str(&value.to_string()),
             None => self.repr(value),
         }
     }
@@ -146,7 +148,7 @@ impl Writer {
                 });
             }
             _ if is_omit(value) => self.text.push_str("<<Omit>>"),
-            _ => self.text.push_str(&value.to_string()),
+            _ => self.text.push_str(&time::repr(value).unwrap_or_else(|| value.to_string())),
         }
     }
 

@@ -1,10 +1,9 @@
 //! Dates and times: the values of `now()` and `to_datetime`.
 
-use std::{cmp::Ordering, fmt, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
 
 use jiff::{
-    Timestamp, ZonedDateTime,
-    civil::DateTime,
+    Timestamp,
     fmt::strtime::{BrokenDownTime, format},
     tz::TimeZone,
 };
@@ -13,17 +12,12 @@ use minijinja::{
     value::{Object, ObjectRepr},
 };
 
+pub(crate) use crate::vars::{Day, Moment};
+
 use crate::template::value::{
     error::{EvalError, EvalResult},
     number,
 };
-
-/// A date and time, with a time zone only if one was given.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Moment {
-    pub at: DateTime,
-    pub zone: Option<TimeZone>,
-}
 
 /// The time between two moments, in microseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,20 +39,6 @@ impl Moment {
         Ok(Moment { at: at.to_zoned_datetime(zone).datetime(), zone: None })
     }
 
-    /// Parses text with a format of `strptime`.
-    pub(crate) fn parse(text: &str, pattern: &str) -> EvalResult<Self> {
-        let refuse = || EvalError::new(format!("time data '{text}' does not match format '{pattern}'"));
-        let parsed = BrokenDownTime::parse(pattern, text).map_err(|_| refuse())?;
-        let date = parsed.to_date().or_else(|_| jiff::civil::Date::new(1900, 1, 1)).map_err(|_| refuse())?;
-        let time = parsed.to_time().unwrap_or_default();
-        let zone = parsed.offset().map(TimeZone::fixed);
-        Ok(Moment { at: date.to_datetime(time), zone })
-    }
-
-    pub(crate) fn zoned(&self) -> Option<ZonedDateTime> {
-        self.at.to_zoned_datetime(self.zone.clone().unwrap_or_else(TimeZone::system)).ok()
-    }
-
     /// Formats it with a format of `strftime`.
     pub(crate) fn format(&self, pattern: &str) -> EvalResult<String> {
         let refuse = |error: jiff::Error| EvalError::new(format!("cannot write a time as '{pattern}': {error}"));
@@ -73,57 +53,16 @@ impl Moment {
         let nanos = self.at.to_zoned_datetime(zone).map_or(0, |zoned| zoned.timestamp().as_nanosecond());
         nanos.div_euclid(1000)
     }
-
-    pub(crate) fn iso(&self, separator: char) -> String {
-        let at = self.at;
-        let mut text = format!(
-            "{:04}-{:02}-{:02}{separator}{:02}:{:02}:{:02}",
-            at.year(),
-            at.month(),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second()
-        );
-        let micros = at.subsec_nanosecond() / 1000;
-        if micros != 0 {
-            text.push_str(&format!(".{micros:06}"));
-        }
-        if let Some(zoned) = self.zone.as_ref().and_then(|_| self.zoned()) {
-            let seconds = zoned.offset().seconds();
-            let sign = if seconds < 0 { '-' } else { '+' };
-            let minutes = seconds.abs() / 60;
-            text.push_str(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
-        }
-        text
-    }
 }
 
-impl Object for Moment {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        Some(match key {
-            "year" => Value::from(self.at.year()),
-            "month" => Value::from(self.at.month()),
-            "day" => Value::from(self.at.day()),
-            "hour" => Value::from(self.at.hour()),
-            "minute" => Value::from(self.at.minute()),
-            "second" => Value::from(self.at.second()),
-            "microsecond" => Value::from(self.at.subsec_nanosecond() / 1000),
-            _ => return None,
-        })
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.iso(' '))
-    }
+/// Parses text with a format of `strptime`.
+pub(crate) fn parsed(text: &str, pattern: &str) -> EvalResult<Moment> {
+    let refuse = || EvalError::new(format!("time data '{text}' does not match format '{pattern}'"));
+    let parsed = BrokenDownTime::parse(pattern, text).map_err(|_| refuse())?;
+    let date = parsed.to_date().or_else(|_| jiff::civil::Date::new(1900, 1, 1)).map_err(|_| refuse())?;
+    let time = parsed.to_time().unwrap_or_default();
+    let zone = parsed.offset().map(TimeZone::fixed);
+    Ok(Moment { at: date.to_datetime(time), zone })
 }
 
 impl Object for Span {
@@ -161,8 +100,43 @@ impl Object for Span {
     }
 }
 
-fn moments<'v>(a: &'v Value, b: &'v Value) -> Option<(&'v Moment, &'v Moment)> {
-    Some((a.downcast_object_ref()?, b.downcast_object_ref()?))
+/// The moment that a value is, or the start of the day that it is.
+pub(crate) fn moment(value: &Value) -> Option<Cow<'_, Moment>> {
+    match value.downcast_object_ref::<Moment>() {
+        Some(moment) => Some(Cow::Borrowed(moment)),
+        None => value.downcast_object_ref::<Day>().map(|day| Cow::Owned(Moment::of_day(*day))),
+    }
+}
+
+fn moments<'v>(a: &'v Value, b: &'v Value) -> Option<(Cow<'v, Moment>, Cow<'v, Moment>)> {
+    Some((moment(a)?, moment(b)?))
+}
+
+/// `repr()` of a date or time.
+pub(crate) fn repr(value: &Value) -> Option<String> {
+    if let Some(Day(day)) = value.downcast_object_ref() {
+        return Some(format!("datetime.date({}, {}, {})", day.year(), day.month(), day.day()));
+    }
+    let moment = value.downcast_object_ref::<Moment>()?;
+    let at = moment.at;
+    let mut parts = vec![at.year().into(), at.month().into(), at.day().into(), at.hour().into(), at.minute().into()];
+    let micros = at.subsec_nanosecond() / 1000;
+    match (at.second(), micros) {
+        (0, 0) => {}
+        (second, 0) => parts.push(i32::from(second)),
+        (second, micros) => parts.extend([i32::from(second), micros]),
+    }
+    let parts = parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let zone = match moment.offset() {
+        None => String::new(),
+        Some(0) => ", tzinfo=datetime.timezone.utc".to_owned(),
+        Some(seconds) => {
+            let days = if seconds < 0 { "days=-1, " } else { "" };
+            let seconds = seconds.rem_euclid(86_400);
+            format!(", tzinfo=datetime.timezone(datetime.timedelta({days}seconds={seconds}))")
+        }
+    };
+    Some(format!("datetime.datetime({parts}{zone})"))
 }
 
 /// The order of two moments or of two spans.

@@ -47,6 +47,19 @@ impl Object for Undefined {
 }
 
 impl Undefined {
+    /// Python's name of the type.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match &self.what {
+            UndefinedReason::Broken(error) if error.undefined().is_none() => {
+                match error.to_string().contains("decrypt") {
+                    true => "VaultExceptionMarker",
+                    false => "CapturedExceptionMarker",
+                }
+            }
+            _ => "UndefinedMarker",
+        }
+    }
+
     /// Whether `default()` may replace it.
     pub(crate) fn undefined(&self) -> bool {
         !matches!(&self.what, UndefinedReason::Broken(error) if error.undefined().is_none())

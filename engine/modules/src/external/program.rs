@@ -229,6 +229,7 @@ mod tests {
             candidates: vec!["python3".into()],
             args: data! { "a" => "x y", "b" => vec![1, 2], "c" => true },
             settings: data! { "verbosity" => 0 },
+            shows_invocation: false,
             remote_tmp: None,
         }
     }

@@ -38,12 +38,8 @@ pub(super) fn outcome(order: &Order, ended: Ended) -> Outcome {
         let shown: String = junk.chars().take(SHOWN).collect();
         outcome.warnings.push(format!("Module invocation had junk after the JSON data: {shown}"));
     }
-    let verbosity = match order.settings.get("verbosity") {
-        Some(Value::Int(level)) => *level,
-        _ => 0,
-    };
     let warnings = std::mem::take(&mut outcome.warnings);
-    let mut outcome = outcome_of(result, verbosity);
+    let mut outcome = outcome_of(result, order.shows_invocation);
     outcome.warnings.splice(0..0, warnings);
     outcome
 }
@@ -200,6 +196,7 @@ mod tests {
             candidates: Vec::new(),
             args: Map::new(),
             settings: data! { "verbosity" => 0 },
+            shows_invocation: false,
             remote_tmp: None,
         }
     }

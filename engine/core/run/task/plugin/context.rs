@@ -33,7 +33,7 @@ impl PluginRun {
             "delegate_to": self.delegate_to.as_deref(),
             "environment": environment,
             "collections": task.settings.collections.iter().map(|name| &**name).collect::<Vec<_>>(),
-            "register": task.register.as_deref(),
+            "register": task.register.as_ref().map(|name| &*name.value),
         })
     }
 

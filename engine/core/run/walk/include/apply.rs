@@ -69,6 +69,7 @@ pub(super) fn apply_to(settings: &mut Settings, apply: &Map, written: Option<&La
             "become_method" => &mut settings.become_method,
             "become_flags" => &mut settings.become_flags,
             "become_exe" => &mut settings.become_exe,
+            "debugger" => &mut settings.debugger,
             "delegate_to" => &mut settings.delegate_to,
             "delegate_facts" => &mut settings.delegate_facts,
             "ignore_errors" => &mut settings.ignore_errors,

@@ -12,7 +12,7 @@ use crate::{
             error::{EvalError, EvalResult},
             number::Number,
             show,
-            time::Moment,
+            time::{Moment, parsed},
         },
     },
     vars::Outside,
@@ -48,5 +48,5 @@ fn strftime(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResu
 fn to_datetime(value: Value, mut args: Args) -> EvalResult {
     let pattern = args.text_or("format", "%Y-%m-%d %H:%M:%S")?;
     args.finish()?;
-    Moment::parse(&show::text(&value)?, &pattern).map(Value::from_object)
+    parsed(&show::text(&value)?, &pattern).map(Value::from_object)
 }

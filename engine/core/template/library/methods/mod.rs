@@ -16,7 +16,7 @@ use crate::template::{
     value::{
         error::{Cause, EvalError, EvalResult},
         number, show,
-        time::{self, Moment},
+        time::{self, Day, Moment},
     },
 };
 
@@ -34,7 +34,7 @@ fn exists(value: &Value, name: &str) -> bool {
         ValueKind::Map => map::NAMES.contains(&name),
         ValueKind::Seq | ValueKind::Iterable => list::NAMES.contains(&name),
         ValueKind::Number => matches!(name, "bit_length" | "is_integer"),
-        ValueKind::Plain if value.downcast_object_ref::<Moment>().is_some() => moment::NAMES.contains(&name),
+        ValueKind::Plain if time::moment(value).is_some() => moment::NAMES.contains(&name),
         ValueKind::Plain if value.downcast_object_ref::<time::Span>().is_some() => name == "total_seconds",
         ValueKind::Plain if value.downcast_object_ref::<Loop>().is_some() => matches!(name, "cycle" | "changed"),
         ValueKind::Plain if value.downcast_object_ref::<Cycler>().is_some() => Cycler::NAMES.contains(&name),
@@ -70,7 +70,9 @@ fn call(value: &Value, name: &str, args: Args) -> EvalResult {
         ValueKind::Seq | ValueKind::Iterable => list::call(value, name, args),
         ValueKind::Number => number(value, name),
         _ => {
-            if let Some(found) = value.downcast_object_ref::<Moment>() {
+            if let Some(day) = value.downcast_object_ref::<Day>() {
+                moment::call_of_day(*day, name, args)
+            } else if let Some(found) = value.downcast_object_ref::<Moment>() {
                 moment::call(found, name, args)
             } else if let Some(span) = value.downcast_object_ref::<time::Span>() {
                 Ok(Value::from(span.0 as f64 / 1e6))

@@ -7,7 +7,7 @@ use crate::template::{
     args::Args,
     value::{
         error::{EvalError, EvalResult},
-        time::Moment,
+        time::{Day, Moment},
     },
 };
 
@@ -25,6 +25,20 @@ pub(super) const NAMES: [&str; 11] = [
     "isocalendar",
     "toordinal",
 ];
+
+/// Calls a method of a day.
+///
+/// # Errors
+/// Those of [`call`].
+pub(super) fn call_of_day(day: Day, method: &str, args: Args) -> EvalResult {
+    let answer = call(&Moment::of_day(day), method, args)?;
+    // What a moment has a time for, a day has none for.
+    Ok(match (method, answer.downcast_object_ref::<Moment>()) {
+        ("isoformat", _) => Value::from(day.0.to_string()),
+        (_, Some(moment)) => Value::from_object(Day(moment.at.date())),
+        _ => answer,
+    })
+}
 
 /// Calls a method of a moment.
 ///

@@ -126,7 +126,7 @@ fn formatted(value: &Value, spec: &str) -> EvalResult<String> {
     if spec.is_empty() {
         return show::text(value);
     }
-    if let Some(moment) = value.downcast_object_ref::<time::Moment>() {
+    if let Some(moment) = time::moment(value) {
         return moment.format(spec);
     }
     let (layout, kind) = read_spec(spec)?;
