@@ -86,7 +86,7 @@ impl DockerContainerExec {
     fn run(&self, host: &Host, engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
         let made = engine.post(format!("/containers/{}/exec", encode(&self.container)), body)?;
         let id = made.get("Id").and_then(Json::as_str).unwrap_or_default();
-        let start = engine.ask("POST", format!("/exec/{id}/start"));
+        let start = engine.request("POST", format!("/exec/{id}/start"));
         let response = start.body(&json!({"Detach": self.detach.0, "Tty": self.tty.0})).patiently().send()?;
         if self.detach.0 {
             data.insert("exec_id".to_owned(), id.into());

@@ -1,8 +1,8 @@
 //! A client for the Docker Engine: HTTP requests over its socket, on connections that are kept for the lifetime of the
 //! agent.
 
-mod ask;
 mod engine_error;
+mod request;
 mod response;
 mod version;
 
@@ -16,8 +16,8 @@ use ureq::Agent;
 
 use super::socket::{NoNames, Socket, SocketConnector};
 use crate::{Host, args, argtypes::Text};
-use ask::Ask;
 pub(crate) use engine_error::EngineError;
+use request::Request;
 pub(crate) use version::Version;
 
 /// The newest API version that these modules support. Engines support old versions for years: 1.44 is the oldest one
@@ -122,7 +122,7 @@ impl Engine {
 
     /// The newest version that the Engine supports.
     fn ping(&self) -> Result<Version, EngineError> {
-        let response = self.ask("GET", "/_ping").unversioned().send()?;
+        let response = self.request("GET", "/_ping").unversioned().send()?;
         let version = response.header("api-version").and_then(Version::parse).unwrap_or(OLDEST);
         // Read to its end, so that the connection can be reused.
         response.text()?;
@@ -135,8 +135,8 @@ impl Engine {
     }
 
     /// A request under construction; `path` begins with a slash and is already encoded.
-    pub(crate) fn ask<'e>(&'e self, method: &'static str, path: impl Into<String>) -> Ask<'e> {
-        Ask {
+    pub(crate) fn request<'e>(&'e self, method: &'static str, path: impl Into<String>) -> Request<'e> {
+        Request {
             engine: self,
             method,
             path: path.into(),
@@ -150,7 +150,7 @@ impl Engine {
 
     /// The response to a GET.
     pub(crate) fn get(&self, path: impl Into<String>) -> Result<Json, EngineError> {
-        self.ask("GET", path).json()
+        self.request("GET", path).json()
     }
 
     /// The response to a GET; `None` if the object does not exist.
@@ -164,12 +164,12 @@ impl Engine {
 
     /// POSTs a JSON body and parses the response; `null` if it is empty.
     pub(crate) fn post(&self, path: impl Into<String>, body: &Json) -> Result<Json, EngineError> {
-        self.ask("POST", path).body(body).json()
+        self.request("POST", path).body(body).json()
     }
 
     /// POSTs without a body.
     pub(crate) fn act(&self, path: impl Into<String>) -> Result<(), EngineError> {
-        self.ask("POST", path).json().map(drop)
+        self.request("POST", path).json().map(drop)
     }
 }
 

@@ -53,20 +53,20 @@ impl Module for DockerHostInfo {
             if !wanted.0 {
                 continue;
             }
-            let mut ask = engine.ask("GET", path);
+            let mut request = engine.request("GET", path);
             if let Some(filters) = filters {
                 let lists = filters.0.iter().map(|(name, value)| (name.clone(), Json::from(vec![value.as_str()])));
-                ask = ask.query("filters", Json::Object(lists.collect()).to_string());
+                request = request.query("filters", Json::Object(lists.collect()).to_string());
             }
             if name == "containers" && self.containers_all.0 {
-                ask = ask.query("all", "true");
+                request = request.query("all", "true");
             }
-            let response = ask.json()?;
+            let response = request.json()?;
             let list = inside.map_or(Some(&response), |key| response.get(key)).filter(|list| list.is_array());
             plan = plan.set(name, Value::from(list.cloned().unwrap_or_else(|| Json::Array(Vec::new()))));
         }
         if self.disk_usage.0 {
-            plan = plan.set("disk_usage", Value::from(engine.ask("GET", "/system/df").patiently().json()?));
+            plan = plan.set("disk_usage", Value::from(engine.request("GET", "/system/df").patiently().json()?));
         }
         Ok(plan)
     }

@@ -106,8 +106,8 @@ impl Module for DockerImage {
             let plan = Plan::unchanged().set("image", Value::from(found.inspect));
             let what = format!("remove image {name}");
             return Ok(super::with_actions(plan.change(Change::new(what, move |_, _| {
-                let ask = engine.ask("DELETE", format!("/images/{}", encode(&name))).query("force", force);
-                ask.json()?;
+                let request = engine.request("DELETE", format!("/images/{}", encode(&name))).query("force", force);
+                request.json()?;
                 Ok(())
             }))));
         }
@@ -134,8 +134,8 @@ impl Module for DockerImage {
             if there.is_none() || (self.force_tag.0 && !same) {
                 let (engine, name) = (engine.clone(), name.clone());
                 plan = plan.change(Change::new(format!("tag image {name} as {target}"), move |_, _| {
-                    let ask = engine.ask("POST", format!("/images/{}/tag", encode(&name)));
-                    ask.query("repo", &target.repository).query("tag", &target.tag).json()?;
+                    let request = engine.request("POST", format!("/images/{}/tag", encode(&name)));
+                    request.query("repo", &target.repository).query("tag", &target.tag).json()?;
                     Ok(())
                 }));
             }
@@ -206,7 +206,7 @@ fn load(engine: &Engine, path: &Path, name: &str, data: &mut rplay_wire::Map) ->
     let file = crate::system::regular::open(path)
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())).arg("load_path"))?;
     let mut said = Vec::new();
-    engine.ask("POST", "/images/load").query("quiet", "true").patiently().send_file(file)?.progress(|message| {
+    engine.request("POST", "/images/load").query("quiet", "true").patiently().send_file(file)?.progress(|message| {
         if let Some(line) = message.get("stream").and_then(Json::as_str) {
             said.push(line.trim().to_owned());
         }

@@ -82,11 +82,11 @@ impl Lifecycle {
 
     /// Creates the container under its own or a temporary name; returns its ID.
     pub(crate) fn create(&self, name: &str, creation: &Creation, data: &mut Map) -> Result<String, EngineError> {
-        let mut ask = self.engine.ask("POST", "/containers/create").query("name", name).body(&creation.body);
+        let mut request = self.engine.request("POST", "/containers/create").query("name", name).body(&creation.body);
         if let Some(platform) = &creation.platform {
-            ask = ask.query("platform", platform);
+            request = request.query("platform", platform);
         }
-        let response = ask.json()?;
+        let response = request.json()?;
         let id = response.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned();
         let warnings: Vec<_> =
             response.get("Warnings").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
@@ -96,7 +96,7 @@ impl Lifecycle {
         for network in &creation.later_networks {
             if let Err(error) = self.connect(&id, network) {
                 // An incomplete container is worse than none.
-                let _ = self.engine.ask("DELETE", format!("/containers/{id}")).query("v", "true").json();
+                let _ = self.engine.request("DELETE", format!("/containers/{id}")).query("v", "true").json();
                 return Err(error);
             }
         }
@@ -162,8 +162,8 @@ impl Lifecycle {
 
     /// Renames; does nothing if the container already has that name or is gone.
     fn rename(&self, id: &str, name: &str) -> Result<(), EngineError> {
-        let ask = self.engine.ask("POST", format!("/containers/{}/rename", encode(id)));
-        match ask.query("name", name).json() {
+        let request = self.engine.request("POST", format!("/containers/{}/rename", encode(id)));
+        match request.query("name", name).json() {
             Err(EngineError::Refused { message, .. }) if message.contains("same name as its current") => Ok(()),
             other => other.map(drop),
         }
@@ -180,11 +180,11 @@ impl Lifecycle {
     }
 
     pub(crate) fn restart(&self, id: &str) -> Result<(), EngineError> {
-        let mut ask = self.engine.ask("POST", format!("/containers/{}/restart", encode(id)));
+        let mut request = self.engine.request("POST", format!("/containers/{}/restart", encode(id)));
         if let Some(seconds) = self.stop_timeout {
-            ask = ask.query("t", seconds.to_string());
+            request = request.query("t", seconds.to_string());
         }
-        ask.patience(self.stop_timeout.unwrap_or(10)).json().map(drop)
+        request.patience(self.stop_timeout.unwrap_or(10)).json().map(drop)
     }
 
     pub(crate) fn pause(&self, id: &str, on: bool) -> Result<(), EngineError> {
@@ -206,16 +206,16 @@ impl Lifecycle {
         let path = format!("/containers/{}", encode(id));
         let result = match &self.kill {
             Some(signal) => {
-                let ask = self.engine.ask("POST", format!("{path}/kill"));
-                let ask = if signal.is_empty() { ask } else { ask.query("signal", signal) };
-                ask.json().and_then(|_| self.engine.ask("POST", format!("{path}/wait")).patience(30).json())
+                let request = self.engine.request("POST", format!("{path}/kill"));
+                let request = if signal.is_empty() { request } else { request.query("signal", signal) };
+                request.json().and_then(|_| self.engine.request("POST", format!("{path}/wait")).patience(30).json())
             }
             None => {
-                let mut ask = self.engine.ask("POST", format!("{path}/stop"));
+                let mut request = self.engine.request("POST", format!("{path}/stop"));
                 if let Some(seconds) = self.stop_timeout {
-                    ask = ask.query("t", seconds.to_string());
+                    request = request.query("t", seconds.to_string());
                 }
-                ask.patience(self.stop_timeout.unwrap_or(10)).json()
+                request.patience(self.stop_timeout.unwrap_or(10)).json()
             }
         };
         match result {
@@ -227,8 +227,8 @@ impl Lifecycle {
 
     /// Removes a container by name or ID; does nothing if it does not exist.
     pub(crate) fn remove(&self, id: &str) -> Result<(), EngineError> {
-        let ask = self.engine.ask("DELETE", format!("/containers/{}", encode(id)));
-        match ask.query("force", "true").query("v", (!self.keep_volumes).to_string()).patience(30).json() {
+        let request = self.engine.request("DELETE", format!("/containers/{}", encode(id)));
+        match request.query("force", "true").query("v", (!self.keep_volumes).to_string()).patience(30).json() {
             Err(error) if error.is_missing() => Ok(()),
             // "removal is already in progress"
             Err(error) if error.is_conflict() => self.wait_until_gone(id),
@@ -257,8 +257,8 @@ impl Lifecycle {
         if !self.start.wait {
             return Ok(());
         }
-        let ask = self.engine.ask("POST", format!("/containers/{}/wait", encode(id))).patiently();
-        let status = ask.json()?.get("StatusCode").and_then(Json::as_i64).unwrap_or_default();
+        let request = self.engine.request("POST", format!("/containers/{}/wait", encode(id))).patiently();
+        let status = request.json()?.get("StatusCode").and_then(Json::as_i64).unwrap_or_default();
         let mut container = self.inspect(id)?.unwrap_or_default();
         let mut output = String::new();
         if self.start.output {
@@ -286,8 +286,8 @@ impl Lifecycle {
     }
 
     fn output(&self, id: &str, container: &Json) -> Result<String, Failure> {
-        let ask = self.engine.ask("GET", format!("/containers/{}/logs", encode(id)));
-        let response = ask.query("stdout", "true").query("stderr", "true").patiently().send()?;
+        let request = self.engine.request("GET", format!("/containers/{}/logs", encode(id)));
+        let response = request.query("stdout", "true").query("stderr", "true").patiently().send()?;
         let has_terminal = container.pointer("/Config/Tty").and_then(Json::as_bool) == Some(true);
         let mut budget = Budget::new(MAX_OUTPUT);
         let mut output = Captured::default();

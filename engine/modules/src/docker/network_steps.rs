@@ -75,7 +75,7 @@ pub(super) fn connect(engine: &Engine, network: &str, container: &str, endpoint:
 
 /// Removes a network without containers.
 fn remove(engine: &Engine, network: &Json) -> Result<(), EngineError> {
-    engine.ask("DELETE", format!("/networks/{}", encode(&id(network)))).json().map(drop)
+    engine.request("DELETE", format!("/networks/{}", encode(&id(network)))).json().map(drop)
 }
 
 /// Creates a network; the Engine's warning goes to the result.

@@ -122,8 +122,8 @@ impl Module for DockerPrune {
                 }
                 let engine = engine.clone();
                 plan.changes.push(Change::new(format!("prune {what}: {}", found.join(", ")), move |_, data| {
-                    let ask = engine.ask("POST", format!("{path}/prune")).query("filters", filters.to_string());
-                    let response = ask.patiently().json()?;
+                    let request = engine.request("POST", format!("{path}/prune")).query("filters", filters.to_string());
+                    let response = request.patiently().json()?;
                     data.insert(what.to_owned(), response.get(list).cloned().unwrap_or(json!([])).into());
                     if let Some(bytes) = response.get("SpaceReclaimed") {
                         data.insert(format!("{what}_space_reclaimed"), bytes.clone().into());
@@ -142,7 +142,7 @@ impl Module for DockerPrune {
         if self.networks.0 {
             let filters = &self.networks_filters;
             let only = filters.for_list(&[("dangling", json!(["true"]))]);
-            let list = engine.ask("GET", "/networks").query("filters", only).json()?;
+            let list = engine.request("GET", "/networks").query("filters", only).json()?;
             prune("networks", "/networks", filters.json(), names(&list, "Name"), "NetworksDeleted");
         }
         if self.volumes.0 {
@@ -150,7 +150,7 @@ impl Module for DockerPrune {
             prune("volumes", "/volumes", filters.json(), unused_volumes(&engine, filters)?, "VolumesDeleted");
         }
         if self.builder_cache.0 {
-            let usage = engine.ask("GET", "/system/df").patiently().json()?;
+            let usage = engine.request("GET", "/system/df").patiently().json()?;
             let cached = usage.get("BuildCache").and_then(Json::as_array).cloned().unwrap_or_default();
             let idle: Vec<_> = cached.into_iter().filter(|entry| entry.get("InUse") == Some(&json!(false))).collect();
             prune("builder_cache", "/build", json!({}), names(&Json::Array(idle), "ID"), "CachesDeleted");
@@ -171,7 +171,7 @@ fn early_enough(item: &Json, until: Option<i64>) -> bool {
 
 fn stopped(engine: &Engine, filters: &Filters) -> Result<Vec<String>, Failure> {
     let only = filters.for_list(&[("status", json!(["created", "exited", "dead"]))]);
-    let list = engine.ask("GET", "/containers/json").query("all", "true").query("filters", only).json()?;
+    let list = engine.request("GET", "/containers/json").query("all", "true").query("filters", only).json()?;
     let until = filters.until().map_err(Failure::new)?;
     let found = list.as_array().into_iter().flatten().filter(|item| early_enough(item, until));
     let name = |item: &Json| Some(item.pointer("/Names/0")?.as_str()?.trim_start_matches('/').to_owned());
@@ -181,8 +181,8 @@ fn stopped(engine: &Engine, filters: &Filters) -> Result<Vec<String>, Failure> {
 fn unused_images(engine: &Engine, filters: &Filters) -> Result<Vec<String>, Failure> {
     let nameless = filters.get("dangling").is_none_or(|text| matches!(text, "true" | "1"));
     let only = if nameless { vec![("dangling", json!(["true"]))] } else { Vec::new() };
-    let list = engine.ask("GET", "/images/json").query("filters", filters.for_list(&only)).json()?;
-    let containers = engine.ask("GET", "/containers/json").query("all", "true").json()?;
+    let list = engine.request("GET", "/images/json").query("filters", filters.for_list(&only)).json()?;
+    let containers = engine.request("GET", "/containers/json").query("all", "true").json()?;
     let used = names(&containers, "ImageID");
     let until = filters.until().map_err(Failure::new)?;
     let free = list.as_array().into_iter().flatten().filter(|item| early_enough(item, until));
@@ -197,7 +197,7 @@ fn unused_images(engine: &Engine, filters: &Filters) -> Result<Vec<String>, Fail
 
 fn unused_volumes(engine: &Engine, filters: &Filters) -> Result<Vec<String>, Failure> {
     let only = filters.for_list(&[("dangling", json!(["true"]))]);
-    let list = engine.ask("GET", "/volumes").query("filters", only).json()?;
+    let list = engine.request("GET", "/volumes").query("filters", only).json()?;
     let named_stay = engine.version() >= NAMELESS_VOLUMES && !matches!(filters.get("all"), Some("true" | "1"));
     let found = list.get("Volumes").and_then(Json::as_array).into_iter().flatten();
     let found = found.filter(|volume| !named_stay || volume.pointer("/Labels/com.docker.volume.anonymous").is_some());

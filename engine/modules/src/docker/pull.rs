@@ -31,11 +31,11 @@ impl LocalImage {
     /// Whether the registry's image of that name has this digest. Only queries the registry for the digest, so nothing
     /// changes on the host.
     pub(super) fn is_current(&self, engine: &Engine, host: &Host, name: &ImageName) -> Result<bool, Failure> {
-        let mut ask = engine.ask("GET", format!("/distribution/{}/json", encode(&name.to_string())));
+        let mut request = engine.request("GET", format!("/distribution/{}/json", encode(&name.to_string())));
         if let Some(auth) = registry_auth(host, name)? {
-            ask = ask.header("x-registry-auth", auth);
+            request = request.header("x-registry-auth", auth);
         }
-        let response = ask.json().map_err(|error| explain(error, name))?;
+        let response = request.json().map_err(|error| explain(error, name))?;
         let Some(digest) = response.pointer("/Descriptor/digest").and_then(Json::as_str) else { return Ok(false) };
         let known = self.inspect.get("RepoDigests").and_then(Json::as_array);
         Ok(known
@@ -53,16 +53,19 @@ pub(super) fn pull(
     name: &ImageName,
     platform: Option<&str>,
 ) -> Result<Vec<String>, Failure> {
-    let mut ask =
-        engine.ask("POST", "/images/create").query("fromImage", &name.repository).query("tag", &name.tag).patiently();
+    let mut request = engine
+        .request("POST", "/images/create")
+        .query("fromImage", &name.repository)
+        .query("tag", &name.tag)
+        .patiently();
     if let Some(platform) = platform {
-        ask = ask.query("platform", platform);
+        request = request.query("platform", platform);
     }
     if let Some(auth) = registry_auth(host, name)? {
-        ask = ask.header("x-registry-auth", auth);
+        request = request.header("x-registry-auth", auth);
     }
     let mut said = Vec::new();
-    let result = ask.send().and_then(|response| {
+    let result = request.send().and_then(|response| {
         response.progress(|message| {
             let status = message.get("status").and_then(Json::as_str).unwrap_or_default();
             // Messages of layers have an `id`.
@@ -79,7 +82,7 @@ pub(super) fn push(engine: &Engine, host: &Host, name: &ImageName) -> Result<(),
     // The Engine requires this header even without credentials.
     let auth = registry_auth(host, name)?.unwrap_or_else(|| "e30=".to_owned());
     engine
-        .ask("POST", format!("/images/{}/push", encode(&name.repository)))
+        .request("POST", format!("/images/{}/push", encode(&name.repository)))
         .query("tag", &name.tag)
         .header("x-registry-auth", auth)
         .patiently()

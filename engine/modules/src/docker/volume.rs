@@ -54,7 +54,7 @@ impl Module for DockerVolume {
         let mut plan = Plan::unchanged();
         let remove = {
             let (engine, path) = (engine.clone(), path.clone());
-            move || engine.ask("DELETE", path).json().map(drop)
+            move || engine.request("DELETE", path).json().map(drop)
         };
         if self.state == State::Absent {
             if found.is_some() {

@@ -100,11 +100,11 @@ fn one_connection_serves_many_requests_whatever_their_answers() {
         let engine = Engine::reach(&host(), &args).unwrap();
         assert_eq!(engine.get("/containers/a/json").unwrap(), json!({"Id": "1"}));
         assert_eq!(engine.find("/containers/b/json").unwrap(), None);
-        let made = engine.ask("POST", "/containers/create").query("name", "a b").body(&json!({"Image": "ü"}));
+        let made = engine.request("POST", "/containers/create").query("name", "a b").body(&json!({"Image": "ü"}));
         assert_eq!(made.json().unwrap(), json!({"Image": "ü"}));
         engine.act("/containers/a/start").unwrap();
         engine.act("/containers/a/stop").unwrap();
-        let error = engine.ask("DELETE", "/containers/a").json().unwrap_err();
+        let error = engine.request("DELETE", "/containers/a").json().unwrap_err();
         assert!(error.is_conflict());
         assert_eq!(Failure::from(error).msg, "it runs");
         assert_eq!(engine.get("/broken").unwrap_err().to_string(), "no json");
@@ -140,9 +140,9 @@ fn an_error_in_the_middle_of_progress_is_an_error() {
     let engine = Engine::reach(&host(), &args).unwrap();
     let mut seen = Vec::new();
     let each = |message: &Json| seen.push(message["status"].clone());
-    engine.ask("POST", "/good").send().unwrap().progress(each).unwrap();
+    engine.request("POST", "/good").send().unwrap().progress(each).unwrap();
     assert_eq!(seen, ["Pulling", "Done"]);
-    let error = engine.ask("POST", "/bad").send().unwrap().progress(|_| {}).unwrap_err();
+    let error = engine.request("POST", "/bad").send().unwrap().progress(|_| {}).unwrap_err();
     assert_eq!(error.to_string(), "toomanyrequests");
 }
 

@@ -10,7 +10,7 @@ use crate::system::fs;
 
 /// A request to the Engine.
 #[must_use = "a request does nothing until it is sent"]
-pub(crate) struct Ask<'e> {
+pub(crate) struct Request<'e> {
     pub(super) engine: &'e Engine,
     pub(super) method: &'static str,
     pub(super) path: String,
@@ -21,7 +21,7 @@ pub(crate) struct Ask<'e> {
     pub(super) wait: Option<Duration>,
 }
 
-impl Ask<'_> {
+impl Request<'_> {
     pub(crate) fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.query.push(if self.query.is_empty() { '?' } else { '&' });
         self.query.push_str(name);
