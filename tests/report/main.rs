@@ -121,7 +121,7 @@ fn a_browser_shows_the_page() {
 fn a_picture_of_a_report() {
     let of = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
     let program = browser::installed().expect("no Chromium");
-    browser::Browser::show(&program, &of("REPORT"), (1200, 1000)).picture(&of("PICTURE"));
+    browser::Browser::show(&program, &of("REPORT"), (1200, 1780)).picture(&of("PICTURE"));
 }
 
 #[test]
