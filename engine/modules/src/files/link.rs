@@ -63,10 +63,10 @@ impl Job {
             Ok(target) => data! { "path" => paths::text(&path), "src" => paths::text(target) },
             Err(_) => data! { "path" => paths::text(&path), "state" => found },
         };
-        let mut after = data! { "path" => paths::text(&path), "state" => "link", "src" => paths::text(&src) };
-        if found == "absent" {
-            after.shift_remove("src");
-        }
+        let after = match found {
+            "link" => data! { "path" => paths::text(&path), "src" => paths::text(&src) },
+            _ => data! { "path" => paths::text(&path), "state" => "link" },
+        };
         let (wanted, follow, made) = (self.wanted, self.follow, path.clone());
         let change = Change::new(format!("link {} to {}", path.display(), src.display()), move |host, _| {
             in_place(&made, |temporary| symlink(&src, temporary)).map_err(|error| not_linked(&src, &made, &error))?;
@@ -105,6 +105,10 @@ impl Job {
         if found == "hard" && !self.force {
             let msg = "Cannot link, different hard link exists at destination";
             return Err(Failure::new(msg).arg("src").help("set `force: true` to replace it"));
+        }
+        if found == "file" && !self.force {
+            let msg = "Cannot link, file exists at destination";
+            return Err(Failure::new(msg).arg("path").help("set `force: true` to replace it").data(described(&path)));
         }
         self.refuse_conversion(&path, found, "hard link")?;
         let (wanted, made) = (self.wanted, path.clone());

@@ -104,6 +104,8 @@ impl Module for Unarchive {
             for place in places.iter().filter(|place| place.symlink_metadata().is_ok()) {
                 plan = wanted.plan(place, false, plan)?;
             }
+            // As in Ansible, the result has no differences.
+            plan.changes.iter_mut().for_each(|change| change.diff = None);
         } else {
             let what = format!("unpack {} into {}", self.src, dest.display());
             plan = plan.change(Change::new(what, move |host, data| {

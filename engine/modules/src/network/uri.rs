@@ -160,7 +160,14 @@ impl Uri {
             Some(path) => Some(download(&mut response, path)?),
             None => None,
         };
-        self.show(&mut response, kept.as_deref(), host, data)?;
+        match status >= 400 && is_expected && kept.is_none() && !self.return_content.0 && !is_json(&response) {
+            // What came with an error that was expected.
+            true => {
+                let body = bounded::read(response.reader(), MAX_JSON).unwrap_or_default();
+                data.insert("body".to_owned(), String::from_utf8_lossy(&body).into_owned().into());
+            }
+            false => self.show(&mut response, kept.as_deref(), host, data)?,
+        }
         let said = match status {
             100..300 => format!(
                 "OK ({} bytes)",

@@ -77,7 +77,7 @@ impl Module for AptRepository {
             // A source that apt cannot read is removed again, so that the next run retries it and everything else that
             // uses apt keeps working.
             let refreshing = Change::new("update the package index", move |host, _| {
-                refresh.run(host).inspect_err(|_| restore(before, host))
+                refresh.run_for_source(host).inspect_err(|_| restore(before, host))
             });
             plan = plan.change(refreshing.auxiliary());
         }

@@ -1,6 +1,6 @@
 //! `dpkg_selections`: dpkg's selection state of a package.
 
-use rplay_wire::{Diff, Failure};
+use rplay_wire::Failure;
 
 use crate::{ArgError, Change, Host, Module, Plan, args, argtypes::Text, choice};
 
@@ -47,16 +47,12 @@ impl Module for DpkgSelections {
                 Failure::new(msg).arg("name")
             })?;
         }
-        let diff = Diff {
-            before: format!("{} {now}\n", self.name),
-            after: format!("{} {wanted}\n", self.name),
-            ..Diff::default()
-        };
         let change = Change::new(format!("set {} to {wanted}", self.name), move |host, _| {
             let program = host.program("dpkg").arg("--set-selections").untranslated();
             let done = program.stdin(format!("{} {wanted}\n", self.name)).run()?;
             done.success("cannot set the selection").map(|_| ())
         });
-        Ok(plan.change(change.diff(diff)))
+        // As in Ansible, there is no difference to show: the result has both states.
+        Ok(plan.change(change))
     }
 }

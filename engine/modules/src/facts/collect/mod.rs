@@ -155,10 +155,20 @@ static TOPICS: &[Topic] = &[
     topic(
         "platform",
         "min",
-        &["machine_id", "architecture", "kernel", "kernel_version", "machine", "system", "fqdn", "hostname"],
+        &[
+            "machine_id",
+            "architecture",
+            "kernel",
+            "kernel_version",
+            "machine",
+            "python_version",
+            "system",
+            "fqdn",
+            "hostname",
+        ],
         platform::gather,
     ),
-    topic("python", "min", &["python_version"], platform::python),
+    topic("python", "min", &[], platform::python),
     topic("selinux", "min", &[], security::selinux),
     topic("service_mgr", "min", &[], service::service_manager),
     topic(
@@ -290,7 +300,16 @@ const NEEDS: &[(&str, &[&str])] = &[
 pub fn gather(source: &Source, subsets: &[String]) -> Result<Map, String> {
     let chosen = chosen(subsets)?;
     let topics = TOPICS.iter().filter(|topic| chosen.contains(topic.name));
-    Ok(topics.flat_map(|topic| (topic.gather)(source)).collect())
+    let mut facts: Map = topics.flat_map(|topic| (topic.gather)(source)).collect();
+    // It is found together with the other facts about Python.
+    match (chosen.contains("platform"), chosen.contains("python")) {
+        (true, false) => {
+            facts.extend(platform::python(source).into_iter().filter(|(name, _)| name == platform::PYTHON_VERSION));
+        }
+        (false, true) => drop(facts.shift_remove(platform::PYTHON_VERSION)),
+        _ => {}
+    }
+    Ok(facts)
 }
 
 /// The topics selected by subsets such as `min`, `!hardware` or `mounts`.
@@ -320,7 +339,14 @@ fn chosen(subsets: &[String]) -> Result<BTreeSet<&'static str>, String> {
     }
     for name in with {
         let gone: Vec<_> = without.iter().filter(|gone| **gone != "all").flat_map(|gone| found(gone)).collect();
-        all.extend(named(name)?.into_iter().filter(|topic| !gone.contains(topic) || *topic == name));
+        let mut chosen = named(name)?;
+        // To ansible-core, each of its names for hardware is one for all of it.
+        if SUBSETS.contains(&name)
+            && TOPICS.iter().any(|topic| topic.group == "hardware" && chosen.contains(&topic.name))
+        {
+            chosen.extend(found("hardware"));
+        }
+        all.extend(chosen.into_iter().filter(|topic| !gone.contains(topic) || *topic == name));
     }
     for (who, needs) in NEEDS {
         if TOPICS.iter().any(|topic| (topic.name == *who || topic.group == *who) && all.contains(topic.name)) {
@@ -347,7 +373,8 @@ mod tests {
         assert!(subset(&["!all", "!min"]).is_empty());
         assert_eq!(subset(&["!all", "!min", "network"]), ["distribution", "network", "platform"]);
         assert_eq!(subset(&["!all", "!min", "!nope", "iscsi"]), ["iscsi"]);
-        assert!(subset(&["mounts"]).contains(&"mounts") && !subset(&["mounts"]).contains(&"devices"));
+        assert!(subset(&["mounts"]).contains(&"mounts") && subset(&["mounts"]).contains(&"devices"));
+        assert!(subset(&["memory"]).contains(&"memory") && !subset(&["memory"]).contains(&"devices"));
         assert!(!subset(&["all", "!hardware"]).contains(&"devices"));
         assert!(subset(&["!hardware"]).contains(&"network"));
         assert!(subset(&["hardware", "!devices"]).contains(&"mounts"));

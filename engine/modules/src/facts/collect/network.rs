@@ -132,6 +132,9 @@ fn addresses(if_inet6: &str) -> HashMap<String, Addresses> {
         };
         all.entry((*name).to_owned()).or_default().v6.push((address.into(), hex(prefix, 16), scope));
     }
+    // As ip(8) lists them.
+    let rank = |scope: &str| ["global", "site", "link", "host"].iter().position(|known| *known == scope);
+    all.values_mut().for_each(|own| own.v6.sort_by_key(|(.., scope)| rank(scope)));
     all
 }
 

@@ -125,9 +125,12 @@ pub(super) fn python(source: &Source) -> Map {
             "version" => version,
             "version_info" => info,
         },
-        "python_version" => micro.map_or_else(|| format!("{major}.{minor}"), |micro| format!("{major}.{minor}.{micro}")),
+        PYTHON_VERSION => micro.map_or_else(|| format!("{major}.{minor}"), |micro| format!("{major}.{minor}.{micro}")),
     }
 }
+
+/// The fact that Ansible counts among those of the platform.
+pub(super) const PYTHON_VERSION: &str = "python_version";
 
 /// The third number of the version `MAJOR.MINOR`, which stands between zero bytes in Python's executable or library.
 fn micro_in(path: &Path, major: i64, minor: i64) -> Option<i64> {

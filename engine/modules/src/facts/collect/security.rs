@@ -82,14 +82,16 @@ pub(super) fn capabilities(source: &Source) -> Map {
 }
 
 pub(super) fn selinux(source: &Source) -> Map {
+    let mut facts = data! { "selinux_python_present" => has_library(source) };
     let enforcing = source.line("/sys/fs/selinux/enforce");
     let Some(enforcing) = enforcing else {
-        return data! { "selinux" => data! { "status" => "disabled" } };
+        facts.extend(data! { "selinux" => data! { "status" => "disabled" } });
+        return facts;
     };
     let config = assignments(&source.text("/etc/selinux/config"));
     let set = |key: &str| config.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
     let version = source.line("/sys/fs/selinux/policyvers").and_then(|version| version.parse::<i64>().ok());
-    data! {
+    facts.extend(data! {
         "selinux" => data! {
             "status" => "enabled",
             "policyvers" => version,
@@ -97,7 +99,16 @@ pub(super) fn selinux(source: &Source) -> Map {
             "mode" => if enforcing == "1" { "enforcing" } else { "permissive" },
             "type" => set("SELINUXTYPE").unwrap_or_else(|| "unknown".to_owned()),
         },
-    }
+    });
+    facts
+}
+
+/// Whether the host has the library that ansible-core uses for SELinux.
+fn has_library(source: &Source) -> bool {
+    let triplet = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    ["/usr/lib64", "/lib64", &triplet, "/usr/lib", "/lib"]
+        .iter()
+        .any(|folder| source.exists(&format!("{folder}/libselinux.so.1")))
 }
 
 /// Whether this process's root differs from that of PID 1.

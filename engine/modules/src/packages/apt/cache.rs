@@ -91,7 +91,24 @@ impl Refresh {
     }
 
     /// Updates the index, with retries.
-    pub(crate) fn run(&self, host: &Host) -> Result<(), Failure> {
+    pub(super) fn run(&self, host: &Host) -> Result<(), Failure> {
+        self.run_with(
+            host,
+            |tries, reason| format!("Failed to update cache after {tries} retries due to {reason}"),
+            "refresh",
+        )
+    }
+
+    /// Updates the index for a new source, whose module words its warnings differently.
+    pub(crate) fn run_for_source(&self, host: &Host) -> Result<(), Failure> {
+        self.run_with(
+            host,
+            |tries, reason| format!("Failed to update cache after {tries} due to {reason} retry"),
+            "update",
+        )
+    }
+
+    fn run_with(&self, host: &Host, failed: fn(u64, &str) -> String, verb: &str) -> Result<(), Failure> {
         let mut tries = 0;
         loop {
             let done = AptGet::new(self.lock_timeout).arg("update").run(host)?;
@@ -104,8 +121,8 @@ impl Refresh {
             let pause = Duration::from_secs(1 << (tries - 1).min(16)).min(self.max_delay);
             if self.retries > 0 {
                 let seconds = pause.as_secs();
-                host.warn(format!("Failed to update cache after {tries} retries due to {reason}, retrying"));
-                host.warn(format!("Sleeping for {seconds} seconds, before attempting to refresh the cache again"));
+                host.warn(format!("{}, retrying", failed(tries, &reason)));
+                host.warn(format!("Sleeping for {seconds} seconds, before attempting to {verb} the cache again"));
             }
             if tries >= self.retries {
                 let reason = if self.retries == 0 { "unknown reason" } else { reason.as_str() };

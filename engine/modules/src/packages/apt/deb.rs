@@ -71,10 +71,13 @@ impl Apt {
     fn plan_fetched(&self, host: &Host, url: &str) -> Result<Plan, Failure> {
         let about = |msg: String| Failure::new(msg).arg("deb");
         let shown = Address::parse(url).map_err(about)?.without_login();
-        let response = Request::get(url).send(host).and_then(|response| match response.status {
-            200 => Ok(response),
-            status => Err(format!("HTTP Error {status}: {}", response.reason)),
-        });
+        let response =
+            Request::get(url).send(host).map_err(|error| format!("Request failed: {error}")).and_then(|response| {
+                match response.status {
+                    200 => Ok(response),
+                    status => Err(format!("HTTP Error {status}: {}", response.reason)),
+                }
+            });
         let mut response = match response {
             Ok(response) => response,
             Err(error) if host.rehearses() => {
