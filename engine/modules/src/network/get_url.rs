@@ -1,9 +1,9 @@
 //! `get_url`: downloads a file.
 
 mod checksum;
+mod fetch;
 
 use std::{
-    io,
     path::{Path, PathBuf},
     time::{Instant, SystemTime},
 };
@@ -21,12 +21,11 @@ use crate::{
         attributes::{Attributes, describe},
         digest::Algorithm,
         http::{Address, Request, Response},
-        machine, paths,
-        place::{Content, Placement},
-        regular, scratch,
+        paths, regular,
     },
 };
 use checksum::{hashed, wanted, wanted_digest};
+use fetch::Fetch;
 
 args! {
     /// Downloads a file to the host by HTTP or HTTPS.
@@ -144,13 +143,6 @@ impl Target {
     }
 }
 
-struct Fetch {
-    module: GetUrl,
-    file: Target,
-    since: Option<String>,
-    checksum: Option<(String, String)>,
-}
-
 impl GetUrl {
     fn request(&self, host: &Host, since: Option<&String>) -> Request {
         let mut request = self.web.request(host, self.timeout, self.url_username.as_ref(), None);
@@ -217,89 +209,6 @@ fn refused(response: &Response) -> Failure {
 
 fn size_message(response: &Response) -> String {
     format!("OK ({} bytes)", response.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string()))
-}
-
-impl Fetch {
-    fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
-        let begun = Instant::now();
-        let module = self.module;
-        let response = module.request(host, self.since.as_ref()).send(host);
-        let elapsed = || begun.elapsed().as_secs();
-        let mut response = response.map_err(|error| unreachable(&error, elapsed()))?;
-        data.insert("elapsed".to_owned(), elapsed().into());
-        let path = match &self.file {
-            Target::At(path) => path.clone(),
-            Target::In(folder) => folder.join(file_name(&response)?),
-        };
-        data.insert("dest".to_owned(), paths::text(&path).into());
-        let wanted = module.attributes.resolve()?;
-        if response.status == 304 {
-            data.extend(data! { "status_code" => 304, "msg" => "HTTP Error 304: Not Modified" });
-            let changed = wanted.apply(&path, true)?;
-            data.extend(describe(&path));
-            return Ok(changed);
-        }
-        if response.status != 200 {
-            return Err(refused(&response));
-        }
-        let folder = self.file.folder();
-        let has_folder = folder.is_dir();
-        let nearby = match &module.tmp_dest {
-            Some(folder) => folder.on(host),
-            None if has_folder => folder.to_owned(),
-            // Only for the result.
-            None => machine::temp_dir(),
-        };
-        if module.tmp_dest.is_some() && !nearby.is_dir() {
-            let what =
-                if nearby.exists() { "is a file but should be a directory." } else { "directory does not exist." };
-            ["url", "dest"].into_iter().for_each(|key| drop(data.shift_remove(key)));
-            return Err(Failure::new(format!("{} {what}", nearby.display())).arg("tmp_dest"));
-        }
-        let failed = |error: io::Error| place_failure(&nearby, &error);
-        let mut new = scratch::file_in(&nearby).map_err(failed)?;
-        let size = io::copy(&mut response.reader(), new.as_file_mut()).map_err(|error| {
-            Failure::new(format!("the response from {} is incomplete: {error}", response.url)).arg("url")
-        })?;
-        let source = Algorithm::Sha1.of_file(new.path())?;
-        data.extend(data! { "src" => paths::text(new.path()), "checksum_src" => source.as_str() });
-        data.insert("checksum_dest".to_owned(), Value::Null);
-        if !has_folder {
-            return Err(Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest"));
-        }
-        if let Some((algorithm, hex)) = &self.checksum {
-            let found = hashed(new.path(), algorithm).inspect_err(|_| data.clear())?;
-            if found != *hex {
-                return Err(Failure::new(format!(
-                    "The checksum for {} did not match {hex}; it was {found}.",
-                    new.path().display()
-                ))
-                .arg("checksum"));
-            }
-        }
-        let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
-        data.extend(data! {
-            "msg" => size_message(&response), "size" => size,
-            // A file has no status.
-            "status_code" => if response.url.starts_with("file:") { Value::Null } else { response.status.into() },
-            "checksum_dest" => before.clone(),
-        });
-        let changed = if before.as_ref() == Some(&source) {
-            wanted.apply(&path, true)?
-        } else {
-            Placement::new(&path, Content::File(new.path().to_owned()), &module.attributes)?
-                .backup(module.backup.0)
-                .put(host, data)?;
-            true
-        };
-        data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&path).ok().into());
-        data.extend(describe(&path));
-        Ok(changed)
-    }
-}
-
-fn place_failure(folder: &Path, error: &io::Error) -> Failure {
-    crate::io_failure::io_failure("write into", folder, error)
 }
 
 /// The file name from the server, without any directory.
