@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::Executor;
 use crate::{
     actions::After,
     run::{
@@ -16,8 +17,6 @@ use crate::{
         },
     },
 };
-
-use super::Executor;
 
 impl Executor<'_> {
     /// Calls that were sent with an earlier task were not started: prepares and sends them again.
