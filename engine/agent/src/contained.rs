@@ -103,6 +103,7 @@ mod tests {
             return;
         }
         begin();
+        #[allow(clippy::useless_vec, reason = "the index of an array would be checked by the compiler")]
         let number = vec![1_usize];
         let lost = on_own_thread(move || number[number.len()]).unwrap_err();
         let is_told = matches!(&lost, Lost::Panicked { message, .. }
