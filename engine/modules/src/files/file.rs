@@ -206,6 +206,11 @@ impl Module for File {
         let mut plan = plan;
         // In check mode, ansible-core does not tell of what a file would be that it touched into being.
         let is_untold = host.check && state == State::Touch && present(&shown) == "absent";
+        if host.check && state == State::Directory && present(&shown) == "absent" {
+            for change in &mut plan.changes {
+                change.diff = change.diff.take().map(|diff| job::unmade(&diff, &shown));
+            }
+        }
         if is_untold {
             plan.changes.iter_mut().for_each(|change| change.diff = None);
         } else if host.diff && state != State::Absent && plan.changes.iter().all(|change| change.diff.is_none()) {

@@ -306,10 +306,7 @@ impl Filter<'_> {
         let (program, table, wait) = (self.program, self.task.table.clone(), self.task.wait.clone());
         let words: Vec<String> = std::iter::once(operation.to_owned()).chain(words).collect();
         let what = format!("{program} -t {table} {}", words.join(" "));
-        Change::new(what, move |host, _| {
-            let done = begin(program, &table, wait.as_deref(), host).args(&words).run()?;
-            done.success(&format!("`{program}` failed")).map(drop)
-        })
+        Change::new(what, move |host, _| begin(program, &table, wait.as_deref(), host).args(&words).succeed().map(drop))
     }
 }
 

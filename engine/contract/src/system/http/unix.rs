@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use crate::io_failure::python_error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, time::Duration,
 };
@@ -18,8 +19,10 @@ impl Connector for Socket {
     type Out = Stream;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Stream>, ureq::Error> {
-        let stream = UnixStream::connect(&self.0)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.0.display())))?;
+        let stream = UnixStream::connect(&self.0).map_err(|error| {
+            let reason = format!("Invalid Socket File ({}): {}", self.0.display(), python_error(&error));
+            io::Error::new(error.kind(), format!("<urlopen error {reason}>"))
+        })?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Some(Stream { stream, buffers }))
     }

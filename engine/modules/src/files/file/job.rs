@@ -162,6 +162,15 @@ fn touched(diff: &Diff, path: &Path) -> Diff {
     with(diff, &side(present(path)), &side("touch"))
 }
 
+/// The difference of a directory that check mode does not make: without what it would be given afterwards.
+pub(super) fn unmade(diff: &Diff, path: &Path) -> Diff {
+    let side = |word: &str| data! { "path" => paths::text(path), "state" => word };
+    match diff.after_header.is_empty() {
+        true => state_diff(&side("absent"), &side("directory")),
+        false => diff.clone(),
+    }
+}
+
 /// The difference of two states, with more before and after.
 fn with(diff: &Diff, before: &Map, after: &Map) -> Diff {
     let side = |text: &str, more: &Map| {
