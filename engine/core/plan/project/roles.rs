@@ -1,0 +1,123 @@
+//! The files of roles: where they are, what they declare, their variables.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::Project;
+use crate::{
+    collections::Qualified,
+    files::{self, Descent},
+    plan::{
+        PlanError,
+        yaml_file::{files_below, names_in, yaml_file},
+    },
+    source::{Problems, Span},
+    syntax::spec::ArgumentSpecs,
+    syntax::{self, RoleMeta},
+    vars::Layer,
+};
+
+impl Project {
+    /// A role's `meta/main.yml`; empty if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is invalid.
+    pub fn role_meta(&self, role: &Path) -> Result<RoleMeta, Problems> {
+        let Some(path) = yaml_file(&role.join("meta"), "main") else { return Ok(RoleMeta::default()) };
+        let source = self.source(&path, None)?;
+        let (meta, warnings) = syntax::read_role_meta(&source)?;
+        self.pass_on(warnings);
+        Ok(meta)
+    }
+
+    /// The argument specifications of a role: a separate file, or part of `meta/main.yml`.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are invalid.
+    pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<ArgumentSpecs, Problems> {
+        let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else {
+            return meta.argument_specs.clone().map_or_else(|| Ok(ArgumentSpecs::default()), syntax::argument_specs);
+        };
+        let source = self.source(&path, None)?;
+        let (specs, warnings) = syntax::read_argument_specs(&source)?;
+        self.pass_on(warnings);
+        Ok(specs)
+    }
+
+    /// A role's `defaults/` or `vars/`: one file, or all files of a directory of that name.
+    ///
+    /// # Errors
+    /// If one of them cannot be read, or is not one mapping.
+    pub fn role_vars(&self, role: &Path, kind: &str, name: &str) -> Result<Option<Arc<Layer>>, Problems> {
+        let folder = role.join(kind);
+        if let Some(file) = yaml_file(&folder, name) {
+            return self.vars(&file, None).map(Some);
+        }
+        let folder = folder.join(name);
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let mut all = Layer::new();
+        for file in files_below(&folder, &mut Descent::default()) {
+            let vars = self.vars(&file, None)?;
+            all.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        Ok(Some(Arc::new(all)))
+    }
+
+    /// The directory of a role and its collection. Searched in order: the collection in its name or those to search,
+    /// next to the playbook, next to the requesting role, and the roles path.
+    ///
+    /// # Errors
+    /// If there is no such role; the help names where it was searched.
+    pub fn role(
+        &self,
+        name: &str,
+        playbook: &Path,
+        asking: Option<&Path>,
+        search: &[Arc<str>],
+        at: &Span,
+    ) -> Result<(PathBuf, Option<Arc<str>>), PlanError> {
+        if let Some((path, collection)) = self.collections.role(name, search) {
+            return match self.begin_to_use(&collection) {
+                Ok(()) => Ok((path, Some(collection.name.clone()))),
+                Err(msg) => Err(PlanError::unusable(msg, at)),
+            };
+        }
+        let beside = asking.and_then(Path::parent).map(Path::to_owned);
+        let mut folders: Vec<PathBuf> = vec![playbook.join("roles")];
+        folders.extend(beside);
+        folders.extend(self.roles_path.iter().cloned());
+        folders.push(playbook.to_owned());
+        let given = files::filled_in(name);
+        let candidates = folders.iter().map(|folder| folder.join(&given));
+        if let Some(found) = candidates.clone().find(|path| path.is_dir()) {
+            return Ok((found, None));
+        }
+        let of_collection = Qualified::parse(name).map(|qualified| match self.collections.find(&qualified.collection) {
+            Some(collection) => format!("the collection in {} has no such role", collection.path.display()),
+            None => {
+                let places = self.collections.places();
+                let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
+                format!(
+                    "the collection `{0}` was not found in {places}; install it with `rplay galaxy collection install {0}`",
+                    qualified.collection
+                )
+            }
+        });
+        let known: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
+        let nearest = crate::source::nearest(name, known.iter().map(String::as_str));
+        let looked = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+        let searched = folders.iter().map(|folder| crate::source::absolute(folder)).collect::<Vec<_>>().join(":");
+        Err(PlanError::RoleNotFound {
+            name: name.to_owned(),
+            searched,
+            at: at.clone(),
+            help: of_collection
+                .or(nearest.map(|nearest| format!("did you mean `{nearest}`?")))
+                .or_else(|| Some(format!("searched in {looked}"))),
+        })
+    }
+}
