@@ -74,9 +74,9 @@ fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
             Lazy::Data(value) => items(value),
             // The list of conditions may be a variable.
             Lazy::Template(_) => {
-                let list = template::render(&written.value, context.scope)
-                    .ok()
-                    .filter(|value| matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) || is_trusted(value));
+                let list = template::render(&written.value, context.scope).ok().filter(|value| {
+                    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::None) || is_trusted(value)
+                });
                 match list {
                     Some(list) => trusted_only(items(&list))?,
                     None => vec![written.value.clone()],

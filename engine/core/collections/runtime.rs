@@ -22,6 +22,8 @@ pub struct Runtime {
 pub struct Route {
     /// The full name to use instead.
     pub redirect: Option<String>,
+    /// The full name of the action plugin that does a module's work.
+    pub action_plugin: Option<String>,
     pub deprecation: Option<Removal>,
     /// Set if it was removed.
     pub tombstone: Option<Removal>,
@@ -93,6 +95,7 @@ impl Route {
     fn of(node: &Node) -> Self {
         Route {
             redirect: text(node.get("redirect")),
+            action_plugin: text(node.get("action_plugin")),
             deprecation: node.get("deprecation").filter(|node| !node.is_null()).map(Removal::of),
             tombstone: node.get("tombstone").filter(|node| !node.is_null()).map(Removal::of),
         }

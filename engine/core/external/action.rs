@@ -35,11 +35,23 @@ impl Finder {
     pub fn action_of_collection(&self, name: &str) -> Option<&'static ActionPlugin> {
         let qualified = Qualified::parse(name)?;
         let found = self.collections.find(&qualified.collection)?;
-        let plugin = found.path.join("plugins/action").join(qualified.path()).with_extension("py");
-        let routed = found.runtime.route("action", &qualified.resource()).is_some_and(|route| route.redirect.is_some());
-        let moved = found.runtime.route("modules", &qualified.resource()).is_some_and(|route| route.redirect.is_some());
+        let module = found.runtime.route("modules", &qualified.resource());
+        if let Some(other) = module.and_then(|route| route.action_plugin.as_deref()) {
+            return self.action_named(other);
+        }
         // ansible-core follows the redirection when the plugin is loaded.
-        if plugin.is_file() || routed && !moved { self.action(plugin, name.to_owned()) } else { None }
+        let is_moved = module.is_some_and(|route| route.redirect.is_some());
+        self.action_named(name).filter(|plugin| !is_moved || plugin.path.is_file())
+    }
+
+    /// The action plugin of that fully qualified name; where its collection redirects it, its file need not be there.
+    fn action_named(&self, name: &str) -> Option<&'static ActionPlugin> {
+        let qualified = Qualified::parse(name)?;
+        let found = self.collections.find(&qualified.collection)?;
+        let path = found.path.join("plugins/action").join(qualified.path()).with_extension("py");
+        let route = found.runtime.route("action", &qualified.resource());
+        let is_there = path.is_file() || route.is_some_and(|route| route.redirect.is_some());
+        if is_there { self.action(path, name.to_owned()) } else { None }
     }
 
     /// The action plugin of ansible-core.
