@@ -127,6 +127,7 @@ impl Module for Service {
             masked: self.masked.map(|flag| flag.0),
             no_block: self.no_block.0,
             force: false,
+            tells_offline: false,
         };
         let mut plan = wish.plan(&self.name, host)?;
         if self.daemon_reload.0 {

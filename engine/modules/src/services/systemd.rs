@@ -4,12 +4,13 @@ mod unit;
 
 pub(crate) use unit::{Scope, Unit};
 
-use rplay_wire::{Failure, Map, Value};
+use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
+    system::paths,
 };
 
 choice! {
@@ -112,6 +113,7 @@ impl Module for Systemd {
             masked: self.masked.map(|flag| flag.0),
             no_block: self.no_block.0,
             force: self.force.is_some_and(|flag| flag.0),
+            tells_offline: true,
         };
         match plan.changes.is_empty() {
             true => wish.plan(&name, host),
@@ -128,6 +130,8 @@ pub(crate) struct Wish {
     pub masked: Option<bool>,
     pub no_block: bool,
     pub force: bool,
+    /// Whether the failure about a missing unit is that systemd is not running.
+    pub tells_offline: bool,
 }
 
 impl Wish {
@@ -136,6 +140,12 @@ impl Wish {
         let mut plan = Plan::unchanged().set("name", name).set("status", unit.status.clone());
         if !unit.exists() && self.masked.is_none() {
             plan = plan.assumes(host, format!("the unit {name}"), || {
+                // The module of systemd tells that it is not running, that of services that there is none.
+                if let Some(said) = unit.offline.as_ref().filter(|_| self.tells_offline) {
+                    let systemctl = host.find_program("systemctl").map(paths::text).unwrap_or_default();
+                    let data = said.data();
+                    return Failure::new(said.stderr.trim_end()).data(data).data(data! { "cmd" => systemctl });
+                }
                 Failure::new(format!("Could not find the requested service {name}: host"))
                     .arg("name")
                     .help("check that the package is installed and the name is spelled correctly; `systemctl list-unit-files` lists all units")

@@ -3,7 +3,10 @@
 use rplay_wire::{Failure, Map, Value};
 
 use crate::system::machine;
-use crate::{Host, system::program::Program};
+use crate::{
+    Host,
+    system::program::{Output, Program},
+};
 
 /// Which service manager to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(crate) struct Unit {
     pub status: Map,
     /// Whether a unit file exists although systemd is not running.
     on_disk: bool,
+    /// What systemctl said if systemd is not running.
+    pub offline: Option<Output>,
 }
 
 impl Unit {
@@ -47,7 +52,7 @@ impl Unit {
     pub(crate) fn look(name: &str, scope: Scope, host: &Host) -> Result<Self, Failure> {
         if scope == Scope::Global {
             let file = scope.systemctl(host).args(["cat", "--", name]).run()?;
-            return Ok(Unit { name: name.to_owned(), scope, status: Map::new(), on_disk: file.rc == 0 });
+            return Ok(Unit { name: name.to_owned(), scope, status: Map::new(), on_disk: file.rc == 0, offline: None });
         }
         let done = scope.systemctl(host).args(["show", "--no-pager", "--", name]).run()?;
         if done.rc != 0 {
@@ -62,9 +67,10 @@ impl Unit {
                 scope,
                 status: Map::new(),
                 on_disk: !file.stdout.trim().is_empty() && file.stdout.trim() != "not-found",
+                offline: Some(done),
             });
         }
-        Ok(Unit { name: name.to_owned(), scope, status: properties(&done.stdout), on_disk: false })
+        Ok(Unit { name: name.to_owned(), scope, status: properties(&done.stdout), on_disk: false, offline: None })
     }
 
     fn property(&self, name: &str) -> &str {
@@ -177,8 +183,13 @@ mod tests {
 
     #[test]
     fn states() {
-        let unit =
-            |text: &str| Unit { name: "a".into(), scope: Scope::System, status: properties(text), on_disk: false };
+        let unit = |text: &str| Unit {
+            name: "a".into(),
+            scope: Scope::System,
+            status: properties(text),
+            on_disk: false,
+            offline: None,
+        };
         assert!(!unit("LoadState=not-found\nActiveState=inactive\n").exists());
         let masked = unit("LoadState=masked\nActiveState=inactive\n");
         assert!(masked.exists() && masked.is_masked() && !masked.is_running());
