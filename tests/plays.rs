@@ -71,6 +71,11 @@ fn items_run_side_by_side() {
 }
 
 #[test]
+fn a_task_whose_results_are_all_hidden_is_not_named() {
+    insta::assert_snapshot!(shown(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/hidden/play.yml"))));
+}
+
+#[test]
 fn a_person_changes_a_failed_task_and_runs_it_again() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/debugger");
     let mut child = Command::new(env!("CARGO_BIN_EXE_rplay"))

@@ -174,6 +174,17 @@ fn interpreters_are_chosen_by_variables_and_a_missing_python_causes_a_help() {
         code == 2 && text.contains("cannot prepare the module ansible.legacy.broken") && text.contains("broken.py:2"),
         "{text}"
     );
+    // What is imported within a block may be missing.
+    project.write(
+        "library/may.py",
+        &MINE.replacen(
+            "import AnsibleModule\n",
+            "import AnsibleModule\nif False:\n    from ansible.module_utils.nothing import x\n",
+            1,
+        ),
+    );
+    let (text, code) = project.play("", "  - may: {word: hi}\n", &[]);
+    assert!(code == 0, "{text}");
     project.write("library/lacks.py", "from ansible.module_utils.nothing import x\n");
     let (text, code) = project.play("", "  - lacks:\n", &[]);
     assert!(code == 2 && text.contains("Could not find imported module support code for ansible.legacy.lacks. Looked for (['ansible.module_utils.nothing.x', 'ansible.module_utils.nothing'])"), "{text}");

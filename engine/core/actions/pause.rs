@@ -53,6 +53,7 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
         (Some(minutes), _) => Some(minutes * 60.0),
         (None, seconds) => seconds,
     };
+    let hidden = if echo { "" } else { " (output is hidden)" };
     let (begun, started) = (Instant::now(), jiff::ZonedDateTime::now());
     let mut result = TaskResult::default();
     match seconds {
@@ -60,7 +61,7 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
             // At least one second, as in Ansible.
             let duration = Duration::try_from_secs_f64(seconds.max(1.0)).unwrap_or_default();
             let text = format!("Pausing for {} seconds", duration.as_secs());
-            let prompt = prompt.map(|prompt| format!("[{}]\n{prompt}:", context.task_name()));
+            let prompt = prompt.map(|prompt| format!("[{}]\n{prompt}{hidden}:", context.task_name()));
             context
                 .prompt
                 .wait(&text, prompt.as_deref(), duration)
@@ -72,7 +73,7 @@ pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
         }
         None => {
             let text = prompt.unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".to_owned());
-            let question = format!("[{}]\n{text}: ", context.task_name());
+            let question = format!("[{}]\n{text}{hidden}: ", context.task_name());
             let typed =
                 context.prompt.pause(&question, echo).map_err(|stopped| Box::new(TaskResult::failed(stopped)))?;
             if typed.is_none() {

@@ -106,12 +106,7 @@ impl Inventory {
         }
         if path.is_dir() {
             self.add_folder(path);
-            let before = (found.parsed, found.malformed.len(), found.problems.0.len());
             Descent::default().within(path, |descent| self.read_folder(path, rules, found, descent));
-            if before == (found.parsed, found.malformed.len(), found.problems.0.len()) {
-                let empty = InventoryError::EmptyFolder { path: text.to_owned() };
-                found.malformed.push((source::absolute(path), "", empty.into()));
-            }
             return;
         }
         self.add_folder(&path.parent().map_or_else(PathBuf::new, Path::to_owned));
@@ -170,6 +165,7 @@ impl Inventory {
 
     /// Reads all files of a directory and its subdirectories.
     fn read_folder(&mut self, folder: &Path, rules: &SourceRules, found: &mut Sources, descent: &mut Descent) {
+        let before = (found.parsed, found.malformed.len(), found.problems.0.len());
         let members = match entries(folder) {
             Ok(members) => members,
             Err(error) => return found.problems.push(error),
@@ -185,6 +181,10 @@ impl Inventory {
                 }
                 false => self.read_file(&path, rules, found),
             }
+        }
+        if before == (found.parsed, found.malformed.len(), found.problems.0.len()) {
+            let empty = InventoryError::EmptyFolder { path: folder.display().to_string() };
+            found.malformed.push((source::absolute(folder), "", empty.into()));
         }
     }
 

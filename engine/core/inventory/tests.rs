@@ -258,6 +258,18 @@ fn sources_in_another_format_and_missing_ones() {
 }
 
 #[test]
+fn an_empty_directory_is_no_source_wherever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hosts"), "a\n").unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let sources = [folder.path().display().to_string()];
+    let inventory = Inventory::load(&sources, Arc::default(), &SourceRules::default()).unwrap();
+    assert!(inventory.warnings.iter().any(|text| text.ends_with("empty as an inventory source")));
+    assert_eq!(inventory.hosts().len(), 1);
+    assert!(problems(&sources).0.iter().any(|problem| problem.to_string().contains("Completely failed")));
+}
+
+#[test]
 fn directories_skip_files_that_the_rules_ignore() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a", "b.old", "c.cfg", "draft-d"] {

@@ -92,14 +92,12 @@ class Imports(ast.NodeVisitor):
         self.found = []
         self.optional = 0
 
-    def visit_Try(self, node):
-        caught = any(handles_import_error(handler.type) for handler in node.handlers)
-        self.optional += caught
-        for child in node.body:
-            self.visit(child)
-        self.optional -= caught
-        for child in node.handlers + node.orelse + node.finalbody:
-            self.visit(child)
+    def generic_visit(self, node):
+        # As in ansible-core, only what is imported by the source's own statements is required.
+        nested = not isinstance(node, ast.Module)
+        self.optional += nested
+        super().generic_visit(node)
+        self.optional -= nested
 
     def visit_Import(self, node):
         for alias in node.names:
@@ -126,14 +124,6 @@ class Imports(ast.NodeVisitor):
         if not in_core and not in_collection:
             return
         self.found.append((whole, None if name in (None, '*') else module, bool(self.optional)))
-
-
-def handles_import_error(node):
-    if node is None:
-        return True
-    if isinstance(node, ast.Tuple):
-        return any(handles_import_error(element) for element in node.elts)
-    return getattr(node, 'id', None) in ('ImportError', 'ModuleNotFoundError', 'Exception', 'BaseException')
 
 
 class Closure(object):

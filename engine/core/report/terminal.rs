@@ -87,11 +87,15 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 }
             }
             Event::ItemDone { task, item, result } => {
-                self.back_to(*task);
+                if !self.hides(result.status) {
+                    self.back_to(*task);
+                }
                 self.result(*task, Some(item), result);
             }
             Event::HostDone { task, result } => {
-                self.back_to(*task);
+                if !self.hides(result.status) {
+                    self.back_to(*task);
+                }
                 match result.looped {
                     true => self.after_items(*task, result),
                     false => self.result(*task, None, result),
@@ -148,7 +152,20 @@ impl<W: Write> Terminal<W> {
             self.tasks.clear();
         }
         self.tasks.insert(task.id, task.clone());
-        self.head(task);
+        // If results may be hidden, a task whose results all are is not named either.
+        if self.look.show_ok && self.look.show_skipped {
+            self.head(task);
+        } else {
+            self.shown = None;
+        }
+    }
+
+    fn hides(&self, status: Status) -> bool {
+        match status {
+            Status::Ok => !self.look.show_ok,
+            Status::Skipped => !self.look.show_skipped,
+            _ => false,
+        }
     }
 
     /// If hosts run at their own pace, a result may belong to another task than the last banner.

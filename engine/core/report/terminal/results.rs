@@ -33,12 +33,7 @@ impl<W: Write> Terminal<W> {
         self.polled(result, "OK");
         self.warnings(result);
         self.differences(result);
-        let hidden = match result.status {
-            Status::Ok => !self.look.show_ok,
-            Status::Skipped => !self.look.show_skipped,
-            _ => false,
-        };
-        if hidden {
+        if self.hides(result.status) {
             return;
         }
         let mut line = format!("{word}: [{host}]");
@@ -85,17 +80,14 @@ impl<W: Write> Terminal<W> {
         self.polled(result, "FAILED");
         self.warnings(result);
         self.aside_now = self.look.failures_aside;
-        if self.look.failed_paths
-            && self.look.verbosity < 2
-            && let Some(task) = self.tasks.get(&task).cloned()
-        {
-            self.path(&task);
-        }
         if !self.look.boxes {
             self.tell(task, result);
         }
         let data = self.data(task, &result.data, result.task_result.verbose_always);
         let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
+        if label.is_none() && !unreachable {
+            self.failed_path(task);
+        }
         let colour = if unreachable { Colour::Unreachable } else { Colour::Failed };
         let line = match label {
             Some(label) => format!("failed: [{host}] (item={label}) => "),
@@ -115,6 +107,16 @@ impl<W: Write> Terminal<W> {
         }
         if matches!(result.status, Status::Ignored | Status::UnreachableIgnored) {
             self.line("...ignoring", Some(Colour::Skipped));
+        }
+    }
+
+    /// Where a failed task is written, if that is wanted and was not yet shown.
+    fn failed_path(&mut self, task: TaskId) {
+        if self.look.failed_paths
+            && self.look.verbosity < 2
+            && let Some(task) = self.tasks.get(&task).cloned()
+        {
+            self.path(&task);
         }
     }
 
@@ -153,6 +155,7 @@ impl<W: Write> Terminal<W> {
                     self.aside_now = self.look.failures_aside;
                     let shown = mapping([("msg", Value::from("One or more items failed"))]);
                     let data = self.data(task, &shown, false);
+                    self.failed_path(task);
                     let line = format!("fatal: [{}]: FAILED! => ", self.name(&result.host));
                     self.line_and_data(&line, &data, Some(Colour::Failed));
                     self.aside_now = false;
