@@ -296,13 +296,13 @@ fn plugins_are_found_where_ansible_finds_them() {
     module_defaults: {my.col.act: {x: default}}
     register: g
   - my.col.led:
-    module_defaults: {my.col.led: {x: own}, my.col.alone: {x: other}}
+    module_defaults: {my.col.led: {x: own}, my.col.other: {x: other, y: z}}
     register: h
   - assert:
       that:
         - a.said == 'collection' and a.args.x == 1 and b.said == 'alone' and c.said == 'alone'
         - d.said == 'collection' and of_role.said == 'role' and e.said == 'instead' and f.ping == 'pong'
-        - g.args.x == 'default' and h.said == 'alone' and h.args.x == 'own'
+        - g.args.x == 'default' and h.said == 'alone' and h.args == dict(x='own')
   - nothing_of_this_name:
     when: false
 "#;

@@ -37,21 +37,22 @@ impl Finder {
         let found = self.collections.find(&qualified.collection)?;
         let module = found.runtime.route("modules", &qualified.resource());
         if let Some(other) = module.and_then(|route| route.action_plugin.as_deref()) {
-            return self.action_named(other);
+            return self.action_named(other, name);
         }
         // ansible-core follows the redirection when the plugin is loaded.
         let is_moved = module.is_some_and(|route| route.redirect.is_some());
-        self.action_named(name).filter(|plugin| !is_moved || plugin.path.is_file())
+        self.action_named(name, name).filter(|plugin| !is_moved || plugin.path.is_file())
     }
 
-    /// The action plugin of that fully qualified name; where its collection redirects it, its file need not be there.
-    fn action_named(&self, name: &str) -> Option<&'static ActionPlugin> {
+    /// The action plugin of a fully qualified name, for tasks that name `caller`; where its collection redirects it, its
+    /// file need not be there.
+    fn action_named(&self, name: &str, caller: &str) -> Option<&'static ActionPlugin> {
         let qualified = Qualified::parse(name)?;
         let found = self.collections.find(&qualified.collection)?;
         let path = found.path.join("plugins/action").join(qualified.path()).with_extension("py");
         let route = found.runtime.route("action", &qualified.resource());
         let is_there = path.is_file() || route.is_some_and(|route| route.redirect.is_some());
-        if is_there { self.action(path, name.to_owned()) } else { None }
+        if is_there { self.action_loaded_as(path, caller.to_owned(), name) } else { None }
     }
 
     /// The action plugin of ansible-core.
@@ -98,13 +99,18 @@ impl Finder {
     }
 
     fn action(&self, path: PathBuf, full_name: String) -> Option<&'static ActionPlugin> {
+        let loaded_as = full_name.clone();
+        self.action_loaded_as(path, full_name, &loaded_as)
+    }
+
+    fn action_loaded_as(&self, path: PathBuf, full_name: String, loaded_as: &str) -> Option<&'static ActionPlugin> {
         if path.extension().is_none_or(|ending| ending != "py") {
             return None;
         }
         let mut known = self.actions.lock();
         let plugin = known.entry((path.clone(), full_name.clone())).or_insert_with(|| {
             let name = full_name.rsplit('.').next().unwrap_or_default().to_owned();
-            Box::leak(Box::new(ActionPlugin { full_name, name, path }))
+            Box::leak(Box::new(ActionPlugin { full_name, name, loaded_as: loaded_as.to_owned(), path }))
         });
         Some(*plugin)
     }

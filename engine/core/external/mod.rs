@@ -71,6 +71,8 @@ pub struct ActionPlugin {
     pub full_name: String,
     /// The last part of its name.
     pub name: String,
+    /// The name by which ansible-core loads it: another one where the metadata of a module name it.
+    pub loaded_as: String,
     pub path: PathBuf,
 }
 

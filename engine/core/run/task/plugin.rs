@@ -124,7 +124,7 @@ impl PluginRun {
             }
         }
         let with = json!({
-            "name": self.plugin.full_name,
+            "name": self.plugin.loaded_as,
             "args": args,
             "task": self.keywords(),
             "connection": self.connection(),
