@@ -70,6 +70,17 @@ fn items_run_side_by_side() {
     assert!(shown.ends_with("--- exit code 0\n"), "{shown}");
 }
 
+/// Its assertions check the result; where it is started from makes no difference.
+#[test]
+fn commands_on_the_controller_begin_in_the_directory_of_their_play() {
+    for (folder, play) in [("tests/plays/directory", "play.yml"), ("tests/plays", "directory/play.yml")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let output = command.arg(play).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
 #[test]
 fn a_task_whose_results_are_all_hidden_is_not_named() {
     insta::assert_snapshot!(shown(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/hidden/play.yml"))));

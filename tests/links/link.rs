@@ -39,7 +39,7 @@ fn ping(data: &str) -> Call {
 }
 
 fn local() -> Arc<Target> {
-    Arc::new(Target { name: "here".into(), connection: Connection::Local })
+    Arc::new(Target { name: "here".into(), connection: Connection::Local("/".into()) })
 }
 
 fn job(key: u64, target: &Arc<Target>, calls: Vec<Call>) -> (Job, Receiver<LinkEvent>) {

@@ -277,7 +277,7 @@ impl Shared {
         let silence = match &target.connection {
             Connection::Ssh(_) => Silence(self.options.silence),
             // There is no network in between, and Ctrl-Z may stop `docker exec` as well.
-            Connection::Local | Connection::Container(_) | Connection::Plugin(_) => Silence(0),
+            Connection::Local(_) | Connection::Container(_) | Connection::Plugin(_) => Silence(0),
         };
         let LinkOptions { patience, stall, .. } = self.options;
         let begun = Conversation::begin(target.name.clone(), transport, patience, stall, silence).await;
@@ -287,15 +287,15 @@ impl Shared {
                 debug!(host = target.name, unreachable = failure.unreachable, "the agent does not say hello")
             }
         }
-        begun.map_err(|failure| (failure, !matches!(target.connection, Connection::Local)))
+        begun.map_err(|failure| (failure, !matches!(target.connection, Connection::Local(_))))
     }
 
     async fn connect(&self, target: &Target, how: Start) -> Result<Transport, Failure> {
         let patience = self.options.patience;
         match &target.connection {
-            Connection::Local => {
+            Connection::Local(folder) => {
                 debug!(host = target.name, "starting an agent on this machine");
-                let mut transport = local::start(self.executables.own_path())?;
+                let mut transport = local::start(self.executables.own_path(), folder)?;
                 greeting::wait_for(&[MARKER], &mut transport, &target.name, patience).await?;
                 Ok(transport)
             }

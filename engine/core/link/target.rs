@@ -12,8 +12,8 @@ pub struct Target {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Connection {
-    /// This machine, as the current user.
-    Local,
+    /// This machine, as the current user, in a directory.
+    Local(PathBuf),
     Ssh(SshOptions),
     Container(Container),
     /// A connection plugin of Ansible's that is not native. No agent can be started through it.

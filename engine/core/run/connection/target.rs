@@ -41,7 +41,7 @@ pub(crate) fn target(
     };
     let host = word(steering::HOST, scope)?.unwrap_or_else(|| name.to_string());
     let connection = match short {
-        "local" => Connection::Local,
+        "local" => Connection::Local(playbook_dir(keyword_scope)),
         "docker" | "podman" => Connection::Container(Container { engine: short.to_owned(), name: host, user }),
         "ssh" | "smart" | "paramiko_ssh" | "paramiko" => {
             let mut ssh = SshOptions::new(host);
@@ -102,6 +102,12 @@ pub(crate) fn target(
         _ => Connection::Plugin(PluginConnection { kind, host, user }),
     };
     Ok(Target { name: name.to_string(), connection })
+}
+
+/// The directory of the play's file, where commands on the controller begin, as under ansible-core.
+fn playbook_dir(scope: &Scope) -> PathBuf {
+    let written = scope.get("playbook_dir").and_then(|dir| dir.data()).unwrap_or_default();
+    std::path::absolute(written.as_str().unwrap_or(".")).unwrap_or_default()
 }
 
 fn split(text: &str) -> Vec<String> {

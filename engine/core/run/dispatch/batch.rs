@@ -153,7 +153,7 @@ mod tests {
     use crate::link::Connection;
 
     fn batch(calls: usize) -> PipelinedBatch {
-        PipelinedBatch::new(7, Arc::new(Target { name: "h".into(), connection: Connection::Local }), calls)
+        PipelinedBatch::new(7, Arc::new(Target { name: "h".into(), connection: Connection::Local("/".into()) }), calls)
     }
 
     fn outcome(batch: &PipelinedBatch, index: u32) {

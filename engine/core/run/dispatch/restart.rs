@@ -41,7 +41,7 @@ impl Restart {
 
     /// Why the host cannot be restarted: it is the controller.
     pub(crate) fn refusal(&self) -> Option<TaskResult> {
-        matches!(self.target.connection, Connection::Local).then(|| {
+        matches!(self.target.connection, Connection::Local(_)).then(|| {
             let mut result = TaskResult::failed("Running reboot with local connection would reboot the control node.");
             result.set("elapsed", 0);
             result.set("rebooted", false);
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn restart(timeout: u64) -> Restart {
-        let target = Arc::new(Target { name: "h".into(), connection: Connection::Local });
+        let target = Arc::new(Target { name: "h".into(), connection: Connection::Local("/".into()) });
         let after = After::Restart { timeout: Duration::from_secs(timeout), delay: Duration::ZERO };
         Restart::of(&after, &target).unwrap()
     }

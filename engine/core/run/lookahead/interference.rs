@@ -108,7 +108,7 @@ impl Interference {
         let mut machines: Vec<(&str, Option<u16>)> = Vec::new();
         for (at, (name, target)) in targets.iter().enumerate() {
             let address = match &target.connection {
-                Connection::Local => "localhost",
+                Connection::Local(_) => "localhost",
                 Connection::Ssh(ssh) => ssh.host.as_str(),
                 Connection::Container(container) => container.name.as_str(),
                 // Each call goes to the plugin on its own.
@@ -223,7 +223,7 @@ mod tests {
         let target = |(name, address, port): &(&str, &str, Option<u16>)| Target {
             name: (*name).to_owned(),
             connection: match *address {
-                "" => Connection::Local,
+                "" => Connection::Local("/".into()),
                 address => Connection::Ssh(SshOptions { port: *port, ..SshOptions::new(address) }),
             },
         };

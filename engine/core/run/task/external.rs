@@ -116,7 +116,7 @@ impl Run {
         }
         let finder = self.resolver.project.finder();
         // For an implicit localhost: as in Ansible, the Python that has ansible-core, whatever the settings say.
-        let implicit = matches!(caller.target.connection, Connection::Local)
+        let implicit = matches!(caller.target.connection, Connection::Local(_))
             && self.inventory().host(&caller.target.name).is_none_or(|host| host.implicit)
             && caller.module.style == Some(Style::Python);
         if let Some(path) = implicit.then(|| finder.python()).flatten() {

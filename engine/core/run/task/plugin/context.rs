@@ -39,7 +39,7 @@ impl PluginRun {
 
     pub(super) fn connection(&self) -> Json {
         let (kind, address, user, port) = match &self.target.connection {
-            Connection::Local => ("local", None, None, None),
+            Connection::Local(_) => ("local", None, None, None),
             Connection::Container(container) => {
                 let kind = match container.engine.as_str() {
                     "podman" => "containers.podman.podman",
