@@ -135,11 +135,19 @@ fn to_uuid(value: Value, mut args: Args) -> EvalResult {
 fn password_hash(value: Value, mut args: Args) -> EvalResult {
     let kind = args.text_or("hashtype", "sha512")?;
     let salt = args.text("salt")?;
-    let size = args.int("salt_size")?.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= 64);
-    let salt = salt.or_else(|| size.filter(|size| *size > 0).map(crypt::random_salt));
-    let rounds = args.int("rounds")?.and_then(|rounds| u32::try_from(rounds).ok());
+    let size = args.optional("salt_size")?.filter(|size| !size.is_none());
+    let rounds = args.int("rounds")?;
     let ident = args.text("ident")?;
     args.finish()?;
-    let password = show::text(&value)?;
-    crypt::hash(&password, &kind, salt.as_deref(), rounds, ident.as_deref()).map(Value::from).map_err(EvalError::new)
+    let Some(password) = value.as_str() else {
+        let kind = show::type_name(&value);
+        return Err(EvalError::new(format!("secret must be unicode or bytes, not {kind}")));
+    };
+    let salt_size = match size {
+        Some(size) => Some(size.as_i64().ok_or_else(|| EvalError::new("salt_size must be an integer"))?.into()),
+        None => None,
+    };
+    let options = crypt::Options { salt: salt.as_deref(), salt_size, rounds, ident: ident.as_deref() };
+    let hashed = crypt::Scheme::named(&kind).and_then(|scheme| scheme.hash(password, options));
+    hashed.map(Value::from).map_err(EvalError::new)
 }

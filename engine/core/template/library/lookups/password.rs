@@ -170,21 +170,23 @@ fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<Strin
         Some(kept) => kept,
         None => Kept { password: made(length, &characters, seed.as_ref())?, salt: None, ident: None },
     };
-    let salted = encrypt.is_some() && kept.salt.is_none();
-    if salted {
-        let len = if encrypt.as_deref().is_some_and(|kind| kind.starts_with("md5")) { 8 } else { 16 };
-        kept.salt = Some(crypt::random_salt(len));
-        kept.ident = ident.clone();
+    let scheme = encrypt.as_deref().map(crypt::Scheme::named).transpose().map_err(EvalError::new)?;
+    let salted = scheme.filter(|_| kept.salt.is_none());
+    if let Some(scheme) = salted {
+        kept.salt = Some(crypt::random_salt(scheme.salt_size()));
+        kept.ident = ident.clone().or_else(|| scheme.ident().map(str::to_owned));
     }
-    if (fresh || salted) && file != Path::new("/dev/null") {
+    if (fresh || salted.is_some()) && file != Path::new("/dev/null") {
         write(&file, &kept.text())
             .map_err(|error| EvalError::new(format!("cannot write `{}`: {error}", file.display())))?;
     }
-    match encrypt {
+    match scheme {
         None => Ok(kept.password),
-        Some(kind) => {
+        Some(scheme) => {
             let ident = ident.or(kept.ident);
-            crypt::hash(&kept.password, &kind, kept.salt.as_deref(), None, ident.as_deref()).map_err(EvalError::new)
+            let options =
+                crypt::Options { salt: kept.salt.as_deref(), ident: ident.as_deref(), ..crypt::Options::default() };
+            scheme.hash(&kept.password, options).map_err(EvalError::new)
         }
     }
 }
