@@ -1,15 +1,15 @@
 //! Keeps a module's panic from ending the agent, in builds whose panics do not unwind.
 //!
 //! The agent of a release is built with `panic = "abort"`: without the tables and the code for unwinding, it is a fifth
-//! smaller. There, each call runs on a thread of its own. The panic hook reports the panic to whoever waits for the thread
-//! and lets the thread sleep for ever, so the process never gets to the abort. What the thread held stays held; the
-//! agent lives no longer than a run.
+//! smaller. There, calls run on another thread than the one that answers. The panic hook tells the one that waits of the
+//! panic and lets its own thread sleep for ever, so the process never gets to the abort. What the thread held stays
+//! held; the agent lives no longer than a run.
 
 use std::{
     cell::Cell,
     io,
     panic::{self, PanicHookInfo},
-    sync::mpsc,
+    sync::mpsc::{self, Sender},
     thread,
 };
 
@@ -26,7 +26,11 @@ enum Lost {
     NoThread(io::Error),
 }
 
+type Job = Box<dyn FnOnce() + Send>;
+
 thread_local! {
+    /// The thread that did this one's last work: starting another for each call would cost as much as a small call.
+    static SERVING: Cell<Option<Sender<Job>>> = const { Cell::new(None) };
     /// Whom the panic hook tells of a panic on this thread.
     static WAITING: Cell<Option<Box<dyn FnOnce(String)>>> = const { Cell::new(None) };
 }
@@ -63,10 +67,14 @@ pub(crate) fn run(call: &Call, host: Host, running: &Running) -> Outcome {
     }
 }
 
-/// Runs `work` on a thread of its own and waits for it.
+/// Runs `work` on another thread and waits for it. That thread serves the next work of this one, too, unless it panics.
 fn on_own_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, Lost> {
+    let jobs = match SERVING.take() {
+        Some(jobs) => jobs,
+        None => serve().map_err(Lost::NoThread)?,
+    };
     let (tell, told) = mpsc::channel();
-    let spawned = thread::Builder::new().spawn(move || {
+    let job = move || {
         let (thread, told_of_panic) = (gettid(), tell.clone());
         WAITING.set(Some(Box::new(move |message| {
             let _ = told_of_panic.send(Err(Lost::Panicked { thread, message }));
@@ -74,9 +82,21 @@ fn on_own_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -
         let result = work();
         WAITING.take();
         let _ = tell.send(Ok(result));
-    });
-    spawned.map_err(Lost::NoThread)?;
-    told.recv().unwrap_or_else(|error| Err(Lost::NoThread(io::Error::other(error))))
+    };
+    let gone = || Lost::NoThread(io::ErrorKind::BrokenPipe.into());
+    jobs.send(Box::new(job)).map_err(|_| gone())?;
+    let result = told.recv().unwrap_or_else(|_| Err(gone()));
+    if result.is_ok() {
+        SERVING.set(Some(jobs));
+    }
+    result
+}
+
+/// Starts a thread that does jobs until nobody can send it more.
+fn serve() -> io::Result<Sender<Job>> {
+    let (jobs, next) = mpsc::channel::<Job>();
+    thread::Builder::new().spawn(move || next.into_iter().for_each(|job| job()))?;
+    Ok(jobs)
 }
 
 fn message(info: &PanicHookInfo<'_>) -> String {
