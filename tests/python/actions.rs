@@ -270,9 +270,11 @@ fn plugins_are_found_where_ansible_finds_them() {
     project.write(&format!("{column}/action/act.py"), &saying("collection"));
     project.write(&format!("{column}/modules/act.py"), MODULE);
     project.write(&format!("{column}/action/alone.py"), &saying("alone"));
-    let meta = "plugin_routing: {action: {other: {redirect: my.col.alone}}, \
-                modules: {led: {action_plugin: my.col.other}}}\n";
-    project.write(&format!("{column}/modules/led.py"), MODULE);
+    let meta = "plugin_routing:\n  action: {other: {redirect: my.col.alone}, both: {redirect: my.col.alone}}\n  \
+                modules: {led: {action_plugin: my.col.other}, both: {redirect: my.col.plain}}\n";
+    for module in ["led", "plain"] {
+        project.write(&format!("{column}/modules/{module}.py"), MODULE);
+    }
     project.write("collections/ansible_collections/my/col/meta/runtime.yml", meta);
     project.write("roles/r/action_plugins/of_role.py", &saying("role"));
     project.write("roles/r/tasks/main.yml", "- of_role:\n  register: of_role\n");
@@ -298,11 +300,15 @@ fn plugins_are_found_where_ansible_finds_them() {
   - my.col.led:
     module_defaults: {my.col.led: {x: own}, my.col.other: {x: other, y: z}}
     register: h
+  - my.col.both:
+    module_defaults: {my.col.plain: {x: other}, my.col.alone: {x: own}}
+    register: i
   - assert:
       that:
         - a.said == 'collection' and a.args.x == 1 and b.said == 'alone' and c.said == 'alone'
         - d.said == 'collection' and of_role.said == 'role' and e.said == 'instead' and f.ping == 'pong'
         - g.args.x == 'default' and h.said == 'alone' and h.args == dict(x='own')
+        - i.said == 'alone' and i.args == dict(x='own')
   - nothing_of_this_name:
     when: false
 "#;

@@ -39,9 +39,14 @@ impl Finder {
         if let Some(other) = module.and_then(|route| route.action_plugin.as_deref()) {
             return self.action_named(other, name);
         }
-        // ansible-core follows the redirection when the plugin is loaded.
-        let is_moved = module.is_some_and(|route| route.redirect.is_some());
-        self.action_named(name, name).filter(|plugin| !is_moved || plugin.path.is_file())
+        let moved = module.and_then(|route| route.redirect.as_deref());
+        let action = found.runtime.route("action", &qualified.resource()).and_then(|route| route.redirect.as_deref());
+        match action {
+            // Its defaults are those of the plugin, not of the module.
+            Some(plugin) if moved.is_some_and(|module| module != plugin) => self.action_named(plugin, plugin),
+            // ansible-core follows the redirection when the plugin is loaded.
+            _ => self.action_named(name, name).filter(|plugin| moved.is_none() || plugin.path.is_file()),
+        }
     }
 
     /// The action plugin of a fully qualified name, for tasks that name `caller`; where its collection redirects it, its
