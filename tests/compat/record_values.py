@@ -1,6 +1,6 @@
 """Records what ansible-core answers to expressions: `python record_values.py > values.csv`.
 
-Run it with the Python of an ansible-core 2.19. The expressions stand in `values.txt`, one a line; a line that begins with
+Run it with the Python of an ansible-core 2.19 and passlib. The expressions stand in `values.txt`, one a line; a line that begins with
 `T ` is a template file, in JSON. The variables are those of `values_vars.json`.
 
 A row: expression, Python's name of the type (`error`, or empty for a template file), the value in JSON or the message.

@@ -42,6 +42,10 @@ impl<W: Write> Terminal<W> {
         }
         let detailed = result.task_result.verbose_always && result.status != Status::Skipped;
         let data = match detailed || self.look.verbosity > 0 && !result.silent {
+            // Only a loop without items has no results.
+            true if result.data.get_attr("results").is_ok_and(|results| results.len() == Some(0)) => {
+                format!(" => {}", self.data(task, &words::without_results(&result.data), detailed))
+            }
             true => format!(" => {}", self.data(task, &result.data, detailed)),
             false => String::new(),
         };

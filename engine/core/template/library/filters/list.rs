@@ -291,6 +291,16 @@ fn groupby(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResul
     Ok(Value::from(groups.collect::<Vec<_>>()))
 }
 
+/// Why a value has nothing under a key, in Python's words; `None` for a mapping.
+fn not_by_key(value: &Value) -> Option<String> {
+    match value {
+        value if containers::is_map(value) => None,
+        value if value.as_str().is_some() => Some("string indices must be integers, not 'str'".to_owned()),
+        value if containers::is_list(value) => Some("list indices must be integers or slices, not str".to_owned()),
+        value => Some(format!("'{}' object is not subscriptable", show::type_name(value))),
+    }
+}
+
 fn subelements(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
     let path = args.required("subelements")?;
     let skip_missing = args.flag("skip_missing", false)?;
@@ -302,30 +312,34 @@ fn subelements(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalR
     } else {
         return Err(EvalError::new("obj must be a list of dicts or a nested dict"));
     };
-    let path = match path.as_str() {
-        Some(_) => path,
+    let keys: Vec<Value> = match path.as_str() {
+        Some(path) => path.split('.').map(Value::from).collect(),
         None if !containers::is_list(&path) => {
             return Err(EvalError::new("subelements must be a list or a string"));
         }
-        None => Value::from(items::items(&path)?.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?.join(".")),
+        None => items::items(&path)?,
     };
     let mut rows = Vec::new();
-    for item in items {
-        if !containers::is_map(&item) {
-            let (path, got) = (show::plain_text(&path), show::repr(&item));
-            return Err(EvalError::new(format!("the key {path} should point to a dictionary, got '{got}'")));
-        }
-        let inner = attribute(machine, &item, &path)?;
-        if is_undefined(&inner) {
-            if skip_missing {
-                continue;
+    'items: for item in items {
+        let mut inner = item.clone();
+        for key in &keys {
+            if let Some(why) = not_by_key(&inner) {
+                let (key, got) = (show::plain_text(key), show::plain_text(&inner));
+                return Err(EvalError::new(format!("the key {key} should point to a dictionary, got '{got}': {why}")));
             }
-            let (path, item) = (show::repr(&path), show::repr(&item));
-            return Err(EvalError::new(format!("could not find {path} key in iterated item {item}")));
+            let found = attribute(machine, &inner, key)?;
+            if is_undefined(&found) {
+                if skip_missing {
+                    continue 'items;
+                }
+                let (key, inner) = (show::repr(key), show::repr(&inner));
+                return Err(EvalError::new(format!("could not find {key} key in iterated item {inner}")));
+            }
+            inner = found;
         }
         if !containers::is_list(&inner) {
-            let (path, got) = (show::repr(&path), show::repr(&inner));
-            return Err(EvalError::new(format!("the key {path} should point to a list, got {got}")));
+            let (key, got) = (show::repr(keys.last().unwrap_or(&path)), show::repr(&inner));
+            return Err(EvalError::new(format!("the key {key} should point to a list, got {got}")));
         }
         rows.extend(items::items(&inner)?.into_iter().map(|sub| tuple(vec![item.clone(), sub])));
     }
