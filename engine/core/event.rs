@@ -80,7 +80,7 @@ pub enum Event {
     Message {
         text: Arc<str>,
     },
-    /// What is told from a number of `-v` on, and in the log from a `log_verbosity` on.
+    /// A line that is shown if there are at least `level` times `-v`, and logged if `log_verbosity` is at least `level`.
     Detail {
         level: u8,
         text: Arc<str>,

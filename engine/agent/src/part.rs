@@ -139,16 +139,7 @@ mod tests {
             background: None,
         };
         let stage = |user: &Option<&str>| Stage {
-            become_user: user.map(|user| Become {
-                method: "sudo".into(),
-                user: user.into(),
-                exe: None,
-                flags: None,
-                password: None,
-                prompts: Vec::new(),
-                chdir: None,
-                plugin: None,
-            }),
+            become_user: user.map(|user| Become::new("sudo", user)),
             calls: vec![call(), call()],
             parallel: 1,
             required: true,

@@ -143,14 +143,8 @@ fn garbled_frames_end_the_agent_with_an_error() {
 fn a_become_method_that_is_not_there_fails_each_call_and_leaves_the_host_reachable() {
     let mut controller = Controller::connect();
     let become_user = Some(rplay_wire::Become {
-        method: "sudo".into(),
-        user: "rplay-nobody".into(),
         exe: Some("/nonexistent/sudo".into()),
-        flags: None,
-        password: None,
-        prompts: Vec::new(),
-        chdir: None,
-        plugin: None,
+        ..rplay_wire::Become::new("sudo", "rplay-nobody")
     });
     let mut others = batch(1, vec![ping("a"), ping("b")]);
     others.stages[0].become_user = become_user;

@@ -51,14 +51,9 @@ impl Finder {
             BecomePlugin { command, prompt: text("prompt"), failed: texts("failed"), missing: texts("missing") };
         let password = text("password").inspect(|password| call.scope.magic.conceal(password));
         Ok(Some(Become {
-            method: call.method.to_owned(),
-            user: text("user").unwrap_or_else(|| "root".to_owned()),
-            exe: None,
-            flags: None,
             password,
-            prompts: Vec::new(),
-            chdir: None,
             plugin: Some(plugin),
+            ..Become::new(call.method.to_owned(), text("user").unwrap_or_else(|| "root".to_owned()))
         }))
     }
 }

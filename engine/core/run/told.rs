@@ -24,7 +24,7 @@ pub(crate) fn listening<R>(work: impl FnOnce() -> R) -> (R, Vec<Told>) {
     (done, told.unwrap_or_default())
 }
 
-/// Tells whoever listens; what was told already is not told again.
+/// Passes a message to the listener of this thread, if there is one; repeated messages are dropped.
 pub(crate) fn tell(told: Told) {
     HEARD.with(|heard| {
         if let Some(heard) = heard.borrow_mut().as_mut()

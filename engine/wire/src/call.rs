@@ -94,6 +94,20 @@ pub struct Become {
 }
 
 impl Become {
+    /// A user by a method, with the method's defaults.
+    pub fn new(method: impl Into<String>, user: impl Into<String>) -> Become {
+        Become {
+            method: method.into(),
+            user: user.into(),
+            exe: None,
+            flags: None,
+            password: None,
+            prompts: Vec::new(),
+            chdir: None,
+            plugin: None,
+        }
+    }
+
     /// The flags, or Ansible's defaults: sudo sets the other user's home directory, and reads passwords from its
     /// standard input.
     pub fn flags(&self) -> &str {

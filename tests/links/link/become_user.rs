@@ -53,14 +53,9 @@ impl FakeSudo {
     fn run(&self, links: &Links, user: &str, password: Option<&str>) -> Vec<Outcome> {
         let (mut job, heard) = job(1, &local(), vec![ping("pong"), ping("again")]);
         job.stages[0].become_user = Some(Become {
-            method: "sudo".into(),
-            user: user.into(),
             exe: Some(self.0.path().join("sudo").to_str().unwrap().to_owned()),
-            flags: None,
             password: password.map(str::to_owned),
-            prompts: Vec::new(),
-            chdir: None,
-            plugin: None,
+            ..Become::new("sudo", user)
         });
         links.dispatch(job);
         outcomes(&heard).unwrap()
@@ -110,9 +105,8 @@ fn a_wrong_password_is_reported_and_not_tried_twice() {
 fn what_the_other_agent_has_started_ends_with_its_job_and_with_the_run() {
     let (sudo, links) = (FakeSudo::new(), links());
     let become_user = || {
-        let (method, user) = ("sudo".to_owned(), "open".to_owned());
         let exe = Some(sudo.0.path().join("sudo").to_str().unwrap().to_owned());
-        Some(Become { method, user, exe, flags: None, password: None, prompts: Vec::new(), chdir: None, plugin: None })
+        Some(Become { exe, ..Become::new("sudo", "open") })
     };
     let pid = sudo.0.path().join("pid");
     let sleep = || command(&format!("sh -c 'echo $$ > {}; sleep 60; true'", pid.display()));
@@ -170,16 +164,7 @@ fn the_real_sudo_starts_an_agent_that_an_unprivileged_user_can_execute() {
         let calls = vec![command("id -un"), content.copy_to(&file)];
         let (mut job, heard) = job(1, &local(), calls);
         job.blobs = content.source();
-        job.stages[0].become_user = Some(Become {
-            method: method.into(),
-            user: user.into(),
-            exe: None,
-            flags: None,
-            password: None,
-            prompts: Vec::new(),
-            chdir: None,
-            plugin: None,
-        });
+        job.stages[0].become_user = Some(Become::new(method, user));
         links.dispatch(job);
         let outcomes = outcomes(&heard).unwrap();
         assert_eq!(outcomes[0].data["stdout"].as_str(), Some(user), "{outcomes:?}");
@@ -188,16 +173,7 @@ fn the_real_sudo_starts_an_agent_that_an_unprivileged_user_can_execute() {
     }
     let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
     let user = "rplay-no-such-user".to_owned();
-    job.stages[0].become_user = Some(Become {
-        method: "sudo".into(),
-        user,
-        exe: None,
-        flags: None,
-        password: None,
-        prompts: Vec::new(),
-        chdir: None,
-        plugin: None,
-    });
+    job.stages[0].become_user = Some(Become::new("sudo", user));
     links.dispatch(job);
     let failure = outcomes(&heard).unwrap()[0].failure.clone().unwrap();
     assert_eq!(failure.msg, "user `rplay-no-such-user` does not exist on this host");

@@ -45,8 +45,7 @@ fn who(links: &Links, target: &Arc<Target>, become_user: Option<Become>) -> Resu
 }
 
 fn to(method: &str, user: &str, password: Option<&str>) -> Option<Become> {
-    let (method, user, password) = (method.into(), user.into(), password.map(str::to_owned));
-    Some(Become { method, user, exe: None, flags: None, password, prompts: Vec::new(), chdir: None, plugin: None })
+    Some(Become { password: password.map(str::to_owned), ..Become::new(method, user) })
 }
 
 #[test]

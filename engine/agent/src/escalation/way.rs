@@ -142,16 +142,7 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::escalation) fn wanted(method: &str) -> Become {
-        Become {
-            method: method.into(),
-            user: "deploy".into(),
-            exe: None,
-            flags: None,
-            password: None,
-            prompts: Vec::new(),
-            chdir: None,
-            plugin: None,
-        }
+        Become::new(method, "deploy")
     }
 
     fn words(wanted: &Become) -> Vec<String> {

@@ -181,14 +181,10 @@ mod tests {
             vars.extend([(&*user, "u"), (&*exe, "/e"), (&*flags, "-f"), (&*pass, "p")]);
             let found = becomes(&vars, &defaults).unwrap().unwrap();
             let wanted = Become {
-                method: short.into(),
-                user: "u".into(),
                 exe: Some("/e".into()),
                 flags: Some("-f".into()),
                 password: Some("p".into()),
-                prompts: Vec::new(),
-                chdir: None,
-                plugin: None,
+                ..Become::new(short, "u")
             };
             assert_eq!(found, wanted, "{method}");
             // Variables of other methods do not apply.

@@ -34,10 +34,10 @@ impl Machine<'_> {
             &place,
         );
         let template = Template { text: text.into(), span: place, style: Style::Plain };
-        // Parts may be undefined, which is told when they are used.
+        // Parts may be undefined; using them is the error.
         let template = Lazy::Template(Arc::new(template));
         let rendered = render::render_lazily(&template, &self.session.scope, None, self.session.library);
-        // What has no value is told when it is used: `is defined` may ask.
+        // An error is reported only when the value is used, since `is defined` may ask for it.
         Ok(rendered.unwrap_or_else(|error| self.undefined(UndefinedReason::Broken(error), at)))
     }
 

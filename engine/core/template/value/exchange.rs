@@ -33,7 +33,7 @@ const MOST_LEVELS: usize = 100;
 #[derive(Default)]
 pub struct Exchange {
     undefined: Vec<Value>,
-    /// Whether the other end is told what a playbook wrote.
+    /// Whether values carry a mark if they come from a playbook.
     tells_trust: bool,
 }
 

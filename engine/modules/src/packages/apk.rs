@@ -4,24 +4,15 @@ use std::path::Path;
 
 use rplay_wire::{Failure, Map, data};
 
+use super::state::State;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    choice,
     system::{
         program::{Output, Program},
         regular,
     },
 };
-
-choice! {
-    /// Whether packages should be there.
-    pub enum State {
-        Present = "present" | "installed",
-        Absent = "absent" | "removed",
-        Latest = "latest",
-    }
-}
 
 args! {
     /// Installs, upgrades and removes packages with apk.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rplay_wire::{Failure, Value, data};
 
+use super::state::State;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
@@ -15,15 +16,6 @@ use crate::{
     system::program::Output,
 };
 use transaction::Transaction;
-
-choice! {
-    /// The desired state of packages.
-    pub enum State {
-        Present = "present" | "installed",
-        Absent = "absent" | "removed",
-        Latest = "latest",
-    }
-}
 
 choice! {
     /// The program to use.

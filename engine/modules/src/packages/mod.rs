@@ -17,4 +17,5 @@ pub(crate) mod pip;
 pub(crate) mod rhel_rpm_ostree;
 pub(crate) mod rpm_key;
 pub(crate) mod rpm_ostree_upgrade;
+mod state;
 pub(crate) mod yum_repository;

@@ -1,4 +1,4 @@
-//! What an action plugin is told of its task and of the connection to its host.
+//! The description of a task, and of the connection to its host, that an action plugin receives.
 
 use serde_json::{Value as Json, json};
 
