@@ -36,3 +36,12 @@ pub(crate) fn has_collection(python: &Path, name: &str) -> bool {
     }
     has
 }
+
+/// The release of that ansible-core, as (2, 19).
+pub(crate) fn version(python: &Path) -> (u32, u32) {
+    let print = "from ansible.release import __version__; print(__version__)";
+    let output = Command::new(python).args(["-c", print]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut numbers = text.split('.').map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}

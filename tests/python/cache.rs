@@ -176,8 +176,10 @@ fn a_cache_plugin_of_the_users_keeps_facts() {
     project.write("cache_plugins/own.py", OWN);
     let env = [("ANSIBLE_CACHE_PLUGIN", "own"), ("ANSIBLE_CACHE_PLUGIN_CONNECTION", "own.json")];
     keeps(&project, &env);
-    let kept = fs::read_to_string(project.folder.path().join("own.json")).unwrap();
-    assert!(kept.contains("two") && !kept.contains("one\""), "{kept}");
+    let kept = fs::read(project.folder.path().join("own.json")).unwrap();
+    let kept: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&kept).unwrap();
+    // ansible-core puts its format before the names.
+    assert_eq!(kept.keys().map(|key| key.trim_start_matches("s1_")).collect::<Vec<_>>(), ["two"]);
 
     // A failure gives a warning, and the run continues.
     project.write("site.yml", "- hosts: one\n  gather_facts: false\n  tasks: [{set_fact: {a: refuse, cacheable: true}}, {assert: {that: a == 'refuse'}}]\n");
@@ -200,6 +202,10 @@ fn cache_plugins_of_collections_keep_facts() {
 #[test]
 fn ansible_core_reads_what_jsonfile_kept_and_the_other_way_round() {
     let Some(project) = Project::new() else { return };
+    if ansible::version(&project.python) < (2, 19) {
+        println!("skipped: before 2.19 ansible-core's files have another format");
+        return;
+    }
     write_plays(&project);
     let ansible = |play: &str| {
         let mut command = Command::new(project.python.with_file_name("ansible-playbook"));

@@ -65,8 +65,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub sources: SourceArgs,
 
-    /// Accepted for compatibility: rplay keeps no fact cache between runs
-    #[arg(long, hide = true)]
+    /// Forget the cached facts of the hosts, and what inventory plugins cached
+    #[arg(long, help_heading = TASKS)]
     pub flush_cache: bool,
 
     /// Directories with modules, before the configured ones; colons between

@@ -192,10 +192,20 @@ class Since219(object):
         try:
             raise AnsibleTaskError(obj=None) from error
         except AnsibleTaskError as failed:
-            result = self.error_utils.result_dict_from_exception(failed, accept_result_contribution=True)
+            result = self.result_of(failed)
         if isinstance(error, AnsibleConnectionFailure):
             result['unreachable'] = True
         return result
+
+    def result_of(self, failed):
+        of_exception = getattr(self.error_utils, 'result_dict_from_exception', None)
+        if of_exception is not None:
+            return of_exception(failed, accept_result_contribution=True)
+        # Since 2.21 results are objects.
+        from ansible._internal._task import UnifiedTaskResult
+
+        result = UnifiedTaskResult._create_from_exception(failed, accept_result_contribution=True, source_is_module=False)
+        return result.as_result_dict()
 
     def texts(self, value):
         """Warnings, deprecations and errors in results, which are objects, as the texts that they were before."""
@@ -309,8 +319,12 @@ class Before219(object):
         from ansible.errors import AnsibleConnectionFailure
 
         found = getattr(error, 'result', None)
-        result = dict(found) if isinstance(found, dict) else {'failed': True, 'msg': str(error)}
-        result.setdefault('msg', str(error))
+        if isinstance(found, dict):
+            result = dict(found)
+            result.setdefault('msg', str(error))
+        else:
+            # In the words of 2.19, as everything else here.
+            result = {'failed': True, 'msg': 'Task failed: %s' % error}
         if isinstance(error, AnsibleConnectionFailure):
             result['unreachable'] = True
         return result
@@ -367,7 +381,11 @@ def vars_plugin_runs(plugin, stage):
 def vars_of_plugin(loader, plugin, path, entities):
     from ansible.vars import plugins
 
-    return plugins.get_plugin_vars(loader, plugin, path, entities)
+    get_plugin_vars = getattr(plugins, 'get_plugin_vars', None)
+    if get_plugin_vars is None:
+        # Since 2.20 no plugin has the older get_host_vars and get_group_vars.
+        return plugin.get_vars(loader, path, entities)
+    return get_plugin_vars(loader, plugin, path, entities)
 
 
 def failure(error):
@@ -388,6 +406,12 @@ def version_info():
 
 def task_result(host, task, data, fields):
     """A result as the TaskQueueManager takes it."""
+    try:
+        from ansible._internal._task import HostTaskResult, UnifiedTaskResult
+    except ImportError:
+        pass
+    else:
+        return HostTaskResult(host=host, task=task, utr=UnifiedTaskResult.from_action_result_dict(data))
     from ansible.executor import task_result as module
 
     kind = getattr(module, '_RawTaskResult', None) or module.TaskResult
