@@ -1,8 +1,6 @@
 //! template: renders a file of the controller.
 
 use std::{
-    fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,9 +18,8 @@ use super::{
     required, text_arg, text_of, wire_args,
 };
 use crate::{
-    source::absolute,
     template::{self, FileOptions},
-    vars::{Layer, Lazy, Scope, Value, managed},
+    vars::{Scope, of_template},
 };
 
 args! {
@@ -128,7 +125,7 @@ pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if let Some(flag) = flag_arg(&args, "lstrip_blocks")? {
         options.lstrip_blocks = flag;
     }
-    let scope = template_scope(&path, &args, context);
+    let scope = template_scope(&src, &path, &args, context)?;
     let text =
         template::render_file(&source, &scope, &options).map_err(|error| Box::new(TaskResult::of_error(&error)))?;
     let own = [
@@ -160,47 +157,12 @@ pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
 }
 
 /// The variables of a template file besides the task's.
-fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> Arc<Scope> {
-    let full = absolute(path);
-    let about = fs::metadata(path).ok();
-    let modified = about.as_ref().map_or(0, |meta| meta.mtime());
-    let mut layer = Layer::new();
-    let mut set = |name: &str, value: Value| drop(layer.insert(name.into(), Lazy::Data(value)));
-    set("template_path", full.clone().into());
-    set("template_fullpath", full.into());
-    let (host, user) = (host_name(), user_name(about.as_ref().map_or(0, |meta| meta.uid())));
-    set("template_host", host.clone().into());
-    set("template_uid", user.clone().into());
-    set("template_mtime", modified.into());
-    set("template_destpath", args.get("dest").cloned().unwrap_or_default());
-    set("template_run_date", now().into());
-    if context.scope.find("ansible_managed").is_none() {
-        let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        set("ansible_managed", managed(&file, &host, &user, modified).into());
-    }
+fn template_scope(written: &str, path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Arc<Scope>> {
+    let layer = of_template(written, path, args.get("dest").cloned(), context.scope)
+        .map_err(|msg| Box::new(TaskResult::failed(format!("Task failed: {msg}"))))?;
     let mut layers = context.scope.layers.clone();
     layers.push(Arc::new(layer));
     let beside = path.parent().map(Path::to_owned);
     let folders: Vec<PathBuf> = beside.into_iter().chain(context.scope.folders.iter().cloned()).collect();
-    Arc::new(Scope::new(layers, context.scope.magic.clone(), folders.into()))
-}
-
-/// The current time in the format of Python's `str` of a datetime.
-fn now() -> String {
-    jiff::ZonedDateTime::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-fn host_name() -> String {
-    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// Read from the file itself: a static executable must not use the C library's name services.
-fn user_name(uid: u32) -> String {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let found = passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
-    });
-    found.unwrap_or_else(|| uid.to_string())
+    Ok(Arc::new(Scope::new(layers, context.scope.magic.clone(), folders.into())))
 }

@@ -60,7 +60,7 @@ pub enum TemplateError {
     #[error(
         "Conditional result ({truth}) was derived from value of type '{kind}' at '{}'. Conditionals must have a boolean \
          result.",
-        at.with_column()
+        at.origin()
     )]
     NotBoolean {
         /// Its truth value, `True` or `False`.

@@ -30,7 +30,7 @@ use crate::{
             undefined::{Undefined, UndefinedReason},
         },
     },
-    vars::{Lazy, Scope, Template, is_omit},
+    vars::{Lazy, Scope, Template, is_omit, mapping},
 };
 
 /// The value of a bare expression of any type, as shown by `debug: var=`.
@@ -112,17 +112,46 @@ pub fn noted(notes: &[String]) -> Option<String> {
 /// # Errors
 /// If a template in it fails.
 pub fn render_terms(lookup: &str, lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, TemplateError> {
-    // `first_found` passes over terms that are undefined.
-    if lookup.rsplit('.').next() == Some("first_found")
-        && let Lazy::List(items) = lazy
-    {
-        let terms = items.iter().map(|item| render(item, scope));
-        return terms.filter(|term| !term.as_ref().is_err_and(|error| error.undefined().is_some())).collect();
-    }
-    let value = render(lazy, scope)?;
+    // `first_found` passes over what is undefined.
+    let value = match lookup.rsplit('.').next() {
+        Some("first_found") => present(lazy, scope)?.unwrap_or_else(|| Value::from(Vec::<Value>::new())),
+        _ => render(lazy, scope)?,
+    };
     match value.kind() {
         minijinja::value::ValueKind::Seq => Ok(value.try_iter().into_iter().flatten().collect()),
         _ => Ok(vec![value]),
+    }
+}
+
+/// The value without its undefined parts; `None` if all of it is undefined.
+fn present(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Option<Value>, TemplateError> {
+    match lazy {
+        Lazy::List(items) => {
+            let items = items.iter().filter_map(|item| present(item, scope).transpose());
+            items.collect::<Result<Vec<_>, _>>().map(|items| Some(items.into()))
+        }
+        Lazy::Map(entries) => {
+            let entries = entries.iter().filter_map(|(name, value)| {
+                present(value, scope).map(|value| value.map(|value| (name.clone(), value))).transpose()
+            });
+            entries.collect::<Result<Vec<_>, _>>().map(|entries| Some(mapping(entries)))
+        }
+        Lazy::Template(template) => {
+            let origin = Arc::new(Origin::Scalar(template.clone()));
+            let page = ParsedTemplate::of(&template.text, &Reading::SCALAR)
+                .map_err(|error| error.place(&origin, scope, false))?;
+            let session = Session::new(scope, built_in());
+            let mut machine = Machine::new(&session, page, origin);
+            let result = machine.run().and_then(|output| match output {
+                Output::One(value, range) => freeze::freeze_present(value).map_err(|error| error.at(range)),
+                output => render::finish(output, &template.text, false).map(Some),
+            });
+            match result.map_err(|error| machine.place(error)) {
+                Err(error) if error.undefined().is_some() => Ok(None),
+                result => result,
+            }
+        }
+        Lazy::Data(_) | Lazy::Vaulted(_) => render(lazy, scope).map(Some),
     }
 }
 

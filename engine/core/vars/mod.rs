@@ -21,7 +21,7 @@ pub use definition::Definition;
 pub use extra::{ExtraVarsError, extra_definitions, extra_vars, extra_vars_and_names};
 pub use lazy::{Lazy, Template, Vaulted, holds_template, is_trusted};
 pub use lines::Lines;
-pub(crate) use managed::managed;
+pub(crate) use managed::of_template;
 pub use managed::set_managed;
 pub use merging::HashBehaviour;
 pub use minijinja::Value;

@@ -155,6 +155,31 @@ pub(crate) fn freeze_noting(value: Value, notes: &mut Vec<String>) -> EvalResult
     }
 }
 
+/// Plain data as [`freeze`] makes it, without the items and entries that have no value; `None` if all of it has none.
+pub(crate) fn freeze_present(value: Value) -> EvalResult<Option<Value>> {
+    if as_undefined(&value).is_some_and(|absent| absent.undefined()) {
+        return Ok(None);
+    }
+    let inner = |value: Value| limits::with_stack(|| freeze_present(value));
+    match value.kind() {
+        ValueKind::Seq => {
+            let items = items::items(&value)?.into_iter().filter(|item| !is_omit(item));
+            let present = items.filter_map(|item| inner(item).transpose());
+            present.collect::<EvalResult<Vec<_>>>().map(|items| Some(items.into()))
+        }
+        ValueKind::Map => {
+            let mut entries = IndexMap::new();
+            for (key, value) in containers::pairs(&value).into_iter().filter(|(_, value)| !is_omit(value)) {
+                if let Some(value) = inner(value)? {
+                    entries.insert(freeze(key)?, value);
+                }
+            }
+            Ok(Some(Value::from_object(entries)))
+        }
+        _ => freeze(value).map(Some),
+    }
+}
+
 /// What is shown in place of a value that is missing.
 pub(crate) fn note(notes: &mut Vec<String>, why: String) -> Value {
     let shown = format!("<< error {} - {why} >>", notes.len() + 1);

@@ -28,7 +28,7 @@ use crate::{
             undefined::present,
         },
     },
-    vars::{Layer, Lazy, Scope},
+    vars::{Lazy, Scope, of_template},
 };
 
 pub(super) const LOOKUPS: Table = &[
@@ -144,17 +144,11 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
             let text = scope.magic.decrypt(&source.text).map_err(EvalError::new)?;
             source = Source::decrypted(source.name.clone(), source.path.clone(), text);
         }
-        let mut layer = Layer::new();
+        let mut layer = of_template(&name, &path, None, scope).map_err(EvalError::new)?;
         if let Some(vars) = &vars {
             for (key, value) in containers::pairs(vars) {
                 layer.insert(show::text(&key)?.into(), Lazy::Data(present(value)?));
             }
-        }
-        let path_text = path.display().to_string();
-        layer.insert("template_path".into(), Lazy::Data(path_text.clone().into()));
-        layer.insert("template_fullpath".into(), Lazy::Data(path_text.into()));
-        if scope.find("ansible_managed").is_none() {
-            layer.insert("ansible_managed".into(), Lazy::Data("Ansible managed".into()));
         }
         let layers = [Arc::new(layer)].into_iter().chain(scope.layers.iter().cloned()).collect();
         let scope = Arc::new(Scope { layers, magic: scope.magic.clone(), folders: scope.folders.clone() });
