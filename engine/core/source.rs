@@ -147,10 +147,12 @@ impl Span {
     /// `file:line:column` with the whole path of the file, as ansible-core names the origin of a value.
     pub fn origin(&self) -> String {
         let (line, column) = self.line_column();
-        match self.source.path.as_deref() {
-            Some(path) => format!("{}:{line}:{column}", absolute(path)),
-            None => format!("{}:{line}:{column}", self.source.name),
-        }
+        format!("{}:{line}:{column}", self.file())
+    }
+
+    /// The whole path of the file.
+    pub fn file(&self) -> String {
+        self.source.path.as_deref().map_or_else(|| self.source.name.to_string(), absolute)
     }
 
     /// Line and column of the start, 1-based.

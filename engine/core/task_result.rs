@@ -158,7 +158,10 @@ impl TaskResult {
 
     /// A failure because the items of a loop could not be rendered.
     pub fn of_loop(error: &TemplateError) -> Self {
-        let message = error.to_string();
+        let message = match error.undefined() {
+            Some(_) => format!("Task failed: {error}"),
+            None => error.to_string(),
+        };
         TaskResult { unbegun: true, ..TaskResult::of_error(error) }.with("msg", message)
     }
 

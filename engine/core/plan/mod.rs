@@ -28,7 +28,7 @@ pub use error::{PlanError, exit_code};
 pub use place::{Place, task_file};
 pub use project::{Decrypt, Project, Warn};
 pub use resolve::{Found, Resolver, secrets};
-pub use role::{RoleCall, RoleFiles, line_of};
+pub use role::{RoleCall, RoleFiles, included, line_of};
 pub use settings::layer;
 pub use statement::{Statement, StatementEntry};
 pub use step::{

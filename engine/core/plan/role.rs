@@ -9,13 +9,13 @@ use super::{
     Action, PlanError, arguments,
     place::{Place, search_folders},
     resolve::{Found, Resolver},
-    settings::searched,
+    settings::{layer, searched, split_tags},
     statics,
     step::*,
 };
 use crate::{
     source::{Problem, Problems, Span, nearest},
-    syntax::{self, spec::ArgumentSpec},
+    syntax::{self, Keywords, spec::ArgumentSpec},
     vars::{Layer, Lazy},
 };
 
@@ -76,6 +76,7 @@ impl Resolver {
                     at: &name.span,
                     params: Arc::default(),
                     files,
+                    own: included(&task.keywords.vars.as_ref().and_then(layer)),
                     allow_duplicates: allow_duplicates.or(Some(true)),
                     public,
                     dependency: false,
@@ -115,6 +116,7 @@ impl Resolver {
             at: &role_use.name.span,
             params: Arc::new(params),
             files: RoleFiles::default(),
+            own: own_words(&role_use.keywords),
             allow_duplicates: None,
             public: None,
             dependency: !parents.is_empty(),
@@ -182,13 +184,7 @@ impl Resolver {
             },
             collections: searched(collection.as_ref().or(place.settings.home.as_ref()), &listed),
             collection,
-            identity: format!(
-                "{}|{:?}|{:?}|{:?}",
-                path.display(),
-                wanted.params,
-                wanted.files,
-                settings_identity(&place.settings)
-            ),
+            identity: format!("{}|{:?}|{:?}|{}", path.display(), wanted.params, wanted.files, wanted.own),
             allow_duplicates: wanted.allow_duplicates.unwrap_or_else(|| {
                 meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))
             }),
@@ -319,12 +315,29 @@ fn stays_inside(role: &Role, kind: &str, file: &str, at: &Span) -> Result<(), Pr
     Err(Problems(vec![Box::new(PlanError::misplaced(msg, at))]))
 }
 
+/// What tells a use of a role apart from others besides its parameters.
+fn own_words(keywords: &Keywords) -> String {
+    let tags = keywords.tags.as_ref().map(split_tags).unwrap_or_default();
+    let tags: Vec<String> = tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
+    let conditions = Condition::of_when(keywords.when.as_ref());
+    let when: Vec<&str> = conditions.iter().map(|condition| condition.span.text()).collect();
+    format!("{tags:?}{when:?}{:?}", keywords.vars.as_ref().and_then(layer))
+}
+
+/// What tells an import or include of a role apart from others: the variables at it.
+pub fn included(vars: &impl std::fmt::Debug) -> String {
+    format!("included {vars:?}")
+}
+
 /// A use of a role.
 pub struct RoleCall<'a> {
     pub name: &'a str,
     pub at: &'a Span,
     pub params: Arc<Layer>,
     pub files: RoleFiles,
+    /// What this use itself says of conditions, tags and variables: together with the parameters and files, it tells
+    /// two uses of a role apart. As in Ansible, what is around it does not count.
+    pub own: String,
     /// `None`: as in the role's `meta/main.yml`.
     pub allow_duplicates: Option<bool>,
     /// Whether the play sees its variables; `None`: as the setting `private_role_vars` says.
@@ -336,11 +349,4 @@ pub struct RoleCall<'a> {
 /// The chain of roles that contain something, the innermost first.
 pub fn line_of(role: Option<&Arc<Role>>) -> Vec<Arc<Role>> {
     role.into_iter().flat_map(|role| std::iter::once(role).chain(&role.parents)).cloned().collect()
-}
-
-/// What distinguishes two uses of a role besides its parameters.
-fn settings_identity(settings: &Settings) -> String {
-    let tags: Vec<String> = settings.tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
-    let when: Vec<&str> = settings.when.iter().map(|condition| condition.span.text()).collect();
-    format!("{tags:?}{when:?}{:?}", settings.vars)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::step::{Condition, Settings, field, fields};
 use crate::{
-    syntax::{Keywords, Node, collection_names, reserved_names},
+    syntax::{Keywords, Kind, Node, collection_names, reserved_names},
     vars::{Layer, Lazy},
 };
 
@@ -91,18 +91,16 @@ fn says_nothing(keywords: &Keywords) -> bool {
         port remote_user run_once throttle timeout)
 }
 
-/// `tags: a,b` means two tags.
-fn split_tags(node: &Node) -> Vec<super::Field> {
-    fields(node)
-        .into_iter()
-        .flat_map(|tag| match tag.value.data().as_ref().and_then(|value| value.as_str()) {
-            Some(text) if text.contains(',') => text
-                .split(',')
-                .map(|part| super::Field { value: Lazy::Data(part.trim().into()), span: tag.span.clone() })
-                .collect(),
-            _ => vec![tag],
-        })
-        .collect()
+/// `tags: a,b` means two tags; an item of a list is one, whatever it contains.
+pub(super) fn split_tags(node: &Node) -> Vec<super::Field> {
+    let whole = field(node);
+    match (&node.kind, whole.value.data().as_ref().and_then(|value| value.as_str())) {
+        (Kind::Str(_), Some(text)) => text
+            .split(',')
+            .map(|part| super::Field { value: Lazy::Data(part.trim().into()), span: whole.span.clone() })
+            .collect(),
+        _ => fields(node),
+    }
 }
 
 /// A mapping of variables as a layer; `None` if it is empty or not a mapping.

@@ -63,7 +63,7 @@ pub(super) fn text(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Res
 /// Adds a word, or each word of a list.
 pub(super) fn words(value: &Value, words: &mut Vec<String>) {
     match value.as_str() {
-        Some(text) => words.extend(text.split(',').map(|word| word.trim().to_owned())),
+        Some(text) => words.push(text.to_owned()),
         None if value.kind() == minijinja::value::ValueKind::Seq => {
             for item in value.try_iter().into_iter().flatten() {
                 self::words(&item, words);

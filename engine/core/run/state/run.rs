@@ -128,9 +128,11 @@ impl Run {
     }
 
     /// Warns about something in a file, once per message and location.
-    pub(crate) fn warn_once(&self, message: &str, place: &Span) {
-        if self.warned.lock().insert((message.to_owned(), place.to_string())) {
-            self.warn(message, Some(place.clone()));
+    pub(crate) fn warn_once<'s>(&self, message: &str, place: impl Into<Option<&'s Span>>) {
+        let place = place.into();
+        let seen = (message.to_owned(), place.map(Span::to_string).unwrap_or_default());
+        if self.warned.lock().insert(seen) {
+            self.warn(message, place.cloned());
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
         state::{host::HostState, play::PlayRun, run::Run},
     },
     template::{self, TemplateError},
-    vars::{Layer, Scope, Value, mapping},
+    vars::{Layer, Scope, Value, is_omit, mapping},
 };
 
 /// One iteration of a task on a host.
@@ -67,6 +67,12 @@ pub(crate) fn iterations(
     let failed = |error: TemplateError| Box::new(TaskResult::of_error(&error));
     let control = &task.control;
     let name: Arc<str> = loop_var(task, &scope).map_err(failed)?;
+    if !items.is_empty() && scope.find(&name).is_some() {
+        let help = "You should set the `loop_var` value in the `loop_control` option for the task to something else to \
+                    avoid variable collisions and unexpected behavior.";
+        let place = control.loop_var.as_ref().map(|field| &field.span);
+        run.warn_once(&format!("The loop variable '{name}' is already in use. {help}"), place);
+    }
     let index_var = conditions::own_text(control.index_var.as_ref(), &scope).map_err(failed)?;
     let extended =
         conditions::own_flag("extended", control.extended.as_ref(), &scope).map_err(failed)?.unwrap_or(false);
@@ -121,6 +127,11 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
         Ok(value) if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) => {
             Ok(Some(value.try_iter().into_iter().flatten().collect()))
         }
+        // Nothing can be left out here.
+        Ok(value) if is_omit(&value) => {
+            let error = TemplateError::Omitted { at: looped.items.span.clone(), via: Vec::new() };
+            Err(Box::new(TaskResult::of_loop(&error)))
+        }
         Ok(value) => {
             let kind = template::type_name(&value);
             let mut result = TaskResult::failed(format!("The `loop` value must resolve to a 'list', not '{kind}'."));
@@ -168,11 +179,11 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
     if let Some(all) = all {
         about.push(("allitems", all.clone()));
     }
-    if let Some(previous) = index.checked_sub(1).and_then(|before| items.get(before)) {
-        about.push(("previtem", previous.clone()));
-    }
     if let Some(next) = items.get(index + 1) {
         about.push(("nextitem", next.clone()));
+    }
+    if let Some(previous) = index.checked_sub(1).and_then(|before| items.get(before)) {
+        about.push(("previtem", previous.clone()));
     }
     mapping(about)
 }

@@ -56,6 +56,9 @@ thread_local! {
     static LEVELS: limits::Counter = const { Cell::new(0) };
 }
 
+/// What a host includes; the error is the host's result (skipped or failed).
+type Wishes = Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<TaskResult>>;
+
 /// Hosts with the same include.
 struct Group {
     wish: Wish,
@@ -95,8 +98,15 @@ impl Run {
         let mut of_name: HashMap<(String, usize), Vec<usize>> = HashMap::new();
         let wishes: Vec<_> = hosts.iter().map(|host| with_facts(facts, host, || self.wishes(&run, host))).collect();
         self.start(&run, name);
-        for (host, wishes) in hosts.iter().zip(wishes) {
+        for (host, (passed, wishes)) in hosts.iter().zip(wishes) {
             self.send(Event::HostStarted { task: run.id, host: host.name.clone() });
+            for (iteration, result) in passed {
+                let attempt = Attempt { iteration: &iteration, number: 1, looped: true, delegated: None };
+                let evaluated = self.evaluate(&run, host, &attempt, result);
+                if let Some(item) = &evaluated.item {
+                    self.send(Event::ItemDone { task: run.id, item: item.clone(), result: evaluated.shown() });
+                }
+            }
             match wishes {
                 Ok(wishes) => {
                     for (wish, top) in wishes {
@@ -133,13 +143,19 @@ impl Run {
         Included { parts, failed }
     }
 
-    /// What a host includes; the error is the host's result (skipped or failed).
-    #[allow(clippy::type_complexity)]
-    fn wishes(
+    /// The items that a host passes over, and what it includes for the others.
+    fn wishes(self: &Arc<Self>, run: &TaskRun, host: &Arc<HostState>) -> (Vec<(Iteration, TaskResult)>, Wishes) {
+        let mut passed = Vec::new();
+        let wishes = self.wishes_of_items(run, host, &mut passed);
+        (passed, wishes)
+    }
+
+    fn wishes_of_items(
         self: &Arc<Self>,
         run: &TaskRun,
         host: &Arc<HostState>,
-    ) -> Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<TaskResult>> {
+        items_passed: &mut Vec<(Iteration, TaskResult)>,
+    ) -> Wishes {
         let found = iterations(self, &run.play, &run.task, host, None)?;
         let mut wishes = Vec::new();
         let mut passed = None;
@@ -148,6 +164,9 @@ impl Run {
             match conditions::first_false(&run.task.settings.when, &scope) {
                 Ok(None) => {}
                 Ok(Some(condition)) => {
+                    if iteration.item.is_some() {
+                        items_passed.push((iteration, skipped(condition)));
+                    }
                     passed = Some(Box::new(skipped(condition)));
                     continue;
                 }
@@ -301,6 +320,7 @@ impl Run {
             at: &at,
             params: Arc::default(),
             files,
+            own: plan::included(&run.task.settings.vars),
             allow_duplicates: Some(wanted.allow_duplicates.0),
             public: wanted.public.as_ref().map(|public| public.0),
             dependency: false,

@@ -43,7 +43,7 @@ pub enum ReadError {
         #[help]
         help: Option<String>,
     },
-    #[error("no module/action detected in task")]
+    #[error("no module/action detected in task.")]
     NoAction {
         #[source_code]
         #[label("this task names no module")]

@@ -51,14 +51,16 @@ impl Reader<'_> {
             let error = ReadError::WrongType { name, expected: "a list", found: found(&items), at: at.clone(), help };
             self.foresee(&error, &at);
         }
-        if looped.is_some() {
-            self.report(
-                "two loops in one task",
-                "a second loop",
-                &key.span,
-                Some("for all combinations of two lists, write `loop: \"{{ one | product(two) }}\"`"),
-            );
-        }
+        // As in Ansible, a `loop` after a `with_*` replaces its terms.
+        let lookup = match (looped.take(), lookup) {
+            (None, lookup) => lookup,
+            (Some(former), None) => former.lookup,
+            (Some(_), Some(lookup)) => {
+                let problem = format!("duplicate loop in task: {}", lookup.value);
+                self.report(problem, "another loop", &key.span, Some("keep one of them"));
+                Some(lookup)
+            }
+        };
         *looped = Some(Loop { lookup, items });
     }
 

@@ -23,12 +23,17 @@ impl Reader<'_> {
         let span = node.span;
         match node.kind {
             Kind::Seq(items) if items.is_empty() => {
-                self.report("A playbook must contain at least one play", "no play here", &span, None);
+                self.report(
+                    format!("A playbook must contain at least one play: {}", span.file()),
+                    "no play here",
+                    &span,
+                    None,
+                );
                 Vec::new()
             }
             Kind::Seq(items) => items.into_iter().filter_map(|item| self.playbook_entry(item)).collect(),
             Kind::Null => {
-                self.report("empty playbook, nothing to do", "no play here", &span, None);
+                self.report(format!("Empty playbook, nothing to do: {}", span.file()), "no play here", &span, None);
                 Vec::new()
             }
             Kind::Map(entries) => {
@@ -36,11 +41,11 @@ impl Reader<'_> {
                     .iter()
                     .any(|(key, _)| key.as_str() == Some("hosts"))
                     .then_some("begin the play with `- ` and indent the rest of it by two spaces");
-                self.report("a playbook must be a list of plays", "a mapping", &span, help);
+                self.report("A playbook must be a list of plays", "a mapping", &span, help);
                 Vec::new()
             }
             _ => {
-                self.report("a playbook must be a list of plays", "not a list", &span, None);
+                self.report("A playbook must be a list of plays", "not a list", &span, None);
                 Vec::new()
             }
         }
@@ -197,7 +202,7 @@ impl Reader<'_> {
             }
             None => {
                 self.report(
-                    "the play has no `hosts`",
+                    "The field 'hosts' is required but was not set.",
                     "this play",
                     &span,
                     Some("add `hosts:` with hosts or groups, such as `hosts: all`"),

@@ -41,7 +41,7 @@ impl Reader<'_> {
                 if is_block {
                     let alone = |name| entries.iter().find(|(key, _)| key.as_str() == Some(name));
                     if let (None, Some((key, _))) = (alone("block"), alone("rescue").or_else(|| alone("always"))) {
-                        let problem = format!("`{}` without `block`", key.span.text());
+                        let problem = format!("'{}' keyword cannot be used without 'block'", key.span.text());
                         self.report(problem, "no `block` next to it", &key.span, Some("put the tasks below `block:`"));
                     }
                     return Some(Entry::Block(Box::new(self.within(node, |reader, node| reader.block(node, place)))));
