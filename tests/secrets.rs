@@ -315,10 +315,10 @@ fn passwords_are_in_no_process() {
             sshd.port
         ),
     );
-    let play = "- hosts: web\n  gather_facts: false\n  vars_files: [vaulted.yml]\n  vars_prompt:\n    - {name: typed}\n  \
-                tasks:\n    - command: id -un\n      become: true\n    - command: sleep 1\n    - copy: {content: \"{{ typed \
+    let play = "- hosts: web\n  gather_facts: false\n  vars_files: [vaulted.yml]\n  vars_prompt:\n    - {name: typed_password}\n    - {name: release}\n  \
+                tasks:\n    - command: id -un\n      become: true\n    - command: sleep 1\n    - copy: {content: \"{{ typed_password \
                 }} {{ key }}\", dest: \"~/copied\"}\n    - uri: {url: \"http://127.0.0.1:1/\", url_username: u, \
-                url_password: zk9q-url, timeout: 1}\n      ignore_errors: true\n    - debug: {msg: \"{{ typed }} ops-pw\"}\n";
+                url_password: zk9q-url, timeout: 1}\n      ignore_errors: true\n    - debug: {msg: \"{{ typed_password }} {{ release }} ops-pw\"}\n";
     planted.write("remote.yml", play);
     let mut command = planted.command_of(&sshd::executable(), &["-vvvv", "--diff", "-i", "remote", "remote.yml"]);
     command.args(["--connection-password-file", "login", "--become-password-file", "login"]);
@@ -334,13 +334,15 @@ fn passwords_are_in_no_process() {
         })
     };
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"zk9q-typed\n").unwrap();
+    child.stdin.take().unwrap().write_all(b"zk9q-typed\nspring-release\n").unwrap();
     let output = child.wait_with_output().unwrap();
     over.store(true, Ordering::Release);
     sampler.join().unwrap();
     let [shown, errors] = texts(&output);
     assert_eq!(output.status.code(), Some(0), "{shown}\n{errors}");
     assert!(shown.contains("\"stdout\": \"root\""), "{shown}");
+    // A prompt that hides what is typed does not make a secret of it; its name does.
+    assert!(shown.contains("spring-release"), "{shown}");
     let mut leaked = seen.lock().clone();
     leaked.extend(found(&planted, &output));
     leaked.extend(

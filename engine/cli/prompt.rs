@@ -115,7 +115,9 @@ impl Prompt for Person {
         let told = |text: &str| format!("{}\n", visible(&self.secrets.mask(text)));
         let stdin = io::stdin();
         output::tell(&told(text));
-        output::tell("(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\n");
+        if stdin.is_terminal() {
+            output::tell("(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\n");
+        }
         output::tell(&prompt.map(told).unwrap_or_default());
         if !stdin.is_terminal() || !in_foreground(&stdin) {
             std::thread::sleep(duration);

@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use finder::Finder;
 use parking_lot::RwLock;
-pub use values::values_of_file;
+pub use values::{names_a_secret, values_of_file};
 
 /// Replaces a secret, as in Ansible.
 pub const MASK: &str = "********";

@@ -144,6 +144,8 @@ pub trait ArgType: Sized {
     const CHOICES: &'static [&'static str] = &[];
     /// Whether [`ArgType::missing`] has a value.
     const OPTIONAL: bool = false;
+    /// Whether `null` is a value of its own, and not the same as no argument.
+    const TAKES_NULL: bool = false;
 
     /// The value of an argument that was not given; `None` if it is required.
     fn missing() -> Option<Self> {
@@ -197,7 +199,9 @@ pub fn parsed<T: ArgType>(
     errors: &mut Vec<ArgError>,
     missing: fn() -> Option<T>,
 ) -> Option<T> {
-    match given(map, name, aliases) {
+    match given(map, name, aliases)
+        .or_else(|| map.get_key_value(name).filter(|_| T::TAKES_NULL).map(|(_, v)| (name, v)))
+    {
         Some((used, value)) => match T::parse(value) {
             Ok(value) => Some(value),
             Err(expected) => {

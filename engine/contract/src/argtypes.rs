@@ -164,6 +164,7 @@ impl ArgType for f64 {
 /// Any value, unchanged.
 impl ArgType for Value {
     const KIND: &'static str = "raw";
+    const TAKES_NULL: bool = true;
 
     fn parse(value: &Value) -> Result<Self, String> {
         Ok(value.clone())

@@ -16,7 +16,7 @@ args! {
 }
 
 pub(super) fn add_host(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
-    let name = ["name", "hostname", "host"].iter().find_map(|key| args.get(*key));
+    let name = ["name", "hostname", "host"].iter().find_map(|key| super::given(&args, key));
     let Some(name) = name.map(text_of) else {
         return Err(Box::new(TaskResult::failed("name, host or hostname needs to be provided")));
     };

@@ -104,7 +104,7 @@ fn trusted_only(conditions: Vec<Lazy>) -> Result<Vec<Lazy>> {
 
 /// Fails unless the argument is left out, a text or a list of texts.
 fn only_text(args: &Rendered, name: &str) -> Result<()> {
-    let Some(value) = args.get(name).filter(|value| !value.is_none()) else { return Ok(()) };
+    let Some(value) = args.get(name) else { return Ok(()) };
     let is_text = match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
             value.try_iter().into_iter().flatten().all(|item| item.as_str().is_some())

@@ -28,6 +28,8 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult>
     }
     let mut result = TaskResult { verbose_always: true, ..TaskResult::default() };
     match (args.get("var"), args.get("msg")) {
+        // Unlike a `msg`, a `var` of null is none.
+        (Some(var), None) if var.is_none() => result.set("msg", "Hello world!"),
         (Some(_), Some(_)) => {
             return Err(Box::new(TaskResult::failed("parameters are mutually exclusive: msg|var")));
         }

@@ -11,6 +11,8 @@ use super::{
 };
 use crate::vars::{Value, mapping};
 
+const NO_MAPPING: &str = "The 'data' option needs to be a dictionary/hash";
+
 /// The values of `set_stats`.
 #[derive(Clone, Debug)]
 pub(super) struct Stats;
@@ -21,7 +23,7 @@ impl ArgType for Stats {
     fn parse(value: &wire::Value) -> Result<Self, String> {
         match wire::Map::parse(value) {
             Ok(_) => Ok(Stats),
-            Err(_) => Err("The 'data' option needs to be a dictionary/hash".to_owned()),
+            Err(_) => Err(NO_MAPPING.to_owned()),
         }
     }
 }
@@ -45,6 +47,9 @@ pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
         let shown = mapping([("data", mapping(none)), ("per_host", false.into()), ("aggregate", false.into())]);
         return Ok(TaskResult::default().with("ansible_stats", shown));
     };
+    if data.is_none() {
+        return Err(Box::new(TaskResult::failed(NO_MAPPING)));
+    }
     let data: IndexMap<Arc<str>, Value> = super::entries(data);
     if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {
         return Err(Box::new(bad_name(bad)));

@@ -14,9 +14,12 @@ const OWN: &[&str] = &[
     "group_by",
     "include_vars",
     "pause",
+    "raw",
+    "reboot",
     "set_fact",
     "set_stats",
     "validate_argument_spec",
+    "wait_for_connection",
 ];
 
 /// Actions that prepare the call of a module, and fail by themselves before it.
@@ -25,6 +28,7 @@ const SENDERS: &[&str] = &["assemble", "copy", "fetch", "script", "template", "u
 /// How the refusals of arguments and files begin.
 const REFUSALS: &[&str] = &[
     "Could not find or access ",
+    "This action (",
     "Invalid options for ",
     "No key/value pairs provided",
     "Unexpected AnsibleActionFail error: ",
@@ -35,6 +39,8 @@ const REFUSALS: &[&str] = &[
     "one of the following is required: ",
     "parameters are mutually exclusive: ",
     "parameters are required together: ",
+    "src (or content) and dest are required",
+    "src and dest are required",
     "value of ",
 ];
 
@@ -89,8 +95,9 @@ pub(super) fn message(result: &HostResult, action: &str) -> String {
     }
     let short = action.rsplit('.').next().unwrap_or(action);
     // The module itself had succeeded.
-    let by_condition = field("failed_when_result").is_some_and(|value| value.is_true())
-        && field("rc").is_none_or(|rc| rc == Value::from(0));
+    let succeeded = field("rc").map(|rc| rc == Value::from(0));
+    let by_condition = field("failed_when_result").is_some_and(|value| value.is_true()) && succeeded != Some(false)
+        || field("attempts").is_some() && succeeded == Some(true);
     let whose = if OWN.contains(&short) || by_condition { "Action" } else { "Module" };
     match msg.is_empty() {
         // An action refuses its arguments before it acts.

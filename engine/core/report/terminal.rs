@@ -101,16 +101,15 @@ impl<W: Write + Send> Reader for Terminal<W> {
                     false => self.result(*task, None, result),
                 }
             }
-            Event::Retrying { task, host, item, retries_left, result, .. } => {
+            Event::Retrying { task, host, retries_left, result, .. } => {
                 self.back_to(*task);
                 let name = self.tasks.get(task).map_or_else(String::new, |task| self.name(&task.name));
-                let item = item.as_ref().map(|item| format!(" (item={})", self.label(item))).unwrap_or_default();
                 let host = self.name(host);
                 let more = match self.look.verbosity > 2 {
                     true => format!(" Result was: {}", words::json(&result.data, false, &self.secrets)),
                     false => String::new(),
                 };
-                let head = format!("FAILED - RETRYING: [{host}]: {name}{item} ({retries_left} retries left).");
+                let head = format!("FAILED - RETRYING: [{host}]: {name} ({retries_left} retries left).");
                 self.line_and_data(&head, &more, Some(Colour::Dim));
             }
             Event::Included { task, hosts, file, item, .. } => {

@@ -124,7 +124,8 @@ fn is_section(line: &str) -> bool {
     line.starts_with('[') && line.ends_with(']')
 }
 
-fn is_telling(key: &str) -> bool {
+/// Whether the name says that the value is a secret, such as `db_password`.
+pub fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     TELLING.iter().any(|word| key.contains(word))
 }
@@ -181,7 +182,7 @@ fn of_yaml(text: &str, secrets: &Secrets) -> bool {
                 // The key itself is a list or mapping; its value comes next.
                 within.key = Some(String::new());
             }
-            let telling = within.telling || key.as_deref().is_some_and(is_telling);
+            let telling = within.telling || key.as_deref().is_some_and(names_a_secret);
             let of_tasks = within.of_tasks && key.as_deref().is_none_or(|key| OF_TASKS.contains(&key));
             let shown = within.of_tasks && key.as_deref().is_some_and(|key| SHOWN.contains(&key));
             (telling, of_tasks, shown)
@@ -226,7 +227,7 @@ fn of_line(line: &str, secrets: &Secrets) {
         let inside = ['\'', '"'].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
         inside.unwrap_or(value).to_owned()
     };
-    let mut pair = |(key, value): (&str, &str)| of_value(&bare(value), is_telling(key), secrets);
+    let mut pair = |(key, value): (&str, &str)| of_value(&bare(value), names_a_secret(key), secrets);
     line.match_indices(": ").map(|(at, sign)| (&line[..at], &line[at + sign.len()..])).for_each(&mut pair);
     line.split_once('=').into_iter().for_each(&mut pair);
     line.split_ascii_whitespace().filter_map(|word| word.split_once('=')).for_each(&mut pair);

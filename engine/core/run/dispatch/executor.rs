@@ -238,6 +238,13 @@ impl<'r> Executor<'r> {
             self.run.links.reset(&job.target);
             return self.wake(at, *iteration, Instant::now() + sleep);
         }
+        // Who has waited for a host in vain has failed; whether it can be reached is for the next task to find out.
+        if self.host_tasks[at].patience.is_some() {
+            self.run.links.reset(&job.target);
+            let msg = format!("timed out waiting for ping module test: {}", failure.msg);
+            self.evaluate_open(job, &TaskResult::failed(msg));
+            return self.advance(at);
+        }
         let result = TaskResult::unreachable(failure);
         if !self.host_tasks[at].restart.as_ref().is_some_and(Restart::has_begun) {
             self.host_tasks[at].lost.push((job.target.clone(), result.clone()));

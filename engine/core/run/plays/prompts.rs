@@ -7,6 +7,7 @@ use crate::{
     event::Event,
     plan::{Field, Play, VarsPrompt},
     run::{plays::keywords::rendered, shorthand::data, state::run::Run},
+    secrets,
     source::{Problems, Source, Span, Spanned},
     template,
     vars::{Layer, Lazy, Scope, Value},
@@ -48,8 +49,10 @@ impl Run {
                 self.warn("Not prompting as we are not in interactive mode", None);
             }
             let answer = answer.filter(|answer| !answer.is_empty());
-            // Input that was not echoed must not be shown later.
-            if let Some(typed) = answer.as_ref().filter(|_| entry.private) {
+            // As in Ansible, what was typed unseen may be shown later: every prompt is private unless it says otherwise,
+            // also one for the name of a host. A password is not.
+            let is_secret = entry.encrypt.is_some() || entry.private && secrets::names_a_secret(&entry.name);
+            if let Some(typed) = answer.as_ref().filter(|_| is_secret) {
                 scope.magic.conceal(typed);
             }
             let value = answer.or(default).or(unattended).unwrap_or_default();

@@ -9,7 +9,7 @@ use rplay_contract::{
 };
 
 use crate::{
-    actions::{TaskResult, entries, text_of},
+    actions::{Effect, TaskResult, entries, text_of},
     event::{HostResult, Status},
     plan::{Field, Task},
     run::{
@@ -172,7 +172,10 @@ impl Run {
                 Err(_) => Value::from(()),
             },
         };
-        let notify = match result.changed && !result.failed && !result.unreachable {
+        // As in ansible-core, what changes only the inventory notifies nobody.
+        let of_inventory = |effect: &Effect| matches!(effect, Effect::AddHost { .. } | Effect::GroupBy { .. });
+        let tells = !result.effects.iter().any(of_inventory);
+        let notify = match tells && result.changed && !result.failed && !result.unreachable {
             true => {
                 let more = result.notify.drain(..).map(|name| (name, task_of.span.clone()));
                 notified(&task.task, &scope).into_iter().chain(more).collect()

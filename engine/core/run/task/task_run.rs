@@ -1,6 +1,9 @@
 //! One task on all its hosts: its name, its start, and `run_once`.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use parking_lot::Mutex;
 
@@ -169,6 +172,12 @@ pub(crate) fn is_once(
     task: &Arc<Task>,
     first: &Arc<HostState>,
 ) -> bool {
+    if play.free.load(Ordering::Acquire) && task.settings.run_once.is_some() {
+        let told = "Using run_once with the free strategy is not currently supported. This task will still be executed \
+                    for every host in the inventory list.";
+        run.warn_once(told, None);
+        return false;
+    }
     let once = with_facts(facts, first, || {
         let scope = run.scope(play, first, None, None, run.options.check);
         conditions::own_value(task.settings.run_once.as_ref(), &scope)?;

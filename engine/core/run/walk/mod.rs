@@ -223,7 +223,7 @@ impl Walk {
             join(&mut failed, executor.run());
             again.append(&mut executor.task.again.lock());
         }
-        if once || single {
+        if once {
             // As in Ansible, also with hosts that failed or do not take part in this include.
             let reachable = |name: &&Arc<str>| play.exit_of(name) != Some(HostExit::Unreachable);
             let all: Hosts = play.batch.iter().filter(reachable).filter_map(|name| run.host(name, play)).collect();
