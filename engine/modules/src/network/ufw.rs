@@ -323,7 +323,9 @@ impl Ufw {
         }
         let after = Status(calls.run(host, &["status", "verbose"])?);
         if !changed {
-            changed = before.0 != after.0 || calls.rules(host)? != rules;
+            // They are read in any case: the result lists the calls.
+            let rules_after = calls.rules(host)?;
+            changed = before.0 != after.0 || rules_after != rules;
         }
         data.insert("commands".to_owned(), Value::from(calls.told.clone()));
         data.insert("msg".to_owned(), after.0.trim_end().into());
