@@ -153,7 +153,7 @@ fn no_secret_is_shown_at_any_verbosity() {
                 "failed: [localhost] (item=(censored due to no_log)) => {",
                 "skipping: [localhost] => (item=(censored due to no_log))",
                 "included.yml for localhost => (item=(censored due to no_log))",
-                "(item=(censored due to no_log)) (1 retries left).",
+                "(1 retries left).",
                 "the output has been hidden due to the fact that 'no_log: true' was specified for this result",
             ] {
                 assert!(shown.contains(wanted), "{look:?}: {wanted}\n{shown}");

@@ -88,6 +88,13 @@ pub(crate) struct Person {
     pub secrets: Arc<Secrets>,
 }
 
+/// Whether input that is no terminal has already ended, as that of a run in the background.
+fn is_over(stdin: &io::Stdin) -> bool {
+    let mut polled = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    let is_ready = poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+    is_ready && stdin.lock().fill_buf().is_ok_and(<[u8]>::is_empty)
+}
+
 impl Prompt for Person {
     fn ask(&self, text: &str, echo: bool) -> Option<String> {
         self.report.flush();
@@ -95,6 +102,9 @@ impl Prompt for Person {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
             // Input may come from a pipe; end of input means that nobody is there.
+            if is_over(&stdin) {
+                return None;
+            }
             output::tell(&visible(text));
             let mut line = String::new();
             let read = stdin.lock().read_line(&mut line).unwrap_or(0);
@@ -115,10 +125,12 @@ impl Prompt for Person {
         let told = |text: &str| format!("{}\n", visible(&self.secrets.mask(text)));
         let stdin = io::stdin();
         output::tell(&told(text));
-        if stdin.is_terminal() {
+        if stdin.is_terminal() || prompt.is_some() {
             output::tell("(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\n");
         }
-        output::tell(&prompt.map(told).unwrap_or_default());
+        if stdin.is_terminal() {
+            output::tell(&prompt.map(told).unwrap_or_default());
+        }
         if !stdin.is_terminal() || !in_foreground(&stdin) {
             std::thread::sleep(duration);
             return Ok(());

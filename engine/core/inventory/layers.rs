@@ -38,6 +38,8 @@ pub(super) struct Layers {
     pub files: VarsFiles,
     /// Warnings about ignored files, found when directories were opened.
     pub warnings: Mutex<Vec<String>>,
+    /// Warnings about reserved names of variables in these files.
+    pub reserved: Mutex<Vec<String>>,
     /// By the groups that contain a host directly: hosts of the same groups share one stack.
     pub groups: Mutex<HashMap<(Vec<usize>, Option<PathBuf>), Stack>>,
     pub hosts: Mutex<HashMap<Option<PathBuf>, HashMap<Arc<str>, Stack>>>,
@@ -71,6 +73,7 @@ impl Default for Layers {
             folders: Mutex::default(),
             vars_plugins: VarsPlugins::default(),
             files: VarsFiles::default(),
+            reserved: Mutex::default(),
             warnings: Mutex::default(),
             groups: Mutex::default(),
             hosts: Mutex::default(),

@@ -11,7 +11,7 @@ use super::{
     layers::Stack,
     vars_plugins::Owners,
 };
-use crate::{source::Problems, vars::Layer};
+use crate::{source::Problems, syntax::reserved_name, vars::Layer};
 
 impl Inventory {
     /// The inventory variables of a host, including `group_vars` and `host_vars` next to the inventory and in
@@ -42,6 +42,11 @@ impl Inventory {
         std::mem::take(&mut self.layers.warnings.lock())
     }
 
+    /// The warnings about reserved names in `group_vars` and `host_vars` since the last call.
+    pub fn take_reserved(&self) -> Vec<String> {
+        std::mem::take(&mut self.layers.reserved.lock())
+    }
+
     /// The variables of a single group, strongest first.
     pub(super) fn layers_of_group(&self, group: &Group, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let mut stack = Vec::new();
@@ -69,11 +74,21 @@ impl Inventory {
         if self.layers.files != VarsFiles::Never {
             let files = self.layers.folder(folder)?;
             for group in groups {
-                stack.push(files.group(&group.name, &self.layers.vault)?);
+                let layer = files.group(&group.name, &self.layers.vault)?;
+                self.warn_of_reserved(&layer);
+                stack.push(layer);
             }
         }
         stack.push(plugins.below);
         Ok(())
+    }
+
+    /// Warns about variables of files whose names are reserved.
+    fn warn_of_reserved(&self, layer: &Layer) {
+        let messages: Vec<String> = layer.keys().filter_map(|name| reserved_name(name)).collect();
+        if !messages.is_empty() {
+            self.layers.reserved.lock().extend(messages);
+        }
     }
 
     /// What files and plugins give a host for a folder, strongest first.
@@ -81,7 +96,9 @@ impl Inventory {
         let plugins = self.vars_of_plugins(folder, Owners::Host(name))?;
         stack.push(plugins.above);
         if self.layers.files != VarsFiles::Never {
-            stack.push(self.layers.folder(folder)?.host(name, &self.layers.vault)?);
+            let layer = self.layers.folder(folder)?.host(name, &self.layers.vault)?;
+            self.warn_of_reserved(&layer);
+            stack.push(layer);
         }
         stack.push(plugins.below);
         Ok(())

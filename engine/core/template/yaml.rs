@@ -1,5 +1,7 @@
 //! YAML inside templates: parsed like PyYAML, formatted like its C dumper.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use libyaml_safer::{
     BOOL_TAG, Emitter, Encoding, Event, FLOAT_TAG, INT_TAG, MAP_TAG, MappingStyle, NULL_TAG, SEQ_TAG, STR_TAG,
@@ -34,6 +36,8 @@ pub(crate) struct Style {
     pub end: bool,
     pub width: i64,
     pub quotes: Option<char>,
+    /// Every value with its tag, on a line of its own.
+    pub canonical: bool,
 }
 
 /// The documents of a text.
@@ -90,6 +94,7 @@ pub(crate) fn write(root: &Value, style: &Style) -> EvalResult<String> {
     let mut emitter = Emitter::new();
     emitter.set_output_string(&mut out);
     emitter.set_unicode(style.unicode);
+    emitter.set_canonical(style.canonical);
     emitter.set_indent(i32::try_from(style.indent).unwrap_or(2));
     emitter.set_width(i32::try_from(style.width).unwrap_or(-1));
     let mut writer = Writer { emitter, style };
@@ -99,7 +104,23 @@ pub(crate) fn write(root: &Value, style: &Style) -> EvalResult<String> {
     writer.emit(Event::document_end(!style.end))?;
     writer.emit(Event::stream_end())?;
     drop(writer);
-    String::from_utf8(out).map_err(|_| EvalError::new("the YAML is not UTF-8"))
+    let text = String::from_utf8(out).map_err(|_| EvalError::new("the YAML is not UTF-8"))?;
+    Ok(match text.contains(is_astral) {
+        true => text.chars().map(escaped).collect(),
+        false => text,
+    })
+}
+
+/// Whether libyaml, unlike libyaml-safer, escapes the character: it prints none beyond the Basic Multilingual Plane.
+fn is_astral(c: char) -> bool {
+    c > '\u{ffff}'
+}
+
+fn escaped(c: char) -> Cow<'static, str> {
+    match is_astral(c) {
+        true => format!("\\U{:08X}", u32::from(c)).into(),
+        false => c.to_string().into(),
+    }
 }
 
 struct Writer<'w> {
@@ -113,11 +134,13 @@ impl Writer<'_> {
     }
 
     fn scalar(&mut self, tag: &str, text: &str, plain: bool) -> EvalResult<()> {
-        let style = match self.style.quotes {
+        let quotes = self.style.quotes.filter(|_| !text.contains(is_astral));
+        let style = match quotes {
             Some('\'') => ScalarStyle::SingleQuoted,
             Some('"') => ScalarStyle::DoubleQuoted,
             Some('|') => ScalarStyle::Literal,
             Some('>') => ScalarStyle::Folded,
+            _ if text.contains(is_astral) => ScalarStyle::DoubleQuoted,
             _ => ScalarStyle::Any,
         };
         let is_text = tag == STR_TAG;

@@ -31,11 +31,12 @@ impl<W: Write> Terminal<W> {
             }
         };
         self.polled(result, "OK");
-        self.warnings(result);
         self.differences(result);
+        // As in Ansible, warnings are part of a result that is hidden.
         if self.hides(result.status) {
             return;
         }
+        self.warnings(result);
         let mut line = format!("{word}: [{host}]");
         if let Some(label) = label {
             line += &format!(" => (item={label})");

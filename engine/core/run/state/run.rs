@@ -275,7 +275,12 @@ impl Run {
     /// # Errors
     /// If a file of `group_vars` or `host_vars` cannot be read.
     pub(crate) fn inventory_layers(&self, name: &str, playbook_dir: &Path) -> Result<Vec<Arc<Layer>>, Problems> {
-        self.inventory().layers(name, Some(playbook_dir)).map(|layers| layers.to_vec())
+        let inventory = self.inventory();
+        let layers = inventory.layers(name, Some(playbook_dir)).map(|layers| layers.to_vec());
+        for message in inventory.take_reserved() {
+            self.warn_once(&message, None);
+        }
+        layers
     }
 }
 

@@ -131,6 +131,9 @@ fn write(value: &Value, layout: &Layout, depth: usize, out: &mut String) -> Eval
             _ => out.push_str(&show::repr(value)),
         },
         ValueKind::String => quoted(value.as_str().unwrap_or_default(), layout.ascii, out),
+        ValueKind::Bytes => {
+            return Err(EvalError::new("Object of type 'bytes' is not JSON serializable by the 'tagless' profile."));
+        }
         _ => {
             size::fits(out.len())?;
             return limits::with_stack(|| write_container(value, layout, depth, out));
@@ -252,13 +255,14 @@ fn yaml_style(args: &mut Args, nice: bool) -> EvalResult<yaml::Style> {
     let unicode = flag("allow_unicode", Some(true))?.unwrap_or(true);
     let begin = flag("explicit_start", Some(false))?.unwrap_or(false);
     let end = flag("explicit_end", Some(false))?.unwrap_or(false);
-    for name in ["vault_behavior", "dump_vault_tags", "redact_sensitive_values", "redact_value", "canonical"] {
+    let canonical = flag("canonical", Some(false))?.unwrap_or(false);
+    for name in ["vault_behavior", "dump_vault_tags", "redact_sensitive_values", "redact_value"] {
         args.keyword(name)?;
     }
     let width = args.keyword("width")?.and_then(|width| width.as_i64()).unwrap_or(80);
     let quotes = args.keyword("default_style")?.and_then(|style| style.as_str().and_then(|style| style.chars().next()));
     args.finish()?;
-    Ok(yaml::Style { indent, flow, sort, unicode, begin, end, width, quotes })
+    Ok(yaml::Style { indent, flow, sort, unicode, begin, end, width, quotes, canonical })
 }
 
 fn to_yaml(value: Value, mut args: Args) -> EvalResult {
