@@ -68,6 +68,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::files::git_config::GitConfig>("git_config", GENERAL).keeps_to_host(),
     entry::<crate::accounts::group::Group>("group", BUILTIN).keeps_to_host(),
     entry::<crate::kernel::hostname::Hostname>("hostname", BUILTIN).keeps_to_host().with_facts(),
+    entry::<crate::accounts::htpasswd::Htpasswd>("htpasswd", GENERAL).keeps_to_host(),
     entry::<crate::files::ini_file::IniFile>("ini_file", GENERAL).keeps_to_host(),
     entry::<crate::network::iptables::Iptables>("iptables", BUILTIN),
     entry::<crate::kernel::kernel_blacklist::KernelBlacklist>("kernel_blacklist", GENERAL).keeps_to_host(),

@@ -5,6 +5,7 @@ pub mod acl;
 pub mod attributes;
 pub mod bounded;
 pub mod captured;
+pub mod crypt;
 pub mod dialogue;
 pub mod digest;
 pub mod encoding;

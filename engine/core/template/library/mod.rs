@@ -4,7 +4,6 @@ use std::sync::OnceLock;
 
 use crate::{template::eval::library::Library, vars::PluginKind};
 
-pub(crate) mod crypt;
 pub(crate) mod filters;
 pub(crate) mod functions;
 pub(crate) mod lookups;

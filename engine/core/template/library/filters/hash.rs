@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use minijinja::Value;
-use rplay_contract::system::{digest::Hashlib, encoding::Encoding};
+use rplay_contract::system::{crypt, digest::Hashlib, encoding::Encoding};
 use rplay_wire::hex;
 use sha2::Digest;
 
@@ -10,7 +10,6 @@ use super::{Pure, Table};
 
 use crate::template::{
     args::Args,
-    library::crypt,
     value::{
         error::{EvalError, EvalResult},
         show,

@@ -9,13 +9,14 @@ use std::{
 
 use minijinja::Value;
 use parking_lot::Mutex;
+use rplay_contract::system::crypt;
 
 use super::Table;
 
 use crate::template::{
     args::Args,
     eval::machine::Machine,
-    library::{crypt, mersenne_twister::Chance, paths},
+    library::{mersenne_twister::Chance, paths},
     value::{
         containers,
         error::{EvalError, EvalResult},
@@ -173,7 +174,8 @@ fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<Strin
     let scheme = encrypt.as_deref().map(crypt::Scheme::named).transpose().map_err(EvalError::new)?;
     let salted = scheme.filter(|_| kept.salt.is_none());
     if let Some(scheme) = salted {
-        kept.salt = Some(crypt::random_salt(scheme.salt_size()));
+        let salt = crypt::random_salt(scheme.salt_size());
+        kept.salt = Some(salt.map_err(|error| EvalError::new(format!("no random data: {error}")))?);
         kept.ident = ident.clone().or_else(|| scheme.ident().map(str::to_owned));
     }
     if (fresh || salted.is_some()) && file != Path::new("/dev/null") {

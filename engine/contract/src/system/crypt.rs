@@ -1,30 +1,31 @@
-//! Password hashes as in `/etc/shadow`: sha512-crypt, sha256-crypt, md5-crypt and bcrypt.
+//! Password hashes as in `/etc/shadow` and htpasswd files: sha512-crypt, sha256-crypt, md5-crypt, Apache's variant of it,
+//! and bcrypt.
 
-use std::ops::RangeInclusive;
+mod algorithms;
+mod check;
 
-use ::bcrypt::Version;
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-use md5::Md5;
-use rand::RngExt;
-use sha2::{Digest, Sha256, Sha512};
+use std::{io, ops::RangeInclusive};
 
-const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+use sha2::{Sha256, Sha512};
+
+use self::algorithms::{ALPHABET, bcrypt, md5_crypt, sha_crypt};
+pub use self::check::matches;
+use crate::system::machine;
 
 /// How a password is hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub enum Scheme {
     Sha512,
     Sha256,
     Md5,
+    /// Apache's variant of MD5, for htpasswd files alone.
+    Apache,
     Bcrypt,
 }
 
 /// What is asked for beyond the scheme.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options<'a> {
+pub struct Options<'a> {
     /// Random if it is missing or empty.
     pub salt: Option<&'a str>,
     /// The length of a random salt.
@@ -39,7 +40,7 @@ impl Scheme {
     ///
     /// # Errors
     /// In Ansible's words.
-    pub(crate) fn named(name: &str) -> Result<Scheme, String> {
+    pub fn named(name: &str) -> Result<Scheme, String> {
         match name {
             "sha512" | "sha512_crypt" => Ok(Scheme::Sha512),
             "sha256" | "sha256_crypt" => Ok(Scheme::Sha256),
@@ -57,21 +58,22 @@ impl Scheme {
             Scheme::Sha512 => "sha512_crypt",
             Scheme::Sha256 => "sha256_crypt",
             Scheme::Md5 => "md5_crypt",
+            Scheme::Apache => "apr_md5_crypt",
             Scheme::Bcrypt => "bcrypt",
         }
     }
 
     /// The length of a salt: of a random one, and the most that is allowed.
-    pub(crate) fn salt_size(self) -> usize {
+    pub fn salt_size(self) -> usize {
         match self {
             Scheme::Sha512 | Scheme::Sha256 => 16,
-            Scheme::Md5 => 8,
+            Scheme::Md5 | Scheme::Apache => 8,
             Scheme::Bcrypt => 22,
         }
     }
 
     /// The variant that is taken if none is named.
-    pub(crate) fn ident(self) -> Option<&'static str> {
+    pub fn ident(self) -> Option<&'static str> {
         (self == Scheme::Bcrypt).then_some("2b")
     }
 
@@ -79,7 +81,7 @@ impl Scheme {
     ///
     /// # Errors
     /// What is wrong with the options, in passlib's words.
-    pub(crate) fn hash(self, password: &str, options: Options<'_>) -> Result<String, String> {
+    pub fn hash(self, password: &str, options: Options<'_>) -> Result<String, String> {
         let salt = self.salt(options).map_err(|why| format!("Could not hash the secret: {why}"))?;
         let rounds = |default, range: RangeInclusive<i128>| {
             self.rounds(options.rounds.unwrap_or(default), range)
@@ -89,10 +91,11 @@ impl Scheme {
         match self {
             Scheme::Sha512 => Ok(sha_crypt::<Sha512>(password, &salt, rounds(656_000, 1000..=999_999_999)?)),
             Scheme::Sha256 => Ok(sha_crypt::<Sha256>(password, &salt, rounds(535_000, 1000..=999_999_999)?)),
-            Scheme::Md5 if options.rounds.is_some() => {
+            Scheme::Md5 | Scheme::Apache if options.rounds.is_some() => {
                 Err("MinimalHandler.using() got an unexpected keyword argument 'rounds'".to_owned())
             }
-            Scheme::Md5 => Ok(md5_crypt(password, &salt)),
+            Scheme::Md5 => Ok(md5_crypt(password, &salt, "$1$")),
+            Scheme::Apache => Ok(md5_crypt(password, &salt, "$apr1$")),
             Scheme::Bcrypt => bcrypt(password, &salt, rounds(12, 4..=31)?, options.ident.or(self.ident()))
                 .map_err(|why| format!("Could not hash the secret: {why}")),
         }
@@ -112,7 +115,7 @@ impl Scheme {
         }
         let Some(salt) = options.salt.filter(|salt| !salt.is_empty()) else {
             let size = options.salt_size.and_then(|size| usize::try_from(size).ok());
-            return Ok(random_salt(size.unwrap_or(most)));
+            return random_salt(size.unwrap_or(most)).map_err(|error| error.to_string());
         };
         if salt.bytes().any(|byte| !ALPHABET.contains(&byte)) {
             return Err(format!("invalid characters in {name} salt"));
@@ -139,188 +142,14 @@ impl Scheme {
     }
 }
 
-/// The first 72 bytes of the password count.
-fn bcrypt(password: &str, salt: &str, cost: u32, ident: Option<&str>) -> Result<String, String> {
-    let version = match ident {
-        Some("2b") | None => Version::TwoB,
-        Some("2a") => Version::TwoA,
-        Some("2y") => Version::TwoY,
-        Some(other) => return Err(format!("invalid ident: '{other}'")),
-    };
-    let lenient = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    let bytes = GeneralPurpose::new(&alphabet::BCRYPT, lenient).decode(salt).map_err(|error| error.to_string())?;
-    let bytes = bytes.try_into().map_err(|_| "invalid characters in bcrypt salt".to_owned())?;
-    let hashed = ::bcrypt::hash_with_salt(password, cost, bytes).map_err(|error| error.to_string())?;
-    Ok(hashed.format_for_version(version))
-}
-
 /// Random characters of the salt alphabet.
-pub(crate) fn random_salt(len: usize) -> String {
-    let mut generator = rand::rng();
-    (0..len).map(|_| ALPHABET[generator.random_range(0..ALPHABET.len())] as char).collect()
-}
-
-/// A digest, and the order in which its bytes are written.
-trait ShaCrypt: Digest {
-    const MARK: char;
-    const ORDER: &'static [[usize; 3]];
-    /// The last bytes to write, fewer than three.
-    const TAIL: &'static [usize];
-}
-
-impl ShaCrypt for Sha512 {
-    const MARK: char = '6';
-    const ORDER: &'static [[usize; 3]] = &[
-        [0, 21, 42],
-        [22, 43, 1],
-        [44, 2, 23],
-        [3, 24, 45],
-        [25, 46, 4],
-        [47, 5, 26],
-        [6, 27, 48],
-        [28, 49, 7],
-        [50, 8, 29],
-        [9, 30, 51],
-        [31, 52, 10],
-        [53, 11, 32],
-        [12, 33, 54],
-        [34, 55, 13],
-        [56, 14, 35],
-        [15, 36, 57],
-        [37, 58, 16],
-        [59, 17, 38],
-        [18, 39, 60],
-        [40, 61, 19],
-        [62, 20, 41],
-    ];
-    const TAIL: &'static [usize] = &[63];
-}
-
-impl ShaCrypt for Sha256 {
-    const MARK: char = '5';
-    const ORDER: &'static [[usize; 3]] = &[
-        [0, 10, 20],
-        [21, 1, 11],
-        [12, 22, 2],
-        [3, 13, 23],
-        [24, 4, 14],
-        [15, 25, 5],
-        [6, 16, 26],
-        [27, 7, 17],
-        [18, 28, 8],
-        [9, 19, 29],
-    ];
-    const TAIL: &'static [usize] = &[31, 30];
-}
-
-/// Writes up to three bytes as six-bit characters, lowest bits first.
-fn write64(bytes: &[u8], out: &mut String) {
-    let value = bytes.iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte));
-    let count = bytes.len() + 1;
-    out.extend((0..count).map(|at| ALPHABET[(value >> (6 * at) & 63) as usize] as char));
-}
-
-/// Repeats the bytes up to this length.
-fn stretched(bytes: &[u8], len: usize) -> Vec<u8> {
-    bytes.iter().copied().cycle().take(len).collect()
-}
-
-/// Ulrich Drepper's scheme (Unix crypt using SHA-256 and SHA-512, version 0.6).
-fn sha_crypt<D: ShaCrypt>(password: &str, salt: &str, rounds: u32) -> String {
-    let (key, salt_bytes) = (password.as_bytes(), salt.as_bytes());
-    let b = D::new().chain_update(key).chain_update(salt_bytes).chain_update(key).finalize();
-    let mut a = D::new().chain_update(key).chain_update(salt_bytes).chain_update(stretched(&b, key.len()));
-    let mut len = key.len();
-    while len > 0 {
-        match len & 1 {
-            1 => a.update(&b),
-            _ => a.update(key),
-        }
-        len >>= 1;
-    }
-    let mut a = a.finalize();
-    let mut p = D::new();
-    key.iter().for_each(|_| p.update(key));
-    let p = stretched(&p.finalize(), key.len());
-    let mut s = D::new();
-    (0..16 + usize::from(a[0])).for_each(|_| s.update(salt_bytes));
-    let s = stretched(&s.finalize(), salt_bytes.len());
-    for round in 0..rounds {
-        let odd = round & 1 == 1;
-        let mut c = D::new();
-        if odd {
-            c.update(&p)
-        } else {
-            c.update(&a)
-        }
-        if round % 3 != 0 {
-            c.update(&s);
-        }
-        if round % 7 != 0 {
-            c.update(&p);
-        }
-        if odd {
-            c.update(&a)
-        } else {
-            c.update(&p)
-        }
-        a = c.finalize();
-    }
-    let mut out = match rounds {
-        5000 => format!("${}${salt}$", D::MARK),
-        rounds => format!("${}$rounds={rounds}${salt}$", D::MARK),
-    };
-    for order in D::ORDER {
-        write64(&order.map(|at| a[at]), &mut out);
-    }
-    write64(&D::TAIL.iter().map(|at| a[*at]).collect::<Vec<_>>(), &mut out);
-    out
-}
-
-/// Poul-Henning Kamp's scheme.
-fn md5_crypt(password: &str, salt: &str) -> String {
-    let key = password.as_bytes();
-    let b = Md5::new().chain_update(key).chain_update(salt).chain_update(key).finalize();
-    let mut a = Md5::new().chain_update(key).chain_update("$1$").chain_update(salt);
-    a.update(stretched(&b, key.len()));
-    let mut len = key.len();
-    while len > 0 {
-        match len & 1 {
-            1 => a.update([0]),
-            _ => a.update(&key[..1]),
-        }
-        len >>= 1;
-    }
-    let mut a = a.finalize();
-    for round in 0..1000 {
-        let odd = round & 1 == 1;
-        let mut c = Md5::new();
-        if odd {
-            c.update(key)
-        } else {
-            c.update(a)
-        }
-        if round % 3 != 0 {
-            c.update(salt);
-        }
-        if round % 7 != 0 {
-            c.update(key);
-        }
-        if odd {
-            c.update(a)
-        } else {
-            c.update(key)
-        }
-        a = c.finalize();
-    }
-    let mut out = format!("$1${salt}$");
-    for order in [[0, 6, 12], [1, 7, 13], [2, 8, 14], [3, 9, 15], [4, 10, 5]] {
-        write64(&order.map(|at: usize| a[at]), &mut out);
-    }
-    write64(&[a[11]], &mut out);
-    out
+///
+/// # Errors
+/// If the kernel gives no random data.
+pub fn random_salt(len: usize) -> io::Result<String> {
+    let mut bytes = vec![0; len];
+    machine::random(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| ALPHABET[usize::from(byte & 63)] as char).collect())
 }
 
 #[cfg(test)]
