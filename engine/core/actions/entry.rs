@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rplay_contract::{Arg, ArgError, Args, Traits, args, wire::Map};
 
-use super::{Act, Ask, Context, Rendered, Result, TaskResult};
+use super::{Act, Ask, Connect, Context, Rendered, Result, TaskResult};
 use crate::vars::Arguments;
 
 /// The function of an action: it gets the rendered arguments. An `Err` is the task's result, too, and ends it; a failed
@@ -61,6 +61,8 @@ pub struct ActionEntry {
     pub skip_has_failed: fn(&str) -> bool,
     /// Changes its result at the end, given the time since the task began on the host.
     pub conclude: Option<fn(&mut TaskResult, Duration)>,
+    /// Set if another machine than the host may run the module.
+    pub connect: Option<Connect>,
     pub function: Function,
     /// `None`: the module of the same name defines the arguments.
     pub definition: Option<Definition>,
@@ -87,6 +89,7 @@ pub const fn relayed(name: &'static str, function: Function) -> ActionEntry {
         shows_data_alone: false,
         skip_has_failed: skipped_by_module,
         conclude: None,
+        connect: None,
         function,
         definition: None,
     }
@@ -147,6 +150,11 @@ impl ActionEntry {
 
     pub const fn concluded_by(mut self, conclude: fn(&mut TaskResult, Duration)) -> Self {
         self.conclude = Some(conclude);
+        self
+    }
+
+    pub const fn connected_by(mut self, connect: Connect) -> Self {
+        self.connect = Some(connect);
         self
     }
 

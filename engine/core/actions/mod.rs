@@ -7,6 +7,7 @@ mod blobs;
 mod copy;
 mod debug;
 mod download;
+mod ends;
 mod entry;
 mod fail;
 mod fetch;
@@ -21,6 +22,7 @@ pub mod registry;
 mod script;
 mod set_fact;
 mod set_stats;
+mod synchronize;
 mod template;
 mod unarchive;
 mod uri;
@@ -30,6 +32,7 @@ mod wait_for_connection;
 
 pub use blobs::{BlobData, Blobs};
 pub use download::{Digests, Download, Downloads};
+pub use ends::{Connect, Delegate, Ends, Runner};
 pub use entry::{ActionEntry, Definition, Function, entry, relayed, skipped_by_module};
 pub use fetch::download_of;
 

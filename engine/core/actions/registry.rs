@@ -60,6 +60,9 @@ pub static ACTIONS: &[ActionEntry] = &[
         .foreseeable()
         .sets_arguments(),
     entry::<set_stats::SetStats>("set_stats", Answers(set_stats::set_stats)),
+    relayed("synchronize", Calls(synchronize::synchronize))
+        .wording(synchronize::WORDING)
+        .connected_by(synchronize::connect),
     entry::<template::Template>("template", Calls(template::template))
         .wording(template::WORDING)
         .keeps_to_host()

@@ -114,6 +114,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::files::stat::Stat>("stat", BUILTIN).keeps_to_host(),
     entry::<crate::files::subversion::Subversion>("subversion", BUILTIN),
     entry::<crate::accounts::sudoers::Sudoers>("sudoers", GENERAL).keeps_to_host(),
+    entry::<crate::files::synchronize::Synchronize>("synchronize", POSIX),
     entry::<crate::kernel::sysctl::Sysctl>("sysctl", POSIX).keeps_to_host(),
     entry::<crate::services::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::services::systemd::Systemd>("systemd_service", BUILTIN),

@@ -104,6 +104,11 @@ pub(crate) fn target(
     Ok(Target { name: name.to_string(), connection })
 }
 
+/// This machine, for what the controller does for a host.
+pub(crate) fn controller(scope: &Scope) -> Target {
+    Target { name: "localhost".to_owned(), connection: Connection::Local(playbook_dir(scope)) }
+}
+
 /// The directory of the play's file, where commands on the controller begin, as under ansible-core.
 fn playbook_dir(scope: &Scope) -> PathBuf {
     let written = scope.get("playbook_dir").and_then(|dir| dir.data()).unwrap_or_default();

@@ -11,7 +11,7 @@ use rplay_contract::{
 };
 
 use crate::{
-    actions::{self, Act, After, TaskResult, text_of, wire_args},
+    actions::{self, Act, ActionEntry, After, Delegate, Ends, TaskResult, text_of, wire_args},
     external::{Around, Reason},
     link::{Connection, Target},
     plan::{Action, Statement, Task, module},
@@ -19,7 +19,7 @@ use crate::{
         conditions,
         connection::{
             privilege::become_user,
-            target::target,
+            target::{controller, target},
             variables::{ConnectionError, max_output, word},
         },
         reads::ReadTracker,
@@ -91,8 +91,9 @@ impl Run {
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped, None));
         }
-        let delegated = match conditions::text(conditions::DELEGATE_TO, &task.settings, &scope)? {
-            Some(name) if *name != *host.name => Some(self.host_or_ad_hoc(&name, play)),
+        let delegate = conditions::text(conditions::DELEGATE_TO, &task.settings, &scope)?;
+        let delegated = match &delegate {
+            Some(name) if **name != *host.name => Some(self.host_or_ad_hoc(name, play)),
             _ => None,
         };
         // Without its variables, its address is unknown.
@@ -205,7 +206,7 @@ impl Run {
         }
         // The connection of a delegated task is determined by the variables that the other host has in this task;
         // connection keywords apply to the original host.
-        let (target, variables) = match &delegated {
+        let (mut target, variables) = match &delegated {
             Some(other) => {
                 let theirs = self.tracked_scope(play, other, Some(task), None, check, reads);
                 (target(&other.name, None, &scope, &theirs, &self.options.connection)?, theirs)
@@ -214,10 +215,34 @@ impl Run {
                 (target(&host.name, Some(&task.settings), &scope, &scope, &self.options.connection)?, scope.clone())
             }
         };
-        let become_user = {
+        let mut become_user = {
             let acting = delegated.as_ref().map_or(&host.name, |other| &other.name);
             become_user(&task.settings, &scope, &variables, &self.options.connection, acting)?
         };
+        if let Action::Controller(ActionEntry { connect: Some(connect), .. }) = &task.action
+            && !matches!(target.connection, Connection::Plugin(_))
+        {
+            let own = match &delegated {
+                Some(_) => {
+                    Some(self::target(&host.name, Some(&task.settings), &scope, &scope, &self.options.connection)?)
+                }
+                None => None,
+            };
+            let delegate = match (&delegated, &delegate) {
+                (Some(_), _) => Delegate::Other(&target),
+                (None, Some(_)) => Delegate::Itself,
+                (None, None) => Delegate::None,
+            };
+            let ends = Ends { host: own.as_ref().unwrap_or(&target), delegate, becomes: become_user.as_ref() };
+            let runner = connect(&mut call.args, &ends);
+            if runner.is_here {
+                target = controller(&scope);
+            }
+            become_user = become_user.filter(|_| runner.becomes);
+            if let Some(text) = runner.warning {
+                told::tell(Told { text, deprecated: false });
+            }
+        }
         let over = match &target.connection {
             Connection::Plugin(plugin) => Some(plugin.kind.clone()),
             _ => None,

@@ -20,5 +20,6 @@ pub(crate) mod replace;
 pub(crate) mod slurp;
 pub(crate) mod stat;
 pub(crate) mod subversion;
+pub(crate) mod synchronize;
 pub(crate) mod tempfile;
 pub mod unarchive;
