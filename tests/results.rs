@@ -24,7 +24,8 @@ use varying::VARYING;
 
 const DROPPED: [&str; 5] = ["invocation", "exception", "warnings", "deprecations", "discovered_interpreter_python"];
 /// What else varies: values from Python and from the server.
-const VARYING_TOO: [&str; 8] = ["version", "date", "server", "connection", "keep_alive", "mimetype", "stop", "charset"];
+const VARYING_TOO: [&str; 9] =
+    ["ansible_job_id", "version", "date", "server", "connection", "keep_alive", "mimetype", "stop", "charset"];
 static HIDDEN: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
     [
         (Regex::new(r#"/\S*/\.?(ansible[-_.]|source|rplay)[^\s'"]*"#).unwrap(), "TEMPORARY"),

@@ -121,11 +121,12 @@ impl TaskResult {
     }
 
     /// A job that was waited for (`async`) exceeded its time limit.
-    pub fn job_timed_out(limit: Duration, job: String) -> Self {
+    pub fn job_timed_out(limit: Duration, job: String, results_file: String) -> Self {
         let empty = || Value::from("");
         let none = || Value::from(Vec::<Value>::new());
         let about = mapping([
-            ("ansible_job_id", Value::from(job.clone())),
+            ("ansible_job_id", Value::from(job)),
+            ("results_file", results_file.into()),
             ("started", true.into()),
             ("finished", false.into()),
             ("stdout", empty()),

@@ -21,7 +21,7 @@ import threading
 HERE = pathlib.Path(__file__).resolve().parent / "results"
 DROPPED = {"invocation", "exception", "warnings", "deprecations", "discovered_interpreter_python"}
 VARYING = {
-    "start", "end", "delta", "elapsed", "atime", "mtime", "ctime", "birthtime", "inode", "dev", "blocks", "block_size",
+    "ansible_job_id", "start", "end", "delta", "elapsed", "atime", "mtime", "ctime", "birthtime", "inode", "dev", "blocks", "block_size",
     "attr_flags", "attributes", "version", "date", "server", "connection", "keep_alive", "mimetype", "charset", "stop",
 }  # fmt: skip
 HIDDEN = [

@@ -259,7 +259,11 @@ impl<'r> Executor<'r> {
         let task = &self.task.task;
         // The time limit of a job that is waited for is its own.
         let result = match task.asynchronous.is_some() && task.settings.timeout.is_none() {
-            true => TaskResult::job_timed_out(limit, job_id()),
+            true => {
+                let id = job_id();
+                let results_file = self.run.results_file(&id);
+                TaskResult::job_timed_out(limit, id, results_file)
+            }
             false => TaskResult::timed_out(limit),
         };
         self.evaluate_open(job, &result);

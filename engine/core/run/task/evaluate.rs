@@ -44,15 +44,19 @@ impl Run {
         // Whether it was done at all.
         let refused = |msg: &str| msg.starts_with("Task failed: ");
         let begun = !result.unbegun && !result.data.get("msg").and_then(Value::as_str).is_some_and(refused);
-        // For a polled job; a background job has reported this already.
+        // For a polled job; a background job has reported this already. Actions of the controller refuse to be one. What
+        // check mode skips was a job, what a condition skips was not.
         let polled = task_of.asynchronous.is_some()
+            && task_of.action.controller().is_none()
             && begun
             && !result.unreachable
-            && result.skipped.is_none()
+            && (result.skipped.is_none() || result.micros > 0)
             && !result.data.contains_key("finished");
         let is_late = result.data.contains_key("async_result");
         if polled && !is_late {
-            result.set("ansible_job_id", job_id());
+            let id = job_id();
+            result.set("results_file", self.results_file(&id));
+            result.set("ansible_job_id", id);
             result.set("started", true);
             result.set("finished", true);
         }

@@ -349,6 +349,12 @@ impl Run {
         Ok(Some(Background { id: job_id(), seconds: seconds.ceil() as u64 }))
     }
 
+    /// Where the result of a job that is waited for would be, as ansible-core names it.
+    pub(crate) fn results_file(&self, id: &str) -> String {
+        let folder = self.options.async_dir.as_deref().unwrap_or("~/.ansible_async");
+        format!("{}/{id}", folder.trim_end_matches('/'))
+    }
+
     /// The directory of job results on the host, if not the default.
     fn jobs_folder(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
         let folder = word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
