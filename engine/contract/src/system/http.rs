@@ -12,7 +12,7 @@ mod verifier;
 
 pub use address::{Address, form_encoded};
 pub use login::Login;
-pub use response::Response;
+pub use response::{IncompleteRead, Response};
 pub use tls::Trust;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -120,8 +120,8 @@ impl Request {
         if let Some(login) = address.take_login() {
             self.login.get_or_insert(login);
         }
-        let has_authorization = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        if self.login.is_none() && self.use_netrc && !has_authorization {
+        // As in ansible-core, it replaces a header of the task's own.
+        if self.login.is_none() && self.use_netrc {
             self.login = Login::from_netrc(host, &address.host);
             self.force_basic_auth |= self.login.is_some();
         }

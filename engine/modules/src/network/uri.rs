@@ -22,7 +22,7 @@ use crate::{
         bounded,
         encoding::Encoding,
         glob,
-        http::{Address, Follow, Response},
+        http::{Address, Follow, IncompleteRead, Response},
         paths,
         place::{Content, Placement},
         regular,
@@ -218,7 +218,12 @@ impl Uri {
                 let help = "write it to a file with `dest`, or raise `rplay_max_output`";
                 return Err(Failure::new(msg).arg("return_content").help(help));
             }
-            Err(error) => return Err(Failure::new(format!("HTTP Error while fetching {}: {error}", response.url))),
+            Err(error) => {
+                if IncompleteRead::of(&error).is_some() {
+                    data.clear();
+                }
+                return Err(Failure::new(format!("HTTP Error while fetching {}: {error}", response.url)));
+            }
         };
         let kind = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
         let charset = kind.split(';').find_map(|part| part.trim().strip_prefix("charset=").map(str::to_owned));

@@ -34,10 +34,10 @@ impl Response {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The content; can be read once.
+    /// The content; can be read once. An error because the server broke off is an [`IncompleteRead`].
     pub fn reader(&mut self) -> Box<dyn Read> {
         match self.body.take() {
-            Some(body) => body,
+            Some(body) => Box::new(Counted { body, read: 0, length: self.length }),
             None => Box::new(std::io::empty()),
         }
     }
@@ -50,6 +50,9 @@ impl Response {
         bounded::read(self.reader(), MAX_OUTPUT).map_err(|error| match error.kind() {
             std::io::ErrorKind::FileTooLarge => {
                 Failure::new(format!("the response from {} is too long: {error}", self.url))
+            }
+            _ if IncompleteRead::of(&error).is_some() => {
+                Failure::new(error.to_string()).help(format!("the response from {} is incomplete", self.url))
             }
             _ => Failure::new(format!("the response from {} is incomplete: {error}", self.url)),
         })
@@ -109,6 +112,58 @@ impl Response {
     }
 }
 
+/// The server ended the connection before the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IncompleteRead {
+    /// Bytes that arrived.
+    pub read: u64,
+    /// Bytes that the server announced, and did not send.
+    pub missing: Option<u64>,
+}
+
+impl IncompleteRead {
+    /// What a reader of a response failed with.
+    pub fn of(error: &std::io::Error) -> Option<IncompleteRead> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+/// In Python's words, which playbooks look for.
+impl std::fmt::Display for IncompleteRead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IncompleteRead({} bytes read", self.read)?;
+        match self.missing {
+            Some(missing) => write!(f, ", {missing} more expected)"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+impl std::error::Error for IncompleteRead {}
+
+/// Counts what arrives.
+struct Counted {
+    body: Box<dyn Read + Send>,
+    read: u64,
+    length: Option<u64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.body.read(buffer) {
+            Ok(count) => {
+                self.read += count as u64;
+                Ok(count)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                let missing = self.length.and_then(|length| length.checked_sub(self.read));
+                Err(std::io::Error::new(error.kind(), IncompleteRead { read: self.read, missing }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// A path of a URL, with `%20` and the like turned into what they stand for.
 fn percent_decoded(path: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(path.len());
@@ -132,4 +187,36 @@ fn percent_decoded(path: &str) -> PathBuf {
 /// Why a server could not be reached, in Python's words, which playbooks look for.
 pub(super) fn urlopen_error(reason: &str) -> String {
     format!("<urlopen error {reason}>")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// Sends five bytes, then nothing more.
+    struct Broken(bool);
+
+    impl Read for Broken {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match std::mem::replace(&mut self.0, true) {
+                false => io::Cursor::new(b"short").read(buffer),
+                true => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "Peer disconnected")),
+            }
+        }
+    }
+
+    #[test]
+    fn a_response_that_breaks_off_tells_how_much_arrived() {
+        let read = |length| {
+            let mut reader = Counted { body: Box::new(Broken(false)), read: 0, length };
+            let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
+            (IncompleteRead::of(&error).unwrap(), error.to_string())
+        };
+        let (found, told) = read(Some(100));
+        assert_eq!(found, IncompleteRead { read: 5, missing: Some(95) });
+        assert_eq!(told, "IncompleteRead(5 bytes read, 95 more expected)");
+        assert_eq!(read(None).1, "IncompleteRead(5 bytes read)");
+    }
 }

@@ -10,6 +10,7 @@ use crate::{
     system::{
         attributes::describe,
         digest::Algorithm,
+        http::IncompleteRead,
         machine, paths,
         place::{Content, Placement},
         scratch,
@@ -64,11 +65,24 @@ impl Fetch {
         let failed = |error: io::Error| place_failure(&nearby, &error);
         let mut new = scratch::file_in(&nearby).map_err(failed)?;
         let size = io::copy(&mut response.reader(), new.as_file_mut()).map_err(|error| {
-            Failure::new(format!("the response from {} is incomplete: {error}", response.url)).arg("url")
+            let why = format!("the response from {} is incomplete: {error}", response.url);
+            match IncompleteRead::of(&error) {
+                Some(IncompleteRead { read, missing: Some(missing) }) => {
+                    ["url", "dest"].into_iter().for_each(|key| drop(data.shift_remove(key)));
+                    let msg = format!(
+                        "Incomplete read, (rsp.length={missing}, cl={}, st.st_size={read}) failed to read remaining \
+                         {missing} bytes",
+                        read + missing
+                    );
+                    Failure::new(msg).arg("url").help(why)
+                }
+                _ => Failure::new(why).arg("url"),
+            }
         })?;
         let source = Algorithm::Sha1.of_file(new.path())?;
         data.extend(data! { "src" => paths::text(new.path()), "checksum_src" => source.as_str() });
-        data.insert("checksum_dest".to_owned(), Value::Null);
+        let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
+        data.insert("checksum_dest".to_owned(), before.clone().into());
         if !has_folder {
             return Err(Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest"));
         }
@@ -82,12 +96,10 @@ impl Fetch {
                 .arg("checksum"));
             }
         }
-        let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
         data.extend(data! {
             "msg" => size_message(&response), "size" => size,
             // A file has no status.
             "status_code" => if response.url.starts_with("file:") { Value::Null } else { response.status.into() },
-            "checksum_dest" => before.clone(),
         });
         let changed = if before.as_ref() == Some(&source) {
             wanted.apply(&path, true)?

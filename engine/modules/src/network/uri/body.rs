@@ -132,10 +132,23 @@ fn form(body: &Value) -> Result<String, String> {
         }
         Value::List(items) => {
             for item in items {
-                let Some([name, value]) = item.as_list() else {
-                    return Err("must be a dict, or a list of pairs".to_owned());
+                let parts: Vec<Value> = match item {
+                    Value::List(parts) => parts.clone(),
+                    // As in Python, a text is a list of its characters, and a dict one of its keys.
+                    Value::Str(text) => text.chars().map(|c| c.to_string().into()).collect(),
+                    Value::Map(map) => map.keys().map(|name| name.as_str().into()).collect(),
+                    other => {
+                        return Err(unpacking(&format!("cannot unpack non-iterable {} object", other.type_name())));
+                    }
                 };
-                add(&Text::parse(name)?, value)?;
+                match parts.as_slice() {
+                    [name, value] => add(&Text::parse(name)?, value)?,
+                    few @ ([] | [_]) => {
+                        let why = format!("not enough values to unpack (expected 2, got {})", few.len());
+                        return Err(unpacking(&why));
+                    }
+                    _ => return Err(unpacking("too many values to unpack (expected 2)")),
+                }
             }
         }
         // As ansible-core, which takes whatever is neither for text.
@@ -143,6 +156,11 @@ fn form(body: &Value) -> Result<String, String> {
     }
     let encoded = pairs.iter().map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)));
     Ok(encoded.collect::<Vec<_>>().join("&"))
+}
+
+/// That an item of a form is no pair, in Python's words, which playbooks look for.
+fn unpacking(why: &str) -> String {
+    format!("failed to parse body as form_urlencoded: {why}")
 }
 
 /// One part per key: text, or a dict with `content` or `filename`, and `mime_type`.

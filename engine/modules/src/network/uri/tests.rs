@@ -70,6 +70,16 @@ fn bodies() {
     } });
     assert!(seen.body.contains("name=\"text\"\r\nContent-Type: text/plain\r\n\r\nplain\r\n--rplay-"), "{}", seen.body);
     assert!(seen.body.contains("filename=\"f.bin\"\r\nContent-Type: image/x\r\n\r\ndata\r\n"), "{}", seen.body);
+    for (item, why) in [
+        (vec!["a", "b", "c"].into(), "too many values to unpack (expected 2)"),
+        (vec!["a"].into(), "not enough values to unpack (expected 2, got 1)"),
+        (Value::from("a"), "not enough values to unpack (expected 2, got 1)"),
+        (5.into(), "cannot unpack non-iterable int object"),
+    ] {
+        let args = data! { "method" => "POST", "body" => vec![item], "body_format" => "form-urlencoded" };
+        let told = call("uri", with(&server.url, args)).failure.unwrap();
+        assert_eq!(told.msg, format!("failed to parse body as form_urlencoded: {why}"));
+    }
     let wrong = call("uri", with(&server.url, data! { "method" => "POST", "body" => body() }));
     assert!(wrong.failure.unwrap().help.unwrap().contains("body_format"));
 }
