@@ -155,7 +155,7 @@ impl Apt {
             || self.upgrade != Upgrade::No
             || self.autoremove.0
             || self.autoclean.0
-            || self.name.iter().any(|name| !name.trim().is_empty())
+            || !self.name.is_empty()
     }
 
     /// The command line of `command`, as ansible-core tells it when apt-get fails.
@@ -234,16 +234,15 @@ impl Apt {
             (_, Upgrade::Full) => return self.plan_upgrade(host, "dist-upgrade", "upgrade the distribution"),
             _ => {}
         }
-        let specs = self
-            .name
-            .iter()
-            .map(|name| name.trim())
-            .filter(|name| !name.is_empty())
+        let names = self.name.iter().map(|name| name.trim());
+        // An empty name is not there, which is what `absent` asks for.
+        let specs = names
+            .filter(|name| !name.is_empty() || self.state != State::Absent)
             .map(Spec::parse)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Failure::new(error).arg("name"))?;
         if specs.is_empty() {
-            return self.plan_cleaning(host);
+            return if self.name.is_empty() { self.plan_cleaning(host) } else { Ok(Plan::unchanged()) };
         }
         if let ([only], State::Latest) = (specs.as_slice(), self.state)
             && only.name == "*"

@@ -154,7 +154,7 @@ fn complaints(done: &Output) -> Vec<&str> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Missing {
     pub name: String,
-    /// The requested version, if the package itself is known.
+    /// The requested version with its comparison (`=1.2`), if the package itself is known.
     pub version: Option<String>,
 }
 
@@ -162,7 +162,7 @@ impl Missing {
     pub(super) fn failure(&self) -> Failure {
         match &self.version {
             Some(version) => {
-                Failure::new(format!("no available installation candidate for {}={version}", self.name)).arg("name")
+                Failure::new(format!("no available installation candidate for {}{version}", self.name)).arg("name")
             }
             None if glob::is_pattern(&self.name) => {
                 Failure::new(format!("No package(s) matching '{}' available", self.name)).arg("name")
@@ -191,7 +191,7 @@ impl Missing {
             } else if line.contains("has no installation candidate") {
                 Some(Missing { name: quoted(line, 1)?, version: None })
             } else if line.starts_with("Version '") && line.ends_with("was not found") {
-                Some(Missing { name: quoted(line, 3)?, version: quoted(line, 1) })
+                Some(Missing { name: quoted(line, 3)?, version: Some(format!("={}", quoted(line, 1)?)) })
             } else {
                 None
             }
@@ -244,21 +244,21 @@ pub(super) fn resolve(
         Wanted::Is(wanted) => Ok(spec::matches(wanted, version)),
         Wanted::AtLeast(least) => dpkg::compare(host, version, least).map(std::cmp::Ordering::is_ge),
     };
-    let (exact, wanted) = match &spec.version {
+    let wanted = match &spec.version {
         Wanted::Any => return Ok(Ok(vec![spec.name.clone()])),
-        Wanted::Is(wanted) => (!glob::is_pattern(wanted), wanted),
-        Wanted::AtLeast(least) => (false, least),
+        Wanted::Is(wanted) if !glob::is_pattern(wanted) => return Ok(Ok(vec![format!("{}={wanted}", spec.name)])),
+        Wanted::Is(wanted) => format!("={wanted}"),
+        // As in ansible-core, a package that is not installed is, in the version that there is.
+        Wanted::AtLeast(_) if installed.version(&spec.name).is_none() => return Ok(Ok(vec![spec.name.clone()])),
+        Wanted::AtLeast(least) => format!(">={least}"),
     };
-    if exact {
-        return Ok(Ok(vec![format!("{}={wanted}", spec.name)]));
-    }
     let known = host.program("apt-cache").args(["madison", "--", &spec.name]).untranslated().run()?;
     for version in versions(&known.stdout) {
         if fits(host, version)? {
             return Ok(Ok(vec![format!("{}={version}", spec.name)]));
         }
     }
-    Ok(Err(Missing { name: spec.name.clone(), version: Some(wanted.clone()) }))
+    Ok(Err(Missing { name: spec.name.clone(), version: Some(wanted) }))
 }
 
 /// The versions in the output of `apt-cache madison`, highest first.
@@ -292,7 +292,7 @@ mod tests {
             missing.iter().map(|missing| missing.name.as_str()).collect::<Vec<_>>(),
             ["nosuchpkg", "sl", "mail-transport-agent", "foo"]
         );
-        assert!(missing[1].is("sl=99") && missing[1].version.as_deref() == Some("99"));
+        assert!(missing[1].is("sl=99") && missing[1].version.as_deref() == Some("=99"));
         assert_eq!(missing[0].failure().msg, "No package matching 'nosuchpkg' is available");
         let pattern = Missing { name: "nosuch*".to_owned(), version: None };
         assert_eq!(pattern.failure().msg, "No package(s) matching 'nosuch*' available");
