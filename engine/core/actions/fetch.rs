@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use minijinja::value::ValueKind;
 use rplay_contract::{
     Wording,
     wire::{Map, data},
@@ -25,6 +26,12 @@ pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let (Some(src), Some(dest)) = (text_arg(&args, "src"), text_arg(&args, "dest")) else {
         return Err(Box::new(TaskResult::failed(REQUIRED)));
     };
+    for (name, told) in [("src", "source"), ("dest", "dest")] {
+        if args.get(name).is_some_and(|value| !matches!(value.kind(), ValueKind::String)) {
+            let why = format!("Invalid type supplied for {told} option, it must be a string");
+            return Err(Box::new(TaskResult::failed(why)));
+        }
+    }
     let flat = flag_arg(&args, "flat")?.unwrap_or(false);
     let name = Path::new(&src).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let base = |path: &str| {

@@ -4,7 +4,7 @@ mod job;
 
 use std::{os::unix::fs::MetadataExt, path::PathBuf};
 
-use rplay_wire::{Failure, Value};
+use rplay_wire::{Failure, Value, data};
 
 use crate::system::fs;
 use crate::{
@@ -76,8 +76,16 @@ impl Module for Copy {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let dest = self.dest.on(host);
         let ends_in_slash = self.dest.0.ends_with('/');
+        let is_tree = self._tree.is_some() || self.remote_src.0;
+        let (wanted, refused) = match self.attributes.resolve() {
+            Ok(wanted) => (wanted, None),
+            // As in ansible-core, the content of one file is put in place all the same.
+            Err(failure) if !is_tree => (Wanted::default(), Some(failure)),
+            Err(failure) => return Err(failure),
+        };
         let job = Job {
-            wanted: self.attributes.resolve()?,
+            wanted,
+            refused,
             directory_mode: self.directory_mode.clone(),
             attributes: self.attributes.clone(),
             backup: self.backup.0,
@@ -92,6 +100,9 @@ impl Module for Copy {
         };
         let src = self.src.clone();
         if let Some(entries) = &self._tree {
+            if let Some(checksum) = job.checksum.as_ref().filter(|_| !entries.is_empty()) {
+                return Err(no_checksum(checksum, false));
+            }
             let nodes = entries.iter().map(Node::read).collect::<Result<Vec<_>, _>>()?;
             return job.tree(host, nodes, dest, src);
         }
@@ -125,6 +136,13 @@ impl Module for Copy {
     }
 }
 
+/// The failure of a checksum for a directory, whose files have others.
+fn no_checksum(wanted: &str, is_remote: bool) -> Failure {
+    let msg = "Copied file does not match the expected checksum. Transfer failed.";
+    let failure = Failure::new(msg).arg("checksum").help("a directory has no checksum");
+    untransferred(failure.data(data! { "expected_checksum" => wanted }), None, is_remote)
+}
+
 impl Copy {
     fn within_host(
         &self,
@@ -140,6 +158,9 @@ impl Copy {
             _ => io_failure("read", &path, &error).arg("src"),
         })?;
         if meta.is_dir() {
+            if let Some(checksum) = &job.checksum {
+                return Err(no_checksum(checksum, true));
+            }
             let mut nodes = tree::walk(&path, self.local_follow.is_some_and(|follow| follow.0))?;
             let mut top = dest.clone();
             if let Some(name) = path.file_name().filter(|_| !src.ends_with('/')) {
@@ -210,8 +231,6 @@ mod tests {
 
     use std::path::Path;
 
-    use rplay_wire::data;
-
     use super::*;
     use crate::runner::tests::{call, checked};
     use crate::system::attributes::octal;
@@ -270,6 +289,31 @@ mod tests {
         let wrong = call("copy", data! { "dest" => text(&dest), "content" => "x", "checksum" => "00" });
         assert!(wrong.failure.unwrap().msg.contains("expected checksum"));
         assert_eq!(fs::read_to_string(&dest).unwrap(), "new");
+    }
+
+    /// As in ansible-core: what is refused is told with the file as it is now.
+    #[test]
+    fn content_is_put_even_if_its_owner_is_unknown() {
+        let base = tempfile::tempdir().unwrap();
+        let dest = base.path().join("f");
+        let args = data! { "dest" => text(&dest), "content" => "abc", "owner" => "no such user" };
+        let rehearsed = checked("copy", args.clone());
+        assert!(rehearsed.failure.is_some() && !dest.exists());
+        for _ in 0..2 {
+            let failed = call("copy", args.clone());
+            assert!(!failed.changed && fs::read_to_string(&dest).unwrap() == "abc");
+            assert!(failed.failure.is_some());
+            assert_eq!((&failed.data["state"], &failed.data["size"]), (&"file".into(), &3.into()));
+            assert_eq!(failed.data["checksum"], "a9993e364706816aba3e25717850c26c9cd0d89d".into());
+        }
+    }
+
+    #[test]
+    fn a_directory_has_no_checksum() {
+        let base = tempfile::tempdir().unwrap();
+        let args = data! { "src" => text(base.path()), "dest" => text(&base.path().join("to")), "remote_src" => true, "checksum" => "00" };
+        let told = call("copy", args).failure.unwrap();
+        assert!(told.msg.contains("does not match the expected checksum") && !base.path().join("to").exists());
     }
 
     #[test]

@@ -22,6 +22,8 @@ use crate::{
 /// How files, directories and links are put at their places.
 pub(super) struct Job {
     pub wanted: Wanted,
+    /// Why owner, group or mode of the one file cannot be set, which fails once it is in place.
+    pub refused: Option<Failure>,
     pub directory_mode: Option<Mode>,
     pub attributes: Attributes,
     pub backup: bool,
@@ -159,10 +161,13 @@ impl Job {
                 };
                 data.insert("diff".to_owned(), diff);
             }
-            if host.check && differs {
+            if host.check && differs && self.refused.is_none() {
                 // In that case the future state of the file is not reported.
                 return Ok(Plan { data: data! { "diff" => Vec::<Value>::new() }, ..plan });
             }
+        }
+        if let Some(failure) = self.refused {
+            return refused(host, plan, &dest, failure, data);
         }
         if is_remote && host.check {
             // What the file will be, not what it is.
@@ -292,6 +297,24 @@ impl Job {
                 .map_err(|error| io_failure("create", &path, &error))?;
             wanted.apply(&path, false).map(|_| ())
         })))
+    }
+}
+
+/// The plan for a file whose owner or mode cannot be set: its content is put in place, then the task fails.
+///
+/// # Errors
+/// That failure, if nothing is to be put in place.
+fn refused(host: &Host, plan: Plan, dest: &std::path::Path, failure: Failure, data: Map) -> Result<Plan, Failure> {
+    let dest = dest.to_owned();
+    let told = move || {
+        let known =
+            ["checksum", "dest", "diff"].into_iter().filter_map(|key| Some((key.to_owned(), data.get(key)?.clone())));
+        let known: Map = known.collect();
+        failure.data(known).data(describe(&dest))
+    };
+    match host.check || plan.changes.is_empty() {
+        true => Err(told()),
+        false => Ok(plan.change(Change::new("set owner and mode".to_owned(), move |_, _| Err(told())))),
     }
 }
 
