@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use rplay::{
     config::{Config, ConfigError, Overview, PLUGIN_TYPES, Shown, Surroundings},
+    docs::{Documentation, PluginType},
     source::Problems,
 };
 use serde_json::{Map, Value as Json, json};
@@ -104,10 +105,42 @@ fn own_environment(name: &str) -> Option<String> {
 fn read(settings: &SettingsArgs) -> Result<Overview, Problems> {
     let folder = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
     let around = Surroundings { env: &own_environment, folder: &folder };
-    match &settings.config {
-        Some(path) => Overview::read_file(&checked(path, &folder)?, &around),
-        None => Overview::read(&around),
+    let mut overview = match &settings.config {
+        Some(path) => Overview::read_file(&checked(path, &folder)?, &around)?,
+        None => Overview::read(&around)?,
+    };
+    add_named(&mut overview, settings, &around)?;
+    Ok(overview)
+}
+
+/// Adds the settings of the plugins that are named and are none of ansible-core's, as their documentation has them.
+fn add_named(overview: &mut Overview, wanted: &SettingsArgs, around: &Surroundings<'_>) -> Result<(), Problems> {
+    let Some(kind) = PLUGIN_TYPES.iter().find(|kind| **kind == wanted.kind) else { return Ok(()) };
+    let is_known = |name: &str| overview.plugins.iter().any(|of| of.kind == *kind && of.plugin == short(name));
+    let unknown: Vec<&String> = wanted.plugins.iter().filter(|name| !is_known(name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
     }
+    let Some(plugin_type) = PluginType::named(kind) else { return Ok(()) };
+    let (config, _) = Config::load()?;
+    let library = crate::doc::library(&config, None, &[]);
+    for name in unknown {
+        let Some(located) = library.find(plugin_type, name) else {
+            output::aside(&format!("[WARNING]: Skipping {name} as we could not find matching plugin\n"));
+            continue;
+        };
+        let read = Documentation::read(&located, &library);
+        let read = read.map_err(|error| ConfigCommandError::Failed(error.to_string()))?;
+        let none = Map::new();
+        let options = read.doc.get("options").and_then(Json::as_object).unwrap_or(&none);
+        overview.add(kind, name, options, around);
+    }
+    Ok(())
+}
+
+/// The name of a plugin of ansible-core without its collection.
+fn short(name: &str) -> &str {
+    name.strip_prefix("ansible.builtin.").unwrap_or(name)
 }
 
 /// A configuration file that is there and can be one.
@@ -127,7 +160,7 @@ fn checked(path: &Path, folder: &Path) -> Result<PathBuf, ConfigCommandError> {
 }
 
 /// Settings under a common title: type and name of a plugin, or none for those that are no plugin's.
-type Titled<'s> = (Option<(&'static str, &'static str)>, Vec<&'s Shown>);
+type Titled<'s> = (Option<(&'static str, &'s str)>, Vec<&'s Shown>);
 
 /// The settings that the type and the names of plugins choose.
 fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Result<Vec<Titled<'s>>, ConfigCommandError> {
@@ -142,18 +175,9 @@ fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Result<Vec<Title
         groups.push((None, overview.settings.iter().collect()));
     }
     let of_kind = overview.plugins.iter().filter(|of| kind == "all" || kind == of.kind);
-    let short = |name: &str| name.strip_prefix("ansible.builtin.").unwrap_or(name).to_owned();
     let named = |name: &str| wanted.plugins.is_empty() || wanted.plugins.iter().any(|plugin| short(plugin) == name);
-    for of in of_kind.filter(|of| named(of.plugin)) {
-        groups.push((Some((of.kind, of.plugin)), of.settings.iter().collect()));
-    }
-    if let Some(missing) = wanted.plugins.iter().find(|plugin| {
-        kind != "base"
-            && !overview.plugins.iter().any(|of| of.plugin == short(plugin) && (kind == "all" || kind == of.kind))
-    }) {
-        let message =
-            format!("{kind} plugin `{missing}` is none of ansible-core's; rplay knows the settings of those alone");
-        return Err(ConfigCommandError::Options(message));
+    for of in of_kind.filter(|of| named(&of.plugin)) {
+        groups.push((Some((of.kind, &*of.plugin)), of.settings.iter().collect()));
     }
     Ok(groups)
 }
@@ -161,7 +185,10 @@ fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Result<Vec<Title
 fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
     let overview = read(&wanted.settings)?;
     let mut groups = groups(&overview, &wanted.settings)?;
-    for (_, settings) in &mut groups {
+    for (title, settings) in &mut groups {
+        if title.is_some() {
+            settings.sort_by_key(|setting| setting.name);
+        }
         settings.retain(|setting| !wanted.only_changed || setting.origin != "default");
     }
     let base = matches!(wanted.settings.kind.as_str(), "all" | "base");
@@ -270,8 +297,12 @@ fn servers(wanted: &SettingsArgs) -> Result<Vec<(String, Vec<(&'static str, Opti
 fn init(wanted: &InitArgs) -> Result<String, Problems> {
     // Defaults alone: nothing that is set here counts.
     let nothing = Surroundings { env: &|_| None, folder: Path::new("/") };
-    let overview = Overview::defaults(&nothing);
-    let groups = groups(&overview, &wanted.settings)?;
+    let mut overview = Overview::defaults(&nothing);
+    add_named(&mut overview, &wanted.settings, &nothing)?;
+    let mut groups = groups(&overview, &wanted.settings)?;
+    for (_, settings) in groups.iter_mut().filter(|(title, _)| title.is_some() && wanted.format == "ini") {
+        settings.sort_by_key(|setting| setting.name);
+    }
     let settings = groups.into_iter().flat_map(|(_, settings)| settings);
     let mark = if wanted.disabled { ";" } else { "" };
     if wanted.format == "ini" {
@@ -288,19 +319,18 @@ fn init(wanted: &InitArgs) -> Result<String, Problems> {
                 sections[at].1.push((key, setting));
             }
         }
-        return Ok(sections
-            .into_iter()
-            .map(|(section, keys)| {
-                let line = |(key, setting): (&str, &Shown)| {
-                    format!("# ({}) {}\n{mark}{key}={}\n\n", setting.kind, setting.name, setting.plain())
-                };
-                format!("[{section}]\n{}\n", keys.into_iter().map(line).collect::<String>())
-            })
-            .collect());
+        let sections = sections.into_iter().map(|(section, keys)| {
+            let line = |(key, setting): (&str, &Shown)| {
+                let about = if setting.about.is_empty() { setting.name } else { &setting.about.join("\n# ") };
+                format!("# ({}) {about}\n{mark}{key}={}\n\n", setting.kind, setting.plain())
+            };
+            format!("[{section}]\n{}", keys.into_iter().map(line).collect::<String>())
+        });
+        return Ok(sections.collect::<Vec<_>>().join("\n"));
     }
     let mark = if wanted.disabled { "#" } else { "" };
     let mut told: Vec<&str> = Vec::new();
-    let mut text = String::new();
+    let mut entries: Vec<String> = Vec::new();
     for setting in settings {
         let name = match wanted.format.as_str() {
             "env" => setting.variables.first(),
@@ -308,14 +338,27 @@ fn init(wanted: &InitArgs) -> Result<String, Problems> {
         };
         let Some(name) = name.filter(|name| !told.contains(name)) else { continue };
         told.push(name);
-        let about = format!("# {}({})\n", setting.name, setting.kind);
+        let said = if setting.about.is_empty() { String::new() } else { format!(": {}", setting.about.join("\n#")) };
+        let about = format!("# {}({}){said}\n", setting.name, setting.kind);
         let value = match wanted.format.as_str() {
-            "env" => format!("{mark}{name}={}\n\n", setting.plain()),
-            _ => format!("{mark}{name}: {}\n\n", setting.typed()),
+            "env" => {
+                // As a shell reads it.
+                let value = match setting.typed() {
+                    Json::Bool(is_on) => u8::from(is_on).to_string(),
+                    _ if setting.plain().is_empty() => String::new(),
+                    _ => shell_words::quote(&setting.plain()).into_owned(),
+                };
+                format!("{mark}{name}={value}\n")
+            }
+            _ => {
+                let value = Some(setting.typed()).filter(|value| !value.is_null());
+                let value = value.map_or_else(|| "''".to_owned(), |value| value.to_string());
+                format!("{mark}{name}: {value}\n\n")
+            }
         };
-        text.push_str(&(about + &value));
+        entries.push(about + &value);
     }
-    Ok(text)
+    Ok(entries.join("\n"))
 }
 
 /// What in the configuration file or the environment is no setting, in Ansible's words.

@@ -7,6 +7,7 @@ mod actions;
 mod ansible;
 mod cache;
 mod connection;
+mod docs;
 mod escalation;
 mod modules;
 mod plugins;

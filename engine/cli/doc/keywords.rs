@@ -45,16 +45,41 @@ impl Keyword {
     }
 }
 
-/// The list of keywords: each with what it is for.
-pub(super) fn list() -> BTreeMap<&'static str, &'static str> {
-    Keyword::all().map(|keyword| (keyword.name, keyword.doc)).collect()
+/// The keywords, with what each is for.
+pub(super) struct Keywords {
+    /// In the words of the user's ansible-core, which may know more of them than the table.
+    told: BTreeMap<String, String>,
 }
 
-/// What is known of the keywords of these names, and the names that are no keywords.
-pub(super) fn named(names: &[String]) -> (Map<String, Json>, Vec<&String>) {
-    let found = |name: &String| Keyword::all().find(|keyword| keyword.name == name);
-    let known = names.iter().filter_map(|name| Some((name.clone(), found(name)?.json()))).collect();
-    (known, names.iter().filter(|name| found(name).is_none()).collect())
+impl Keywords {
+    /// `told`: what an ansible-core says of them; without it, the table does.
+    pub(super) fn new(told: BTreeMap<String, String>) -> Self {
+        Keywords { told }
+    }
+
+    /// The list of keywords: each with what it is for.
+    pub(super) fn list(&self) -> BTreeMap<String, String> {
+        if self.told.is_empty() {
+            return Keyword::all().map(|keyword| (keyword.name.to_owned(), keyword.doc.to_owned())).collect();
+        }
+        self.told.clone()
+    }
+
+    /// What is known of the keywords of these names, and the names that are no keywords.
+    pub(super) fn named<'n>(&self, names: &'n [String]) -> (Map<String, Json>, Vec<&'n String>) {
+        let known = names.iter().filter_map(|name| Some((name.clone(), self.of(name)?))).collect();
+        (known, names.iter().filter(|name| self.of(name).is_none()).collect())
+    }
+
+    fn of(&self, name: &str) -> Option<Json> {
+        let own = Keyword::all().find(|keyword| keyword.name == name).map(|keyword| keyword.json());
+        let Some(told) = self.told.get(name) else { return own };
+        let mut json = own.unwrap_or_else(|| json!({ "applies_to": [] }));
+        if let Json::Object(fields) = &mut json {
+            fields.insert("description".to_owned(), told.clone().into());
+        }
+        Some(json)
+    }
 }
 
 #[cfg(test)]
@@ -67,5 +92,18 @@ mod tests {
         let names: Vec<&str> = Keyword::all().map(|keyword| keyword.name).collect();
         assert!(names.is_sorted());
         assert!(Keyword::all().all(|keyword| keyword.doc.ends_with('.') && !keyword.places.is_empty()));
+    }
+
+    #[test]
+    fn ansible_core_says_what_keywords_are_for_and_may_know_more() {
+        let told = [("when", "Said."), ("old", "Gone.")].map(|(name, said)| (name.to_owned(), said.to_owned()));
+        let keywords = Keywords::new(told.into());
+        let names = ["when", "old", "none"].map(str::to_owned);
+        let (known, unknown) = keywords.named(&names);
+        assert_eq!(known["when"]["description"], "Said.");
+        assert_eq!(known["when"]["type"], "list");
+        assert_eq!(known["old"], json!({ "applies_to": [], "description": "Gone." }));
+        assert_eq!(unknown, ["none"]);
+        assert_eq!(Keywords::new(BTreeMap::new()).list()["when"], "Conditions; if one is false, the task is skipped.");
     }
 }

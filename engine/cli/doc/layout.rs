@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::values::{comma_separated, flow, is_empty, sentences, shown, template_value, without_tags};
 
 /// Keys of a documentation that its page shows elsewhere, or not at all.
-const ELSEWHERE: [&str; 15] = [
+const ELSEWHERE: [&str; 16] = [
     "attributes",
     "collection",
     "deprecated",
@@ -26,6 +26,7 @@ const ELSEWHERE: [&str; 15] = [
     "requirements",
     "seealso",
     "short_description",
+    "version_added",
     "version_added_collection",
 ];
 
@@ -44,11 +45,13 @@ pub(super) struct Page {
     pub text: String,
     /// Columns of a line of text.
     pub width: usize,
+    /// With the versions since which a plugin and its options are there.
+    pub verbose: bool,
 }
 
 impl Page {
     pub(super) fn new(columns: usize) -> Self {
-        Page { text: String::new(), width: (columns.saturating_sub(1) * 4 / 5).max(70) }
+        Page { text: String::new(), width: (columns.saturating_sub(1) * 4 / 5).max(70), verbose: false }
     }
 
     /// A text, or several, each wrapped.
@@ -163,7 +166,7 @@ impl Page {
                 self.trim_line();
             }
         }
-        if let Some(added) = added.filter(|_| base > 0) {
+        if let Some(added) = added.filter(|_| base > 0 || self.verbose) {
             let _ = writeln!(self.text, "{indent}added in: {added}");
         }
     }
@@ -284,7 +287,15 @@ impl Page {
     }
 
     /// What a documentation has beside its usual keys.
-    pub(super) fn rest(&mut self, doc: &Map<String, Json>, located: &Located, verbose: bool) {
+    pub(super) fn rest(&mut self, doc: &Map<String, Json>, located: &Located) {
+        if let Some(version) = doc.get("version_added").filter(|_| self.verbose) {
+            let version = shown(version);
+            // What has always been there has no version.
+            let _ = match version.as_str() {
+                "historical" => writeln!(self.text, "ADDED_IN: {version}\n"),
+                _ => writeln!(self.text, "ADDED_IN: version {version}{}\n", of_collection(doc)),
+            };
+        }
         let mut keys: Vec<&String> = doc.keys().collect();
         keys.sort();
         for key in keys {
@@ -292,21 +303,6 @@ impl Page {
             else {
                 continue;
             };
-            if key == "version_added" {
-                if verbose {
-                    let of = doc
-                        .get("version_added_collection")
-                        .and_then(Json::as_str)
-                        .filter(|of| *of != "ansible.builtin");
-                    let _ = writeln!(
-                        self.text,
-                        "ADDED_IN: {}{}\n",
-                        shown(value),
-                        of.map(|of| format!(" of {of}")).unwrap_or_default()
-                    );
-                }
-                continue;
-            }
             if is_empty(value) {
                 continue;
             }

@@ -23,6 +23,10 @@ use crate::{args::doc::DocArgs, diagnostics, output};
 
 pub(crate) use native::show;
 use request::Request;
+pub(crate) use request::library;
+
+/// What Ansible says if nothing is named.
+const NO_NAMES: &str = "Missing name(s), incorrect options passed for detailed documentation.";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum DocError {
@@ -57,13 +61,19 @@ pub(crate) fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems
         output::show(text.as_bytes())?;
         return Ok(0);
     }
+    if tool.is_some() && PluginType::named(&args.kind).is_none() && !["role", "keyword"].contains(&args.kind.as_str()) {
+        let choices: Vec<String> = types().iter().map(|kind| format!("'{kind}'")).collect();
+        output::aside(&format!(
+            "ansible-doc: error: argument -t/--type: invalid choice: '{}' (choose from {})\n",
+            args.kind,
+            choices.join(", ")
+        ));
+        return Ok(2);
+    }
     let is_plain = !args.list && !args.list_files && !args.json && !args.metadata_dump && args.kind == "module";
     if is_plain && args.names.is_empty() {
         if tool.is_some() {
-            return Ok(refused(
-                "Missing name(s), incorrect options passed for detailed documentation.",
-                diagnostics::OPTIONS,
-            ));
+            return Ok(refused(NO_NAMES, diagnostics::OPTIONS));
         }
         output::show(native::list(&Action::all()).as_bytes())?;
         return Ok(0);

@@ -13,6 +13,7 @@ use super::{
 /// The page of a plugin. `columns`: of the terminal; `verbose`: with the version since which it is there.
 pub(super) fn page(located: &Located, documentation: &Documentation, columns: usize, verbose: bool) -> String {
     let mut page = Page::new(columns);
+    page.verbose = verbose;
     let doc = &documentation.doc;
     let _ =
         writeln!(page.text, "> {} {} ({})\n", located.kind.name().to_uppercase(), located.name, located.docs.display());
@@ -43,7 +44,7 @@ pub(super) fn page(located: &Located, documentation: &Documentation, columns: us
     if !documentation.metadata.is_null() {
         rest.insert("metadata".to_owned(), documentation.metadata.clone());
     }
-    page.rest(&rest, located, verbose);
+    page.rest(&rest, located);
     if let Some(examples) = documentation.examples.as_deref() {
         let _ = writeln!(page.text, "EXAMPLES:\n{}\n", examples.trim());
     }
@@ -58,6 +59,18 @@ pub(super) fn page(located: &Located, documentation: &Documentation, columns: us
         _ => {}
     }
     page.text
+}
+
+/// Pages one after the other, with a blank line between.
+pub(super) fn joined(pages: &[String]) -> String {
+    let mut text = String::new();
+    for page in pages {
+        if !text.is_empty() && !text.ends_with("\n\n") {
+            text.push('\n');
+        }
+        text.push_str(page);
+    }
+    text
 }
 
 /// The page of one entry point of a role.

@@ -1,15 +1,15 @@
 //! A request for documentation: what is asked for, and where it is looked for.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rplay::{
-    collections::{Collections, Qualified, is_collection_name},
+    collections::{BUILTIN, Collections, Qualified, is_collection_name},
     config::Config,
-    docs::{Documentation, Library, Located, PluginType},
+    docs::{Documentation, Library, Located, PluginType, plain},
     files,
     plan::Action,
     python::Pythons,
@@ -17,7 +17,9 @@ use rplay::{
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    keywords, native, page,
+    NO_NAMES,
+    keywords::Keywords,
+    native, page,
     plugins::BuiltIn,
     roles::{self, absolute},
     said::{Said, pretty, yaml},
@@ -33,60 +35,74 @@ pub(super) struct Request<'a> {
     columns: usize,
     /// Whether deprecation warnings are shown.
     warns: bool,
+    python: Pythons,
     /// Whether it was called by Ansible's name: what Ansible says comes first.
     is_ansible: bool,
 }
 
+fn split(paths: &[String]) -> Vec<PathBuf> {
+    let paths = paths.iter().flat_map(|paths| paths.split(':')).filter(|path| !path.is_empty());
+    paths.map(files::filled_in).collect()
+}
+
+/// A configured directory behind its directories and theirs, in which plugins are found, too.
+fn with_inner(folder: &Path) -> Vec<PathBuf> {
+    let first = folders_of(folder);
+    let second: Vec<PathBuf> = first.iter().flat_map(|folder| folders_of(folder)).collect();
+    first.into_iter().chain(second).chain([folder.to_owned()]).collect()
+}
+
+fn folders_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir() && !path.ends_with("__pycache__")).collect();
+    folders.sort();
+    folders
+}
+
+/// Where plugins are looked for: the settings' directories, those beside playbooks in a directory, and further ones
+/// with modules.
+pub(crate) fn library(config: &Config, beside: Option<&Path>, modules: &[String]) -> Library {
+    let python = config.ansible_python.value.clone();
+    let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
+        .with_interpreter(python.clone());
+    if let Some(folder) = beside {
+        collections.add_playbooks(folder);
+    }
+    let own = PluginType::all().map(|kind| {
+        let configured: &[PathBuf] = match kind.name() {
+            "module" => &config.library.0,
+            "filter" => &config.filter_plugins.0,
+            "test" => &config.test_plugins.0,
+            "lookup" => &config.lookup_plugins.0,
+            "callback" => &config.callback_plugins.0,
+            "become" => &config.become_plugins.0,
+            "vars" => &config.vars_plugins.0,
+            _ => &[],
+        };
+        let mut folders = if kind.name() == "module" { split(modules) } else { Vec::new() };
+        folders.extend(beside.iter().map(|folder| match kind.name() {
+            "module" => folder.join("library"),
+            name => folder.join(format!("{name}_plugins")),
+        }));
+        folders.extend(configured.iter().flat_map(|folder| with_inner(folder)));
+        (kind, folders.into_iter().map(|folder| absolute(&folder)).collect())
+    });
+    let core = Pythons::new(python).core().ok().map(|core| core.package.clone());
+    Library { collections: Arc::new(collections), core, own: own.collect() }
+}
+
 impl<'a> Request<'a> {
     pub(super) fn new(args: &'a DocArgs, config: &Config, is_ansible: bool) -> Self {
-        let python = config.ansible_python.value.clone();
-        let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
-            .with_interpreter(python.clone());
+        let python = Pythons::new(config.ansible_python.value.clone());
         let beside = args.playbook_dir.clone().or_else(|| config.playbook_dir.value.clone());
         let beside = beside.map(|folder| absolute(&folder));
-        if let Some(folder) = &beside {
-            collections.add_playbooks(folder);
-        }
-        let split = |paths: &[String]| -> Vec<PathBuf> {
-            paths
-                .iter()
-                .flat_map(|paths| paths.split(':'))
-                .filter(|path| !path.is_empty())
-                .map(files::filled_in)
-                .collect()
-        };
-        let own = PluginType::all().map(|kind| {
-            let configured: &[PathBuf] = match kind.name() {
-                "module" => &config.library.0,
-                "filter" => &config.filter_plugins.0,
-                "test" => &config.test_plugins.0,
-                "lookup" => &config.lookup_plugins.0,
-                "callback" => &config.callback_plugins.0,
-                _ => &[],
-            };
-            let mut folders = if kind.name() == "module" { split(&args.module_path) } else { Vec::new() };
-            folders.extend(beside.iter().map(|folder| match kind.name() {
-                "module" => folder.join("library"),
-                name => folder.join(format!("{name}_plugins")),
-            }));
-            folders.extend(configured.iter().cloned());
-            (kind, folders.into_iter().map(|folder| absolute(&folder)).collect())
-        });
+        let library = library(config, beside.as_deref(), &args.module_path);
         let mut roles: Vec<PathBuf> = beside.iter().map(|folder| folder.join("roles")).collect();
         roles.extend(split(&args.roles_path));
         roles.extend(config.roles_path.0.iter().cloned());
         roles.extend(beside.clone());
-        let own: HashMap<PluginType, Vec<PathBuf>> = own.collect();
-        let core = Pythons::new(python).core().ok().map(|core| core.package.clone());
         let columns = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { diagnostics::columns() } else { 80 };
-        Request {
-            args,
-            library: Library { collections: Arc::new(collections), core, own },
-            roles,
-            columns,
-            warns: *config.deprecation_warnings,
-            is_ansible,
-        }
+        Request { args, library, roles, columns, warns: *config.deprecation_warnings, python, is_ansible }
     }
 
     /// The collections to which a list is limited.
@@ -95,8 +111,8 @@ impl<'a> Request<'a> {
             if !is_collection_name(name) {
                 return Err((format!("Invalid collection name (must be of the form namespace.collection): {name}"), 1));
             }
-            let is_known = matches!(name.as_str(), "ansible.builtin" | "ansible.legacy")
-                || self.library.collections.find(name).is_some();
+            let is_known =
+                matches!(name.as_str(), "ansible.builtin" | "ansible.legacy") || self.library.place(name).is_some();
             if !is_known {
                 return Err((
                     format!("Cannot use supplied collection '{name}': unable to locate collection {name}"),
@@ -105,6 +121,21 @@ impl<'a> Request<'a> {
             }
         }
         Ok(&self.args.names)
+    }
+
+    /// What Jinja's own filters or tests say of themselves, by their names. Only under Ansible's name, for which these are
+    /// part of ansible-core.
+    fn of_jinja(&self, kind: PluginType) -> BTreeMap<String, String> {
+        if !self.is_ansible || !kind.is_callable() || self.library.core.is_none() {
+            return BTreeMap::new();
+        }
+        let told = self.python.ask("jinja", json!({ "kind": kind.name() }));
+        told.ok().and_then(|told| serde_json::from_value(told).ok()).unwrap_or_default()
+    }
+
+    fn told_keywords(&self) -> Keywords {
+        let core = self.library.core.as_ref().filter(|_| self.is_ansible);
+        Keywords::new(core.map(|core| rplay::docs::keywords(core)).unwrap_or_default())
     }
 
     pub(super) fn list(&self, kind: PluginType) -> Said {
@@ -117,7 +148,7 @@ impl<'a> Request<'a> {
             };
             entries.insert(listed.name, said);
         }
-        let has_builtin = only.is_empty() || only.iter().any(|name| name.starts_with("ansible."));
+        let has_builtin = only.is_empty() || only.iter().any(|name| BUILTIN.contains(&name.as_str()));
         if kind.name() == "module" && has_builtin {
             // Those that are built in are there without any ansible-core.
             for action in Action::all() {
@@ -136,6 +167,17 @@ impl<'a> Request<'a> {
                 entries.entry(entry.full_name()).or_insert_with(|| entry.summary());
             }
         }
+        if has_builtin {
+            for (name, said) in self.of_jinja(kind) {
+                let name = format!("ansible.builtin.{name}");
+                match entries.get_mut(&name) {
+                    // ansible-core has it, too, with nothing to say of it.
+                    Some(own) if own == "UNDOCUMENTED" => *own = said,
+                    Some(_) => {}
+                    None => drop(entries.insert(name, if self.args.list_files { "None".to_owned() } else { said })),
+                }
+            }
+        }
         if self.args.json {
             return Ok(pretty(
                 &entries.into_iter().map(|(name, said)| (name, Json::from(said))).collect::<Map<_, _>>().into(),
@@ -144,8 +186,8 @@ impl<'a> Request<'a> {
         let width = entries.keys().map(String::len).max().unwrap_or_default();
         let room = self.columns.saturating_sub(6).saturating_sub(width).max(20);
         let lines = entries.iter().map(|(name, said)| match self.args.list_files {
-            true => format!("{name:width$} {said}\n"),
-            false => format!("{name:width$} {:room$}\n", output::shortened(said, room)),
+            true => format!("{name:width$} {said:room$}\n"),
+            false => format!("{name:width$} {:room$}\n", output::shortened(&plain(said), room)),
         });
         Ok(lines.collect())
     }
@@ -175,6 +217,14 @@ impl<'a> Request<'a> {
                 }
                 (None, Some(action)) => pages.push(native::page(&action)),
                 (None, None) => match (BuiltIn::find(kind.name(), name), self.nearest(kind, name)) {
+                    (Some(_), _) if self.of_jinja(kind).contains_key(short(name)) => {
+                        let said = self.of_jinja(kind).remove(short(name)).unwrap_or_default();
+                        let (located, read) = jinja(kind, short(name), &said);
+                        match self.args.json {
+                            true => drop(found.insert(name.clone(), whole(&read))),
+                            false => pages.push(page::page(&located, &read, self.columns, self.args.verbose > 0)),
+                        }
+                    }
                     (Some(entry), _) if self.args.json => drop(found.insert(name.clone(), entry.json())),
                     (Some(_), _) if self.is_ansible => pages.push(page::of_jinja(kind, name)),
                     (Some(entry), _) => pages.push(entry.page()),
@@ -185,7 +235,7 @@ impl<'a> Request<'a> {
                 },
             }
         }
-        if self.args.json { Ok(pretty(&Json::Object(found))) } else { Ok(pages.join("\n")) }
+        if self.args.json { Ok(pretty(&Json::Object(found))) } else { Ok(page::joined(&pages)) }
     }
 
     /// A plugin whose file begins with an underscore is on its way out.
@@ -218,11 +268,8 @@ impl<'a> Request<'a> {
 
     pub(super) fn snippets(&self, kind: PluginType) -> Said {
         if !matches!(kind.name(), "module" | "lookup" | "inventory") {
-            let message = format!(
-                "Snippets are only available for the following plugin types: inventory, lookup, module (not {})",
-                kind.name()
-            );
-            return Err((message, diagnostics::OPTIONS));
+            let message = "Snippets are only available for the following plugin types: inventory, lookup, module";
+            return Err((message.to_owned(), 1));
         }
         let mut texts = Vec::new();
         for name in &self.args.names {
@@ -249,19 +296,24 @@ impl<'a> Request<'a> {
 
     pub(super) fn keywords(&self) -> Said {
         if self.args.list || self.args.list_files {
-            let list: Map<String, Json> =
-                keywords::list().into_iter().map(|(name, doc)| (name.to_owned(), doc.into())).collect();
-            return Ok(if self.args.json { pretty(&list.into()) } else { yaml(&list.into())? });
+            let list = self.told_keywords().list().into_iter();
+            let list: Map<String, Json> = list.map(|(name, doc)| (name, doc.into())).collect();
+            // Marks are replaced in the text, so that lines break where Ansible breaks them.
+            return Ok(if self.args.json { pretty(&list.into()) } else { plain(&yaml(&list.into())?) });
         }
-        let (found, unknown) = keywords::named(&self.args.names);
+        let keywords = self.told_keywords();
+        let (found, unknown) = keywords.named(&self.args.names);
         for name in unknown {
             output::aside(&format!("[WARNING]: Skipping invalid keyword '{name}': '{name}'\n"));
         }
-        Ok(if self.args.json { pretty(&found.into()) } else { yaml(&found.into())? })
+        Ok(if self.args.json { pretty(&found.into()) } else { plain(&yaml(&found.into())?) })
     }
 
     pub(super) fn roles(&self) -> Said {
         let found = roles::Roles::new(&self.library, &self.roles);
+        if self.args.names.is_empty() && !self.args.list && !self.args.list_files {
+            return Err((NO_NAMES.to_owned(), diagnostics::OPTIONS));
+        }
         if self.args.list || self.args.list_files {
             return found.list(self.wanted_collections()?, self.args.json, self.columns);
         }
@@ -288,14 +340,39 @@ impl<'a> Request<'a> {
             }
             all.insert(kind.name().to_owned(), of_kind.into());
         }
-        let names: Vec<String> = keywords::list().into_keys().map(str::to_owned).collect();
-        all.insert("keyword".to_owned(), keywords::named(&names).0.into());
+        let keywords = self.told_keywords();
+        let names: Vec<String> = keywords.list().into_keys().collect();
+        all.insert("keyword".to_owned(), keywords.named(&names).0.into());
         all.insert(
             "role".to_owned(),
             roles::Roles::new(&self.library, &self.roles).dump(only, self.args.no_fail_on_errors)?,
         );
         Ok(pretty(&json!({ "all": all })))
     }
+}
+
+/// The name without its collection.
+fn short(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// The documentation of a filter or test of Jinja's own. That Ansible documents them so is known to scripts.
+fn jinja(kind: PluginType, short: &str, said: &str) -> (Located, Documentation) {
+    let name = format!("ansible.builtin.{short}");
+    let page = format!("https://jinja.palletsprojects.com/en/stable/templates/#jinja-{}s.{short}", kind.name());
+    let what = format!("This is the Jinja builtin {} plugin '{short}'.", kind.name());
+    let doc = json!({
+        "collection": "ansible.builtin",
+        "description": [said, "", what, format!("See: U({page})")],
+        "filename": "",
+        "plugin_name": name,
+        "short_description": said,
+    });
+    let collection = "ansible.builtin".to_owned();
+    let (file, docs) = (PathBuf::new(), PathBuf::from("Jinja2"));
+    let located = Located { kind, name, short: short.to_owned(), file, docs, collection };
+    let doc = doc.as_object().cloned().unwrap_or_default();
+    (located, Documentation { doc, examples: None, returns: Json::Null, metadata: Json::Null })
 }
 
 /// A documentation as tools read it.

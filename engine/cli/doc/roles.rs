@@ -54,6 +54,8 @@ impl<'a> Roles<'a> {
         let all = self.all(only);
         let mut listed = Map::new();
         let mut text = String::new();
+        let read = all.values().filter_map(|role| role.as_ref().ok());
+        let width = read.flat_map(|role| role.entry_points.keys()).map(String::len).max().unwrap_or_default();
         for (name, role) in all {
             let role = role.map_err(|why| (why, 1))?;
             let points = role.entry_points.iter().map(|(point, spec)| {
@@ -62,16 +64,19 @@ impl<'a> Roles<'a> {
             });
             let points: Map<String, Json> = points.collect();
             let _ = if points.is_empty() { writeln!(text, "{name}") } else { writeln!(text, "{name}:\n  specs:") };
-            let width = points.keys().map(String::len).max().unwrap_or_default();
             for (point, short) in &points {
-                let room = columns.saturating_sub(width + 10);
+                let room = columns.saturating_sub(width + 6);
                 let _ = writeln!(
                     text,
                     "    {point:width$}: {}",
                     output::shortened(&plain(short.as_str().unwrap_or_default()), room)
                 );
             }
-            listed.insert(name, json!({ "collection": role.collection, "entry_points": points }));
+            let mut entry = json!({ "description": role.summary, "entry_points": points });
+            if let (Json::Object(fields), false) = (&mut entry, role.collection.is_empty()) {
+                fields.insert("collection".to_owned(), role.collection.into());
+            }
+            listed.insert(name, entry);
         }
         Ok(if as_json { pretty(&listed.into()) } else { text })
     }
@@ -128,7 +133,8 @@ impl<'a> Roles<'a> {
 }
 
 fn entry(role: &RoleDocumentation, points: Map<String, Json>) -> Json {
-    json!({ "collection": role.collection, "entry_points": points, "path": role.path.display().to_string() })
+    let collection = Some(&role.collection).filter(|name| !name.is_empty());
+    json!({ "collection": collection, "entry_points": points, "path": role.path.display().to_string() })
 }
 
 /// The absolute path.

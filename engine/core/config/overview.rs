@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::{
     error::ConfigError,
     file::{ConfigFile, find},
     settings::FOLLOWED,
-    shown::{Effect, Shown, like, of_plugin, shown, typed},
+    shown::{Effect, Shown, like, of_documentation, of_plugin, shown, typed},
     surroundings::Surroundings,
     tables::{OWN, PLUGINS, SETTINGS},
 };
@@ -19,7 +19,7 @@ use crate::source::{Problems, Source};
 pub struct PluginSettings {
     /// `become`, `connection` ...
     pub kind: &'static str,
-    pub plugin: &'static str,
+    pub plugin: String,
     pub settings: Vec<Shown>,
 }
 
@@ -49,6 +49,7 @@ pub struct Overview {
     pub plugins: Vec<PluginSettings>,
     /// Section and key of all lines of the file.
     pub entries: Vec<(String, String)>,
+    config: ConfigFile,
 }
 
 impl Overview {
@@ -70,17 +71,24 @@ impl Overview {
     pub fn read_file(path: &Path, around: &Surroundings<'_>) -> Result<Self, Problems> {
         let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
         let file = ConfigFile::parse(Source::read(path).map_err(unreadable)?)?;
-        let mut overview = Self::of(&file, around);
+        let mut overview = Self::of(file, around);
         overview.file = Some(path.to_owned());
         Ok(overview)
     }
 
     /// The settings without a configuration file.
     pub fn defaults(around: &Surroundings<'_>) -> Self {
-        Self::of(&ConfigFile::default(), around)
+        Self::of(ConfigFile::default(), around)
     }
 
-    fn of(file: &ConfigFile, around: &Surroundings<'_>) -> Self {
+    /// Adds the settings of a plugin of the user's: the options in its documentation, in their order.
+    pub fn add(&mut self, kind: &'static str, plugin: &str, options: &Map<String, Json>, around: &Surroundings<'_>) {
+        let settings = options.iter().map(|(name, option)| of_documentation(name, option, &self.config, around));
+        self.plugins.push(PluginSettings { kind, plugin: plugin.to_owned(), settings: settings.collect() });
+    }
+
+    fn of(config: ConfigFile, around: &Surroundings<'_>) -> Self {
+        let file = &config;
         // Ansible's own tests have settings that nobody else is to see.
         let settings = settings(file, around).filter(|setting| !setting.name.starts_with("_Z_")).collect();
         let mut plugins: Vec<PluginSettings> = Vec::new();
@@ -88,12 +96,12 @@ impl Overview {
             let Some((kind, plugin, setting)) = of_plugin(line, file, around) else { continue };
             match plugins.last_mut().filter(|last| last.kind == kind && last.plugin == plugin) {
                 Some(last) => last.settings.push(setting),
-                None => plugins.push(PluginSettings { kind, plugin, settings: vec![setting] }),
+                None => plugins.push(PluginSettings { kind, plugin: plugin.to_owned(), settings: vec![setting] }),
             }
         }
         let entries = file.entries().iter().map(|entry| (entry.section.clone(), entry.key.clone())).collect();
         let own = OWN.lines().filter_map(|line| shown(line, file, around)).collect();
-        Overview { file: None, settings, own, plugins, entries }
+        Overview { file: None, settings, own, plugins, entries, config }
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Shown {
     pub effect: Effect,
     /// Somebody must give a value: there is no default.
     pub required: bool,
+    /// What its documentation says it is for, in lines; empty for those of the tables.
+    pub about: Vec<String>,
 }
 
 impl Shown {
@@ -132,7 +134,52 @@ fn stands(line: Line, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
         }
     };
     let effect = effect(&keys, &variables);
-    Shown { name, kind, keys, variables, vars, value, default, origin, effect, required }
+    Shown { name, kind, keys, variables, vars, value, default, origin, effect, required, about: Vec::new() }
+}
+
+/// An option of a plugin, as its documentation has it.
+pub(super) fn of_documentation(name: &str, option: &Json, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
+    // A command reads the documentation of a few plugins, once.
+    let kept = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let sources = |key: &str, named: &dyn Fn(&Json) -> Option<String>| {
+        let entries = option.get(key).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        kept(entries.iter().filter_map(named).collect::<Vec<_>>().join(","))
+    };
+    let text = |entry: &Json, key: &str| entry.get(key)?.as_str().map(str::to_owned);
+    let named = |entry: &Json| text(entry, "name");
+    let in_file = |entry: &Json| Some(format!("{}.{}", text(entry, "section")?, text(entry, "key")?));
+    let line = Line {
+        name: kept(name.to_owned()),
+        kind: kept(text(option, "type").unwrap_or_else(|| "string".to_owned())),
+        keys: sources("ini", &in_file),
+        variables: sources("env", &named),
+        vars: sources("vars", &named),
+        default: kept(python(option.get("default").unwrap_or(&Json::Null))),
+        required: option.get("required").is_some_and(|required| required == true),
+    };
+    let about = match option.get("description") {
+        Some(Json::Array(lines)) => lines.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
+        Some(Json::String(line)) => vec![line.clone()],
+        _ => Vec::new(),
+    };
+    Shown { about, ..stands(line, file, around) }
+}
+
+/// A value as Python writes it.
+fn python(value: &Json) -> String {
+    let quoted = |item: &Json| item.as_str().map_or_else(|| python(item), |text| format!("'{text}'"));
+    match value {
+        Json::Null => "None".to_owned(),
+        Json::Bool(true) => "True".to_owned(),
+        Json::Bool(false) => "False".to_owned(),
+        Json::String(text) => text.clone(),
+        Json::Array(items) => format!("[{}]", items.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+        Json::Object(fields) => {
+            let pairs = fields.iter().map(|(key, value)| format!("'{key}': {}", quoted(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        Json::Number(number) => number.to_string(),
+    }
 }
 
 /// A text in the form of its type: booleans and lists as Python writes them.

@@ -85,11 +85,11 @@ impl Documentation {
         Err(DocumentationError::Broken { name: located.short.clone(), why })
     }
 
-    /// One sentence about the plugin: `UNDOCUMENTED` where the file says nothing.
+    /// One sentence about the plugin, with its marks: `UNDOCUMENTED` where the file says nothing.
     pub fn summary(located: &Located) -> String {
         let doc = raw(&located.docs, false).ok().flatten().map(|(doc, ..)| doc).unwrap_or_default();
         match doc.get("short_description").and_then(Json::as_str) {
-            Some(text) => super::plain(text.trim_end_matches('.')),
+            Some(text) => text.trim_end_matches('.').to_owned(),
             None => "UNDOCUMENTED".to_owned(),
         }
     }

@@ -96,13 +96,24 @@ impl Library {
         if BUILTIN.contains(&&*qualified.collection) {
             return self.find(kind, &name);
         }
-        let found = self.collections.find(&qualified.collection)?;
-        let folder = found.path.join("plugins").join(kind.folder());
+        let (collection, path) = self.place(&qualified.collection)?;
+        let folder = path.join("plugins").join(kind.folder());
         let inner = qualified.path();
         let below = inner.parent().map(|parent| folder.join(parent)).unwrap_or(folder);
         let short = qualified.short().to_owned();
         let (file, docs) = files_of(&below, &short, kind)?;
-        Some(Located::new(kind, &found.name, qualified.resource(), file, docs))
+        Some(Located::new(kind, &collection, qualified.resource(), file, docs))
+    }
+
+    /// The name and the directory of a collection: of one that is installed, or of one inside ansible-core, which is not
+    /// listed unless it is named.
+    pub fn place(&self, collection: &str) -> Option<(String, PathBuf)> {
+        if let Some(found) = self.collections.find(collection) {
+            return Some((found.name.to_string(), found.path.clone()));
+        }
+        let (namespace, name) = collection.split_once('.')?;
+        let folder = self.core.as_ref()?.join("_internal/ansible_collections").join(namespace).join(name);
+        folder.is_dir().then(|| (collection.to_owned(), folder))
     }
 
     /// Whether an action plugin runs before a module.
@@ -145,9 +156,11 @@ impl Library {
         if wants("ansible.builtin") || wants("ansible.legacy") {
             self.core_folder(kind).iter().for_each(|folder| add("ansible.builtin", "ansible.builtin", folder));
         }
-        for name in self.installed().into_iter().filter(|name| wants(name)) {
-            if let Some(collection) = self.collections.find(&name) {
-                add(&name, &name, &collection.path.join("plugins").join(kind.folder()));
+        let named = only.iter().filter(|name| !BUILTIN.contains(&name.as_str())).cloned();
+        let names = if only.is_empty() { self.installed() } else { named.collect() };
+        for name in names {
+            if let Some((_, path)) = self.place(&name) {
+                add(&name, &name, &path.join("plugins").join(kind.folder()));
             }
         }
         found.into_iter().map(|(name, located)| Listed { name, located }).collect()
@@ -198,9 +211,10 @@ fn files_of(folder: &Path, name: &str, kind: PluginType) -> Option<(PathBuf, Pat
         };
         match (beside, kind.name() == "module") {
             (Some(beside), true) => Some((other().unwrap_or_else(|| beside.clone()), beside)),
+            // Of other types only code is a plugin.
             (Some(beside), false) => {
-                let old = folder.join(format!("_{name}.py"));
-                Some((if old.is_file() { old } else { beside.clone() }, beside))
+                let old = Some(folder.join(format!("_{name}.py"))).filter(|old| old.is_file());
+                Some((old.or_else(|| kind.is_callable().then(|| beside.clone()))?, beside))
             }
             (None, true) => other().map(|file| (file.clone(), file)),
             // One of several in a file, without documentation of its own.
@@ -225,6 +239,8 @@ fn may_be_plugin(path: &Path) -> bool {
 fn plugins_in(folder: &Path, kind: PluginType, deep: bool) -> Vec<(String, PathBuf, PathBuf)> {
     let mut names: Vec<String> = Vec::new();
     let mut found = Vec::new();
+    // The files of those that share one.
+    let mut shared: HashMap<String, PathBuf> = HashMap::new();
     for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = stem.trim_start_matches('_').to_owned();
@@ -246,7 +262,10 @@ fn plugins_in(folder: &Path, kind: PluginType, deep: bool) -> Vec<(String, PathB
         let is_plugin = match kind.name() {
             "module" => is_docs || may_be_plugin(&path),
             "filter" | "test" if !is_docs => {
-                names.extend(callables_in(&path, kind));
+                for name in callables_in(&path, kind) {
+                    shared.entry(name.clone()).or_insert_with(|| path.clone());
+                    names.push(name);
+                }
                 false
             }
             "filter" | "test" => true,
@@ -260,7 +279,7 @@ fn plugins_in(folder: &Path, kind: PluginType, deep: bool) -> Vec<(String, PathB
     names.dedup();
     found.extend(names.into_iter().filter_map(|name| {
         let (file, docs) = files_of(folder, &name, kind)?;
-        Some((name, file, docs))
+        Some((name.clone(), shared.remove(&name).unwrap_or(file), docs))
     }));
     found
 }
@@ -277,12 +296,16 @@ fn callables_in(path: &Path, kind: PluginType) -> Vec<String> {
     let quoted = code.split(['\'', '"']).collect::<Vec<_>>();
     let pairs = quoted.windows(2).skip(1).step_by(2);
     let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    pairs
-        .filter_map(|pair| match pair {
-            [name, after] if is_name(name) && after.trim_start().starts_with(':') => Some((*name).to_owned()),
-            _ => None,
-        })
-        .collect()
+    let displayed = pairs.filter_map(|pair| match pair {
+        [name, after] if is_name(name) && after.trim_start().starts_with(':') => Some((*name).to_owned()),
+        _ => None,
+    });
+    // `dict(name=function)` is one, too.
+    let called = code.split("dict(").skip(1).filter_map(|inner| inner.split(')').next()).flat_map(|inner| {
+        let names = inner.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.trim()));
+        names.filter(|name| is_name(name)).map(str::to_owned).collect::<Vec<_>>()
+    });
+    displayed.chain(called).collect()
 }
 
 #[cfg(test)]
@@ -297,6 +320,7 @@ mod tests {
             "several.py",
             "class FilterModule:\n    def filters(self):\n        return {'one': f, \"two\": g,  # 'three': h\n  }\n",
         );
+        write("called.py", "class FilterModule:\n    def filters(self):\n        return dict(\n four=f, five=g)\n");
         write("one.yml", "DOCUMENTATION: {}");
         write("_old.py", "");
         write("shell_like", "#!/bin/sh\n");
@@ -306,8 +330,8 @@ mod tests {
         let module = PluginType::named("module").unwrap();
         let names =
             |kind| plugins_in(folder.path(), kind, false).into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
-        assert_eq!(names(filter), ["one", "shell_like", "two"]);
-        assert_eq!(names(module), ["old", "one", "several", "shell_like"]);
+        assert_eq!(names(filter), ["five", "four", "one", "shell_like", "two"]);
+        assert_eq!(names(module), ["called", "old", "one", "several", "shell_like"]);
         let of = |name: &str, kind| {
             let (file, docs) = files_of(folder.path(), name, kind)?;
             Some([file, docs].map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()))

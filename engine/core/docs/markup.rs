@@ -3,7 +3,7 @@
 /// A text without markup, as it is shown on a terminal.
 pub fn plain(text: &str) -> String {
     // References of the documentation's own format.
-    let text = &text.replace(":ref:`", "`").replace(":doc:`", "`");
+    let text = &without_roles(text);
     let mut shown = String::new();
     let mut rest = text.as_str();
     while let Some(at) = rest.find(|c: char| c.is_ascii_uppercase()) {
@@ -33,6 +33,23 @@ pub fn plain(text: &str) -> String {
         }
     }
     shown.push_str(rest);
+    shown
+}
+
+/// A text without the roles of reStructuredText: ``:term:`Task` `` is `` `Task` ``.
+fn without_roles(text: &str) -> String {
+    let mut parts = text.split(":`");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let word = shown.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().len();
+        let before = shown.get(..shown.len() - word).filter(|before| word > 0 && before.ends_with(':'));
+        match before.map(|before| before.len() - 1) {
+            Some(end) => shown.truncate(end),
+            None => shown.push(':'),
+        }
+        shown.push('`');
+        shown.push_str(part);
+    }
     shown
 }
 

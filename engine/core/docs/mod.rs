@@ -6,6 +6,7 @@
 mod documentation;
 mod fragments;
 mod json;
+mod keywords;
 mod library;
 mod literals;
 mod markup;
@@ -13,6 +14,7 @@ mod roles;
 mod versions;
 
 pub use documentation::{Documentation, DocumentationError};
+pub use keywords::keywords;
 pub use library::{Library, Listed, Located};
 pub use markup::plain;
 pub use roles::{RoleDocumentation, roles_in};

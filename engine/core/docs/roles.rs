@@ -18,6 +18,8 @@ pub struct RoleDocumentation {
     pub path: PathBuf,
     /// By entry point; empty if the role says nothing.
     pub entry_points: Map<String, Json>,
+    /// One sentence about the role, from what its `meta/main.yml` tells Galaxy.
+    pub summary: String,
 }
 
 impl RoleDocumentation {
@@ -27,16 +29,23 @@ impl RoleDocumentation {
     /// The file cannot be read or is not valid YAML.
     pub fn read(folder: &Path, name: &str, collection: &str, path: PathBuf) -> Result<Self, String> {
         let mut entry_points = Map::new();
+        let mut summary = "UNDOCUMENTED".to_owned();
         for file in ["argument_specs.yml", "argument_specs.yaml", "main.yml", "main.yaml"] {
-            let file = folder.join("meta").join(file);
-            if !file.is_file() {
+            let path = folder.join("meta").join(file);
+            if !path.is_file() {
                 continue;
             }
-            let text = files::read_text(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-            if let Some(Json::Object(specs)) = json::read(&file.display().to_string(), &text)?.get_mut("argument_specs")
-            {
+            let text = files::read_text(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let mut said = match json::read(&path.display().to_string(), &text) {
+                // The arguments are known; the rest is for Galaxy.
+                Err(_) if !entry_points.is_empty() => continue,
+                said => said?,
+            };
+            if let Some(Json::Object(specs)) = said.get_mut("argument_specs").filter(|_| entry_points.is_empty()) {
                 entry_points = std::mem::take(specs);
-                break;
+            }
+            if let Some(text) = said.pointer("/galaxy_info/description").and_then(Json::as_str) {
+                text.clone_into(&mut summary);
             }
         }
         for spec in entry_points.values_mut().filter_map(Json::as_object_mut) {
@@ -44,7 +53,7 @@ impl RoleDocumentation {
                 *text = Json::Array(vec![text.take()]);
             }
         }
-        Ok(RoleDocumentation { name: name.to_owned(), collection: collection.to_owned(), path, entry_points })
+        Ok(RoleDocumentation { name: name.to_owned(), collection: collection.to_owned(), path, entry_points, summary })
     }
 }
 

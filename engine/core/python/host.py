@@ -23,6 +23,7 @@ import itertools
 import json
 import os
 import queue
+import re
 import struct
 import sys
 import threading
@@ -401,7 +402,24 @@ class Host(object):
         }
 
 
-OPERATIONS = {'hello': Host.hello, 'build': Host.build}
+    def jinja(self, kind):
+        """Jinja's own filters or tests: the first sentence that each says of itself."""
+        import inspect
+
+        import jinja2.defaults
+
+        own = {'filter': jinja2.defaults.DEFAULT_FILTERS, 'test': jinja2.defaults.DEFAULT_TESTS}[kind]
+        told = {}
+        for name, function in own.items():
+            # Others are operators, which no template calls by name.
+            if name.isidentifier():
+                first = (inspect.getdoc(function) or '').split('\n\n')[0]
+                sentence = re.split(r'[.!?]', ' '.join(first.split()).split(' (')[0])[0]
+                told[name] = sentence.rstrip(':') + '.'
+        return told
+
+
+OPERATIONS = {'hello': Host.hello, 'build': Host.build, 'jinja': Host.jinja}
 
 
 def operation(host, name):
