@@ -1,15 +1,11 @@
 //! `rplay inventory`: shows hosts, groups and variables, like `ansible-inventory`.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 use miette::Diagnostic;
 use rplay::{
     config::Config,
-    inventory::{Inventory, Limit, Listing, SourceRules},
+    inventory::{Inventory, Limit, Listing, Seen, SourceRules},
     python::InventoryPlugins,
     source::{Problems, nearest},
     visible::visible,
@@ -88,6 +84,9 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let vault = passwords::vault(&args.sources.passwords, config, diagnostics::secrets())?;
     let sources = config.inventory_sources(&args.sources.inventory);
     let folder = args.playbook_dir.as_deref().or(config.playbook_dir.as_deref());
+    // A host has the variables that a playbook here would see; those of groups alone are of a folder that is named.
+    let here = std::env::current_dir().ok();
+    let of_hosts = folder.or(here.as_deref());
     let folders = folder.map(Path::to_owned).into_iter().collect();
     let plugins = InventoryPlugins::new(
         config.ansible_python.value.clone(),
@@ -103,7 +102,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let mut notes = Vec::new();
     let text = if args.graph {
         let group = args.group.as_deref().unwrap_or("all");
-        let tree = inventory.tree(group, args.vars.then_some(folder));
+        let tree = inventory.tree(group, args.vars.then_some(Seen { hosts: of_hosts, groups: folder }));
         let help = || nearest(group, inventory.groups().map(|group| &*group.name));
         tree.ok_or_else(|| InventoryCommandError::NoGroup {
             help: help().map(|meant| format!("did you mean `{meant}`?")),
@@ -124,13 +123,15 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
                 }
                 .into());
             }
-            Some(host) => inventory.host_vars(host, folder, &extra),
+            Some(host) if args.export || *config.inventory_export => inventory.own_vars(host, folder),
+            Some(host) => inventory.host_vars(host, of_hosts, &extra),
             None => {
                 let limit = args.limit.as_ref().map(|limit| Limit::parse(limit)).transpose().map_err(Problems::from)?;
                 let allowed = limit.map(|limit| limit.matched(&inventory)).transpose().map_err(Problems::from)?;
                 notes.extend(allowed.iter().flat_map(|allowed| allowed.warnings.iter().cloned()));
                 let export = args.export || *config.inventory_export;
-                inventory.list(Listing { playbook_dir: folder, export, allowed: allowed.as_ref() }, &extra)
+                let playbook_dir = if export { folder } else { of_hosts };
+                inventory.list(Listing { playbook_dir, export, allowed: allowed.as_ref() }, &extra)
             }
         };
         let json = json.map_err(unreadable)?;
@@ -198,9 +199,9 @@ fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static 
     for kind in ["children", "hosts"] {
         let members = listing.get(name).and_then(|group| group.get(kind)).and_then(Json::as_array);
         let mut shown = Map::new();
-        // Same order as the YAML emitter's, so that the first occurrence is the complete one.
-        let members: BTreeSet<&str> = members.into_iter().flatten().filter_map(Json::as_str).collect();
-        for member in members {
+        // In the inventory's own order, as Ansible has it: the occurrence that is complete need not be the first one of
+        // the text, which is sorted.
+        for member in members.into_iter().flatten().filter_map(Json::as_str) {
             let first = told.insert((kind, member));
             let about = match (first, kind) {
                 (false, _) => empty(),
@@ -265,6 +266,8 @@ mod tests {
         assert_eq!(exported["_meta"]["hostvars"], serde_json::json!({"w1": {"a": 1}}));
         assert_eq!((&exported["web"]["vars"]["y"], &exported["all"]["vars"]["x"]), (&Json::from(2), &Json::from(1)));
         assert!(list(&["--export", "-y"]).contains("w1:\n          a: 1\n"));
+        let one = inventory(&["-i", path, "--host", "w1", "--export"]).unwrap();
+        assert_eq!(serde_json::from_str::<Json>(&one).unwrap(), serde_json::json!({"a": 1}));
         let limited = json(&["-l", "web:!w2"]);
         assert_eq!(limited["web"]["hosts"], serde_json::json!(["w1"]));
         assert!(limited["_meta"]["hostvars"].get("d1").is_none() && limited.get("db").is_none());
@@ -272,6 +275,21 @@ mod tests {
         assert!(toml.contains("[web.hosts.w1]\na = 1\nx = 1\ny = 2\n"), "{toml}");
         assert!(toml.contains("[web.hosts.w2]\nx = 1\n") && toml.contains("[all]\nchildren = [\n    \"ungrouped\",\n"));
     }
+    #[test]
+    fn the_implicit_localhost_is_told_as_plain_text() {
+        assert!(inventory(&["-i", "a,", "--host", "localhost"]).unwrap().contains("\"ansible_connection\": \"local\""));
+    }
+
+    /// A group with several parents is written in full where the inventory first has it.
+    #[test]
+    fn groups_are_complete_below_their_first_parent() {
+        let file = tempfile::Builder::new().suffix(".ini").tempfile().unwrap();
+        std::fs::write(file.path(), "[zone:children]\nshared\n[area:children]\nshared\n[shared]\nh\n").unwrap();
+        let text = inventory(&["-i", file.path().to_str().unwrap(), "--list", "--yaml"]).unwrap();
+        let (area, zone) = text.split_once("    zone:\n").unwrap();
+        assert!(area.contains("shared: {}") && zone.contains("shared:\n          hosts:\n"), "{text}");
+    }
+
     /// Text that YAML 1.1 would parse as another type must round-trip as text.
     #[test]
     fn the_yaml_is_an_inventory_that_says_the_same() {

@@ -23,7 +23,15 @@ pub(crate) fn show(
     // Of one module without a playbook, only the hosts.
     if is_text {
         for play in playbooks.iter().flat_map(|(_, plays)| plays) {
-            let matched = inventory.matching(&Pattern::parse(&words(&play.hosts).join(","))?, allowed)?;
+            // A subscript beyond the last host matches none.
+            let pattern = Pattern::parse(&words(&play.hosts).join(","))?;
+            let matched = inventory.matching(&pattern, allowed).unwrap_or_default();
+            for warning in &matched.warnings {
+                crate::output::aside(&format!("[WARNING]: {}\n", visible(warning)));
+            }
+            if matched.hosts.is_empty() {
+                crate::output::aside("[WARNING]: No hosts matched, nothing to do\n");
+            }
             list_hosts(&mut out, "  ", &matched);
         }
         return crate::output::show(visible(&out).as_bytes());

@@ -132,7 +132,18 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         return Ok(diagnostics::end(&problems, exit_code));
     }
     let allowed = match &args.limit {
-        Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
+        Some(limit) => {
+            let limit = Limit::parse(limit)?;
+            let allowed = limit.allowed(&inventory);
+            if allowed.is_err() {
+                // What names nothing is told before that nothing is left.
+                for message in limit.matched(&inventory)?.warnings {
+                    channel.send(Event::Warning { message: message.into(), place: None });
+                }
+                channel.flush();
+            }
+            Some(allowed?)
+        }
         None => None,
     };
     if inventory.hosts().len() == 0 && !is_text && *config.localhost_warning {

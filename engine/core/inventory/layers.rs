@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     source::{Problems, Source, Span, Spanned},
-    vars::{Layer, Lazy},
+    vars::{Layer, Lazy, Value},
     vault::Vault,
 };
 
@@ -50,7 +50,7 @@ impl Default for Layers {
         let implicit = LOCALHOST.map(|name| Host {
             name: name.into(),
             vars: Arc::new(Layer::from_iter([
-                ("ansible_connection".into(), Lazy::Data("local".into())),
+                ("ansible_connection".into(), Lazy::Data(Value::from_safe_string("local".to_owned()))),
                 (
                     "ansible_python_interpreter".into(),
                     Lazy::from_text(&Spanned {

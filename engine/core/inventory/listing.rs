@@ -16,6 +16,13 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
+/// The playbook's folder whose variables are shown, with hosts and with groups.
+#[derive(Clone, Copy, Default)]
+pub struct Seen<'s> {
+    pub hosts: Option<&'s Path>,
+    pub groups: Option<&'s Path>,
+}
+
 /// How an inventory is listed.
 #[derive(Clone, Copy, Default)]
 pub struct Listing<'l> {
@@ -102,6 +109,15 @@ impl Inventory {
         Ok(())
     }
 
+    /// The variables that one host has of itself, rather than by its groups; unrendered.
+    ///
+    /// # Errors
+    /// If a variable file cannot be read.
+    pub fn own_vars(&self, host: &str, playbook_dir: Option<&Path>) -> Result<Json, Problems> {
+        let layers = self.host(host).map(|host| self.layers_of_host(host, playbook_dir)).transpose()?;
+        Ok(merged(layers.iter().flat_map(|layers| layers.iter()).map(|layer| &**layer)))
+    }
+
     /// The variables of one host, unrendered.
     ///
     /// # Errors
@@ -112,7 +128,7 @@ impl Inventory {
     }
 
     /// The tree of groups below `from`; `None` if there is no such group.
-    pub fn tree(&self, from: &str, vars: Option<Option<&Path>>) -> Option<Result<String, Problems>> {
+    pub fn tree(&self, from: &str, vars: Option<Seen<'_>>) -> Option<Result<String, Problems>> {
         let group = self.group(from)?;
         let mut text = String::new();
         Some(self.tree_group(group, 0, vars, &mut text).map(|()| text))
@@ -122,7 +138,7 @@ impl Inventory {
         &self,
         group: &Group,
         depth: usize,
-        vars: Option<Option<&Path>>,
+        vars: Option<Seen<'_>>,
         text: &mut String,
     ) -> Result<(), Problems> {
         if text.len() > limits::LARGEST {
@@ -137,16 +153,16 @@ impl Inventory {
             let mut seen = HashSet::new();
             for host in self.own_hosts(group).filter(|host| seen.insert(&host.name)) {
                 line(text, depth + 1, &host.name);
-                if let Some(dir) = vars {
-                    let shown = self.host_vars(&host.name, dir, &Layer::new())?;
+                if let Some(seen) = vars {
+                    let shown = self.host_vars(&host.name, seen.hosts, &Layer::new())?;
                     for (name, value) in shown.as_object().into_iter().flatten() {
                         line(text, depth + 2, &format!("{{{name} = {}}}", python(value, false)));
                     }
                 }
             }
         }
-        if let Some(dir) = vars {
-            let mut shown = merged(self.layers_of_group(group, dir)?.iter().map(|layer| &**layer));
+        if let Some(seen) = vars {
+            let mut shown = merged(self.layers_of_group(group, seen.groups)?.iter().map(|layer| &**layer));
             if group.priority != 1 {
                 shown["ansible_group_priority"] = Json::from(group.priority);
                 shown.sort_all_objects();

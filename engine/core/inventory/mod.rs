@@ -39,7 +39,7 @@ pub use graph::Inventory;
 pub use host::{Group, Host};
 pub use json::of as as_written;
 pub use limit::Limit;
-pub use listing::Listing;
+pub use listing::{Listing, Seen};
 pub use pattern::{Matched, Pattern};
 pub use plugins::{Plugins, PluginsError};
 pub use rules::{GroupNames, SourceRules, VarsFiles};

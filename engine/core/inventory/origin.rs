@@ -7,8 +7,7 @@ use std::{
 };
 
 use super::{
-    GroupNames, Inventory, InventoryError, SourceRules, address, folder::entries, ini, plugin_source::has_foreign,
-    script, yaml,
+    GroupNames, Inventory, InventoryError, SourceRules, address, folder::entries, ini, rules::has_foreign, script, yaml,
 };
 use crate::{
     files::{self, Descent},
@@ -89,7 +88,7 @@ impl Inventory {
         let path = Path::new(text);
         if !path.exists() {
             let read = self.with_enabled(text, rules).unwrap_or_else(|| match text.contains(',') {
-                true => self.read_names(text),
+                true => rules.enables("host_list", text).and_then(|()| self.read_names(text)),
                 false => Err(InventoryError::Missing { path: text.to_owned() }.into()),
             });
             match read {
@@ -192,7 +191,7 @@ impl Inventory {
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
         let text = path.to_string_lossy();
         let read = self.with_enabled(&text, rules).unwrap_or_else(|| match is_program(path) {
-            true => script::read(self, path),
+            true => rules.enables("script", &text).and_then(|()| script::read(self, path)),
             false if extension.as_deref() == Some("toml") => match self.plugins.clone() {
                 Some(plugins) => self.read_with_plugins(&*plugins, &text, None),
                 None => {
@@ -200,7 +199,16 @@ impl Inventory {
                     Err(InventoryError::Toml { path: path.display().to_string() }.into())
                 }
             },
-            false => self.read_text(path, extension.as_deref()),
+            false if matches!(extension.as_deref(), Some("yml" | "yaml" | "json")) => {
+                // A file that names its plugin is read by `auto`.
+                let read = rules.enables("yaml", &text).or_else(|_| rules.enables("auto", &text));
+                read.and_then(|()| self.read_text(path, extension.as_deref()))
+            }
+            // A name without an ending may be of either.
+            false => rules
+                .enables("ini", &text)
+                .or_else(|error| if extension.is_none() { rules.enables("yaml", &text) } else { Err(error) })
+                .and_then(|()| self.read_text(path, extension.as_deref())),
         });
         match read {
             Ok(()) => {

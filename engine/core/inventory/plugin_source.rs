@@ -13,14 +13,6 @@ use crate::{
     vars::{Layer, Lazy, Template, Value, Vaulted, from_wire, holds_template, is_trusted, mapping},
 };
 
-/// Plugins that are built in; `auto` stands for those that a source names itself.
-const NATIVE: [&str; 6] = ["host_list", "script", "auto", "yaml", "ini", "toml"];
-
-/// Whether one of these plugins is not built in.
-pub(super) fn has_foreign(enabled: &[String]) -> bool {
-    !enabled.iter().all(|name| NATIVE.contains(&name.strip_prefix("ansible.builtin.").unwrap_or(name)))
-}
-
 impl Inventory {
     /// Reads a source with plugins. `place` is where the source names one.
     pub(super) fn read_with_plugins(

@@ -4,11 +4,20 @@ use std::sync::Arc;
 
 use rplay_contract::system::pattern::Pattern;
 
-use super::Plugins;
+use super::{InventoryError, Plugins};
+use crate::source::Problems;
 
 /// Files of an inventory folder that end so are not read (INVENTORY_IGNORE_EXTS).
 const IGNORED: [&str; 12] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
+
+/// Plugins that are built in; `auto` stands for those that a source names itself.
+const NATIVE: [&str; 6] = ["host_list", "script", "auto", "yaml", "ini", "toml"];
+
+/// Whether one of these plugins is not built in.
+pub(super) fn has_foreign(enabled: &[String]) -> bool {
+    !enabled.iter().all(|name| NATIVE.contains(&name.strip_prefix("ansible.builtin.").unwrap_or(name)))
+}
 
 /// How sources are read. The defaults are Ansible's.
 #[derive(Clone, Debug)]
@@ -56,6 +65,18 @@ impl SourceRules {
     pub(super) fn ignores(&self, name: &str) -> bool {
         self.ignored_extensions.iter().any(|end| name.ends_with(end.as_str()))
             || self.ignored_patterns.iter().any(|pattern| pattern.is_in(name))
+    }
+
+    /// Refuses a source whose built-in plugin the settings leave out. Where they name others that cannot be run, the
+    /// built-in ones stand in for them.
+    pub(super) fn enables(&self, plugin: &str, source: &str) -> Result<(), Problems> {
+        let enabled = self.enabled.as_deref().filter(|enabled| !has_foreign(enabled)).unwrap_or_default();
+        let is_named = |name: &String| name.strip_prefix("ansible.builtin.").unwrap_or(name) == plugin;
+        if enabled.is_empty() || enabled.iter().any(is_named) {
+            return Ok(());
+        }
+        let message = format!("no enabled inventory plugin reads {source}");
+        Err(InventoryError::Plugin { message }.into())
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use super::{GroupNames, Inventory, Listing, SourceRules};
+use super::{GroupNames, Inventory, Listing, Seen, SourceRules};
 use crate::{source::Problems, vault::Vault};
 
 /// Runs `check` on every case that has this output.
@@ -60,7 +60,7 @@ fn listings_are_those_of_ansible() {
 #[test]
 fn graphs_are_those_of_ansible() {
     cases("graph.txt", |case, inventory, playbook_dir, expected| {
-        let tree = inventory.tree("all", Some(playbook_dir)).unwrap().unwrap();
+        let tree = inventory.tree("all", Some(Seen { hosts: playbook_dir, groups: playbook_dir })).unwrap().unwrap();
         assert_eq!(tree.trim_end(), expected.trim_end(), "{case}");
     });
 }
@@ -288,6 +288,28 @@ fn directories_skip_files_that_the_rules_ignore() {
         ..SourceRules::default()
     };
     assert_eq!(hosts(&rules), "a c.cfg");
+}
+
+#[test]
+fn built_in_plugins_read_only_where_they_are_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let sources = [write("a.yml", "all: {hosts: {a: }}"), write("b.ini", "b\n"), "c,".to_owned()];
+    let hosts = |enabled: &[&str]| {
+        let enabled = Some(enabled.iter().map(|name| (*name).to_owned()).collect());
+        let rules = SourceRules { enabled, ..SourceRules::default() };
+        let inventory = Inventory::load(&sources, Arc::default(), &rules).unwrap();
+        inventory.hosts().map(|host| host.name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(hosts(&["ini"]), "b");
+    assert_eq!(hosts(&["ansible.builtin.yaml", "host_list"]), "a c");
+    assert_eq!(hosts(&["host_list", "auto", "yaml", "ini"]), "a b c");
+    // Those of other kinds cannot be run here, so the built-in ones stand in.
+    assert_eq!(hosts(&["acme.tools.cloud"]), "a b c");
 }
 
 #[test]
