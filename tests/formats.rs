@@ -48,8 +48,6 @@ fn settled(text: &str) -> String {
         (r"\Ainventory .*\n", ""),
         // ansible-core's oneline shows the failure of a command twice.
         (r#"(?m)^. \| FAILED! => .*"rc".*\n"#, ""),
-        // Its minimal joins outputs without line breaks.
-        ("out\nerr\nnon-zero return code", "outerrnon-zero return code"),
         (r#"("?(?:delta|start|end)"?): ?['"]?\d[^'",\n]*['"]?"#, "$1: TIME"),
         ("(Task failed: Failed to connect to|ssh cannot connect)[^\"\n]*", "WHY"),
     ] {

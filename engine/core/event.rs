@@ -86,6 +86,8 @@ pub enum Event {
         text: Arc<str>,
     },
     RunEnded(Arc<Recap>),
+    /// A playbook ended that is not the last one: what is known so far.
+    PlaybookEnded(Arc<Recap>),
 }
 
 /// Numbers the tasks of a run in order of their start.

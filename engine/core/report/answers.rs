@@ -140,8 +140,14 @@ impl<W: Write> Answers<W> {
 
     fn failure(&mut self, result: &HostResult) {
         if let (Some(explain), Some(task)) = (&self.explain, &self.task) {
+            // As in Ansible, what went wrong stands with the answers, once.
             let text = explain(&TaskError::of(task, result, &self.secrets));
-            self.aside(text, Level::Error);
+            if self.told.insert(text.clone()) {
+                let _ = writeln!(self.out, "{}", piped(&text));
+                if let Some(log) = &self.log {
+                    log.record(Level::Error, &visible(&text));
+                }
+            }
         }
     }
 
@@ -195,8 +201,8 @@ impl<W: Write> Answers<W> {
                         self.line(&format!("{host} | {word} | rc={rc} | (stdout) {out}{err}"));
                     }
                     false => {
-                        let parts = [out, err, msg].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-                        self.line(&format!("{host} | {word} | rc={rc} >>\n{}", parts.join("\n")));
+                        // As in Ansible, nothing stands between them.
+                        self.line(&format!("{host} | {word} | rc={rc} >>\n{out}{err}{msg}"));
                     }
                 }
             }

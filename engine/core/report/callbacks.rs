@@ -168,7 +168,7 @@ impl Callbacks {
             Event::Notified { handler, host } => {
                 json!({ "event": "notified", "handler": &**handler, "host": &**host })
             }
-            Event::RunEnded(recap) => ended(recap),
+            Event::RunEnded(recap) | Event::PlaybookEnded(recap) => ended(recap),
             _ => return None,
         })
     }

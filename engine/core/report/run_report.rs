@@ -333,6 +333,7 @@ impl Reader for RunReport {
             Event::Warning { message, place } => self.warning(message, place.as_ref()),
             Event::RunEnded(recap) => self.ended(recap),
             Event::NoHosts { .. }
+            | Event::PlaybookEnded(_)
             | Event::Retrying { .. }
             | Event::Notified { .. }
             | Event::NoHostsLeft

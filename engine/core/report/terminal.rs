@@ -135,7 +135,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
                     log.record(Level::Info, &self.secrets.mask(text));
                 }
             }
-            Event::RunEnded(recap) => self.recap(recap),
+            Event::RunEnded(recap) | Event::PlaybookEnded(recap) => self.recap(recap),
         }
     }
 

@@ -224,7 +224,7 @@ impl Reader for JsonLines {
             Event::Included { task, hosts, data, .. } => {
                 included(hosts, data).for_each(|result| self.result(*task, &result));
             }
-            Event::RunEnded(recap) => {
+            Event::RunEnded(recap) | Event::PlaybookEnded(recap) => {
                 let stats = self.parts.stats(recap);
                 self.event("playbook_on_stats", stats);
             }

@@ -22,7 +22,7 @@ impl Run {
         self.flush_fact_cache();
         self.preflight(&all)?;
         let mut result = Ok(());
-        'all: for (path, plays) in playbooks {
+        'all: for (index, (path, plays)) in playbooks.iter().enumerate() {
             let name = path.display().to_string().into();
             self.send(Event::PlaybookStarted { name, plays: plays.len() });
             for play in plays {
@@ -34,6 +34,10 @@ impl Run {
                         break 'all;
                     }
                 }
+            }
+            // The recap of the last one is that of the run.
+            if index + 1 < playbooks.len() {
+                self.send(Event::PlaybookEnded(Arc::new(self.recap())));
             }
         }
         let recap = Recap { aborted: result.is_err(), ..self.recap() };
