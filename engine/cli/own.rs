@@ -130,6 +130,7 @@ fn link(folder: &Path) -> Result<String, SelfError> {
     if let Some(path) = missing.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(SelfError::Taken { path: path.clone() });
     }
+    fs::create_dir_all(folder).map_err(at(folder))?;
     let mut text = String::new();
     for path in missing {
         std::os::unix::fs::symlink(&own, &path).map_err(at(&path))?;
@@ -158,6 +159,8 @@ mod tests {
         assert_eq!(link(there.path()).unwrap(), "", "they are there");
         let own = std::env::current_exe().unwrap();
         assert!(tool::names().all(|name| leads_to(&there.path().join(name), &own)));
+        let new = there.path().join("home/bin");
+        assert_eq!(link(&new).unwrap().lines().count(), tool::names().count(), "the folder is made");
     }
 
     #[test]
