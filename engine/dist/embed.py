@@ -21,6 +21,9 @@ with open(whole_path, 'rb') as file:
 with open(agent_path, 'rb') as file:
     agent = file.read()
 
+# What a host that has no agent yet should receive at most.
+MOST = 2_000_000
+
 UNWINDING = (b'.eh_frame', b'.eh_frame_hdr', b'.gcc_except_table')
 
 
@@ -46,11 +49,15 @@ if None in builds or builds[0].group() != builds[1].group():
 if panics == 'abort':
     agent = without_unwinding(agent)
 
-# The first filter makes the targets of jumps alike; byte 18 of an ELF file names the processor, here x86-64.
+# The first filter makes the targets of jumps alike; byte 18 of an ELF file names the processor, here x86-64. Its
+# instructions are not aligned, and what a byte is follows from the whole byte before it: pb and lc.
 filters = [{'id': lzma.FILTER_X86}] if agent[18] == 0x3e else []
-filters.append({'id': lzma.FILTER_LZMA2, 'preset': 9 | lzma.PRESET_EXTREME, 'dict_size': 1 << 23})
+packer = {'id': lzma.FILTER_LZMA2, 'preset': 9 | lzma.PRESET_EXTREME, 'dict_size': 1 << 23}
+filters.append(packer | {'lc': 4, 'pb': 1} if filters else packer)
 xz = lzma.compress(agent, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
 packed = gzip.compress(agent, 9, mtime=0)
+if panics == 'abort' and filters[:-1] and len(xz) > MOST:
+    print('note: the agent has become larger than %d bytes: %d are sent to each new host' % (MOST, len(xz)), file=sys.stderr)
 digest = hashlib.sha256(agent).hexdigest()
 text = 'rplay-embedded-agent 2 %s %d %d %d %s' % (digest, len(agent), len(xz), len(packed), builds[0].group().decode())
 new = result_path + '.new'

@@ -6,9 +6,13 @@ use crate::{ArgError, Host, Module, Plan};
 
 /// Carries out a call of the module `M`. Only its beginning is compiled for each module.
 pub fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
+    execute(begin::<M>(call, host), call.mode, host)
+}
+
+fn execute(begun: Result<Plan, Failure>, mode: Mode, host: &Host) -> Outcome {
     let mut outcome = Outcome::default();
     let mut stands = false;
-    let done = begin::<M>(call, host).and_then(|plan| carry_out(plan, call.mode, host, &mut outcome, &mut stands));
+    let done = begun.and_then(|plan| carry_out(plan, mode, host, &mut outcome, &mut stands));
     if let Err(failure) = done {
         // As in Ansible, a call that fails has changed nothing, unless it ran a command.
         outcome.changed = stands;
