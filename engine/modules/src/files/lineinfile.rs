@@ -200,7 +200,6 @@ impl LineInFile {
         if self.backrefs.0 {
             return Ok((None, None));
         }
-        let exact = (0..lines.len()).rev().find(|at| bare(&lines[*at]) == line);
         let place = match (&self.insertafter, &self.insertbefore) {
             (Some(after), _) if after != "EOF" && after != "BOF" => Some((after, "insertafter")),
             (_, Some(before)) if before != "BOF" => Some((before, "insertbefore")),
@@ -213,6 +212,12 @@ impl LineInFile {
             }
             None => None,
         };
+        // As in ansible-core, the search for the line ends at the first anchor, and looks where the line would be put.
+        let seen = match anchor {
+            Some(at) if self.firstmatch.0 => at + 1 + usize::from(self.insertbefore.is_none()),
+            _ => lines.len(),
+        };
+        let exact = (0..seen.min(lines.len())).rev().find(|at| bare(&lines[*at]) == line);
         Ok((exact, anchor))
     }
 }
@@ -237,6 +242,9 @@ mod tests {
             ("a\nb\na\n", data! { "line" => "c", "insertafter" => "^a" }, "a\nb\na\nc\n"),
             ("a\nb\na\n", data! { "line" => "c", "insertafter" => "^a", "firstmatch" => true }, "a\nc\nb\na\n"),
             ("a\nb\na\n", data! { "line" => "c", "insertbefore" => "^a" }, "a\nb\nc\na\n"),
+            // What is further on does not count.
+            ("a\nb\nc\n", data! { "line" => "c", "insertafter" => "^a", "firstmatch" => true }, "a\nc\nb\nc\n"),
+            ("a\nb\nc\n", data! { "line" => "c", "insertbefore" => "^b", "firstmatch" => true }, "a\nc\nb\nc\n"),
             ("a\n", data! { "line" => "c", "insertafter" => "^nope" }, "a\nc\n"),
             ("a\n", data! { "line" => "c", "insertafter" => "EOF" }, "a\nc\n"),
             ("a\n", data! { "line" => "c", "insertbefore" => "^nope" }, "a\nc\n"),
