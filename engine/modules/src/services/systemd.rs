@@ -138,7 +138,9 @@ impl Wish {
     pub(crate) fn plan(self, name: &str, host: &Host) -> Result<Plan, Failure> {
         let unit = Unit::look(name, self.scope, host)?;
         let mut plan = Plan::unchanged().set("name", name).set("status", unit.status.clone());
-        if !unit.exists() && self.masked.is_none() {
+        // A task that asks for nothing is told the status that systemd has of any name.
+        let asks = self.state.is_some() || self.enabled.is_some() || unit.offline.is_some();
+        if !unit.exists() && self.masked.is_none() && asks {
             plan = plan.assumes(host, format!("the unit {name}"), || {
                 // The module of systemd tells that it is not running, that of services that there is none.
                 if let Some(said) = unit.offline.as_ref().filter(|_| self.tells_offline) {
