@@ -98,6 +98,8 @@ pub struct TaskId(pub u64);
 pub struct PlayStarted {
     pub name: Arc<str>,
     pub hosts: Vec<Arc<str>>,
+    /// What chose them, as it was given.
+    pub patterns: Vec<String>,
     pub check_mode: bool,
     pub place: Span,
     /// The play's own variables as they were written.

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::project::Project;
+use crate::{ansible, project::Project};
 
 /// An inventory plugin of a collection that creates everything a plugin can create.
 const CLOUD: &str = r#"
@@ -306,6 +306,62 @@ fn a_callback_of_the_user_writes_standard_output() {
     project.write("callback_plugins/json.py", &OWN_MINIMAL.replace("shout", "json"));
     let (out, err) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "json")]);
     assert!(out.contains("h | SUCCESS => {"), "{out}{err}");
+}
+
+/// What plugins of collections ask plays, tasks and results for.
+const CURIOUS: &str = r#"
+DOCUMENTATION = '''
+name: curious
+type: stdout
+short_description: tells more than the default one
+extends_documentation_fragment: [default_callback]
+'''
+from ansible.plugins.callback.default import CallbackModule as Default
+
+class CallbackModule(Default):
+    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, 'stdout', 'curious'
+
+    def v2_playbook_on_play_start(self, play):
+        super().v2_playbook_on_play_start(play)
+        self._display.display('%s %s' % (play.hosts, len(play.get_tasks()[0])))
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        super().v2_playbook_on_task_start(task, is_conditional)
+        self._display.display('%s' % (task._ds.copy(),))
+"#;
+
+/// Compared with what ansible-playbook prints.
+#[test]
+fn a_callback_may_ask_for_patterns_sources_and_causes() {
+    let Some(project) = Project::new() else { return };
+    if ansible::version(&project.python) < (2, 19) {
+        return println!("skipped: before 2.19 failures have no causes");
+    }
+    project.write("callback_plugins/curious.py", CURIOUS);
+    project.write("hosts", "[web]\nh ansible_connection=local\n");
+    let tasks = "
+    - name: told
+      debug: {msg: '{{ word }}'}
+      vars: {word: text}
+    - fail: {msg: 'broken {{ item }}'}
+      loop: [1, 2]
+      ignore_errors: true
+    - fail: {msg: whole}
+      ignore_errors: true
+";
+    project.write("site.yml", &format!("- hosts: [web, 'h*']\n  gather_facts: false\n  tasks:{tasks}"));
+    let words = ["-i", "hosts", "site.yml"];
+    let (out, err) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "curious")]);
+    let mut command = Command::new(project.python.with_file_name("ansible-playbook"));
+    command.args(words).current_dir(project.folder.path()).env("ANSIBLE_STDOUT_CALLBACK", "curious");
+    let output = command.env("ANSIBLE_PYTHON_INTERPRETER", &project.python).output().unwrap();
+    assert_eq!(out, String::from_utf8(output.stdout).unwrap(), "{err}");
+
+    let tasks = "    - {debug: {msg: '{{ missing }}'}, ignore_errors: true}\n";
+    project.write("site.yml", &format!("- hosts: h\n  gather_facts: false\n  tasks:\n{tasks}"));
+    let (out, _) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "curious")]);
+    let cause = "<<< caused by >>>\n\nError while resolving value for 'msg': 'missing' is undefined\nOrigin: ";
+    assert!(out.contains(cause) && out.matches("is undefined").count() == 3, "{out}");
 }
 
 #[test]

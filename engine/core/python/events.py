@@ -34,6 +34,7 @@ class Callbacks(object):
         self.versions = load(setup['versions'])
         self.native = setup['stdout'] is None
         self.tasks = {}
+        self.sources = Sources(self.versions)
         # What the items of a loop show, until its end, by task and host.
         self.items = {}
         self.playbook = self.play = self.current = None
@@ -100,7 +101,7 @@ class Callbacks(object):
         self.loader.set_basedir(self.playbook._basedir)
         self.tqm.send_callback('v2_playbook_on_start', self.playbook)
 
-    def play_started(self, name, hosts, variables, check_mode, place):
+    def play_started(self, name, hosts, patterns, variables, check_mode, place):
         from ansible.playbook.play import Play
         from ansible.playbook.play_context import PlayContext
 
@@ -108,14 +109,13 @@ class Callbacks(object):
             if host not in self.inventory._inventory.hosts:
                 self.inventory._inventory.add_host(host)
         self.inventory.reconcile_inventory()
-        play = Play()
+        play = new_of(Play, place, self.sources)
         play.name = name
-        play.hosts = hosts
+        play.hosts = patterns
         play.check_mode = check_mode
         play.vars = variables
         play._loader = self.loader
         play._variable_manager = self.variables
-        play._rplay_path = place
         self.play, self.current = play, None
         self.tasks.clear()
         context = PlayContext(play, {}, self.tqm._connection_lockfile.fileno())
@@ -130,8 +130,8 @@ class Callbacks(object):
         self.tqm.send_callback('v2_playbook_on_no_hosts_remaining')
 
     def task_started(self, id, name, action, handler, args, tags, role, role_path, looped, no_log, check_mode, place):
-        task = new_task(handler)
-        task._rplay_path = place
+        # What a task hides, its file shows.
+        task = new_task(handler, place, None if no_log else self.sources)
         task.name = name
         task.action = action
         self.versions.set_resolved_action(task, action if '.' in action else 'ansible.builtin.' + action)
@@ -161,8 +161,7 @@ class Callbacks(object):
 
     def flushed(self, place):
         """Only plugins with `wants_implicit_tasks` are told."""
-        task = new_task(False)
-        task._rplay_path = place
+        task = new_task(False, place)
         task.action = 'meta'
         task.args = {'_raw_params': 'flush_handlers'}
         self.versions.set_resolved_action(task, 'ansible.builtin.meta')
@@ -174,7 +173,7 @@ class Callbacks(object):
     def host_started(self, task, host):
         self.tqm.send_callback('v2_runner_on_start', self.host(host), self.tasks[task])
 
-    def result(self, task, host, status, data, delegated_to, item, shown):
+    def result(self, task, host, status, data, delegated_to, item, shown, causes=()):
         task = self.tasks[task]
         if delegated_to is not None:
             task.delegate_to = delegated_to
@@ -193,7 +192,7 @@ class Callbacks(object):
             data['_ansible_verbose_always'] = True
         if task.no_log:
             data['_ansible_no_log'] = True
-        self.versions.messages(data)
+        self.versions.messages(data, causes)
         fields = {'name': task.get_name(), 'action': task.action, 'args': task.args, 'loop': task.loop}
         fields.update(no_log=task.no_log, delegate_to=task.delegate_to, ignore_errors=status.endswith('ignored'))
         return self.versions.task_result(self.host(host), task, data, fields)
@@ -261,15 +260,71 @@ class Callbacks(object):
         self.tqm.send_callback('v2_playbook_on_stats', stats)
 
 
-def new_task(handler):
+class Sources(object):
+    """Plays and tasks as they were written, for plugins that ask: files are read again by then."""
+
+    def __init__(self, versions):
+        self.versions = versions
+        # The mappings of a file by the lines where they begin.
+        self.files = {}
+
+    def at(self, place):
+        path, _, line = place.rpartition(':')
+        if path not in self.files:
+            self.files[path] = {}
+            try:
+                from ansible.parsing.dataloader import DataLoader
+
+                self.add(DataLoader().load_from_file(path), self.files[path])
+            except Exception:
+                # No YAML any more, encrypted, or not a file at all.
+                pass
+        return self.files[path].get(line)
+
+    def add(self, value, found):
+        if isinstance(value, dict):
+            line = self.versions.line(value)
+            if line is not None:
+                found.setdefault(str(line), value)
+        for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            self.add(part, found)
+
+
+def new_of(kind, place, sources=None):
+    """One of ansible-core's classes, which knows from the controller where it stands."""
+    if kind not in new_of.kinds:
+        def written(self):
+            if self._rplay_written is None and self._rplay_sources is not None:
+                self._rplay_written = self._rplay_sources.at(self._rplay_path)
+            return self._rplay_written
+
+        def write(self, value):
+            self._rplay_written = value
+
+        def tasks(self):
+            written = self._ds
+            return [] if written is None else kind.load(
+                written, variable_manager=self._variable_manager, loader=self._loader).get_tasks()
+
+        members = {'_rplay_path': '', '_rplay_sources': None, '_rplay_written': None, '_ds': property(written, write)}
+        members['get_path'] = lambda self: self._rplay_path
+        if hasattr(kind, 'get_tasks'):
+            members['get_tasks'] = tasks
+        new_of.kinds[kind] = type(kind.__name__, (kind,), members)
+    made = new_of.kinds[kind]()
+    made._rplay_path = place
+    made._rplay_sources = sources
+    return made
+
+
+new_of.kinds = {}
+
+
+def new_task(handler, place='', sources=None):
     from ansible.playbook.handler import Handler
     from ansible.playbook.task import Task
 
-    if not hasattr(new_task, 'kinds'):
-        # They know from the controller where they stand.
-        path = {'get_path': lambda self: getattr(self, '_rplay_path', '')}
-        new_task.kinds = [type(kind.__name__, (kind,), dict(path)) for kind in (Task, Handler)]
-    return new_task.kinds[1 if handler else 0]()
+    return new_of(Handler if handler else Task, place, sources)
 
 
 def receive(link):

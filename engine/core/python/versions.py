@@ -1,5 +1,6 @@
 """What of ansible-core's insides depends on its version: all of it stands here."""
 
+import dataclasses
 import os
 
 SUPPORTED = 'rplay uses 2.16 to 2.21'
@@ -418,8 +419,33 @@ def task_result(host, task, data, fields):
     return kind(host, task, data, fields)
 
 
-def messages(data):
-    """Makes of the texts of warnings, deprecations and errors what results have in this version."""
+def line(mapping):
+    """The line where a mapping of a YAML file begins."""
+    try:
+        from ansible._internal._datatag._tags import Origin
+    except ImportError:
+        return getattr(mapping, '_line_number', None)
+    origin = Origin.get_tag(mapping)
+    return origin and origin.line_num
+
+
+def source_context(cause):
+    """The lines that a cause of a failure points at; None where this version shows none."""
+    try:
+        from ansible._internal._datatag._tags import Origin
+        from ansible._internal._errors._error_utils import SourceContext
+    except ImportError:
+        return None
+    if not os.path.isabs(cause['path']):
+        return None
+    return str(SourceContext.from_origin(Origin(path=cause['path'], line_num=cause['line'], col_num=cause['column'])))
+
+
+def messages(data, causes):
+    """Makes of the texts of warnings, deprecations and errors what results have in this version.
+
+    `causes` are the messages of a failure with their places, that of the task first.
+    """
     try:
         from ansible.module_utils._internal import _messages
     except ImportError:
@@ -437,6 +463,20 @@ def messages(data):
                 result[name] = [summary(kind, str(item)) for item in told]
         if isinstance(result.get('exception'), str):
             result['exception'] = summary(_messages.ErrorSummary, str(result.get('msg', '')), result['exception'])
+    event = None
+    for cause in reversed(causes):
+        # A message ends with its cause's, which ansible-core adds itself.
+        msg = cause['msg']
+        if event is not None and msg.endswith(': ' + event.msg):
+            msg = msg[:-len(event.msg) - 2]
+        why = 'The above exception was the direct cause of the following exception:'
+        chain = event and _messages.EventChain(msg_reason='<<< caused by >>>', traceback_reason=why, event=event)
+        event = _messages.Event(msg=msg, formatted_source_context=source_context(cause), chain=chain)
+    if event is not None:
+        told = data.get('exception')
+        if told is not None:
+            event = dataclasses.replace(event, formatted_traceback=told.event.formatted_traceback)
+        data['exception'] = _messages.ErrorSummary(event=event)
 
 
 def set_resolved_action(task, name):

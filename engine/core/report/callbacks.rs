@@ -5,7 +5,7 @@
 //! thread waits until the plugins have had an event; the run itself waits for nobody.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     io::{self, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
@@ -16,9 +16,9 @@ use std::{
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Reader, words};
+use super::{Reader, task_error::TaskError, words};
 use crate::{
-    event::{Event, HostResult, Item, Recap, Status, TaskStarted},
+    event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
 };
 
@@ -64,7 +64,7 @@ pub struct Callbacks {
     process: Option<Process>,
     playbook: Option<&'static str>,
     /// Tasks that have begun since the play began.
-    tasks: HashSet<u64>,
+    tasks: HashMap<TaskId, Arc<TaskStarted>>,
 }
 
 struct Process {
@@ -109,7 +109,7 @@ impl Callbacks {
             secrets: secrets.clone(),
             process: Some(process),
             playbook: setup.playbook,
-            tasks: HashSet::new(),
+            tasks: HashMap::new(),
         }))
     }
 
@@ -136,31 +136,31 @@ impl Callbacks {
             Event::PlayStarted(play) => {
                 self.tasks.clear();
                 let hosts: Vec<&str> = play.hosts.iter().map(|host| &**host).collect();
-                json!({ "event": "play_started", "name": &*play.name, "hosts": hosts, "variables": words::written(&play.vars),
+                json!({ "event": "play_started", "name": &*play.name, "hosts": hosts, "patterns": &*play.patterns, "variables": words::written(&play.vars),
                     "check_mode": play.check_mode, "place": words::place(&play.place) })
             }
             Event::NoHosts { .. } => json!({ "event": "no_hosts" }),
             Event::NoHostsLeft => json!({ "event": "no_hosts_left" }),
             Event::TaskStarted(task) => {
-                self.tasks.insert(task.id.0);
+                self.tasks.insert(task.id, task.clone());
                 started(task)
             }
             Event::Flushed { place } => json!({ "event": "flushed", "place": words::place(place) }),
-            Event::HostStarted { task, host } if self.tasks.contains(&task.0) => {
+            Event::HostStarted { task, host } if self.tasks.contains_key(task) => {
                 json!({ "event": "host_started", "task": task.0, "host": &**host })
             }
-            Event::ItemDone { task, item, result } if self.tasks.contains(&task.0) => {
-                let mut told = done("item_done", task.0, result);
+            Event::ItemDone { task, item, result } => {
+                let mut told = self.done("item_done", task, result)?;
                 told["item"] = label(item);
                 told
             }
-            Event::HostDone { task, result } if self.tasks.contains(&task.0) => done("host_done", task.0, result),
-            Event::Retrying { task, host, item, retries_left, result, .. } if self.tasks.contains(&task.0) => {
+            Event::HostDone { task, result } => self.done("host_done", task, result)?,
+            Event::Retrying { task, host, item, retries_left, result, .. } if self.tasks.contains_key(task) => {
                 json!({ "event": "retrying", "task": task.0, "host": &**host, "left": retries_left,
                     "data": words::to_json(&result.data), "delegated_to": result.delegated_to.as_deref(),
                     "item": item.as_ref().map(label) })
             }
-            Event::Included { task, hosts, file, item, .. } if self.tasks.contains(&task.0) => {
+            Event::Included { task, hosts, file, item, .. } if self.tasks.contains_key(task) => {
                 let hosts: Vec<&str> = hosts.iter().map(|host| &**host).collect();
                 json!({ "event": "included", "task": task.0, "hosts": hosts, "file": &**file,
                     "item": item.as_ref().map(label) })
@@ -171,6 +171,33 @@ impl Callbacks {
             Event::RunEnded(recap) | Event::PlaybookEnded(recap) => ended(recap),
             _ => return None,
         })
+    }
+
+    /// The result of a task or of an item of its loop; `None` for a task that no plugin was told of.
+    fn done(&self, event: &str, task: &TaskId, result: &HostResult) -> Option<Json> {
+        let started = self.tasks.get(task)?;
+        let status = match result.status {
+            Status::Ok => "ok",
+            Status::Changed => "changed",
+            Status::Skipped => "skipped",
+            Status::Failed => "failed",
+            Status::Ignored => "ignored",
+            Status::Unreachable => "unreachable",
+            Status::UnreachableIgnored => "unreachable_ignored",
+        };
+        // What a loop comes to has no failure of its own: its items have.
+        let is_loop =
+            started.about.looped && result.data.get_attr("results").is_ok_and(|results| !results.is_undefined());
+        let fails = !matches!(result.status, Status::Ok | Status::Changed | Status::Skipped) && !is_loop;
+        let error = fails.then(|| TaskError::of(started, result, &self.secrets));
+        let causes = error.iter().flat_map(TaskError::chain).map(|(msg, place)| {
+            let (line, column) = place.line_column();
+            json!({ "msg": msg, "path": words::file(place), "line": line, "column": column })
+        });
+        Some(json!({ "event": event, "task": task.0, "host": &*result.host, "status": status,
+            "data": words::whole(result), "delegated_to": result.delegated_to.as_deref(),
+            "shown": result.task_result.verbose_always, "shows_diff": result.shows_diff, "polled": result.polled,
+            "causes": causes.collect::<Vec<_>>() }))
     }
 }
 
@@ -282,22 +309,6 @@ fn started(task: &TaskStarted) -> Json {
         "role": role.map(|(name, _)| &**name), "role_path": role.map(|(_, path)| path.to_string_lossy()),
         "looped": about.looped, "no_log": about.no_log,
     })
-}
-
-fn done(event: &str, task: u64, result: &HostResult) -> Json {
-    let data = words::whole(result);
-    let status = match result.status {
-        Status::Ok => "ok",
-        Status::Changed => "changed",
-        Status::Skipped => "skipped",
-        Status::Failed => "failed",
-        Status::Ignored => "ignored",
-        Status::Unreachable => "unreachable",
-        Status::UnreachableIgnored => "unreachable_ignored",
-    };
-    json!({ "event": event, "task": task, "host": &*result.host, "status": status, "data": data,
-        "delegated_to": result.delegated_to.as_deref(), "shown": result.task_result.verbose_always,
-        "shows_diff": result.shows_diff, "polled": result.polled })
 }
 
 fn ended(recap: &Recap) -> Json {

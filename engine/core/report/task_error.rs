@@ -83,6 +83,13 @@ impl TaskError {
     }
 }
 
+impl TaskError {
+    /// The messages from the outermost to the innermost cause, each with its place.
+    pub(super) fn chain(&self) -> impl Iterator<Item = (&str, &Span)> {
+        std::iter::successors(Some(self), |error| error.cause.as_deref()).map(|error| (&*error.msg, &error.place.0))
+    }
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }

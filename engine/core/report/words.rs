@@ -167,8 +167,12 @@ pub(super) fn whole(result: &HostResult) -> serde_json::Value {
 
 /// `FILE:LINE`, as callbacks know places.
 pub(super) fn place(span: &Span) -> String {
-    let file = span.source.path.as_deref().map_or_else(|| span.source.name.clone(), crate::source::absolute);
-    format!("{file}:{}", span.line_column().0)
+    format!("{}:{}", file(span), span.line_column().0)
+}
+
+/// The path of a place's file, from the root; the name of what is no file.
+pub(super) fn file(span: &Span) -> String {
+    span.source.path.as_deref().map_or_else(|| span.source.name.clone(), crate::source::absolute)
 }
 
 /// A value as JSON.

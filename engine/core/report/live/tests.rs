@@ -87,7 +87,14 @@ fn stage(hosts: &[&str]) -> Stage {
     let place = Span::new(&Source::inline("site.yml", "x"), 0..1);
     let hosts = hosts.iter().map(|host| Arc::from(*host)).collect();
     let (name, check_mode) = ("all".into(), false);
-    live.read(&Event::PlayStarted(PlayStarted { name, hosts, check_mode, place: place.clone(), vars: Arc::default() }));
+    live.read(&Event::PlayStarted(PlayStarted {
+        name,
+        hosts,
+        patterns: Vec::new(),
+        check_mode,
+        place: place.clone(),
+        vars: Arc::default(),
+    }));
     live.read(&Event::TaskStarted(Arc::new(TaskStarted {
         id: TaskId(1),
         name: "x".into(),

@@ -36,7 +36,14 @@ fn task(id: u64, name: &str, place: &Span) -> Event {
 
 fn play(hosts: &[Arc<str>], place: &Span) -> Event {
     let (name, place) = ("all".into(), place.clone());
-    Event::PlayStarted(PlayStarted { name, hosts: hosts.to_vec(), check_mode: false, place, vars: Arc::default() })
+    Event::PlayStarted(PlayStarted {
+        name,
+        hosts: hosts.to_vec(),
+        patterns: Vec::new(),
+        check_mode: false,
+        place,
+        vars: Arc::default(),
+    })
 }
 
 fn failed(host: &Arc<str>, msg: &str, place: &Span) -> HostResult {

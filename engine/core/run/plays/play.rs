@@ -31,7 +31,8 @@ impl Run {
         // The play's own keywords may read the answers.
         let prompted = self.prompted(play, &self.scope_of_play(&Arc::new(PlayRun::of(play))))?;
         let scope = self.scope_of_play(&Arc::new(PlayRun { prompted: prompted.clone(), ..PlayRun::of(play) }));
-        let pattern = words(&play.hosts, &scope, "hosts")?.join(",");
+        let patterns = words(&play.hosts, &scope, "hosts")?;
+        let pattern = patterns.join(",");
         let name: Arc<str> = match &play.name {
             Some(name) => template::render(&name.value, &scope)
                 .map_or_else(|_| name.span.text().to_owned(), |v| text_of(&v))
@@ -40,7 +41,7 @@ impl Run {
         };
         let (all, ordered) = self.pick_hosts(&pattern, play, &scope)?;
         if all.is_empty() {
-            self.send(Event::PlayStarted(self.play_started(&name, &[], play)));
+            self.send(Event::PlayStarted(self.play_started(&name, &[], &patterns, play)));
             self.send(Event::NoHosts { pattern: pattern.into() });
             return Ok(true);
         }
@@ -60,7 +61,7 @@ impl Run {
             };
             let lost_before = self.losses_keep_out(&run);
             let run = Arc::new(run);
-            self.send(Event::PlayStarted(self.play_started(&name, &run.left_of(&batch), play)));
+            self.send(Event::PlayStarted(self.play_started(&name, &run.left_of(&batch), &patterns, play)));
             self.batch(&run, &batch)?;
             if let Some(problems) = self.aborted.lock().take() {
                 return Err(problems);
@@ -102,10 +103,11 @@ impl Run {
         self.losses.lock().end_batch(failed, condemned, broken);
     }
 
-    fn play_started(&self, name: &Arc<str>, hosts: &[Arc<str>], play: &Play) -> PlayStarted {
+    fn play_started(&self, name: &Arc<str>, hosts: &[Arc<str>], patterns: &[String], play: &Play) -> PlayStarted {
         PlayStarted {
             name: name.clone(),
             hosts: hosts.to_vec(),
+            patterns: patterns.to_vec(),
             check_mode: self.options.check,
             place: play.span.clone(),
             vars: play.vars.clone(),
