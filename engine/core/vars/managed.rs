@@ -102,7 +102,7 @@ fn dated(text: &str, modified: i64) -> String {
         let code = &rest[at..at + code];
         // Those that Python does not have.
         let known = !matches!(code, "%q" | "%Q" | "%f" | "%N" | "%.");
-        match known.then(|| jiff::fmt::strtime::format(code, &time)).unwrap_or_else(|| Ok(code.to_owned())) {
+        match if known { jiff::fmt::strtime::format(code, &time) } else { Ok(code.to_owned()) } {
             Ok(said) => dated.push_str(&said),
             Err(_) => dated.push_str(code),
         }
