@@ -72,8 +72,11 @@ fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
         return Ok(match &written.value {
             Lazy::List(items) => items.to_vec(),
             Lazy::Data(value) => items(value),
-            // The list of conditions may be a variable.
-            Lazy::Template(_) => {
+            // The list of conditions may be a variable, and they may be templates there.
+            Lazy::Template(template) => {
+                if let Some(conditions) = variable(&template.text, context) {
+                    return trusted_only(conditions);
+                }
                 let list = template::render(&written.value, context.scope).ok().filter(|value| {
                     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::None) || is_trusted(value)
                 });
@@ -89,6 +92,15 @@ fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
         return Err(Box::new(TaskResult::failed("missing required arguments: that")));
     };
     trusted_only(items(that))
+}
+
+/// The conditions of a template that is nothing but the name of a list with templates.
+fn variable(text: &str, context: &Context<'_>) -> Option<Vec<Lazy>> {
+    let name = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    match context.scope.find(name)? {
+        Lazy::List(items) => Some(items.to_vec()),
+        _ => None,
+    }
 }
 
 /// Refuses texts that no playbook wrote: what a template yields may have come from a host.

@@ -76,7 +76,7 @@ impl Resolver {
                     at: &name.span,
                     params: Arc::default(),
                     files,
-                    own: included(&task.keywords.vars.as_ref().and_then(layer)),
+                    own: included(task.keywords.vars.as_ref().and_then(layer).as_ref()),
                     allow_duplicates: allow_duplicates.or(Some(true)),
                     public,
                     dependency: false,
@@ -325,7 +325,7 @@ fn own_words(keywords: &Keywords) -> String {
 }
 
 /// What tells an import or include of a role apart from others: the variables at it.
-pub fn included(vars: &impl std::fmt::Debug) -> String {
+pub fn included(vars: Option<&Arc<Layer>>) -> String {
     format!("included {vars:?}")
 }
 

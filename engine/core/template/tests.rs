@@ -255,7 +255,7 @@ fn lookups_find_files_of_roles() {
     write(base, "templates/silent.j2", "{# nothing #}\n{% set a = 1 %}\n");
     let text = "greeting: hi\nempty: \"{{ lookup('template', 'empty.j2') }}\"\nsilent: \"{{ lookup('template', 'silent.j2') }}\"\nv: \"{{ lookup('file', 'motd') }}\"\nglob: \"{{ query('fileglob', '*.conf') | map('basename') }}\"\n\
                 t: \"{{ lookup('template', 't.j2', template_vars={'extra': 5}) }}\"\n\
-                first: \"{{ lookup('first_found', ['nope', 'motd']) | basename }}\"\n\
+                first: \"{{ lookup('first_found', ['nope', 'motd', 'files/motd']) | basename }}\"\n\
                 csv: \"{{ lookup('csvfile', 'bob file=users.csv delimiter=, col=2') }}\"\n\
                 ini: \"{{ lookup('ini', 'name section=two file=x.ini') }}\"\n\
                 pipe: \"{{ lookup('pipe', 'echo a; echo b') }}\"\n\

@@ -120,7 +120,7 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
     let items = match &looped.lookup {
         None => template::render(&looped.items.value, scope),
         Some(name) => template::render_terms(name, &looped.items.value, scope)
-            .and_then(|terms| template::lookup(name, terms, Vec::new(), scope))
+            .and_then(|terms| template::lookup(name, terms, subdirectory(name, task), scope))
             .map(Value::from),
     };
     match items {
@@ -145,6 +145,15 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
             Ok(Some(condition)) => Err(Box::new(skipped(condition))),
             _ => Err(Box::new(TaskResult::of_loop(&error))),
         },
+    }
+}
+
+/// Where `with_first_found` looks: in the directory of the kind of files that the action is about, by its name.
+fn subdirectory(lookup: &str, task: &Task) -> Vec<(String, Value)> {
+    let kind = ["template", "var"].into_iter().find(|kind| task.written.contains(kind)).unwrap_or("file");
+    match lookup.rsplit('.').next() {
+        Some("first_found") => vec![("_subdir".to_owned(), Value::from(format!("{kind}s")))],
+        _ => Vec::new(),
     }
 }
 

@@ -320,7 +320,7 @@ impl Run {
             at: &at,
             params: Arc::default(),
             files,
-            own: plan::included(&run.task.settings.vars),
+            own: plan::included(run.task.settings.vars.first()),
             allow_duplicates: Some(wanted.allow_duplicates.0),
             public: wanted.public.as_ref().map(|public| public.0),
             dependency: false,

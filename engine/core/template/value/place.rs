@@ -1,6 +1,6 @@
 //! Adds locations to errors, and messages to undefined values.
 
-use minijinja::Value;
+use minijinja::{Value, value::ValueKind};
 
 use crate::{
     source::nearest,
@@ -55,6 +55,14 @@ impl Undefined {
                 if parent.as_object().is_some_and(|object| object.type_name().ends_with("::HostVars")) =>
             {
                 format!("hostvars[{}]", show::repr(key))
+            }
+            // Jinja's words, which ansible-core replaces only for names that are true.
+            UndefinedReason::Attribute { parent, key } if key.kind() == ValueKind::Number && !key.is_true() => {
+                let of = match parent.is_none() {
+                    true => "None".to_owned(),
+                    false => format!("{} object", show::type_name(parent)),
+                };
+                format!("{of} has no element {}", show::repr(key))
             }
             UndefinedReason::Attribute { parent, key } => {
                 format!("object of type '{}' has no attribute {}", show::type_name(parent), show::repr(key))

@@ -183,6 +183,8 @@ fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) 
     let mut skip = options.flag("skip", false)?;
     let files = options.optional("files")?;
     let paths = options.optional("paths")?;
+    // Only `with_first_found` looks into the directories for files; the lookup itself finds what is named.
+    let kind = options.text_or("_subdir", ".")?;
     options.finish()?;
     let words = |value: &Value| -> EvalResult<Vec<String>> {
         let all = if containers::is_list(value) { items::items(value)? } else { vec![value.clone()] };
@@ -227,7 +229,7 @@ fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) 
     }
     names.extend(join(&own_files, &own_paths));
     for name in &names {
-        let found = ["files", "templates", "vars", "tasks"].iter().find_map(|kind| search(machine, kind, name));
+        let found = [&*kind, "tasks"].iter().find_map(|kind| search(machine, kind, name));
         if let Some(path) = found {
             return Ok(vec![Value::from(paths::normpath(&path.display().to_string()))]);
         }
