@@ -55,6 +55,10 @@ class ActionModule(ActionBase):
             return self._low_level_execute_command('sleep 100')
         if do == 'value':
             return {'x': 1 / 0}
+        if do == 'stat':
+            # The arguments that ActionBase gives are not all those of the module.
+            found = self._execute_remote_stat('/etc/passwd', all_vars=task_vars, follow=True)
+            return dict(result, stat=found['exists'], warnings=['w'], deprecations=[{'msg': 'old', 'version': '9.9', 'collection_name': 'ansible.builtin'}])
         if do == 'see':
             # What reaches the task's commands, native modules and modules in Python, and what its mode is.
             shell = self._low_level_execute_command('id -un; echo "$WORD"')['stdout'].split()
@@ -315,4 +319,12 @@ fn plugins_are_found_where_ansible_finds_them() {
     let (text, code) = project.play(VARS, tasks, &[]);
     assert!(code != 0 && text.contains("nothing_of_this_name"), "{text}");
     project.plays(VARS, &tasks.replace("  - nothing_of_this_name:\n    when: false\n", ""), &[]);
+}
+
+#[test]
+fn remote_stat_works_and_deprecations_are_told_as_ansible_tells_them() {
+    let Some((project, _sshd)) = project() else { return };
+    let text = project.plays("", "    - mine: {do: stat}\n      register: r\n    - assert: {that: r.stat}\n", &[]);
+    let told = "[DEPRECATION WARNING]: old. This feature will be removed from ansible-core version 9.9.";
+    assert!(text.contains(told) && text.contains("[WARNING]: w"), "{text}");
 }

@@ -136,8 +136,10 @@ fn deprecations(value: Option<&Value>) -> Vec<String> {
         let Value::Map(item) = item else { return text(item.clone()) };
         let word = |name: &str| item.get(name).and_then(Value::as_str);
         let msg = word("msg").unwrap_or_default().trim_end_matches('.');
-        let of =
-            word("collection_name").map_or_else(|| "ansible-core".to_owned(), |name| format!("collection '{name}'"));
+        let of = match word("collection_name") {
+            None | Some("ansible.builtin") => "ansible-core".to_owned(),
+            Some(name) => format!("collection '{name}'"),
+        };
         let when = match (word("version"), word("date")) {
             (Some(version), _) => format!(" This feature will be removed from {of} version {version}."),
             (None, Some(date)) => format!(" This feature will be removed from {of} in a release after {date}."),

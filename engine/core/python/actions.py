@@ -176,25 +176,28 @@ class Told(object):
         told = self
 
         def execute(plugin, module_name=None, module_args=None, tmp=None, task_vars=None, persist_files=False,
-                    delete_remote_tmp=None, wrap_async=False, **more):
+                    delete_remote_tmp=None, wrap_async=False, ignore_unknown_opts=False, **more):
             way = getattr(plugin._connection, '_rplay', None)
             if way is None:
                 # The plugin has made a connection of its own.
+                if ignore_unknown_opts:
+                    more['ignore_unknown_opts'] = True
                 result = told.own(plugin, module_name=module_name, module_args=module_args, task_vars=task_vars,
                                   persist_files=persist_files, wrap_async=wrap_async, **more)
                 for name in CONTROLS:
                     result.pop(name, None)
                 return result
-            return told.execute(way, plugin, module_name, module_args, wrap_async)
+            return told.execute(way, plugin, module_name, module_args, wrap_async, ignore_unknown_opts)
 
         base._execute_module = execute
 
-    def execute(self, way, plugin, name, args, wrap_async):
+    def execute(self, way, plugin, name, args, wrap_async, ignore_unknown_opts):
         task = plugin._task
         args = dict(task.args if args is None else args)
         args = {key: value for key, value in args.items() if not str(key).startswith('_ansible_')}
         answer = way.ask('module', name=text(name or task.action), args=way.call.encoded(args),
-                         check=bool(task.check_mode), diff=bool(task.diff), background=bool(wrap_async))
+                         check=bool(task.check_mode), diff=bool(task.diff), background=bool(wrap_async),
+                         lenient=bool(ignore_unknown_opts))
         result = way.call.decoded(answer)
         for name in CONTROLS:
             result.pop(name, None)

@@ -109,14 +109,10 @@ impl<W: Write> Answers<W> {
 
     fn warning(&mut self, message: &str, place: Option<&Span>) {
         let message = self.secrets.mask(message).replace("\r\n", "\n");
-        let head = match (message.starts_with('['), message::is_deprecation(&message)) {
-            (true, _) => "",
-            (false, true) => "[DEPRECATION WARNING]: ",
-            (false, false) => "[WARNING]: ",
-        };
+        let (head, message) = message::headed(&message);
         let text = match (place, &self.explain) {
             (Some(place), Some(explain)) => {
-                let shown = explain(&TaskError { warns: true, ..TaskError::at(place, message) });
+                let shown = explain(&TaskError { warns: true, ..TaskError::at(place, message.to_owned()) });
                 format!("{head}{}", shown.strip_prefix("[WARNING]: ").unwrap_or(&shown))
             }
             _ => format!("{head}{message}"),

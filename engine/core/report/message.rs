@@ -1,5 +1,7 @@
 //! The message of a failure, in ansible-core's words.
 
+use rplay_contract::external::DEPRECATED;
+
 use crate::{
     event::{HostResult, Status},
     vars::Value,
@@ -109,7 +111,18 @@ pub(super) fn message(result: &HostResult, action: &str) -> String {
 
 /// Whether a warning says what a later version of Ansible no longer has.
 pub(super) fn is_deprecation(message: &str) -> bool {
-    message.contains("will be removed from ansible-core version ")
+    message.starts_with(DEPRECATED) || message.contains("will be removed from ansible-core version ")
+}
+
+/// What stands before a warning, and its text without the mark of a deprecation.
+pub(super) fn headed(message: &str) -> (&'static str, &str) {
+    let is_deprecation = is_deprecation(message);
+    let message = message.strip_prefix(DEPRECATED).unwrap_or(message);
+    match (message.starts_with('['), is_deprecation) {
+        (true, _) => ("", message),
+        (false, true) => ("[DEPRECATION WARNING]: ", message),
+        (false, false) => ("[WARNING]: ", message),
+    }
 }
 
 /// The reason without what ansible-core says before it: the place is shown with it.

@@ -238,15 +238,11 @@ impl<W: Write> Terminal<W> {
         if deprecated && !std::mem::replace(&mut self.told_of_deprecation, true) {
             self.warning_line("[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.");
         }
-        let head = match (message.starts_with('['), deprecated) {
-            (true, _) => "",
-            (false, true) => "[DEPRECATION WARNING]: ",
-            (false, false) => "[WARNING]: ",
-        };
+        let (head, message) = message::headed(&message);
         let text = match place {
             Some(place) if self.look.boxes => format!("{head}{message} ({place})"),
             Some(place) => {
-                let error = TaskError { warns: true, ..TaskError::at(place, message) };
+                let error = TaskError { warns: true, ..TaskError::at(place, message.to_owned()) };
                 let shown = (self.explain)(&error);
                 format!("{head}{}", shown.strip_prefix("[WARNING]: ").unwrap_or(&shown))
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use rplay_contract::external::DEPRECATED;
 
 use crate::{
     collections::ANSIBLE_VERSION,
@@ -104,7 +105,7 @@ impl Magic for HostMagic {
     fn deprecated(&self, message: &str, place: &Span) {
         told::tell(Told { text: message.to_owned(), deprecated: true });
         if self.run.options.deprecation_warnings {
-            self.run.warn_once(message, place);
+            self.run.warn_once(&format!("{DEPRECATED}{message}"), place);
         }
     }
 

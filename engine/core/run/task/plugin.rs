@@ -66,6 +66,14 @@ pub(crate) struct PluginRun {
     pub is_over: AtomicBool,
 }
 
+/// How a plugin has a module called.
+struct How {
+    mode: Mode,
+    in_background: bool,
+    /// Arguments that the module does not have are left out.
+    is_lenient: bool,
+}
+
 /// What a plugin said while it ran.
 #[derive(Default)]
 struct Said {
@@ -244,7 +252,8 @@ impl PluginRun {
                 let args = exchange.decode(with.get("args").cloned().unwrap_or_default())?;
                 let flag = |name: &str| with.get(name) == Some(&Json::Bool(true));
                 let mode = Mode { check: flag("check"), diff: flag("diff"), ..self.mode };
-                let result = self.module(text("name")?, to_wire_map(&args), mode, flag("background"))?;
+                let how = How { mode, in_background: flag("background"), is_lenient: flag("lenient") };
+                let result = self.module(text("name")?, to_wire_map(&args), how)?;
                 exchange.encode(&result)
             }
             _ => answer_of_scope(&self.scope, &self.task.span, exchange, op, with)
@@ -291,7 +300,8 @@ impl PluginRun {
     }
 
     /// The result of a module as `_execute_module` gives it: a native one runs natively.
-    fn module(&self, name: &str, mut args: Map, mode: Mode, in_background: bool) -> Result<Value, String> {
+    fn module(&self, name: &str, mut args: Map, how: How) -> Result<Value, String> {
+        let How { mode, in_background, is_lenient } = how;
         let role = self.task.role.as_ref().map(|role| role.path.as_path());
         let collections = &*self.task.settings.collections;
         let around = Around { playbook: Some(&self.play.play.folder), role, collections, modules_only: true };
@@ -305,7 +315,11 @@ impl PluginRun {
                 let uses_shell = args.shift_remove("_uses_shell") == Some(Wire::Bool(true));
                 let module = if uses_shell { "shell" } else { entry.name };
                 let names: Vec<Arc<str>> = args.keys().map(|name| name.as_str().into()).collect();
-                let unknown = crate::plan::unknown(&action, names.iter());
+                let mut unknown = crate::plan::unknown(&action, names.iter());
+                if is_lenient {
+                    args.retain(|name, _| unknown.iter().all(|unknown| **unknown != **name));
+                    unknown.clear();
+                }
                 if let Some(name) = unknown.first() {
                     return Ok(module_result::failed(&format!("Unsupported parameters for ({module}) module: {name}")));
                 }
