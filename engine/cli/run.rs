@@ -100,7 +100,14 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let resolver = Resolver {
         project,
         tags: TagSelection {
-            only: if args.tags.is_empty() { config.tags_run.value.clone() } else { args.tags.clone() },
+            only: match (args.tags.is_empty(), config.tags_run.value.is_empty()) {
+                (false, _) => args.tags.clone(),
+                // The list of tags has those of tasks that never run unless they are asked for.
+                (true, true) if args.list_tags && args.skip_tags.is_empty() => {
+                    vec!["all".to_owned(), "never".to_owned()]
+                }
+                (true, _) => config.tags_run.value.clone(),
+            },
             skip: if args.skip_tags.is_empty() { config.tags_skip.value.clone() } else { args.skip_tags.clone() },
         },
         extra: Arc::new(extra),
