@@ -143,7 +143,8 @@ fn without_times(text: &str) -> String {
     let mut text = settled(text);
     for (pattern, with) in [
         (r"\w+ \d\d \w+ \d{4}  [\d:]{8} [+-]\d{4}", "DATE"),
-        (r"\d+:\d\d:\d\d\.\d{3}", "TIME"),
+        // Stars fill the line behind them, as many as the day's name and the month's leave.
+        (r"\d+:\d\d:\d\d\.\d{3}( \*+)?", "TIME"),
         (r" -+ \d+\.\d\ds", " SECONDS"),
         (r"took \d+ days, \d+ hours, \d+ minutes, \d+ seconds", "took TIME"),
     ] {
