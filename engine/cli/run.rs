@@ -143,7 +143,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             let limit = Limit::parse(limit)?;
             let allowed = limit.allowed(&inventory);
             if allowed.is_err() {
-                // What names nothing is told before that nothing is left.
+                // Patterns that match no host are reported before the error that no host is left.
                 for message in limit.matched(&inventory)?.warnings {
                     channel.send(Event::Warning { message: message.into(), place: None });
                 }

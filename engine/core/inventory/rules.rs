@@ -16,7 +16,12 @@ const NATIVE: [&str; 6] = ["host_list", "script", "auto", "yaml", "ini", "toml"]
 
 /// Whether one of these plugins is not built in.
 pub(super) fn has_foreign(enabled: &[String]) -> bool {
-    !enabled.iter().all(|name| NATIVE.contains(&name.strip_prefix("ansible.builtin.").unwrap_or(name)))
+    !enabled.iter().all(|name| NATIVE.contains(&short(name)))
+}
+
+/// The name of a built-in plugin without its collection.
+fn short(name: &str) -> &str {
+    name.strip_prefix("ansible.builtin.").unwrap_or(name)
 }
 
 /// How sources are read. The defaults are Ansible's.
@@ -71,8 +76,7 @@ impl SourceRules {
     /// built-in ones stand in for them.
     pub(super) fn enables(&self, plugin: &str, source: &str) -> Result<(), Problems> {
         let enabled = self.enabled.as_deref().filter(|enabled| !has_foreign(enabled)).unwrap_or_default();
-        let is_named = |name: &String| name.strip_prefix("ansible.builtin.").unwrap_or(name) == plugin;
-        if enabled.is_empty() || enabled.iter().any(is_named) {
+        if enabled.is_empty() || enabled.iter().any(|name| short(name) == plugin) {
             return Ok(());
         }
         let message = format!("no enabled inventory plugin reads {source}");

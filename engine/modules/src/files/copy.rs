@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&dest).unwrap(), "new");
     }
 
-    /// As in ansible-core: what is refused is told with the file as it is now.
+    /// As in ansible-core, a refusal also reports the file as it is now.
     #[test]
     fn content_is_put_even_if_its_owner_is_unknown() {
         let base = tempfile::tempdir().unwrap();

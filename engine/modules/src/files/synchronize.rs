@@ -9,7 +9,7 @@ use crate::{
     system::{paths, program::Output},
 };
 
-/// What rsync writes before each item that differs, so that other output is told apart.
+/// rsync writes this mark before each item that differs; other output does not have it.
 const MARK: &str = "<<CHANGED>>";
 
 choice! {

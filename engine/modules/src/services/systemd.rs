@@ -138,7 +138,7 @@ impl Wish {
     pub(crate) fn plan(self, name: &str, host: &Host) -> Result<Plan, Failure> {
         let unit = Unit::look(name, self.scope, host)?;
         let mut plan = Plan::unchanged().set("name", name).set("status", unit.status.clone());
-        // A task that asks for nothing is told the status that systemd has of any name.
+        // A task that asks for nothing gets what systemd reports, which it does for any name.
         let asks = self.state.is_some() || self.enabled.is_some() || unit.offline.is_some();
         if !unit.exists() && self.masked.is_none() && asks {
             plan = plan.assumes(host, format!("the unit {name}"), || {
