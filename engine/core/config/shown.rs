@@ -10,6 +10,7 @@ use super::{
     settings::{FOLLOWED, WITHOUT_EFFECT},
     surroundings::Surroundings,
 };
+use crate::inventory::python;
 
 /// What a setting changes here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +155,7 @@ pub(super) fn of_documentation(name: &str, option: &Json, file: &ConfigFile, aro
         keys: sources("ini", &in_file),
         variables: sources("env", &named),
         vars: sources("vars", &named),
-        default: kept(python(option.get("default").unwrap_or(&Json::Null))),
+        default: kept(python(option.get("default").unwrap_or(&Json::Null), false)),
         required: option.get("required").is_some_and(|required| required == true),
     };
     let about = match option.get("description") {
@@ -163,23 +164,6 @@ pub(super) fn of_documentation(name: &str, option: &Json, file: &ConfigFile, aro
         _ => Vec::new(),
     };
     Shown { about, ..stands(line, file, around) }
-}
-
-/// A value as Python writes it.
-fn python(value: &Json) -> String {
-    let quoted = |item: &Json| item.as_str().map_or_else(|| python(item), |text| format!("'{text}'"));
-    match value {
-        Json::Null => "None".to_owned(),
-        Json::Bool(true) => "True".to_owned(),
-        Json::Bool(false) => "False".to_owned(),
-        Json::String(text) => text.clone(),
-        Json::Array(items) => format!("[{}]", items.iter().map(quoted).collect::<Vec<_>>().join(", ")),
-        Json::Object(fields) => {
-            let pairs = fields.iter().map(|(key, value)| format!("'{key}': {}", quoted(value)));
-            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
-        }
-        Json::Number(number) => number.to_string(),
-    }
 }
 
 /// A text in the form of its type: booleans and lists as Python writes them.

@@ -63,3 +63,24 @@ fn of_value(value: &Value, marks: bool) -> Json {
         }
     }
 }
+
+/// A value in Python's format; `quoted` for text inside a list or a mapping.
+pub(crate) fn python(value: &Json, quoted: bool) -> String {
+    let join = |items: Vec<String>| items.join(", ");
+    match value {
+        Json::Null => "None".to_owned(),
+        Json::Bool(true) => "True".to_owned(),
+        Json::Bool(false) => "False".to_owned(),
+        Json::Number(number) => number.to_string(),
+        Json::String(text) if !quoted => text.clone(),
+        Json::String(text) if text.contains('\'') && !text.contains('"') => format!("{text:?}"),
+        Json::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
+        Json::Array(items) => format!("[{}]", join(items.iter().map(|item| python(item, true)).collect())),
+        // What a person reads is the text.
+        Json::Object(entries) if entries.len() == 1 && entries.contains_key(UNSAFE) => python(&entries[UNSAFE], quoted),
+        Json::Object(entries) => {
+            let entry = |(key, value): (&String, &Json)| format!("'{key}': {}", python(value, true));
+            format!("{{{}}}", join(entries.iter().map(entry).collect()))
+        }
+    }
+}

@@ -156,7 +156,7 @@ impl Inventory {
                 if let Some(seen) = vars {
                     let shown = self.host_vars(&host.name, seen.hosts, &Layer::new())?;
                     for (name, value) in shown.as_object().into_iter().flatten() {
-                        line(text, depth + 2, &format!("{{{name} = {}}}", python(value, false)));
+                        line(text, depth + 2, &format!("{{{name} = {}}}", json::python(value, false)));
                     }
                 }
             }
@@ -168,7 +168,7 @@ impl Inventory {
                 shown.sort_all_objects();
             }
             for (name, value) in shown.as_object().into_iter().flatten() {
-                line(text, depth + 1, &format!("{{{name} = {}}}", python(value, false)));
+                line(text, depth + 1, &format!("{{{name} = {}}}", json::python(value, false)));
             }
         }
         Ok(())
@@ -190,27 +190,4 @@ fn merged<'l>(layers: impl Iterator<Item = &'l Layer>) -> Json {
 fn line(text: &mut String, depth: usize, what: &str) {
     let stem = if depth == 0 { String::new() } else { "  |".repeat(depth) + "--" };
     text.push_str(&format!("{stem}{what}\n"));
-}
-
-/// A value in Python's format; `quoted` for text inside a list or a mapping.
-fn python(value: &Json, quoted: bool) -> String {
-    let join = |items: Vec<String>| items.join(", ");
-    match value {
-        Json::Null => "None".to_owned(),
-        Json::Bool(true) => "True".to_owned(),
-        Json::Bool(false) => "False".to_owned(),
-        Json::Number(number) => number.to_string(),
-        Json::String(text) if !quoted => text.clone(),
-        Json::String(text) if text.contains('\'') && !text.contains('"') => format!("{text:?}"),
-        Json::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
-        Json::Array(items) => format!("[{}]", join(items.iter().map(|item| python(item, true)).collect())),
-        // What a person reads is the text.
-        Json::Object(entries) if entries.len() == 1 && entries.contains_key(json::UNSAFE) => {
-            python(&entries[json::UNSAFE], quoted)
-        }
-        Json::Object(entries) => {
-            let entry = |(key, value): (&String, &Json)| format!("'{key}': {}", python(value, true));
-            format!("{{{}}}", join(entries.iter().map(entry).collect()))
-        }
-    }
 }

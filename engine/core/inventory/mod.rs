@@ -38,6 +38,7 @@ pub use folder::{definition_in, vars_file};
 pub use graph::Inventory;
 pub use host::{Group, Host};
 pub use json::of as as_written;
+pub(crate) use json::python;
 pub use limit::Limit;
 pub use listing::{Listing, Seen};
 pub use pattern::{Matched, Pattern};
