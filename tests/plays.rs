@@ -30,8 +30,9 @@ fn shown(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let more = text.lines().next().and_then(|line| line.strip_prefix("# args: ")).unwrap_or_default();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
-    // One host after the other, so that lines come in one order.
+    // One host after the other, so that lines come in one order; and so wide that no path is broken into lines.
     command
+        .env("COLUMNS", "1000")
         .args(["-c", "local", "-f", "1"])
         .args(shell_words::split(more).unwrap())
         .arg(path.file_name().unwrap())
