@@ -51,17 +51,17 @@ fn inventory(sshd: &Sshd, world: &Path) -> String {
 }
 
 fn run(sshd: &Sshd, play: &Path, more: &[String]) -> Told {
-    let folder = tempfile::tempdir().unwrap();
-    let world = folder.path().join("world");
+    let directory = tempfile::tempdir().unwrap();
+    let world = directory.path().join("world");
     fs::create_dir(&world).unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(folder.path().join("hosts"), inventory(sshd, &world)).unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(directory.path().join("hosts"), inventory(sshd, &world)).unwrap();
     let mut command = Command::new(sshd::executable());
     command.env_clear().envs([("NO_COLOR", "1"), ("COLUMNS", "100"), ("LC_ALL", "C.UTF-8")]);
     command.envs(std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME"));
     // Connections end with the test, not a minute later.
-    command.env("XDG_RUNTIME_DIR", sshd.folder.path());
-    command.arg("-i").arg(folder.path().join("hosts")).args(more).arg("-vvv").arg(play.file_name().unwrap());
+    command.env("XDG_RUNTIME_DIR", sshd.directory.path());
+    command.arg("-i").arg(directory.path().join("hosts")).args(more).arg("-vvv").arg(play.file_name().unwrap());
     let output = command.current_dir(play.parent().unwrap()).stdin(Stdio::null()).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     let (batches, rest): (Vec<&str>, Vec<&str>) = stdout.lines().partition(|line| line.contains("> sent together: "));
@@ -82,14 +82,14 @@ fn run(sshd: &Sshd, play: &Path, more: &[String]) -> Told {
     shown += &format!("exit code {:?}\n", output.status.code());
     let varying = r#""(delta|start|end|atime|ctime|mtime|inode|pid|epoch_int|elapsed)": ("[^"]*"|[0-9.]+)"#;
     shown = regex::Regex::new(varying).unwrap().replace_all(&shown, r#""$1": *"#).into_owned();
-    shown = shown.replace(&*folder.path().to_string_lossy(), "FOLDER");
+    shown = shown.replace(&*directory.path().to_string_lossy(), "DIRECTORY");
     let mut files = BTreeMap::new();
     gather(&world, &world, &mut files);
     Told { shown, together, files }
 }
 
-fn gather(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+fn gather(root: &Path, directory: &Path, files: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
         let path = entry.path();
         if path.is_dir() {
             gather(root, &path, files);
@@ -113,9 +113,9 @@ fn settled(text: &str, shared: bool) -> String {
 }
 
 /// Runs all plays of a directory both ways.
-fn compare(sshd: &Sshd, folder: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut plays: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+fn compare(sshd: &Sshd, directory: &str) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let mut plays: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     plays.retain(|path| path.extension().is_some_and(|ext| ext == "yml"));
     plays.sort();
     assert!(!plays.is_empty());

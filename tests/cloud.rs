@@ -225,7 +225,7 @@ fn check_mode_shows_the_plan_and_its_price() {
         let is_dry = action == "RunInstances" && payload["DryRun"] == true;
         assert!(action.starts_with("Describe") || action.starts_with("Inquiry") || is_dry, "{action} {payload}");
     }
-    assert_eq!(fs::read_dir(account.folder.path()).unwrap().count(), 0, "no key is made");
+    assert_eq!(fs::read_dir(account.directory.path()).unwrap().count(), 0, "no key is made");
     // Errors of the dry run are reported before anything is created.
     account.cloud.state().settings.sold_out = vec!["*/*".to_owned()];
     account.run("provision", &["--check"]).fails_with("sold out in ap-guangzhou-6");
@@ -340,7 +340,7 @@ fn provision_and_inventory_mean_the_same_stack() {
     let run = account.with_inventory(&inventory, &["playbooks/provision.yml", "-e", &variables]);
     assert_eq!((run.code, run.changed()), (Some(0), 0), "{}", run.text);
     // Later plays of the same run know the hosts at once.
-    let after = account.folder.path().join("after.yml");
+    let after = account.directory.path().join("after.yml");
     fs::write(
         &after,
         "- hosts: todo\n  connection: local\n  gather_facts: false\n  tasks:\n    - debug: {msg: \"{{ todo_private_address }}\"}\n",
@@ -368,11 +368,11 @@ fn site_drains_as_the_test_does() {
 fn new_hosts_are_reached_in_the_same_run() {
     let Some(server) = sshd::Sshd::start("") else { return };
     let account = Account { port: server.port, ..Account::new(|_| {}) };
-    let key = account.folder.path().join("id_rsa");
+    let key = account.directory.path().join("id_rsa");
     let made = Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-N", "", "-f"]).arg(&key).status();
     assert!(made.unwrap().success());
     fs::copy(key.with_extension("pub"), server.at("authorized_keys")).unwrap();
-    let after = account.folder.path().join("after.yml");
+    let after = account.directory.path().join("after.yml");
     let play = "- hosts: todo\n  gather_facts: false\n  tasks:\n    - shell: echo {{ inventory_hostname }} in $SSH_CONNECTION\n";
     fs::write(&after, play).unwrap();
     let user = rplay_modules::system::accounts::User::numbered(nix::unistd::getuid().as_raw()).unwrap().name;
@@ -381,7 +381,7 @@ fn new_hosts_are_reached_in_the_same_run() {
     for host in ["todo-1 in 127.0.0.1", "todo-2 in 127.0.0.1"] {
         assert!(run.text.contains(host), "{}", run.text);
     }
-    let known = account.folder.path().join("known_hosts");
+    let known = account.directory.path().join("known_hosts");
     let host_key = fs::read_to_string(server.at("host.pub")).unwrap();
     let host_key = host_key.split_whitespace().nth(1).unwrap();
     assert!(fs::read_to_string(&known).unwrap().contains(host_key));

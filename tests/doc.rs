@@ -4,26 +4,26 @@ use std::{fmt::Write, fs, path::Path, process::Command};
 
 #[test]
 fn documentation_in_files_is_shown_as_by_ansible_doc() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doc");
-    let own = folder.display().to_string();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doc");
+    let own = directory.display().to_string();
     // Under Ansible's name, as scripts call it, and without an ansible-core, since nothing here needs it.
     let links = tempfile::tempdir().unwrap();
     let tool = links.path().join("ansible-doc");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rplay"), &tool).unwrap();
     let mut wrong = Vec::new();
-    for line in fs::read_to_string(folder.join("cases.txt")).unwrap().lines() {
+    for line in fs::read_to_string(directory.join("cases.txt")).unwrap().lines() {
         let (name, options) = line.split_once(' ').unwrap();
         let output = Command::new(&tool)
             .args(["--playbook-dir", "."])
             .args(options.split(' '))
-            .current_dir(&folder)
+            .current_dir(&directory)
             .env_clear()
             .env("HOME", links.path())
             .env("RPLAY_ANSIBLE_PYTHON", "/nonexistent")
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).replace(&own, "HERE");
-        let expected = fs::read_to_string(folder.join("expected").join(name)).unwrap();
+        let expected = fs::read_to_string(directory.join("expected").join(name)).unwrap();
         if said.trim_end() != expected.trim_end() {
             let pair = said.lines().zip(expected.lines()).find(|(said, expected)| said != expected);
             let stderr = String::from_utf8_lossy(&output.stderr);
@@ -61,7 +61,7 @@ fn examples_of_built_in_plugins_are_right() {
         writeln!(play, "    ignore_errors: true").unwrap();
         count += 1;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (name, content) in [
         ("users.csv", "name,uid\nann,1001\nbob,1002\n"),
         ("app.ini", "[server]\nport=8080\n"),
@@ -70,12 +70,12 @@ fn examples_of_built_in_plugins_are_right() {
         ("hosts", "localhost\n[web]\nweb1\nweb2\n"),
         ("play.yml", &play),
     ] {
-        fs::write(folder.path().join(name), content).unwrap();
+        fs::write(directory.path().join(name), content).unwrap();
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
     command
         .args(["-c", "local", "-i", "hosts", "play.yml"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", "/usr/bin:/bin");
     let output = command.env("RPLAY_ANSIBLE_PYTHON", "/nonexistent").output().unwrap();
@@ -92,8 +92,8 @@ struct Written {
 
 /// The examples of all modules, by the name of the module, and the names of the results that are documented.
 fn written() -> Vec<(String, Vec<Written>, Vec<String>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/cli/doc/modules");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/cli/doc/modules");
+    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut found: Vec<(String, Vec<Written>, Vec<String>)> = Vec::new();
     for file in files {
@@ -132,8 +132,8 @@ fn written() -> Vec<(String, Vec<Written>, Vec<String>)> {
 
 /// A project with what the examples name.
 fn project() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
     for name in ["files/parts", "templates", "roles/app/tasks", "vars"] {
         fs::create_dir_all(at(name)).unwrap();
     }
@@ -161,17 +161,17 @@ fn project() -> tempfile::TempDir {
     }
     let packed = Command::new("tar")
         .args(["-C", "files", "-czf", "files/app.tar.gz", "app.conf"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .status();
     assert!(packed.unwrap().success());
-    folder
+    directory
 }
 
 /// Each example of a module is a valid task. Those whose needs this machine has are run in check mode: none fails, and
 /// what they return is documented.
 #[test]
 fn examples_of_built_in_modules_are_right() {
-    let folder = project();
+    let directory = project();
     let mut all = String::new();
     let mut here = String::new();
     let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
@@ -200,12 +200,12 @@ fn examples_of_built_in_modules_are_right() {
             }
         }
     }
-    fs::write(folder.path().join("all.yml"), all).unwrap();
-    fs::write(folder.path().join("here.yml"), here).unwrap();
+    fs::write(directory.path().join("all.yml"), all).unwrap();
+    fs::write(directory.path().join("here.yml"), here).unwrap();
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
-        command.args(["-c", "local"]).args(args).current_dir(folder.path()).env_clear();
-        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", folder.path());
+        command.args(["-c", "local"]).args(args).current_dir(directory.path()).env_clear();
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", directory.path());
         command.env("RPLAY_ANSIBLE_PYTHON", "/nonexistent").env("ANSIBLE_STDOUT_CALLBACK", "json").output().unwrap()
     };
     let checked = run(&["--syntax-check", "all.yml"]);

@@ -7,8 +7,9 @@ use regex::Regex;
 /// Pages of the project: those at the top, and all of docs.
 fn pages() -> Vec<std::path::PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = [root.to_owned(), root.join("docs"), root.join("tests/lab")];
-    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let directories = [root.to_owned(), root.join("docs"), root.join("tests/lab")];
+    let files =
+        directories.iter().flat_map(|directory| fs::read_dir(directory).unwrap()).map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect()
 }
 
@@ -58,11 +59,11 @@ fn paths_are_those_of_files() {
 fn contributing_names_every_file_of_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
-    let folders = ["tests", "engine/core/tests", "engine/modules/tests", "engine/agent/tests"];
-    let missing: Vec<String> = folders
+    let directories = ["tests", "engine/core/tests", "engine/modules/tests", "engine/agent/tests"];
+    let missing: Vec<String> = directories
         .iter()
-        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap().map(move |entry| (folder, entry.unwrap())))
-        .map(|(folder, entry)| format!("{folder}/{}", entry.file_name().to_str().unwrap()))
+        .flat_map(|directory| fs::read_dir(root.join(directory)).unwrap().map(move |entry| (directory, entry.unwrap())))
+        .map(|(directory, entry)| format!("{directory}/{}", entry.file_name().to_str().unwrap()))
         .filter(|path| {
             path.ends_with(".rs") || ["mod.rs", "main.rs"].iter().any(|page| root.join(path).join(page).is_file())
         })

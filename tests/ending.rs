@@ -29,14 +29,14 @@ impl Ended {
     }
 }
 
-fn rplay(folder: &Path, play: &str, hosts: &str) -> Command {
-    fs::write(folder.join("play.yml"), play).unwrap();
-    fs::write(folder.join("hosts"), hosts).unwrap();
+fn rplay(directory: &Path, play: &str, hosts: &str) -> Command {
+    fs::write(directory.join("play.yml"), play).unwrap();
+    fs::write(directory.join("hosts"), hosts).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
         command.env_remove(name);
     }
-    command.args(["-i", "hosts", "play.yml"]).current_dir(folder).env("XDG_RUNTIME_DIR", folder);
+    command.args(["-i", "hosts", "play.yml"]).current_dir(directory).env("XDG_RUNTIME_DIR", directory);
     command.env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -91,9 +91,9 @@ const LONG: [(&str, &str, &str); 6] = [
 #[test]
 fn an_interrupt_shows_what_is_known() {
     for (what, task, word) in LONG {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         // Simulates an ssh that cannot connect.
-        let ssh = folder.path().join("ssh");
+        let ssh = directory.path().join("ssh");
         fs::write(&ssh, "#!/bin/sh\nexec sleep 60\n").unwrap();
         fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let hosts = format!(
@@ -101,7 +101,7 @@ fn an_interrupt_shows_what_is_known() {
             ssh.display()
         );
         let play = format!("{}  - {{name: long, {task}}}\n", HEAD.replace("all", "a"));
-        let ended = signalled(rplay(folder.path(), &play, &hosts), word, Signal::SIGINT);
+        let ended = signalled(rplay(directory.path(), &play, &hosts), word, Signal::SIGINT);
         assert_eq!(ended.code, Some(99), "{what}: {}", ended.shows());
         assert!(ended.err.contains("[ERROR]: User interrupted execution\n"), "{what}: {}", ended.shows());
         let recap = ended.out.split_once("PLAY RECAP").map(|(_, recap)| recap).unwrap_or_default();
@@ -111,18 +111,18 @@ fn an_interrupt_shows_what_is_known() {
 
 #[test]
 fn an_interrupt_at_a_prompt() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let play = HEAD.replace("  tasks:", "  vars_prompt: [{name: x, prompt: What, private: false}]\n  tasks:");
-    let ended = signalled(rplay(folder.path(), &play, "a ansible_connection=local\n"), "What: ", Signal::SIGINT);
+    let ended = signalled(rplay(directory.path(), &play, "a ansible_connection=local\n"), "What: ", Signal::SIGINT);
     assert_eq!(ended.code, Some(99), "{}", ended.shows());
 }
 
 #[test]
 fn other_signals_end_a_run_in_the_same_way() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let play = format!("{HEAD}  - {{name: long, command: sleep 60}}\n");
-        let ended = signalled(rplay(folder.path(), &play, "a ansible_connection=local\n"), "TASK [long", signal);
+        let ended = signalled(rplay(directory.path(), &play, "a ansible_connection=local\n"), "TASK [long", signal);
         assert_eq!(ended.code, Some(code), "{}", ended.shows());
         assert!(ended.out.contains("PLAY RECAP") && ended.out.contains("ok=1 "), "{}", ended.shows());
     }
@@ -130,12 +130,12 @@ fn other_signals_end_a_run_in_the_same_way() {
 
 #[test]
 fn an_ignored_signal_stays_ignored() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let play = format!("{HEAD}  - {{name: long, command: sleep 1}}\n");
-    let inner = rplay(folder.path(), &play, "a ansible_connection=local\n");
+    let inner = rplay(directory.path(), &play, "a ansible_connection=local\n");
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(inner.get_program()).args(inner.get_args());
-    command.current_dir(folder.path()).env("XDG_RUNTIME_DIR", folder.path());
+    command.current_dir(directory.path()).env("XDG_RUNTIME_DIR", directory.path());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let ended = signalled(command, "TASK [long", Signal::SIGHUP);
     assert_eq!(ended.code, Some(0), "{}", ended.shows());
@@ -146,9 +146,9 @@ fn an_ignored_signal_stays_ignored() {
 #[cfg(debug_assertions)]
 fn a_panic_of_rplay_shows_what_is_known() {
     for place in ["task", "render", "link", "report"] {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let play = "- hosts: all\n  gather_facts: false\n  tasks:\n  - {name: first, command: 'true'}\n";
-        let mut command = rplay(folder.path(), play, "a ansible_connection=local\nb ansible_connection=local\n");
+        let mut command = rplay(directory.path(), play, "a ansible_connection=local\nb ansible_connection=local\n");
         let mut child = command.env("RPLAY_TEST_PANIC", place).spawn().unwrap();
         let mut out = Vec::new();
         child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
@@ -162,7 +162,7 @@ fn a_panic_of_rplay_shows_what_is_known() {
 
 #[test]
 fn a_closed_output_is_not_an_error() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let play = format!("{HEAD}  - {{name: many, debug: {{msg: x}}, loop: '{{{{ range(3000) | list }}}}'}}\n");
     let lists: [&[&str]; 4] = [
         &["doc", "--schema"],
@@ -173,9 +173,9 @@ fn a_closed_output_is_not_an_error() {
     let more: String = (0..5000).map(|host| format!("host-of-the-test-{host}\n")).collect();
     for words in lists {
         let hosts = if words[0] == "inventory" { more.as_str() } else { "a ansible_connection=local\n" };
-        let mut command = rplay(folder.path(), &play, hosts);
+        let mut command = rplay(directory.path(), &play, hosts);
         let mut plain = Command::new(command.get_program());
-        plain.args(words).current_dir(folder.path()).env("XDG_RUNTIME_DIR", folder.path());
+        plain.args(words).current_dir(directory.path()).env("XDG_RUNTIME_DIR", directory.path());
         command = plain;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());

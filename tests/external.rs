@@ -15,27 +15,30 @@ fn says(json: &str) -> String {
 
 /// Files of a project by their paths, and the tasks of its play on two hosts that are this machine.
 fn project(files: &[(&str, &str)], play: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (path, text) in files {
-        let path = folder.path().join(path);
+        let path = directory.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     }
-    fs::write(folder.path().join("hosts"), "one ansible_connection=local my_fact=old\ntwo ansible_connection=local\n")
-        .unwrap();
-    fs::write(folder.path().join("site.yml"), play).unwrap();
-    folder
+    fs::write(
+        directory.path().join("hosts"),
+        "one ansible_connection=local my_fact=old\ntwo ansible_connection=local\n",
+    )
+    .unwrap();
+    fs::write(directory.path().join("site.yml"), play).unwrap();
+    directory
 }
 
 /// The output of rplay, with its exit code.
-fn run(folder: &Path, more: &[&str]) -> (String, i32) {
+fn run(directory: &Path, more: &[&str]) -> (String, i32) {
     let mut command = seen::rplay();
     command
-        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env("XDG_CACHE_HOME", directory.join("cache"))
         .args(["-i", "hosts", "site.yml"])
         .args(more)
-        .current_dir(folder);
+        .current_dir(directory);
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     (text, output.status.code().unwrap_or(-1))
@@ -43,8 +46,8 @@ fn run(folder: &Path, more: &[&str]) -> (String, i32) {
 
 #[track_caller]
 fn passes(files: &[(&str, &str)], play: &str) -> String {
-    let folder = project(files, play);
-    let (text, code) = run(folder.path(), &[]);
+    let directory = project(files, play);
+    let (text, code) = run(directory.path(), &[]);
     assert_eq!(code, 0, "{text}");
     text
 }
@@ -212,8 +215,8 @@ action_groups:
         ),
     ] {
         let play = format!("- hosts: one\n  gather_facts: false\n  tasks:\n    - name: it\n      {task}\n");
-        let folder = project(&files, &play);
-        let (text, code) = run(folder.path(), &[]);
+        let directory = project(&files, &play);
+        let (text, code) = run(directory.path(), &[]);
         assert!(text.contains(expected) && text.contains(place), "{task}: {text}");
         assert_ne!(code, 0);
     }
@@ -260,9 +263,9 @@ fn differences_are_shown_where_the_command_line_or_the_task_wants_them_and_somet
     - assert:
         that: [shown.diff == hidden.diff, shown.msg is undefined, shown.failed_when_suppressed_exception is undefined]
 ";
-    let folder = project(&[("library/changes.sh", &changes)], play);
+    let directory = project(&[("library/changes.sh", &changes)], play);
     for (argument, times) in [("--forks=1", 1), ("--diff", 2)] {
-        let (text, code) = run(folder.path(), &[argument]);
+        let (text, code) = run(directory.path(), &[argument]);
         assert_eq!((text.matches("+new").count(), code), (times, 0), "{text}");
     }
 }
@@ -282,8 +285,8 @@ fn without_ansible_core_a_python_module_says_what_it_needs_and_all_others_run() 
     - assert: {that: plain.who == 'plain'}
     - uses:
 ";
-    let folder = project(&files, play);
-    let (text, code) = run(folder.path(), &[]);
+    let directory = project(&files, play);
+    let (text, code) = run(directory.path(), &[]);
     assert_eq!(code, 2, "{text}");
     for expected in [
         "the module ansible.legacy.uses is written in Python and needs ansible-core on the controller",

@@ -1,6 +1,7 @@
 //! Output formats and additions by Ansible's names: the play of `tests/formats` is shown as ansible-core 2.19 and the
-//! collections of Ansible 12 show it, whose output is recorded in `tests/formats/expected` (`record.sh`). Times, identifiers
-//! and the words of the error messages differ; so do the places of failures, which each explains in its own way.
+//! collections of Ansible 12 show it, whose output is recorded in `tests/formats/expected` (`record.sh`). Times,
+//! identifiers and the words of the error messages differ; so do the places of failures, which each explains in its own
+//! way.
 
 use std::{
     fs,
@@ -14,18 +15,18 @@ use serde_json::Value as Json;
 #[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
 mod seen;
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats")
 }
 
 fn expected(name: &str) -> String {
-    fs::read_to_string(folder().join("expected").join(name)).unwrap()
+    fs::read_to_string(directory().join("expected").join(name)).unwrap()
 }
 
 /// Runs the play with these variables of the environment.
 fn run(env: &[(&str, &str)]) -> Output {
     let mut command = seen::rplay();
-    command.envs(env.iter().copied()).args(["-f1", "-i", "hosts", "site.yml"]).current_dir(folder());
+    command.envs(env.iter().copied()).args(["-f1", "-i", "hosts", "site.yml"]).current_dir(directory());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
     output
@@ -39,7 +40,7 @@ fn shown(name: &str) -> String {
 
 /// Without what must differ.
 fn settled(text: &str) -> String {
-    let mut text = text.replace(&*folder().to_string_lossy(), "FOLDER");
+    let mut text = text.replace(&*directory().to_string_lossy(), "DIRECTORY");
     for (pattern, with) in [
         // ansible-core's places of failures, and rplay's.
         (r"(?s)\[ERROR\]: .*?\n *\^ column \d+\n\n", ""),
@@ -230,14 +231,14 @@ fn settings_of_additions_are_obeyed() {
     assert_eq!(err.matches(" (0:00:0").count(), 1, "no line at each task: {err}");
     let file = fs::read_dir(&junit).unwrap().next().unwrap().unwrap().path();
     let cases = cases(&fs::read_to_string(file).unwrap());
-    assert!(cases.contains(&"FOLDER/site [a] Web servers: Say system-out".to_owned()), "{cases:#?}");
-    assert!(cases.contains(&"FOLDER/site [a] Web servers: Words failure".to_owned()), "{cases:#?}");
-    assert!(cases.contains(&"FOLDER/site [b] Web servers: Ignored failure".to_owned()), "{cases:#?}");
+    assert!(cases.contains(&"DIRECTORY/site [a] Web servers: Say system-out".to_owned()), "{cases:#?}");
+    assert!(cases.contains(&"DIRECTORY/site [a] Web servers: Words failure".to_owned()), "{cases:#?}");
+    assert!(cases.contains(&"DIRECTORY/site [b] Web servers: Ignored failure".to_owned()), "{cases:#?}");
     assert!(!cases.iter().any(|case| case.contains("Mend") || case.contains("Task of a role")), "{cases:#?}");
 
     let mut command = seen::rplay();
     command.envs([("ANSIBLE_CALLBACKS_ENABLED", "profile_tasks"), ("PROFILE_TASKS_SORT_ORDER", "up")]);
-    let output = command.args(["-i", "hosts", "site.yml"]).current_dir(folder()).output().unwrap();
+    let output = command.args(["-i", "hosts", "site.yml"]).current_dir(directory()).output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(err.contains("sort_order must be descending, ascending or none, not `up`"), "{err}");
 }

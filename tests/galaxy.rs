@@ -11,7 +11,7 @@ use galaxy_stand_in::{Role, Stand};
 
 /// A user's directory with places for collections and roles, and a server.
 struct User {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     server: Stand,
 }
 
@@ -38,13 +38,13 @@ impl Seen {
 
 impl User {
     fn new() -> Self {
-        let user = User { folder: tempfile::tempdir().unwrap(), server: Stand::start("127.0.0.1:0").unwrap() };
+        let user = User { directory: tempfile::tempdir().unwrap(), server: Stand::start("127.0.0.1:0").unwrap() };
         fs::write(user.path("ansible.cfg"), "[defaults]\ncollections_path=inst\nroles_path=roles\n").unwrap();
         user
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn installed(&self, name: &str) -> PathBuf {
@@ -58,8 +58,8 @@ impl User {
         }
         command
             .args(words)
-            .current_dir(self.folder.path())
-            .env("HOME", self.folder.path())
+            .current_dir(self.directory.path())
+            .env("HOME", self.directory.path())
             .env("ANSIBLE_GALAXY_SERVER", &self.server.url)
             .env("ANSIBLE_COLLECTIONS_SCAN_SYS_PATH", "false")
             .env("NO_COLOR", "1")
@@ -85,22 +85,22 @@ impl User {
 
     /// The directory of a collection that can be built.
     fn source(&self, name: &str, version: &str, dependencies: &str) -> PathBuf {
-        let folder = self.path("src").join(format!("{name}-{version}"));
+        let directory = self.path("src").join(format!("{name}-{version}"));
         let (namespace, short) = name.split_once('.').unwrap();
-        fs::create_dir_all(folder.join("roles/r/tasks")).unwrap();
-        fs::write(folder.join("README.md"), format!("{name} {version}\n")).unwrap();
-        fs::write(folder.join("roles/r/tasks/main.yml"), format!("- debug: msg='{name} {version}'\n")).unwrap();
+        fs::create_dir_all(directory.join("roles/r/tasks")).unwrap();
+        fs::write(directory.join("README.md"), format!("{name} {version}\n")).unwrap();
+        fs::write(directory.join("roles/r/tasks/main.yml"), format!("- debug: msg='{name} {version}'\n")).unwrap();
         let yaml = format!(
             "namespace: {namespace}\nname: {short}\nversion: {version}\nreadme: README.md\nauthors: [me]\ndependencies: {dependencies}\n"
         );
-        fs::write(folder.join("galaxy.yml"), yaml).unwrap();
-        folder
+        fs::write(directory.join("galaxy.yml"), yaml).unwrap();
+        directory
     }
 
     /// Its archive, built here.
     fn archive(&self, name: &str, version: &str, dependencies: &str) -> PathBuf {
-        let folder = self.source(name, version, dependencies);
-        self.collection(&format!("build -f {} --output-path built", folder.display())).ok();
+        let directory = self.source(name, version, dependencies);
+        self.collection(&format!("build -f {} --output-path built", directory.display())).ok();
         self.path("built").join(format!("{}-{version}.tar.gz", name.replace('.', "-")))
     }
 
@@ -120,8 +120,8 @@ impl User {
 }
 
 /// Neither hidden directories nor anything else of an interrupted installation remains.
-fn nothing_unfinished(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+fn nothing_unfinished(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         assert!(!name.starts_with(".rplay"), "{}", entry.path().display());
         if entry.path().is_dir() {
@@ -144,7 +144,7 @@ fn the_newest_versions_that_fit_together_are_installed() {
 
     let said = user.collection("install app.web").ok();
     let lines: Vec<&str> = said.lines().collect();
-    let base = user.folder.path().canonicalize().unwrap();
+    let base = user.directory.path().canonicalize().unwrap();
     let place = base.join("inst/ansible_collections");
     assert_eq!(
         lines.iter().filter(|line| !line.starts_with("Downloading")).copied().collect::<Vec<_>>(),
@@ -328,22 +328,22 @@ fn directories_repositories_and_requirements() {
 #[test]
 fn builds_contain_what_the_collection_selects() {
     let user = User::new();
-    let folder = user.source("my.coll", "1.0.0", "{}");
+    let directory = user.source("my.coll", "1.0.0", "{}");
     for (name, text) in [("a.pyc", ""), ("secret.txt", ""), ("docs/x.rst", ""), ("tests/output/log", ""), ("b.sh", "")]
     {
-        let path = folder.join(name);
+        let path = directory.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    std::os::unix::fs::symlink("../README.md", folder.join("docs/link")).unwrap();
-    std::os::unix::fs::symlink("/etc", folder.join("outside")).unwrap();
+    std::os::unix::fs::symlink("../README.md", directory.join("docs/link")).unwrap();
+    std::os::unix::fs::symlink("/etc", directory.join("outside")).unwrap();
     let entries = || {
         let listed = Command::new("tar").arg("tzf").arg(user.path("my-coll-1.0.0.tar.gz")).output().unwrap();
         String::from_utf8(listed.stdout).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    let yaml = fs::read_to_string(folder.join("galaxy.yml")).unwrap();
-    fs::write(folder.join("galaxy.yml"), format!("{yaml}build_ignore: [secret.*]\n")).unwrap();
-    let build = format!("build {}", folder.display());
+    let yaml = fs::read_to_string(directory.join("galaxy.yml")).unwrap();
+    fs::write(directory.join("galaxy.yml"), format!("{yaml}build_ignore: [secret.*]\n")).unwrap();
+    let build = format!("build {}", directory.display());
     user.collection(&build).ok();
     assert_eq!(
         entries(),
@@ -367,7 +367,7 @@ fn builds_contain_what_the_collection_selects() {
     assert_eq!(fs::read_link(user.installed("my/coll/docs/link")).unwrap(), Path::new("../README.md"));
 
     fs::write(
-        folder.join("galaxy.yml"),
+        directory.join("galaxy.yml"),
         format!("{yaml}manifest: {{directives: [include *.sh, recursive-exclude docs **]}}\n"),
     )
     .unwrap();
@@ -386,7 +386,7 @@ fn builds_contain_what_the_collection_selects() {
             "secret.txt"
         ]
     );
-    fs::write(folder.join("galaxy.yml"), "namespace: my\n").unwrap();
+    fs::write(directory.join("galaxy.yml"), "namespace: my\n").unwrap();
     user.collection(&build).fails("missing the following mandatory keys: name, version, readme, authors");
 }
 
@@ -453,15 +453,15 @@ fn signatures_are_verified_where_a_keyring_is_given() {
 
 /// A role's archive with a top-level directory, as servers of repositories create them.
 fn role_archive(user: &User, name: &str, dependencies: &str) -> Vec<u8> {
-    let folder = user.path(&format!("made/{name}-main"));
-    fs::create_dir_all(folder.join("meta")).unwrap();
-    fs::create_dir_all(folder.join("tasks")).unwrap();
+    let directory = user.path(&format!("made/{name}-main"));
+    fs::create_dir_all(directory.join("meta")).unwrap();
+    fs::create_dir_all(directory.join("tasks")).unwrap();
     fs::write(
-        folder.join("meta/main.yml"),
+        directory.join("meta/main.yml"),
         format!("galaxy_info: {{description: for tests}}\ndependencies: {dependencies}\n"),
     )
     .unwrap();
-    fs::write(folder.join("tasks/main.yml"), "- debug: msg=here\n").unwrap();
+    fs::write(directory.join("tasks/main.yml"), "- debug: msg=here\n").unwrap();
     let archive = user.path(&format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
     tar.arg("czf").arg(&archive).arg("-C").arg(user.path("made")).arg(format!("{name}-main"));
@@ -498,7 +498,7 @@ fn roles_come_from_galaxy_archives_and_repositories() {
     // With its dependencies; a role without a dot is not from Galaxy.
     let said = user.role("install needs.tar.gz,,mine").ok();
     assert!(said.contains("- adding dependency: some.web\n") && !said.contains("local"), "{said}");
-    let place = user.folder.path().canonicalize().unwrap().join("roles");
+    let place = user.directory.path().canonicalize().unwrap().join("roles");
     assert_eq!(
         user.role("list").ok(),
         format!("# {}\n- mine, (unknown version)\n- some.web, 1.9.0\n", place.display())
@@ -525,7 +525,7 @@ fn one_file_for_roles_and_collections() {
     let envs: Vec<_> =
         command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
     command = Command::new(&link);
-    command.args(["install", "-r", "requirements.yml"]).envs(envs).current_dir(user.folder.path());
+    command.args(["install", "-r", "requirements.yml"]).envs(envs).current_dir(user.directory.path());
     let said = User::seen(command).ok();
     assert!(
         said.contains("- web was installed successfully") && said.contains("a.one:1.0.0 was installed successfully"),

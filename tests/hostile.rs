@@ -315,10 +315,10 @@ fn fetched_content_is_stored_where_the_task_says() {
 /// The same over a real connection: ssh, a login shell, the hostile program instead of the agent.
 #[test]
 fn behind_a_real_sshd() {
-    let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("shell");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(&script, start("deep", &folder.path().join("PWNED"))).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("shell");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&script, start("deep", &directory.path().join("PWNED"))).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let Some(sshd) = sshd::Sshd::start(&format!("ForceCommand {}", script.display())) else { return };
     let world = World::new("deep");

@@ -99,10 +99,10 @@ fn modules_change_everything_once() {
 #[test]
 fn errors_of_hosts() {
     let Some(_hosts) = hosts() else { return };
-    let folder = lab().join("errors");
-    let settings = seen::snapshots(&folder);
+    let directory = lab().join("errors");
+    let settings = seen::snapshots(&directory);
     let check = |name: &str, args: &str| {
-        let text = seen::seen(&folder, &format!("-i hosts.yml {args}"));
+        let text = seen::seen(&directory, &format!("-i hosts.yml {args}"));
         let port = std::env::var("LAB_SSH_PORT").unwrap_or_else(|_| "22".to_owned());
         let text = text.replace(&format!(" port {port})"), " port 22)").replace(&format!("-p {port} "), "-p 22 ");
         assert!(!text.contains("not-the-password"), "{text}");

@@ -32,17 +32,17 @@ const PEAKS: &str = r#"
 "#;
 
 /// Runs these tasks, and then checks the peaks. Returns the output.
-fn play(folder: &Path, hosts: &str, most_controller: u64, tasks: &str) -> String {
-    let tasks = tasks.replace("FOLDER", folder.to_str().unwrap());
+fn play(directory: &Path, hosts: &str, most_controller: u64, tasks: &str) -> String {
+    let tasks = tasks.replace("DIRECTORY", directory.to_str().unwrap());
     let text = format!("- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}{PEAKS}");
-    fs::write(folder.join("play.yml"), text).unwrap();
+    fs::write(directory.join("play.yml"), text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
     command.args(["-c", "local", "-i", hosts, "play.yml"]);
     command.args(["-e", &format!("most_agent={MOST} most_controller={most_controller}")]);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
         command.env_remove(name);
     }
-    let output = command.current_dir(folder).stdin(Stdio::null()).output().unwrap();
+    let output = command.current_dir(directory).stdin(Stdio::null()).output().unwrap();
     let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let shown: String = printed.chars().take(20_000).collect();
     assert!(output.status.success(), "{shown}");
@@ -55,8 +55,8 @@ fn sparse(path: &Path, length: u64) {
 
 #[test]
 fn output_without_end_is_a_failure_and_much_output_is_cut() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("endless.sh"), "#!/bin/sh\nyes\n").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("endless.sh"), "#!/bin/sh\nyes\n").unwrap();
     // The controller holds what is kept, and temporarily a copy of it.
     let tasks = r#"
     - ansible.builtin.shell: "echo first; yes"
@@ -109,12 +109,12 @@ fn output_without_end_is_a_failure_and_much_output_is_cut() {
       no_log: true
 "#;
     let tasks = tasks.replace("raw: yes 1>&2", "raw: \"yes 1>&2\"");
-    play(folder.path(), "localhost,", 3 * MOST, &tasks);
+    play(directory.path(), "localhost,", 3 * MOST, &tasks);
     let text = "- hosts: all\n  gather_facts: false\n  tasks:\n  - ansible.builtin.command: id\n";
-    fs::write(folder.path().join("refused.yml"), text).unwrap();
+    fs::write(directory.path().join("refused.yml"), text).unwrap();
     let refused = Command::new(env!("CARGO_BIN_EXE_rplay"))
         .args(["-c", "local", "-i", "localhost,", "-e", "rplay_max_output=much", "refused.yml"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&refused.stdout);
@@ -123,84 +123,84 @@ fn output_without_end_is_a_failure_and_much_output_is_cut() {
 
 #[test]
 fn large_files_come_to_the_controller_from_many_hosts_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    sparse(&folder.path().join("large"), LARGE);
-    fs::write(folder.path().join("small"), "small").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    sparse(&directory.path().join("large"), LARGE);
+    fs::write(directory.path().join("small"), "small").unwrap();
     let tasks = r#"
-    - ansible.builtin.fetch: {src: FOLDER/large, dest: FOLDER/got/}
+    - ansible.builtin.fetch: {src: DIRECTORY/large, dest: DIRECTORY/got/}
       register: got
     - ansible.builtin.assert:
         that:
         - got is changed
         - got.checksum == got.remote_checksum
-        - got.dest == 'FOLDER/got/' ~ inventory_hostname ~ 'FOLDER/large'
+        - got.dest == 'DIRECTORY/got/' ~ inventory_hostname ~ 'DIRECTORY/large'
         quiet: true
-    - ansible.builtin.fetch: {src: FOLDER/large, dest: FOLDER/got/}
+    - ansible.builtin.fetch: {src: DIRECTORY/large, dest: DIRECTORY/got/}
       register: again
       failed_when: again is changed
-    - ansible.builtin.fetch: {src: FOLDER/small, dest: "FOLDER/{{ inventory_hostname }}-small", flat: true}
-    - ansible.builtin.slurp: {src: FOLDER/large}
+    - ansible.builtin.fetch: {src: DIRECTORY/small, dest: "DIRECTORY/{{ inventory_hostname }}-small", flat: true}
+    - ansible.builtin.slurp: {src: DIRECTORY/large}
       register: refused
       failed_when: "refused is not failed or 'has 314572800 bytes' not in refused.msg"
 "#;
-    play(folder.path(), "one,two,three,", MOST, tasks);
+    play(directory.path(), "one,two,three,", MOST, tasks);
     for host in ["one", "two", "three"] {
-        let path = folder.path().join("got").join(host).join(folder.path().strip_prefix("/").unwrap());
+        let path = directory.path().join("got").join(host).join(directory.path().strip_prefix("/").unwrap());
         assert_eq!(fs::metadata(path.join("large")).unwrap().len(), LARGE);
         assert_eq!(fs::read_dir(path).unwrap().count(), 1, "nothing but the file is left");
-        assert_eq!(fs::read_to_string(folder.path().join(format!("{host}-small"))).unwrap(), "small");
+        assert_eq!(fs::read_to_string(directory.path().join(format!("{host}-small"))).unwrap(), "small");
     }
 }
 
 #[test]
 fn large_files_are_sent_to_a_host_and_read_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
     sparse(&path("large"), LARGE);
     for name in ["pieces", "unpacked"] {
         fs::create_dir(path(name)).unwrap();
     }
     sparse(&path("pieces/1"), LARGE / 2);
     fs::write(path("pieces/2"), "end").unwrap();
-    let tar = Command::new("tar").args(["-czSf", "large.tgz", "large"]).current_dir(folder.path()).status();
+    let tar = Command::new("tar").args(["-czSf", "large.tgz", "large"]).current_dir(directory.path()).status();
     assert!(tar.unwrap().success());
     let url = serve(LARGE);
     let tasks = r#"
-    - ansible.builtin.copy: {src: FOLDER/large, dest: FOLDER/copied}
+    - ansible.builtin.copy: {src: DIRECTORY/large, dest: DIRECTORY/copied}
       diff: true
       register: copied
       failed_when: copied is not changed or copied.size != 314572800
-    - ansible.builtin.copy: {src: FOLDER/large, dest: FOLDER/copied, remote_src: true, backup: true}
+    - ansible.builtin.copy: {src: DIRECTORY/large, dest: DIRECTORY/copied, remote_src: true, backup: true}
       register: again
       failed_when: again is changed
-    - ansible.builtin.assemble: {src: FOLDER/pieces, dest: FOLDER/assembled, delimiter: "--"}
+    - ansible.builtin.assemble: {src: DIRECTORY/pieces, dest: DIRECTORY/assembled, delimiter: "--"}
       register: assembled
       failed_when: assembled is not changed or assembled.size != 157286407
-    - ansible.builtin.unarchive: {src: FOLDER/large.tgz, dest: FOLDER/unpacked}
+    - ansible.builtin.unarchive: {src: DIRECTORY/large.tgz, dest: DIRECTORY/unpacked}
       register: unpacked
       failed_when: unpacked is not changed
-    - ansible.builtin.stat: {path: FOLDER/copied}
+    - ansible.builtin.stat: {path: DIRECTORY/copied}
       register: stat
       failed_when: stat.stat.checksum != copied.checksum
-    - ansible.builtin.find: {paths: FOLDER, contains: nothing, get_checksum: true}
+    - ansible.builtin.find: {paths: DIRECTORY, contains: nothing, get_checksum: true}
       register: found
       failed_when: found.matched != 0
-    - ansible.builtin.wait_for: {path: FOLDER/assembled, search_regex: "^end", timeout: 60}
-    - ansible.builtin.lineinfile: {path: FOLDER/copied, line: x}
+    - ansible.builtin.wait_for: {path: DIRECTORY/assembled, search_regex: "^end", timeout: 60}
+    - ansible.builtin.lineinfile: {path: DIRECTORY/copied, line: x}
       register: refused
       failed_when: "refused is not failed or 'too long to be edited' not in refused.msg"
-    - ansible.builtin.get_url: {url: "URL/got", dest: FOLDER/got, use_proxy: false}
+    - ansible.builtin.get_url: {url: "URL/got", dest: DIRECTORY/got, use_proxy: false}
       register: got
       failed_when: got.size != 314572800
-    - ansible.builtin.uri: {url: "URL/kept", dest: FOLDER/kept, use_proxy: false}
+    - ansible.builtin.uri: {url: "URL/kept", dest: DIRECTORY/kept, use_proxy: false}
       register: kept
       failed_when: kept.size != 314572800
     - ansible.builtin.uri: {url: "URL/shown", return_content: true, use_proxy: false}
       register: shown
       failed_when: "shown is not failed or 'too long for a result' not in shown.msg"
-    - ansible.builtin.uri: {url: "URL/put", method: PUT, src: FOLDER/large, remote_src: true, use_proxy: false}
+    - ansible.builtin.uri: {url: "URL/put", method: PUT, src: DIRECTORY/large, remote_src: true, use_proxy: false}
 "#;
-    play(folder.path(), "localhost,", MOST, &tasks.replace("URL", &url));
+    play(directory.path(), "localhost,", MOST, &tasks.replace("URL", &url));
     assert_eq!(fs::metadata(path("unpacked/large")).unwrap().len(), LARGE);
 }
 
@@ -208,43 +208,43 @@ fn large_files_are_sent_to_a_host_and_read_there() {
 #[test]
 fn with_another_user_neither_agent_uses_more() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    sparse(&folder.path().join("large"), LARGE);
-    let sudo = folder.path().join("sudo");
+    let directory = tempfile::tempdir().unwrap();
+    sparse(&directory.path().join("large"), LARGE);
+    let sudo = directory.path().join("sudo");
     fs::write(&sudo, "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n").unwrap();
     fs::set_permissions(&sudo, fs::Permissions::from_mode(0o755)).unwrap();
     let tasks = r#"
-    - ansible.builtin.set_fact: {ansible_become: true, ansible_become_user: nobody, ansible_become_exe: FOLDER/sudo}
-    - ansible.builtin.fetch: {src: FOLDER/large, dest: FOLDER/got, flat: true}
-    - ansible.builtin.copy: {src: FOLDER/large, dest: FOLDER/copied}
+    - ansible.builtin.set_fact: {ansible_become: true, ansible_become_user: nobody, ansible_become_exe: DIRECTORY/sudo}
+    - ansible.builtin.fetch: {src: DIRECTORY/large, dest: DIRECTORY/got, flat: true}
+    - ansible.builtin.copy: {src: DIRECTORY/large, dest: DIRECTORY/copied}
     - ansible.builtin.shell: "yes | head -c 30000000; exit 3"
       register: much
       no_log: true
       failed_when: much.rc != 3 or much.stdout | length != 29999999
 "#;
-    play(folder.path(), "localhost,", MOST, tasks);
-    assert_eq!(fs::metadata(folder.path().join("got")).unwrap().len(), LARGE);
+    play(directory.path(), "localhost,", MOST, tasks);
+    assert_eq!(fs::metadata(directory.path().join("got")).unwrap().len(), LARGE);
 }
 
 #[test]
 fn facts_without_end_are_an_error_of_their_own() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let facts = folder.path().join("facts");
+    let directory = tempfile::tempdir().unwrap();
+    let facts = directory.path().join("facts");
     fs::create_dir(&facts).unwrap();
     sparse(&facts.join("large.fact"), LARGE);
     let program = facts.join("endless.fact");
     fs::write(&program, "#!/bin/sh\nyes\n").unwrap();
     fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
     let tasks = r#"
-    - ansible.builtin.setup: {fact_path: FOLDER/facts, gather_subset: [local, "!all", "!min"]}
+    - ansible.builtin.setup: {fact_path: DIRECTORY/facts, gather_subset: [local, "!all", "!min"]}
     - ansible.builtin.assert:
         that:
         - ansible_local.endless is search('was killed')
         - ansible_local.large is search('more than 4194304 bytes')
         quiet: true
 "#;
-    play(folder.path(), "localhost,", MOST, tasks);
+    play(directory.path(), "localhost,", MOST, tasks);
 }
 
 /// A server that answers each request with so many zeros.

@@ -97,20 +97,20 @@ fn inventory(kind: &str, who: &str) -> String {
 
 impl Run<'_> {
     /// What rplay did, written as in the records, and its whole output.
-    fn told(&self, folder: &Path, more: &[&str]) -> (Vec<String>, String) {
+    fn told(&self, directory: &Path, more: &[&str]) -> (Vec<String>, String) {
         for (name, text) in self.case.files.iter().chain([(&"play.yml".to_owned(), &self.case.play)]) {
-            let path = folder.join(name);
+            let path = directory.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, expand(text, self.kind)).unwrap();
         }
-        fs::write(folder.join("hosts"), inventory(self.kind, self.who)).unwrap();
+        fs::write(directory.join("hosts"), inventory(self.kind, self.who)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
         command.args(["-i", "hosts", "play.yml"]).args(shell_words::split(&self.case.args).unwrap()).args(more);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
             command.env_remove(name);
         }
-        command.env("XDG_RUNTIME_DIR", folder).env("NO_COLOR", "1");
-        let output = command.current_dir(folder).stdin(Stdio::null()).output().unwrap();
+        command.env("XDG_RUNTIME_DIR", directory).env("NO_COLOR", "1");
+        let output = command.current_dir(directory).stdin(Stdio::null()).output().unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout);
         let own_ways = !self.case.order || self.case.goes_own_ways();
         let told = tell(&stdout, output.status.code().unwrap_or(-1), own_ways);
@@ -223,14 +223,14 @@ fn records(text: &str) -> HashMap<String, Vec<String>> {
 
 #[test]
 fn plays_end_as_in_ansible() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity");
     let cases: Vec<Case> = ["cases.yml", "plays.yml"]
         .iter()
         .flat_map(|name| -> Vec<Case> {
-            serde_yaml::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+            serde_yaml::from_str(&fs::read_to_string(directory.join(name)).unwrap()).unwrap()
         })
         .collect();
-    let records = records(&fs::read_to_string(folder.join("records.txt")).unwrap());
+    let records = records(&fs::read_to_string(directory.join("records.txt")).unwrap());
     let only = std::env::var("PARITY").ok();
     let mut runs = Vec::new();
     for case in &cases {
@@ -255,8 +255,8 @@ fn plays_end_as_in_ansible() {
                     // Hosts on one machine look ahead only if each is alone.
                     let ahead = run.case.goes_own_ways() || run.case.play.contains("serial: 1") || at % 8 == 0;
                     for more in [&[][..], &["--no-batch"]].into_iter().take(if ahead { 2 } else { 1 }) {
-                        let folder = tempfile::tempdir().unwrap();
-                        let (told, output) = run.told(folder.path(), more);
+                        let directory = tempfile::tempdir().unwrap();
+                        let (told, output) = run.told(directory.path(), more);
                         if told != *recorded {
                             let mut text = format!("## {} {}\n", run.key, more.join(" "));
                             let all = recorded.len().max(told.len());

@@ -8,10 +8,10 @@ use std::{
 
 /// The output without what differs from run to run and from machine to machine.
 fn settled(text: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays");
     let mut settled = String::new();
     for line in text.lines() {
-        let mut line = line.replace(folder, "FOLDER");
+        let mut line = line.replace(directory, "DIRECTORY");
         for name in ["start", "end", "delta"] {
             let key = format!("\"{name}\": \"");
             if let Some(at) = line.find(&key).map(|at| at + key.len())
@@ -74,10 +74,10 @@ fn items_run_side_by_side() {
 /// Its assertions check the result; where it is started from makes no difference.
 #[test]
 fn commands_on_the_controller_begin_in_the_directory_of_their_play() {
-    for (folder, play) in [("tests/plays/directory", "play.yml"), ("tests/plays", "directory/play.yml")] {
+    for (directory, play) in [("tests/plays/directory", "play.yml"), ("tests/plays", "directory/play.yml")] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        let output = command.arg(play).current_dir(folder).output().unwrap();
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        let output = command.arg(play).current_dir(directory).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
@@ -89,10 +89,10 @@ fn a_task_whose_results_are_all_hidden_is_not_named() {
 
 #[test]
 fn a_person_changes_a_failed_task_and_runs_it_again() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/debugger");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/debugger");
     let mut child = Command::new(env!("CARGO_BIN_EXE_rplay"))
         .args(["-i", "a,b", "-c", "local", "-f", "1", "play.yml"])
-        .current_dir(folder)
+        .current_dir(directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -81,8 +81,10 @@ fn plain(key: Option<&str>, value: Value, here: &str, server: &str) -> Value {
         }
         (_, Value::Array(list)) => list.into_iter().map(|value| plain(None, value, here, server)).collect(),
         (_, Value::String(text)) => {
-            let text =
-                text.replace(here, "HERE").replace(server, "SERVER").replace(here.trim_end_matches("/work"), "FOLDER");
+            let text = text
+                .replace(here, "HERE")
+                .replace(server, "SERVER")
+                .replace(here.trim_end_matches("/work"), "DIRECTORY");
             HIDDEN.iter().fold(text, |text, (pattern, word)| pattern.replace_all(&text, *word).into_owned()).into()
         }
         (_, value) => value,
@@ -174,19 +176,19 @@ fn compare(at: &str, wanted: &Value, got: &Value, told: &mut BTreeMap<String, St
 }
 
 /// What rplay registers in that list of tasks.
-fn results(folder: &Path, play: &str, sources: &Path, server: &str) -> Vec<Value> {
+fn results(directory: &Path, play: &str, sources: &Path, server: &str) -> Vec<Value> {
     for name in ["etc", "work", "files", "templates"] {
-        fs::create_dir(folder.join(name)).unwrap();
+        fs::create_dir(directory.join(name)).unwrap();
     }
-    fs::write(folder.join("play.yml"), play).unwrap();
-    fs::write(folder.join("hosts"), "a ansible_connection=local\n").unwrap();
-    fs::write(folder.join("templates/t.j2"), "x={{ x | default(1) }}\n").unwrap();
+    fs::write(directory.join("play.yml"), play).unwrap();
+    fs::write(directory.join("hosts"), "a ansible_connection=local\n").unwrap();
+    fs::write(directory.join("templates/t.j2"), "x={{ x | default(1) }}\n").unwrap();
     for (name, text) in
         [("f.txt", "a file\n"), ("s.sh", "#!/bin/sh\necho ran $1\n"), ("fails.sh", "#!/bin/sh\necho oh >&2\nexit 4\n")]
     {
-        fs::write(folder.join("files").join(name), text).unwrap();
+        fs::write(directory.join("files").join(name), text).unwrap();
     }
-    let own = |name: &str| folder.join(name).display().to_string();
+    let own = |name: &str| directory.join(name).display().to_string();
     let more = json!({"here": own("work"), "server": server, "out": own("out.json")});
     // Accounts and the like are changed in a copy of /etc.
     let script = r#"set -e; mount --make-rprivate /; cp -a /etc/. etc; for f in passwd group shadow gshadow; do
@@ -203,9 +205,9 @@ fn results(folder: &Path, play: &str, sources: &Path, server: &str) -> Vec<Value
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
         command.env_remove(name);
     }
-    command.env("XDG_RUNTIME_DIR", folder).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
-    let output = command.current_dir(folder).stdin(Stdio::null()).output().unwrap();
-    let Ok(text) = fs::read_to_string(folder.join("out.json")) else {
+    command.env("XDG_RUNTIME_DIR", directory).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
+    let output = command.current_dir(directory).stdin(Stdio::null()).output().unwrap();
+    let Ok(text) = fs::read_to_string(directory.join("out.json")) else {
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         panic!("the play did not come to its end: {said}");
     };
@@ -244,9 +246,9 @@ fn results_are_those_of_ansible() {
             continue;
         }
         let (play, tasks) = play(&fs::read_to_string(&path).unwrap());
-        let folder = tempfile::Builder::new().prefix("results-").tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let results = results(folder.path(), &play, &sources, &server);
+        let directory = tempfile::Builder::new().prefix("results-").tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let results = results(directory.path(), &play, &sources, &server);
         let recorded = fs::read_to_string(path.with_extension("json")).unwrap();
         let recorded: Vec<Value> = recorded.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((results.len(), recorded.len()), (tasks.len(), tasks.len()), "{name}: record it again");

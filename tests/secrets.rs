@@ -35,12 +35,12 @@ const VAULTED_TASKS: &str = "- name: A task in a vault\n  command: sh -c 'echo z
 
 /// A directory with the plays.
 struct Planted {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Planted {
     fn new() -> Self {
-        let planted = Planted { folder: tempfile::tempdir().unwrap() };
+        let planted = Planted { directory: tempfile::tempdir().unwrap() };
         let sealed = |text: &str| encrypt(text.as_bytes(), b"zk9q-vault-password", None).unwrap();
         let inline = sealed("zk9q-inline\"").lines().map(|line| format!("      {line}\n")).collect::<String>();
         planted.write("play.yml", &PLAY.replace("VAULTED\n", &inline));
@@ -60,7 +60,7 @@ impl Planted {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -85,7 +85,7 @@ impl Planted {
         }
         command
             .args(args)
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .env("HOME", self.at("home"))
             .env("TMPDIR", self.at("home"))
             .env_remove("XDG_CACHE_HOME")
@@ -218,9 +218,9 @@ fn errors_in_vaults_show_no_lines() {
         play(&format!("{role}.yml"), &format!("  roles: [{role}]\n"));
     }
     for name in ["group_vars/all.yml", "host_vars/localhost.yml"] {
-        let folder = name.replace('/', "-");
-        planted.write(&format!("{folder}/{name}"), &fs::read_to_string(planted.at("broken.yml")).unwrap());
-        planted.write(&format!("{folder}/hosts"), "localhost ansible_connection=local\n");
+        let directory = name.replace('/', "-");
+        planted.write(&format!("{directory}/{name}"), &fs::read_to_string(planted.at("broken.yml")).unwrap());
+        planted.write(&format!("{directory}/hosts"), "localhost ansible_connection=local\n");
     }
     let misspelt = encrypt(b"- name: x\n  comand: echo zk9q-misspelt\n", b"zk9q-vault-password", None).unwrap();
     planted.write("misspelt.yml", &misspelt);
@@ -269,7 +269,7 @@ fn the_log_is_written_in_addition_to_the_output() {
         assert_eq!(output.status.code(), Some(0));
         texts(&output)
     };
-    for wrong in [planted.at("no/log"), planted.folder.path().to_owned()] {
+    for wrong in [planted.at("no/log"), planted.directory.path().to_owned()] {
         let [shown, errors] = run(&["-i", "hosts", "fine.yml"], &wrong);
         assert!(errors.starts_with("[WARNING]: ") && errors.contains("aborting"), "{errors}");
         assert!(shown.contains("failed=0"), "{shown}");

@@ -11,13 +11,13 @@ COMMANDS = ["", "adhoc", "inventory", "doc", "config", "why", "vault", "galaxy",
 class Executable:
     """rplay, asked in an empty directory without settings of a user or a Python with ansible-core."""
 
-    def __init__(self, path, folder):
-        self.path, self.folder = str(path), folder
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path, directory):
+        self.path, self.directory = str(path), directory
+        directory.mkdir(parents=True, exist_ok=True)
 
     def says(self, *args):
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "NO_COLOR": "1", "RPLAY_ANSIBLE_PYTHON": "/nonexistent"}
-        done = subprocess.run([self.path, *args], cwd=self.folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "NO_COLOR": "1", "RPLAY_ANSIBLE_PYTHON": "/nonexistent"}
+        done = subprocess.run([self.path, *args], cwd=self.directory, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"rplay {' '.join(args)}: exit code {done.returncode}\n{done.stderr}")
         return done.stdout
@@ -234,9 +234,9 @@ TITLES = {"cli": "Command line", "syntax": "Playbooks and YAML", "plan": "Tasks,
 def examples(root):
     """What a person sees when something is wrong: the snapshots of the tests."""
     text = ["# Examples of errors\n", "What rplay shows when something is wrong, taken from its tests.\n"]
-    for title, folder in (("Runs", "tests/errors"), ("Playbooks", "tests/syntax")):
+    for title, directory in (("Runs", "tests/errors"), ("Playbooks", "tests/syntax")):
         text.append(f"## {title}\n")
-        for path in sorted((root / folder).glob("*.snap")):
+        for path in sorted((root / directory).glob("*.snap")):
             content = path.read_text().split("---\n", 2)[2].rstrip()
             if not content or content == "fine":
                 continue

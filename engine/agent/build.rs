@@ -15,10 +15,10 @@ fn main() -> io::Result<()> {
     let agent = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let engine = agent.join("..");
     let mut sources = vec![engine.join("../Cargo.lock")];
-    for folder in fs::read_dir(&engine)? {
-        let folder = folder?;
-        if !OTHERS.iter().any(|other| folder.file_name() == *other) {
-            collect(&folder.path(), &mut sources)?;
+    for directory in fs::read_dir(&engine)? {
+        let directory = directory?;
+        if !OTHERS.iter().any(|other| directory.file_name() == *other) {
+            collect(&directory.path(), &mut sources)?;
         }
     }
     sources.sort();
@@ -37,19 +37,19 @@ fn main() -> io::Result<()> {
 }
 
 /// Adds all files of a crate's `src`, and its manifest.
-fn collect(folder: &Path, sources: &mut Vec<PathBuf>) -> io::Result<()> {
-    if !folder.is_dir() {
+fn collect(directory: &Path, sources: &mut Vec<PathBuf>) -> io::Result<()> {
+    if !directory.is_dir() {
         return Ok(());
     }
-    let mut folders = vec![folder.join("src")];
-    sources.push(folder.join("Cargo.toml"));
-    while let Some(folder) = folders.pop() {
-        println!("cargo::rerun-if-changed={}", folder.display());
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
+    let mut directories = vec![directory.join("src")];
+    sources.push(directory.join("Cargo.toml"));
+    while let Some(directory) = directories.pop() {
+        println!("cargo::rerun-if-changed={}", directory.display());
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
         for entry in entries {
             let entry = entry?;
             match entry.file_type()?.is_dir() {
-                true => folders.push(entry.path()),
+                true => directories.push(entry.path()),
                 false => sources.push(entry.path()),
             }
         }

@@ -23,9 +23,9 @@ const NEED_ARGUMENTS: &[&str] = &["command", "raw", "script", "shell", "win_comm
 const BESIDE_PLAYS: &str = "import_playbook";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("cannot create the directory {folder} for the answers: {error}")]
+#[error("cannot create the directory {directory} for the answers: {error}")]
 struct TreeError {
-    folder: String,
+    directory: String,
     error: std::io::Error,
 }
 
@@ -47,8 +47,9 @@ pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
             return Ok(diagnostics::refuse(&format!("'{module}' is not a valid action for ad-hoc commands")));
         }
     }
-    if let Some(folder) = &args.tree {
-        std::fs::create_dir_all(folder).map_err(|error| TreeError { folder: folder.display().to_string(), error })?;
+    if let Some(directory) = &args.tree {
+        std::fs::create_dir_all(directory)
+            .map_err(|error| TreeError { directory: directory.display().to_string(), error })?;
     }
     let asynchronous = args.background.filter(|seconds| *seconds > 0);
     let task = Task {
@@ -62,8 +63,8 @@ pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
         Box::new(answers(&module, one_line, config, secrets, log).with_tree(tree))
     };
-    let folder = args.run.playbook_dir.clone().or(config.playbook_dir.value.clone()).unwrap_or_else(|| ".".into());
-    let plays = Plays::Text { source, folder, reader: Box::new(reader) };
+    let directory = args.run.playbook_dir.clone().or(config.playbook_dir.value.clone()).unwrap_or_else(|| ".".into());
+    let plays = Plays::Text { source, directory, reader: Box::new(reader) };
     run::run(&args.run.run_args(), plays)
 }
 

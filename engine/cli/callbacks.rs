@@ -45,10 +45,10 @@ pub(crate) fn of_playbooks(
     log: Option<Arc<Log>>,
     playbooks: &[PathBuf],
 ) -> Result<Box<dyn Reader>, Problems> {
-    let mut folders: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(absolute).collect();
-    folders.dedup();
+    let mut directories: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(absolute).collect();
+    directories.dedup();
     let own = formats::reader(args, config, secrets, log)?;
-    load(args, config, secrets, &folders, foreign(config, &folders, |_| true), true, own)
+    load(args, config, secrets, &directories, foreign(config, &directories, |_| true), true, own)
 }
 
 /// The report of `adhoc`, which calls plugins only where the settings say so.
@@ -59,33 +59,33 @@ pub(crate) fn of_adhoc(
     args: &RunArgs,
     config: &Config,
     secrets: &Arc<Secrets>,
-    folder: &Path,
+    directory: &Path,
     own: Box<dyn Reader>,
 ) -> Result<Box<dyn Reader>, Problems> {
-    let folders = [absolute(folder)];
+    let directories = [absolute(directory)];
     match *config.load_callback_plugins {
         true => {
-            let stdout = foreign(config, &folders, |format| OF_ADHOC.contains(&format));
-            load(args, config, secrets, &folders, stdout, false, own)
+            let stdout = foreign(config, &directories, |format| OF_ADHOC.contains(&format));
+            load(args, config, secrets, &directories, stdout, false, own)
         }
         false => Ok(own),
     }
 }
 
 /// The name of the plugin for standard output, if what it names is not built in. A file of the user's own precedes.
-fn foreign(config: &Config, folders: &[PathBuf], is_native: impl Fn(Format) -> bool) -> Option<String> {
+fn foreign(config: &Config, directories: &[PathBuf], is_native: impl Fn(Format) -> bool) -> Option<String> {
     let name = &config.stdout_callback.value;
-    let is_native = Format::of(name).is_some_and(is_native) && !has_own(config, folders, name);
+    let is_native = Format::of(name).is_some_and(is_native) && !has_own(config, directories, name);
     (!is_native).then(|| name.clone())
 }
 
 /// Whether a plugin of this short name lies in a directory of plugins.
-fn has_own(config: &Config, folders: &[PathBuf], name: &str) -> bool {
-    plugin_folders(config, folders).any(|folder| folder.join(format!("{name}.py")).exists())
+fn has_own(config: &Config, directories: &[PathBuf], name: &str) -> bool {
+    plugin_directories(config, directories).any(|directory| directory.join(format!("{name}.py")).exists())
 }
 
-fn plugin_folders(config: &Config, folders: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
-    let beside: Vec<PathBuf> = folders.iter().map(|folder| folder.join("callback_plugins")).collect();
+fn plugin_directories(config: &Config, directories: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let beside: Vec<PathBuf> = directories.iter().map(|directory| directory.join("callback_plugins")).collect();
     beside.into_iter().chain(config.callback_plugins.0.clone())
 }
 
@@ -93,7 +93,7 @@ fn load(
     args: &RunArgs,
     config: &Config,
     secrets: &Arc<Secrets>,
-    folders: &[PathBuf],
+    directories: &[PathBuf],
     stdout: Option<String>,
     is_playbook: bool,
     own: Box<dyn Reader>,
@@ -104,9 +104,9 @@ fn load(
     let enabled = config.callbacks_enabled.value.as_deref().unwrap_or_default();
     // Where one must be called through Python, Python calls all of them, in their order.
     let (native, others): (Vec<&String>, Vec<&String>) =
-        enabled.iter().partition(|name| Added::of(name).is_some() && !has_own(config, folders, name));
+        enabled.iter().partition(|name| Added::of(name).is_some() && !has_own(config, directories, name));
     let added = |own| formats::with_additions(config, secrets, &native, own);
-    let has_files = || plugin_folders(config, folders).any(|folder| has_plugins(&folder));
+    let has_files = || plugin_directories(config, directories).any(|directory| has_plugins(&directory));
     if stdout.is_none() && others.is_empty() && !has_files() {
         return added(own);
     }
@@ -135,7 +135,7 @@ fn load(
         versions,
         stdout: stdout.as_deref(),
         additional: true,
-        folders: folders.iter().map(|folder| folder.display().to_string()).collect(),
+        directories: directories.iter().map(|directory| directory.display().to_string()).collect(),
         options,
         playbook: (!is_playbook).then_some("__adhoc_playbook__"),
         patience: limits::program_time(),
@@ -152,18 +152,18 @@ fn load(
     }
 }
 
-fn has_plugins(folder: &Path) -> bool {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+fn has_plugins(directory: &Path) -> bool {
+    let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
     files
         .filter_map(|entry| entry.file_name().into_string().ok())
         .any(|name| name.ends_with(".py") && name != "__init__.py")
 }
 
-fn absolute(folder: impl AsRef<Path>) -> PathBuf {
-    let folder = folder.as_ref();
-    match folder.as_os_str().is_empty() {
+fn absolute(directory: impl AsRef<Path>) -> PathBuf {
+    let directory = directory.as_ref();
+    match directory.as_os_str().is_empty() {
         true => std::env::current_dir().unwrap_or_default(),
-        false => std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
+        false => std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
     }
 }
 

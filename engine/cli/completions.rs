@@ -1,8 +1,8 @@
 //! The completions of shells: what clap knows of the command line, and what the project has: hosts, tags, modules,
 //! playbooks.
 //!
-//! The scripts ask `rplay self words KIND` for the project's words. That runs no program and asks nobody, since it happens
-//! at each press of the key.
+//! The scripts ask `rplay self words KIND` for the project's words. That runs no program and asks nobody, since it
+//! happens at each press of the key.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -43,12 +43,12 @@ fn hosts() -> Vec<String> {
 }
 
 /// Tags as playbooks and roles write them: `tags: a`, `tags: [a, b]`, and lists below `tags:`.
-fn tags(folder: &Path) -> BTreeSet<String> {
+fn tags(directory: &Path) -> BTreeSet<String> {
     let mut files = Vec::new();
     for name in [".", "playbooks", "tasks"] {
-        files.extend(yaml_files(&folder.join(name)));
+        files.extend(yaml_files(&directory.join(name)));
     }
-    for role in std::fs::read_dir(folder.join("roles")).into_iter().flatten().flatten() {
+    for role in std::fs::read_dir(directory.join("roles")).into_iter().flatten().flatten() {
         files.extend(yaml_files(&role.path().join("tasks")));
     }
     let mut tags = BTreeSet::new();
@@ -75,8 +75,8 @@ fn tags(folder: &Path) -> BTreeSet<String> {
     tags
 }
 
-fn yaml_files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+fn yaml_files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|path| path.extension().is_some_and(|end| end == "yml" || end == "yaml")).collect()
 }
 
@@ -126,12 +126,12 @@ mod tests {
 
     #[test]
     fn tags_are_read_as_they_are_written() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("roles/r/tasks")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("roles/r/tasks")).unwrap();
         let site = "- hosts: all\n  tags: [one, \"two\"]\n  tasks:\n    - debug:\n      tags:\n        - three\n        - four\n    - debug: {}\n";
-        std::fs::write(folder.path().join("site.yml"), site).unwrap();
-        std::fs::write(folder.path().join("roles/r/tasks/main.yml"), "- debug:\n  tags: five, six\n").unwrap();
-        let found: Vec<String> = tags(folder.path()).into_iter().collect();
+        std::fs::write(directory.path().join("site.yml"), site).unwrap();
+        std::fs::write(directory.path().join("roles/r/tasks/main.yml"), "- debug:\n  tags: five, six\n").unwrap();
+        let found: Vec<String> = tags(directory.path()).into_iter().collect();
         assert_eq!(found, ["five", "four", "one", "six", "three", "two"]);
     }
 

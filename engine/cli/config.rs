@@ -28,9 +28,9 @@ enum ConfigCommandError {
 pub(crate) fn command(args: &ConfigArgs) -> Result<u8, Problems> {
     // As in ansible-core, the directory for temporary files is there afterwards. Nothing is lost without it.
     if let Ok((config, _)) = Config::load()
-        && let Some(folder) = config.local_tmp.as_deref()
+        && let Some(directory) = config.local_tmp.as_deref()
     {
-        let _ = std::fs::create_dir_all(folder);
+        let _ = std::fs::create_dir_all(directory);
     }
     match shown(args) {
         Ok((text, code)) => {
@@ -103,10 +103,10 @@ fn own_environment(name: &str) -> Option<String> {
 
 /// All settings, of the file that is named if one is.
 fn read(settings: &SettingsArgs) -> Result<Overview, Problems> {
-    let folder = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
-    let around = Surroundings { env: &own_environment, folder: &folder };
+    let directory = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
+    let around = Surroundings { env: &own_environment, directory: &directory };
     let mut overview = match &settings.config {
-        Some(path) => Overview::read_file(&checked(path, &folder)?, &around)?,
+        Some(path) => Overview::read_file(&checked(path, &directory)?, &around)?,
         None => Overview::read(&around)?,
     };
     add_named(&mut overview, settings, &around)?;
@@ -144,8 +144,8 @@ fn short(name: &str) -> &str {
 }
 
 /// A configuration file that is there and can be one.
-fn checked(path: &Path, folder: &Path) -> Result<PathBuf, ConfigCommandError> {
-    let path = folder.join(rplay::files::filled_in(&path.to_string_lossy()));
+fn checked(path: &Path, directory: &Path) -> Result<PathBuf, ConfigCommandError> {
+    let path = directory.join(rplay::files::filled_in(&path.to_string_lossy()));
     if std::fs::File::open(&path).is_err() || path.is_dir() {
         let message = format!("The provided configuration file is missing or not accessible: {}", path.display());
         return Err(ConfigCommandError::Options(message));
@@ -274,13 +274,13 @@ fn formatted(data: &Json, format: &str) -> Result<String, Problems> {
 fn servers(wanted: &SettingsArgs) -> Result<Vec<(String, Vec<(&'static str, Option<String>, String)>)>, Problems> {
     const KEYS: [&str; 9] =
         ["url", "username", "password", "token", "auth_url", "api_version", "validate_certs", "client_id", "timeout"];
-    let folder = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
-    let named = wanted.config.as_ref().map(|path| checked(path, &folder)).transpose()?;
+    let directory = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
+    let named = wanted.config.as_ref().map(|path| checked(path, &directory)).transpose()?;
     let env = |name: &str| match (&named, name) {
         (Some(path), "ANSIBLE_CONFIG") => Some(path.display().to_string()),
         _ => own_environment(name),
     };
-    let (config, _) = Config::read(&Surroundings { env: &env, folder: &folder })?;
+    let (config, _) = Config::read(&Surroundings { env: &env, directory: &directory })?;
     let file = config.file.as_deref().map_or_else(|| "default".to_owned(), |path| path.display().to_string());
     let shown = config.galaxy_sections.iter().map(|section| {
         let entry = |key: &'static str| match section.get(key) {
@@ -296,7 +296,7 @@ fn servers(wanted: &SettingsArgs) -> Result<Vec<(String, Vec<(&'static str, Opti
 /// plays.
 fn init(wanted: &InitArgs) -> Result<String, Problems> {
     // Defaults alone: nothing that is set here counts.
-    let nothing = Surroundings { env: &|_| None, folder: Path::new("/") };
+    let nothing = Surroundings { env: &|_| None, directory: Path::new("/") };
     let mut overview = Overview::defaults(&nothing);
     add_named(&mut overview, &wanted.settings, &nothing)?;
     let mut groups = groups(&overview, &wanted.settings)?;

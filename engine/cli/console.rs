@@ -247,10 +247,10 @@ impl Console {
         let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
             Box::new(adhoc::answers(&name, false, config, secrets, log))
         };
-        let folder = self.run.playbook_dir.clone().unwrap_or_else(|| ".".into());
+        let directory = self.run.playbook_dir.clone().unwrap_or_else(|| ".".into());
         let args: RunArgs = self.run.run_args();
         // What goes wrong here is this line's own matter.
-        if let Err(problems) = run::run(&args, Plays::Text { source, folder, reader: Box::new(reader) }) {
+        if let Err(problems) = run::run(&args, Plays::Text { source, directory, reader: Box::new(reader) }) {
             diagnostics::show(&problems);
         }
         Ok(())

@@ -34,7 +34,8 @@ pub(crate) fn is_for_people(config: &Config) -> bool {
     Format::of(&config.stdout_callback.value).is_some_and(Format::is_for_people)
 }
 
-/// Whether results must have the arguments of their modules, as Ansible's JSON has them, and as plugins in Python expect.
+/// Whether results must have the arguments of their modules, as Ansible's JSON has them, and as plugins in Python
+/// expect.
 pub(crate) fn wants_invocations(config: &Config) -> bool {
     matches!(Format::of(&config.stdout_callback.value), None | Some(Format::Json | Format::JsonLines))
 }
@@ -206,14 +207,14 @@ fn addition(kind: Added, config: &Config, secrets: &Arc<Secrets>) -> Result<Box<
             };
             Box::new(Profile::new(ProfileOf::Tasks, order, most, *config.profile_tasks_summary))
         }
-        Added::LogPlays => Box::new(LogPlays::new(config.log_plays_folder.value.clone(), secrets.clone())),
+        Added::LogPlays => Box::new(LogPlays::new(config.log_plays_directory.value.clone(), secrets.clone())),
         Added::Tree => {
-            let folder = config.tree_directory.value.clone().unwrap_or_else(|| in_home(".ansible/tree"));
-            Box::new(Tree::new(folder, secrets.clone()))
+            let directory = config.tree_directory.value.clone().unwrap_or_else(|| in_home(".ansible/tree"));
+            Box::new(Tree::new(directory, secrets.clone()))
         }
         Added::Junit => {
             let options = JunitOptions {
-                folder: config.junit_output_dir.value.clone().unwrap_or_else(|| in_home(".ansible.log")),
+                directory: config.junit_output_dir.value.clone().unwrap_or_else(|| in_home(".ansible.log")),
                 fail_on_change: *config.junit_fail_on_change,
                 fail_on_ignore: *config.junit_fail_on_ignore,
                 hide_arguments: *config.junit_hide_task_arguments,

@@ -39,7 +39,7 @@ fn collection(action: &CollectionAction, config: &Config) -> Done {
     match action {
         CollectionAction::Install(args) => install_collections(args, config)?,
         CollectionAction::List(args) => {
-            let given = folders(&args.collections_path);
+            let given = directories(&args.collections_path);
             let mut galaxy = galaxy(config, &args.common);
             galaxy.collections_path = all_places(&given, config);
             galaxy.list_collections(args.collection.as_deref(), args.format.into(), &given)?;
@@ -49,13 +49,16 @@ fn collection(action: &CollectionAction, config: &Config) -> Done {
             galaxy(config, &args.common).init_collection(&options)?;
         }
         CollectionAction::Build(args) => {
-            let options =
-                BuildOptions { folders: args.folders.clone(), output: args.output_path.clone(), force: args.force };
+            let options = BuildOptions {
+                directories: args.directories.clone(),
+                output: args.output_path.clone(),
+                force: args.force,
+            };
             galaxy(config, &args.common).build(&options)?;
         }
         CollectionAction::Verify(args) => {
             let mut galaxy = galaxy(config, &args.common);
-            galaxy.collections_path = all_places(&folders(&args.collections_path), config);
+            galaxy.collections_path = all_places(&directories(&args.collections_path), config);
             return galaxy.verify(&VerifyOptions {
                 wanted: wanted(&args.collections, args.requirements_file.as_deref())?,
                 offline: args.offline,
@@ -109,7 +112,7 @@ fn role(action: &RoleAction, config: &Config, either: bool) -> Done {
     match action {
         RoleAction::Install(args) => install_roles(args, config, either)?,
         RoleAction::List(args) => {
-            let given = folders(&args.roles_path);
+            let given = directories(&args.roles_path);
             roles_in(&given, config, &args.common).list_roles(args.role.as_deref(), &given)?;
         }
         RoleAction::Init(args) => {
@@ -117,11 +120,11 @@ fn role(action: &RoleAction, config: &Config, either: bool) -> Done {
             galaxy(config, &args.common).init_role(&options)?;
         }
         RoleAction::Remove(args) => {
-            roles_in(&folders(&args.roles_path), config, &args.common).remove_roles(&args.roles)?
+            roles_in(&directories(&args.roles_path), config, &args.common).remove_roles(&args.roles)?
         }
         RoleAction::Info(args) => {
             let names = &args.names;
-            roles_in(&folders(&names.roles_path), config, &names.common).role_info(&names.roles, args.offline)?;
+            roles_in(&directories(&names.roles_path), config, &names.common).role_info(&names.roles, args.offline)?;
         }
         RoleAction::Search(args) => {
             let filters = [("platforms", &args.platforms), ("tags", &args.galaxy_tags), ("author", &args.author)];
@@ -209,7 +212,7 @@ fn all_places(given: &[PathBuf], config: &Config) -> Vec<PathBuf> {
 }
 
 /// Directories; an argument may hold several, separated by colons.
-fn folders(given: &[String]) -> Vec<PathBuf> {
+fn directories(given: &[String]) -> Vec<PathBuf> {
     given.iter().flat_map(|text| text.split(':')).map(|path| PathBuf::from(absolute(Path::new(path)))).collect()
 }
 

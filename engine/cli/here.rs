@@ -110,8 +110,8 @@ pub(crate) fn is_plain(source: &String) -> bool {
 /// Files here and in playbooks/ that begin as a playbook does.
 pub(crate) fn playbooks(default: Option<&Path>) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
-    for folder in [".", "playbooks"] {
-        for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+    for directory in [".", "playbooks"] {
+        for path in std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()) {
             let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
             let is_yaml = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
             let text = || rplay::files::read_text(&path).unwrap_or_default();

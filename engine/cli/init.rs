@@ -45,10 +45,10 @@ fn taken(paths: &[PathBuf]) -> String {
 /// # Errors
 /// One of its files is there already, in which case none is made, or cannot be written.
 pub(crate) fn command(args: &InitArgs) -> Result<u8, Problems> {
-    let folder = &args.directory;
+    let directory = &args.directory;
     let schema = doc::schema_of_playbooks()?;
     let files: Vec<(PathBuf, &str)> =
-        FILES.into_iter().chain([(SCHEMA, &*schema)]).map(|(name, text)| (folder.join(name), text)).collect();
+        FILES.into_iter().chain([(SCHEMA, &*schema)]).map(|(name, text)| (directory.join(name), text)).collect();
     let paths: Vec<PathBuf> =
         files.iter().map(|(path, _)| path.clone()).filter(|path| path.symlink_metadata().is_ok()).collect();
     if !paths.is_empty() {
@@ -59,7 +59,7 @@ pub(crate) fn command(args: &InitArgs) -> Result<u8, Problems> {
         write(path, text).map_err(|error| InitError::Path { path: path.clone(), error })?;
         told += &format!("{}\n", path.display());
     }
-    let cd = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
+    let cd = if directory == Path::new(".") { String::new() } else { format!("cd {} && ", directory.display()) };
     told += &format!(
         "\nThe project runs on this machine alone until inventory/hosts.yml names others.\n\n  {cd}rplay --check --diff   \
          show what would change\n  {cd}rplay --diff           change it\n"

@@ -83,14 +83,14 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     }
     let vault = passwords::vault(&args.sources.passwords, config, diagnostics::secrets())?;
     let sources = config.inventory_sources(&args.sources.inventory);
-    let folder = args.playbook_dir.as_deref().or(config.playbook_dir.as_deref());
-    // A host has the variables that a playbook here would see; those of groups alone are of a folder that is named.
+    let directory = args.playbook_dir.as_deref().or(config.playbook_dir.as_deref());
+    // A host has the variables that a playbook here would see; those of groups alone are of a directory that is named.
     let here = std::env::current_dir().ok();
-    let of_hosts = folder.or(here.as_deref());
-    let folders = folder.map(Path::to_owned).into_iter().collect();
+    let of_hosts = directory.or(here.as_deref());
+    let directories = directory.map(Path::to_owned).into_iter().collect();
     let plugins = InventoryPlugins::new(
         config.ansible_python.value.clone(),
-        folders,
+        directories,
         true,
         crate::project::vars_settings(config),
     )
@@ -102,7 +102,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let mut notes = Vec::new();
     let text = if args.graph {
         let group = args.group.as_deref().unwrap_or("all");
-        let tree = inventory.tree(group, args.vars.then_some(Seen { hosts: of_hosts, groups: folder }));
+        let tree = inventory.tree(group, args.vars.then_some(Seen { hosts: of_hosts, groups: directory }));
         let help = || nearest(group, inventory.groups().map(|group| &*group.name));
         tree.ok_or_else(|| InventoryCommandError::NoGroup {
             help: help().map(|meant| format!("did you mean `{meant}`?")),
@@ -123,14 +123,14 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
                 }
                 .into());
             }
-            Some(host) if args.export || *config.inventory_export => inventory.own_vars(host, folder),
+            Some(host) if args.export || *config.inventory_export => inventory.own_vars(host, directory),
             Some(host) => inventory.host_vars(host, of_hosts, &extra),
             None => {
                 let limit = args.limit.as_ref().map(|limit| Limit::parse(limit)).transpose().map_err(Problems::from)?;
                 let allowed = limit.map(|limit| limit.matched(&inventory)).transpose().map_err(Problems::from)?;
                 notes.extend(allowed.iter().flat_map(|allowed| allowed.warnings.iter().cloned()));
                 let export = args.export || *config.inventory_export;
-                let playbook_dir = if export { folder } else { of_hosts };
+                let playbook_dir = if export { directory } else { of_hosts };
                 inventory.list(Listing { playbook_dir, export, allowed: allowed.as_ref() }, &extra)
             }
         };
@@ -233,7 +233,7 @@ mod tests {
     fn inventory(words: &[&str]) -> Result<String, String> {
         let words = ["rplay", "inventory"].iter().chain(words);
         let Some(Command::Inventory(args)) = Cli::read(words).unwrap().command else { panic!("not inventory") };
-        let around = rplay::config::Surroundings { env: &|_| None, folder: Path::new("/") };
+        let around = rplay::config::Surroundings { env: &|_| None, directory: Path::new("/") };
         shown(&args, &Config::read(&around).unwrap().0)
             .map(|(text, _)| text)
             .map_err(|Ended(problems, code)| format!("{} ({code})", problems.0[0]))

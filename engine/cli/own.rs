@@ -40,15 +40,15 @@ enum SelfError {
 pub(crate) fn command(args: &SelfArgs) -> Result<u8, Problems> {
     match &args.action {
         None => output::show(about()?.as_bytes())?,
-        Some(SelfAction::Link { folder }) => output::show(link(folder)?.as_bytes())?,
+        Some(SelfAction::Link { directory }) => output::show(link(directory)?.as_bytes())?,
         Some(SelfAction::Completions { shell }) => {
             output::show(&completions::script(*shell))?;
         }
         Some(SelfAction::Words { kind }) => output::show(completions::words(*kind).as_bytes())?,
-        Some(SelfAction::Man { folder }) => {
-            let at = |error| SelfError::Path { path: folder.clone(), error };
-            fs::create_dir_all(folder).map_err(at)?;
-            clap_mangen::generate_to(Cli::command(), folder).map_err(at)?;
+        Some(SelfAction::Man { directory }) => {
+            let at = |error| SelfError::Path { path: directory.clone(), error };
+            fs::create_dir_all(directory).map_err(at)?;
+            clap_mangen::generate_to(Cli::command(), directory).map_err(at)?;
         }
     }
     Ok(0)
@@ -106,12 +106,13 @@ fn ssh() -> String {
 
 /// A place of collections with how many are in it, if there are any.
 fn counted(place: &Path) -> Option<String> {
-    let folders = |path: &Path| -> Vec<PathBuf> {
+    let directories = |path: &Path| -> Vec<PathBuf> {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
     };
     let is_collection = |path: &&PathBuf| path.join("MANIFEST.json").exists() || path.join("galaxy.yml").exists();
-    let count = folders(place).iter().map(|namespace| folders(namespace).iter().filter(is_collection).count()).sum();
+    let count =
+        directories(place).iter().map(|namespace| directories(namespace).iter().filter(is_collection).count()).sum();
     match count {
         0usize => None,
         count => Some(format!("{} ({count})", place.display())),
@@ -119,18 +120,18 @@ fn counted(place: &Path) -> Option<String> {
 }
 
 /// Makes links with the names of Ansible's tools. All or none: nothing is made if one of the names is taken.
-fn link(folder: &Path) -> Result<String, SelfError> {
+fn link(directory: &Path) -> Result<String, SelfError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         |error| SelfError::Path { path, error }
     };
     let own = std::env::current_exe().map_err(at(Path::new("rplay")))?;
     let missing: Vec<PathBuf> =
-        tool::names().map(|name| folder.join(name)).filter(|path| !leads_to(path, &own)).collect();
+        tool::names().map(|name| directory.join(name)).filter(|path| !leads_to(path, &own)).collect();
     if let Some(path) = missing.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(SelfError::Taken { path: path.clone() });
     }
-    fs::create_dir_all(folder).map_err(at(folder))?;
+    fs::create_dir_all(directory).map_err(at(directory))?;
     let mut text = String::new();
     for path in missing {
         std::os::unix::fs::symlink(&own, &path).map_err(at(&path))?;
@@ -160,7 +161,7 @@ mod tests {
         let own = std::env::current_exe().unwrap();
         assert!(tool::names().all(|name| leads_to(&there.path().join(name), &own)));
         let new = there.path().join("home/bin");
-        assert_eq!(link(&new).unwrap().lines().count(), tool::names().count(), "the folder is made");
+        assert_eq!(link(&new).unwrap().lines().count(), tool::names().count(), "the directory is made");
     }
 
     #[test]

@@ -26,15 +26,19 @@ pub(crate) fn source_rules(
     args: &RunArgs,
     config: &Config,
     playbooks: &[PathBuf],
-    folder: Option<&PathBuf>,
+    directory: Option<&PathBuf>,
 ) -> SourceRules {
-    let mut folders: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(PathBuf::from).collect();
-    folders.extend(folder.cloned());
-    folders.dedup();
-    let plugins =
-        InventoryPlugins::new(config.ansible_python.value.clone(), folders, !args.flush_cache, vars_settings(config))
-            .with_extra(args.sources.extra_vars.clone())
-            .with_verbosity(args.sources.verbose.max(*config.verbosity as u8));
+    let mut directories: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(PathBuf::from).collect();
+    directories.extend(directory.cloned());
+    directories.dedup();
+    let plugins = InventoryPlugins::new(
+        config.ansible_python.value.clone(),
+        directories,
+        !args.flush_cache,
+        vars_settings(config),
+    )
+    .with_extra(args.sources.extra_vars.clone())
+    .with_verbosity(args.sources.verbose.max(*config.verbosity as u8));
     SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() }
 }
 
@@ -64,7 +68,8 @@ pub(crate) fn project(
     let project = project.with_collections(Arc::new(collections), mismatch, *config.deprecation_warnings);
     let project = project.checking_groups(*config.validate_action_group_metadata);
     // What the command line names comes first.
-    let named = module_path.iter().flat_map(|folders| folders.split(':')).filter(|folder| !folder.is_empty());
+    let named =
+        module_path.iter().flat_map(|directories| directories.split(':')).filter(|directory| !directory.is_empty());
     let library = named.map(rplay::files::filled_in).chain(config.library.0.iter().cloned()).collect();
     Arc::new(project.with_external(external::Settings {
         library,

@@ -47,17 +47,17 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
         std::thread::sleep(Duration::from_secs(seconds));
     }
     let names = Names::of_this_machine();
-    let folder = match &args.directory {
-        Some(folder) => folder.clone(),
+    let directory = match &args.directory {
+        Some(directory) => directory.clone(),
         None => rplay::files::filled_in("~/.ansible/pull").join(&names.short),
     };
-    // A path that begins somewhere else would change with the folder that the playbook runs in.
-    let folder =
-        std::path::absolute(&folder).map_err(|error| PullError::File { path: folder.display().to_string(), error })?;
+    // A path that begins somewhere else would change with the directory that the playbook runs in.
+    let directory = std::path::absolute(&directory)
+        .map_err(|error| PullError::File { path: directory.display().to_string(), error })?;
     let now = jiff::ZonedDateTime::now().strftime("%F %H:%M:%S").to_string();
     let said: Vec<String> = std::env::args().collect();
     output::tell(&format!("Starting Ansible Pull at {now}\n{}\n", said.join(" ")));
-    let (code, changed) = fetch(args, url, &folder, &names)?;
+    let (code, changed) = fetch(args, url, &directory, &names)?;
     if code != 0 && !args.force {
         return Ok(code);
     }
@@ -67,11 +67,11 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
         output::tell("Repository has not changed, quitting.\n");
         return Ok(0);
     }
-    let playbooks = match playbooks(args, &folder, &names) {
+    let playbooks = match playbooks(args, &directory, &names) {
         Ok(playbooks) => playbooks,
         Err(message) => return Ok(diagnostics::refuse(&message)),
     };
-    let inside = |error| PullError::File { path: folder.display().to_string(), error };
+    let inside = |error| PullError::File { path: directory.display().to_string(), error };
     let before = std::env::current_dir().map_err(inside)?;
     // Sources that do not exist here may be meant to come from the repository.
     let inventory = args.sources.inventory.iter().map(|source| match Path::new(source) {
@@ -81,21 +81,21 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
     let mut run = run_args(args, inventory.collect());
     run.playbooks = playbooks;
     run.limit = Some(args.limit.clone().unwrap_or_else(|| names.limit()));
-    std::env::set_current_dir(&folder).map_err(inside)?;
+    std::env::set_current_dir(&directory).map_err(inside)?;
     let code = run::run(&run, Plays::Files)?;
     if args.purge {
         std::env::set_current_dir("/").map_err(inside)?;
-        if let Err(error) = std::fs::remove_dir_all(&folder) {
-            output::aside(&format!("[ERROR]: Failed to remove {}: {error}\n", folder.display()));
+        if let Err(error) = std::fs::remove_dir_all(&directory) {
+            output::aside(&format!("[ERROR]: Failed to remove {}: {error}\n", directory.display()));
         }
     }
     Ok(code)
 }
 
-/// Brings the repository into the folder: the exit code, and whether anything has changed.
-fn fetch(args: &PullArgs, url: &str, folder: &Path, names: &Names) -> Result<(u8, bool), Problems> {
+/// Brings the repository into the directory: the exit code, and whether anything has changed.
+fn fetch(args: &PullArgs, url: &str, directory: &Path, names: &Names) -> Result<(u8, bool), Problems> {
     let module = format!("ansible.builtin.{}", args.module_name);
-    let mut given = serde_json::json!({"dest": folder.display().to_string()});
+    let mut given = serde_json::json!({"dest": directory.display().to_string()});
     let mut say = |name: &str, value: serde_json::Value| given[name] = value;
     if args.module_name == "git" {
         say("name", url.into());
@@ -142,7 +142,7 @@ fn fetch(args: &PullArgs, url: &str, folder: &Path, names: &Names) -> Result<(u8
     let mut run = run_args(args, inventory);
     (run.tags, run.skip_tags, run.check, run.list_hosts) = (Vec::new(), Vec::new(), false, false);
     run.limit = Some(names.limit());
-    let plays = Plays::Text { source, folder: PathBuf::from("."), reader: Box::new(reader) };
+    let plays = Plays::Text { source, directory: PathBuf::from("."), reader: Box::new(reader) };
     let code = run::run(&run, plays)?;
     Ok((code, changed.load(Ordering::Acquire)))
 }
@@ -173,7 +173,7 @@ fn run_args(args: &PullArgs, inventory: Vec<String>) -> RunArgs {
 }
 
 /// The playbooks: those given, else the first there is of FQDN.yml, HOSTNAME.yml and local.yml.
-fn playbooks(args: &PullArgs, folder: &Path, names: &Names) -> Result<Vec<PathBuf>, String> {
+fn playbooks(args: &PullArgs, directory: &Path, names: &Names) -> Result<Vec<PathBuf>, String> {
     let readable = |path: &Path| match std::fs::File::open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("File does not exist"),
@@ -184,13 +184,13 @@ fn playbooks(args: &PullArgs, folder: &Path, names: &Names) -> Result<Vec<PathBu
             .playbooks
             .iter()
             .map(|name| {
-                let path = folder.join(name);
+                let path = directory.join(name);
                 readable(&path).map_err(|why| format!("{}: {why}", path.display()))?;
                 Ok(path)
             })
             .collect();
     }
-    let usual = [&names.full, &names.short, "local"].map(|name| folder.join(format!("{name}.yml")));
+    let usual = [&names.full, &names.short, "local"].map(|name| directory.join(format!("{name}.yml")));
     let mut failed = Vec::new();
     for path in usual {
         match readable(&path) {

@@ -32,7 +32,7 @@ pub(crate) enum Plays {
     /// The files on the command line.
     Files,
     /// Plays that are not in a file, with their own report.
-    Text { source: Arc<Source>, folder: PathBuf, reader: Box<NewReader> },
+    Text { source: Arc<Source>, directory: PathBuf, reader: Box<NewReader> },
 }
 
 /// Runs plays and returns the exit code.
@@ -65,10 +65,10 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             let reader = callbacks::of_playbooks(args, &config, &secrets, log, &files)?;
             (files, None, reported(args, &config, &secrets, reader)?)
         }
-        Plays::Text { source, folder, reader } => {
+        Plays::Text { source, directory, reader } => {
             let own = reader(&config, &secrets, log);
-            let reader = callbacks::of_adhoc(args, &config, &secrets, &folder, own)?;
-            (Vec::new(), Some((source, folder)), reader)
+            let reader = callbacks::of_adhoc(args, &config, &secrets, &directory, own)?;
+            (Vec::new(), Some((source, directory)), reader)
         }
     };
     let sources = config.inventory_sources(&args.sources.inventory);
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         exit_code = Some(if all_there { diagnostics::UNREADABLE } else { 1 });
         Default::default()
     });
-    let rules = source_rules(args, &config, &playbooks, text.as_ref().map(|(_, folder)| folder));
+    let rules = source_rules(args, &config, &playbooks, text.as_ref().map(|(_, directory)| directory));
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules).unwrap_or_else(|found| {
         problems.0.extend(found.0);
         Inventory::default()
@@ -126,9 +126,9 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         problems.0.extend(resolver.project.check_vars_files(play).0);
     }
     let is_text = text.is_some();
-    if let Some((source, folder)) = text {
-        match resolver.playbook_text(&source, &folder) {
-            Ok(plays) => resolved.push((folder, plays)),
+    if let Some((source, directory)) = text {
+        match resolver.playbook_text(&source, &directory) {
+            Ok(plays) => resolved.push((directory, plays)),
             Err(found) => problems.0.extend(found.0),
         }
     }
@@ -261,7 +261,7 @@ fn reported(
         forks: args.forks.number(config.forks.value),
         check: args.check,
         controller: controller(),
-        directory: std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default(),
+        directory: std::env::current_dir().map(|directory| directory.display().to_string()).unwrap_or_default(),
         config: config.file.as_ref().map(|file| file.display().to_string()),
     };
     let report = RunReport::new(own, args.report.clone(), about, secrets).map_err(RunError::Usage)?;

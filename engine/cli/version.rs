@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use rplay::{
     collections::ANSIBLE_VERSION,
-    config::{Config, Folders},
+    config::{Config, Directories},
     python::Pythons,
 };
 
@@ -12,11 +12,12 @@ use rplay::{
 pub(crate) fn text(tool: &str) -> String {
     let config = Config::load().ok().map(|(config, _)| config);
     let file = config.as_ref().and_then(|config| config.file.as_deref()).map(rplay::source::absolute);
-    let folders = |folders: Option<&Folders>| folders.map(|folders| folders.0.clone()).unwrap_or_default();
-    let library = folders(config.as_ref().map(|config| &config.library.value));
-    let library: Vec<String> = library.iter().map(|folder| format!("'{}'", folder.display())).collect();
-    let collections = folders(config.as_ref().map(|config| &config.collections_path.value));
-    let collections: Vec<String> = collections.iter().map(|folder| folder.display().to_string()).collect();
+    let directories =
+        |directories: Option<&Directories>| directories.map(|directories| directories.0.clone()).unwrap_or_default();
+    let library = directories(config.as_ref().map(|config| &config.library.value));
+    let library: Vec<String> = library.iter().map(|directory| format!("'{}'", directory.display())).collect();
+    let collections = directories(config.as_ref().map(|config| &config.collections_path.value));
+    let collections: Vec<String> = collections.iter().map(|directory| directory.display().to_string()).collect();
     let pythons = Pythons::new(config.as_ref().and_then(|config| config.ansible_python.value.clone()));
     let core = pythons.core().ok();
     let none = || "None".to_owned();
@@ -46,7 +47,7 @@ fn found(called: &str) -> String {
         return rplay::source::absolute(Path::new(called));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = std::env::split_paths(&path).map(|folder| folder.join(called)).filter(|path| path.is_file());
+    let mut found = std::env::split_paths(&path).map(|directory| directory.join(called)).filter(|path| path.is_file());
     found.next().map_or_else(|| called.to_owned(), |path| path.display().to_string())
 }
 

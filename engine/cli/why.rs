@@ -76,8 +76,8 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     let secrets = diagnostics::secrets().clone();
     let vault = passwords::vault(&run_args.sources.passwords, &config, &secrets)?;
     let sources = config.inventory_sources(&run_args.sources.inventory);
-    let folder = config.playbook_dir.value.clone().unwrap_or_else(|| PathBuf::from("."));
-    let rules = project::source_rules(&run_args, &config, &run_args.playbooks, Some(&folder));
+    let directory = config.playbook_dir.value.clone().unwrap_or_else(|| PathBuf::from("."));
+    let rules = project::source_rules(&run_args, &config, &run_args.playbooks, Some(&directory));
     let rules = SourceRules { records_places: true, ..rules };
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
     let channel = Arc::new(Channel::new(Box::new(Warnings)));
@@ -97,7 +97,7 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     // What a host has by itself, in no play: as `rplay adhoc` sees it.
     let pattern = args.limit.as_deref().filter(|limit| !limit.contains('@')).unwrap_or("all");
     let text = format!("[{{\"hosts\": {}, \"gather_facts\": false}}]", Json::from(pattern));
-    let bare = resolver.playbook_text(&Source::inline("no play", text), &folder)?;
+    let bare = resolver.playbook_text(&Source::inline("no play", text), &directory)?;
     let allowed = match &args.limit {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
         None => None,

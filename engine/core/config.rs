@@ -20,7 +20,7 @@ use rplay_contract::system::expand;
 
 pub use error::ConfigError;
 pub use file::HARMLESS;
-pub use kinds::{Diagnostics, Folders, Gathering, Identities, Patterns, Secret, Sources};
+pub use kinds::{Diagnostics, Directories, Gathering, Identities, Patterns, Secret, Sources};
 pub use overview::{Overview, PLUGIN_TYPES, PluginSettings, Unknown, setting as one_setting};
 pub use servers::ServerSection;
 pub use setting::{Origin, Setting};
@@ -42,9 +42,9 @@ impl Config {
     /// Settings that are invalid, and a file that cannot be read.
     pub fn load() -> Result<(Self, Problems), Problems> {
         let env = expand::own_environment;
-        let folder =
+        let directory =
             std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: PathBuf::from("."), error })?;
-        let (config, warnings) = Config::read(&Surroundings { env: &env, folder: &folder })?;
+        let (config, warnings) = Config::read(&Surroundings { env: &env, directory: &directory })?;
         config.limits().set();
         config.hash_behaviour.set();
         config.duplicate_dict_key.set();

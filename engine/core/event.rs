@@ -80,7 +80,8 @@ pub enum Event {
     Message {
         text: Arc<str>,
     },
-    /// A line that is shown if there are at least `level` times `-v`, and logged if `log_verbosity` is at least `level`.
+    /// A line that is shown if there are at least `level` times `-v`, and logged if `log_verbosity` is at least
+    /// `level`.
     Detail {
         level: u8,
         text: Arc<str>,
@@ -126,7 +127,7 @@ pub struct TaskAbout {
     /// Nothing where `no_log` holds or may hold.
     pub args: Layer,
     pub tags: Arc<[String]>,
-    /// The role it stands in: its name and folder.
+    /// The role it stands in: its name and directory.
     pub role: Option<(Arc<str>, PathBuf)>,
     pub looped: bool,
     /// It stands under `no_log` for sure.

@@ -160,8 +160,8 @@ pub struct Descent(Vec<(u64, u64)>);
 
 impl Descent {
     /// Runs `walk` for a directory, unless it is already being walked or cannot be inspected.
-    pub fn within<T>(&mut self, folder: &Path, walk: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        let about = folder.metadata().ok()?;
+    pub fn within<T>(&mut self, directory: &Path, walk: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let about = directory.metadata().ok()?;
         let own = (about.dev(), about.ino());
         if self.0.contains(&own) {
             return None;
@@ -179,21 +179,21 @@ mod tests {
 
     use super::*;
 
-    fn fifo(folder: &tempfile::TempDir) -> PathBuf {
-        let path = folder.path().join("fifo");
+    fn fifo(directory: &tempfile::TempDir) -> PathBuf {
+        let path = directory.path().join("fifo");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
         path
     }
 
     #[test]
     fn files_of_any_kind_are_read_or_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
         fs::write(&file, "content").unwrap();
         assert_eq!(read(&file).unwrap(), b"content");
         assert_eq!(read(Path::new("/dev/null")).unwrap(), b"");
         assert!(!read(Path::new("/proc/self/status")).unwrap().is_empty());
-        assert_eq!(read(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(read(directory.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
         assert_eq!(read(Path::new("/dev/zero")).unwrap_err().to_string(), "it is a device, not a file");
         assert!(begins_with(&file, b"cont") && !begins_with(&file, b"content and more"));
         assert!(!begins_with(Path::new("/dev/zero"), &[0]));
@@ -201,16 +201,16 @@ mod tests {
 
     #[test]
     fn a_sparse_file_of_any_size_costs_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("large");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("large");
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
         assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]
     fn a_fifo_is_read_to_its_end_even_if_its_writer_comes_late() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = fifo(&folder);
+        let directory = tempfile::tempdir().unwrap();
+        let path = fifo(&directory);
         let writer = path.clone();
         let writer = thread::spawn(move || {
             let mut writer = OpenOptions::new().write(true).open(writer).unwrap();
@@ -224,32 +224,32 @@ mod tests {
 
     #[test]
     fn what_is_copied_comes_from_files_and_pipes() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let refused = |path: &Path| refuse_special(path).map_err(|error| error.to_string());
-        assert_eq!(refused(&fifo(&folder)).unwrap_err(), "it is a FIFO, not a file");
+        assert_eq!(refused(&fifo(&directory)).unwrap_err(), "it is a FIFO, not a file");
         assert_eq!(refused(Path::new("/dev/zero")).unwrap_err(), "it is a device, not a file");
-        let socket = folder.path().join("socket");
+        let socket = directory.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         assert_eq!(refused(&socket).unwrap_err(), "it is a socket, not a file");
         let (reader, _writer) = io::pipe().unwrap();
         let pipe = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
-        for fine in [folder.path(), Path::new("/dev/null"), Path::new("/proc/self/status"), Path::new(&pipe)] {
+        for fine in [directory.path(), Path::new("/dev/null"), Path::new("/proc/self/status"), Path::new(&pipe)] {
             assert_eq!(refused(fine), Ok(()));
         }
     }
 
     #[test]
     fn a_walk_does_not_follow_links_that_lead_back() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("a/b")).unwrap();
-        std::os::unix::fs::symlink("..", folder.path().join("a/b/up")).unwrap();
-        fn count(descent: &mut Descent, folder: &Path) -> usize {
-            let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("a/b")).unwrap();
+        std::os::unix::fs::symlink("..", directory.path().join("a/b/up")).unwrap();
+        fn count(descent: &mut Descent, directory: &Path) -> usize {
+            let entries = |directory: &Path| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
             let below = |descent: &mut Descent| {
-                entries(folder).filter(|path| path.is_dir()).map(|path| 1 + count(descent, &path)).sum()
+                entries(directory).filter(|path| path.is_dir()).map(|path| 1 + count(descent, &path)).sum()
             };
-            descent.within(folder, below).unwrap_or(0)
+            descent.within(directory, below).unwrap_or(0)
         }
-        assert_eq!(count(&mut Descent::default(), folder.path()), 3);
+        assert_eq!(count(&mut Descent::default(), directory.path()), 3);
     }
 }

@@ -2,8 +2,8 @@
 //! tells what happens as events. The command `rplay` is one user of it.
 //!
 //! A run has four steps. Inputs are read into typed values ([`inventory`], [`plan`]), and all their errors are reported
-//! together ([`source::Problems`]), each with its place. [`run::Run`] renders each task for its hosts ([`template`]) and
-//! sends calls to their agents ([`link`]). Whatever happens is an [`event::Event`]; [`report`] has readers of them.
+//! together ([`source::Problems`]), each with its place. [`run::Run`] renders each task for its hosts ([`template`])
+//! and sends calls to their agents ([`link`]). Whatever happens is an [`event::Event`]; [`report`] has readers of them.
 //!
 //! # Run a playbook
 //!
@@ -52,8 +52,8 @@
 //!     }
 //!     rplay_modules::registry::install();
 //!
-//!     let folder = tempfile::tempdir()?;
-//!     let (playbook, written) = (folder.path().join("site.yml"), folder.path().join("motd"));
+//!     let directory = tempfile::tempdir()?;
+//!     let (playbook, written) = (directory.path().join("site.yml"), directory.path().join("motd"));
 //!     fs::write(&playbook, "
 //! - hosts: all
 //!   connection: local
@@ -96,8 +96,8 @@
 //!     vault::Vault,
 //! };
 //!
-//! let folder = tempfile::tempdir()?;
-//! let hosts = folder.path().join("hosts");
+//! let directory = tempfile::tempdir()?;
+//! let hosts = directory.path().join("hosts");
 //! std::fs::write(&hosts, "[web]\nweb1 port=8080\nweb2\n\n[web:vars]\nport=80\n")?;
 //! let vault = Arc::new(Vault::default());
 //! let inventory = Inventory::load(&[hosts.display().to_string()], vault.clone(), &SourceRules::default())?;

@@ -1,4 +1,4 @@
-"""Makes a wheel that holds the executable: wheel.py RPLAY VERSION PROCESSOR FOLDER
+"""Makes a wheel that holds the executable: wheel.py RPLAY VERSION PROCESSOR DIRECTORY
 
 The executable is linked statically, so the wheel holds for every Linux of that processor.
 """
@@ -9,7 +9,7 @@ import os
 import sys
 import zipfile
 
-rplay, version, processor, folder = sys.argv[1:]
+rplay, version, processor, directory = sys.argv[1:]
 tags = ['py3-none-%s_%s' % (platform, processor) for platform in ('manylinux2014', 'musllinux_1_1')]
 info = 'rplay-%s.dist-info' % version
 metadata = '''Metadata-Version: 2.1
@@ -41,7 +41,7 @@ record += '%s/RECORD,,\n' % info
 files.append((info + '/RECORD', record.encode(), 0o644))
 
 platforms = '.'.join(tag.split('-', 2)[2] for tag in tags)
-path = os.path.join(folder, 'rplay-%s-py3-none-%s.whl' % (version, platforms))
+path = os.path.join(directory, 'rplay-%s-py3-none-%s.whl' % (version, platforms))
 with zipfile.ZipFile(path + '.new', 'w', zipfile.ZIP_DEFLATED) as archive:
     for name, content, mode in files:
         entry = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))

@@ -16,7 +16,7 @@ use crate::seen;
 /// A simulated cloud with its own directory for keys, and a port at which its hosts can be reached.
 pub(crate) struct Account {
     pub cloud: Cloud,
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     pub port: u16,
 }
 
@@ -34,12 +34,12 @@ impl Account {
         let port = ssh.local_addr().unwrap().port();
         thread::spawn(move || ssh.incoming().for_each(drop));
         let cloud = Cloud::start("127.0.0.1:0", settings).unwrap();
-        Account { cloud, folder: tempfile::tempdir().unwrap(), port }
+        Account { cloud, directory: tempfile::tempdir().unwrap(), port }
     }
 
     pub(crate) fn variables(&self) -> Value {
         json!({
-            "tencent_endpoint": self.cloud.url, "tencent_secrets_dir": self.folder.path(), "tencent_poll_delay": 0.01,
+            "tencent_endpoint": self.cloud.url, "tencent_secrets_dir": self.directory.path(), "tencent_poll_delay": 0.01,
             "tencent_backoff": 0.01, "tencent_drain_seconds": 0, "tencent_ssh_port": self.port,
         })
     }
@@ -75,7 +75,7 @@ impl Account {
 
     /// An inventory that queries the simulated cloud.
     pub(crate) fn inventory(&self, more: &str) -> String {
-        let path = self.folder.path().join("cloud.yml");
+        let path = self.directory.path().join("cloud.yml");
         let text = format!(
             "plugin: rplay.builtin.tencentcloud\nregion: ap-guangzhou\nstack: todo\nendpoint: {}\n{more}",
             self.cloud.url

@@ -15,8 +15,8 @@ pub(crate) fn ansible() -> Option<PathBuf> {
     };
     let named = std::env::var_os("RPLAY_ANSIBLE_PYTHON").map(PathBuf::from);
     let in_path = || {
-        let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-        let script = folders.iter().map(|folder| folder.join("ansible")).find(|path| path.is_file())?;
+        let directories: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
+        let script = directories.iter().map(|directory| directory.join("ansible")).find(|path| path.is_file())?;
         let first = fs::read_to_string(script).ok()?;
         Some(PathBuf::from(first.lines().next()?.strip_prefix("#!")?.split_whitespace().next()?))
     };

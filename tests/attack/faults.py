@@ -3,10 +3,10 @@
 
     faults.py --binary RPLAY [--count 500] [--seed N] [--work DIR]
 
-Each host is an sshd of its own with a folder of its own. A round runs a play that copies, edits, unpacks and runs
+Each host is an sshd of its own with a directory of its own. A round runs a play that copies, edits, unpacks and runs
 commands, and at a random moment something dies: the controller, an agent, an sshd session, an ssh master; or it is
 frozen for a while, or interrupted; or a link says nothing for longer than the agent waits; or, as root, the disk of a
-host or the controller's folder for temporary files is full. Then, for every round:
+host or the controller's directory for temporary files is full. Then, for every round:
 
 - no file is half-written: each one is absent, as it was, or as it is to be (but for members of archives, which the
   host's own tar writes);
@@ -42,7 +42,7 @@ PATIENCE = 90
 # some for a busy machine.
 LINK_TIMEOUT = 2
 SILENCE = 9
-# What a host's disk and the controller's folder hold, where they can be mounted.
+# What a host's disk and the controller's directory hold, where they can be mounted.
 DISK = "64m"
 
 SSHD_CONFIG = """\
@@ -56,35 +56,35 @@ PLAY = """\
   vars:
     names: "{{ range(12) | map('regex_replace', '^', 'f') | list }}"
   tasks:
-    - name: folder
-      file: {path: "{{ folder }}/d", state: directory, mode: "0750"}
+    - name: directory
+      file: {path: "{{ directory }}/d", state: directory, mode: "0750"}
     - name: large files
-      copy: {src: "{{ item }}", dest: "{{ folder }}/{{ item }}", mode: "0640"}
+      copy: {src: "{{ item }}", dest: "{{ directory }}/{{ item }}", mode: "0640"}
       loop: [large1, large2]
     - name: templates
-      template: {src: t.j2, dest: "{{ folder }}/d/{{ item }}", backup: false}
+      template: {src: t.j2, dest: "{{ directory }}/d/{{ item }}", backup: false}
       loop: "{{ names }}"
     - name: a command with children
-      shell: sleep 0.2 & sleep 0.2; wait; echo done > {{ folder }}/ran.tmp && mv {{ folder }}/ran.tmp {{ folder }}/ran
-      args: {creates: "{{ folder }}/ran"}
+      shell: sleep 0.2 & sleep 0.2; wait; echo done > {{ directory }}/ran.tmp && mv {{ directory }}/ran.tmp {{ directory }}/ran
+      args: {creates: "{{ directory }}/ran"}
     - name: lines
-      lineinfile: {path: "{{ folder }}/lines", line: "line {{ item }}", create: true}
+      lineinfile: {path: "{{ directory }}/lines", line: "line {{ item }}", create: true}
       loop: [1, 2, 3, 4, 5]
     - name: block
-      blockinfile: {path: "{{ folder }}/lines", block: "in the\\nblock"}
+      blockinfile: {path: "{{ directory }}/lines", block: "in the\\nblock"}
     - name: archive
-      unarchive: {src: a.tar.gz, dest: "{{ folder }}/d"}
+      unarchive: {src: a.tar.gz, dest: "{{ directory }}/d"}
       notify: told
     - name: content
-      copy: {content: "{{ 'x' * 300000 }}", dest: "{{ folder }}/content"}
+      copy: {content: "{{ 'x' * 300000 }}", dest: "{{ directory }}/content"}
   handlers:
     - name: told
-      copy: {content: "told", dest: "{{ folder }}/told"}
+      copy: {content: "told", dest: "{{ directory }}/told"}
 """
 
 
 class Disk:
-    """A folder that can be full, if this user may mount one."""
+    """A directory that can be full, if this user may mount one."""
 
     def __init__(self, path: Path):
         path.mkdir(parents=True)
@@ -115,8 +115,8 @@ class Host:
         self.port = port
         self.home = work / self.name
         self.disk = Disk(self.home / "disk")
-        self.folder = self.disk.path / "files"
-        self.folder.mkdir()
+        self.directory = self.disk.path / "files"
+        self.directory.mkdir()
         config = work / f"{self.name}.sshd"
         config.write_text(own_sshd.configuration(work, "127.0.0.1", port, SSHD_CONFIG.format(home=self.home)))
         self.config = config
@@ -197,7 +197,7 @@ class Attack:
         subprocess.run(["tar", "-czf", self.play / "a.tar.gz", "-C", tree, *names], check=True)
         common = f"-o UserKnownHostsFile={work}/known_hosts -o IdentityFile={work}/user_key -o IdentitiesOnly=yes"
         lines = [
-            f"{host.name} ansible_host=127.0.0.1 ansible_port={host.port} folder={host.folder}" for host in self.hosts
+            f"{host.name} ansible_host=127.0.0.1 ansible_port={host.port} directory={host.directory}" for host in self.hosts
         ]
         (self.play / "hosts").write_text(
             "\n".join(lines) + f"\n[all:vars]\nansible_user=root\nansible_ssh_common_args='{common}'\n"
@@ -235,17 +235,17 @@ class Attack:
         return process.returncode, output.decode(errors="replace")
 
     def contents(self, host):
-        """What is in the folder of a host: digests by path."""
+        """What is in the directory of a host: digests by path."""
         found = {}
-        for path in sorted(host.folder.rglob("*")):
+        for path in sorted(host.directory.rglob("*")):
             if path.is_file():
-                found[str(path.relative_to(host.folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[str(path.relative_to(host.directory))] = hashlib.sha256(path.read_bytes()).hexdigest()
         return found
 
     def reset(self):
         for host in self.hosts:
-            shutil.rmtree(host.folder)
-            host.folder.mkdir()
+            shutil.rmtree(host.directory)
+            host.directory.mkdir()
 
     # The faults: each a function that does it, and what it may leave of the run.
     def faults(self):
@@ -323,10 +323,10 @@ class Attack:
         before = {host.name: {} for host in self.hosts}
         if number % 2:
             for host in self.hosts:
-                (host.folder / "d").mkdir()
-                (host.folder / "lines").write_text("before\nline 1\n")
-                (host.folder / "large1").write_text("old")
-                (host.folder / "d" / "f3").write_text("old")
+                (host.directory / "d").mkdir()
+                (host.directory / "lines").write_text("before\nline 1\n")
+                (host.directory / "large1").write_text("old")
+                (host.directory / "d" / "f3").write_text("old")
             before = {host.name: self.contents(host) for host in self.hosts}
         fault, act = self.random.choice(sorted(self.faults().items()))
         run = self.start(**({"RPLAY_LINK_TIMEOUT": str(LINK_TIMEOUT)} if fault == "link cut" else {}))
@@ -358,7 +358,7 @@ class Attack:
                 unpacked = path.startswith("d/a")
                 if digest not in fine and path not in ("lines", "ran.tmp") and not unpacked:
                     self.lose("a half-written file", fault, f"{host.name}:{path}")
-                if path == "lines" and not (host.folder / path).read_bytes().endswith(b"\n"):
+                if path == "lines" and not (host.directory / path).read_bytes().endswith(b"\n"):
                     self.lose("a half-written file", fault, f"{host.name}:{path}")
         code, output = self.end(self.start())
         if code != 0:

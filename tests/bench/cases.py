@@ -116,7 +116,7 @@ CASES = [
     Case("w3-10", "100 small tasks, 10 hosts", Small(100), 10, goals(1.2, 200, 40, 8), slow=("ansible", "mitogen")),
     Case(
         "w4",
-        "folder, 30 templates, 30 files, 10 lines: first run",
+        "directory, 30 templates, 30 files, 10 lines: first run",
         Files(),
         1,
         goals(1.5, 150, 20, 12),

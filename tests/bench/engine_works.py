@@ -12,10 +12,10 @@ class Conditions(Work):
     def __init__(self, count):
         self.count = count
 
-    def write_playbook(self, folder):
+    def write_playbook(self, directory):
         # That connection is not used either.
         play = {"hosts": "all", "gather_facts": False, "connection": "local", "vars": {"step": 1}}
-        (folder / "play.yml").write_text(dump([play | {"tasks": self.tasks()}]))
+        (directory / "play.yml").write_text(dump([play | {"tasks": self.tasks()}]))
 
     def tasks(self):
         kinds = (
@@ -38,10 +38,10 @@ class Project(Work):
     def __init__(self, roles, each):
         self.roles, self.each = roles, each
 
-    def write_playbook(self, folder):
+    def write_playbook(self, directory):
         names = [f"role{n:05}" for n in range(self.roles)]
         for name in names:
-            role = folder / "roles" / name
+            role = directory / "roles" / name
             tasks = [
                 {
                     "name": f"task {n} of {name}",
@@ -57,8 +57,8 @@ class Project(Work):
             for part, content in (("tasks", tasks), ("handlers", handlers), ("defaults", defaults)):
                 (role / part).mkdir(parents=True)
                 (role / part / "main.yml").write_text(dump(content))
-        (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"web1": {}}}}))
-        (folder / "play.yml").write_text(dump([{"hosts": "all", "gather_facts": False, "roles": names}]))
+        (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": {"web1": {}}}}))
+        (directory / "play.yml").write_text(dump([{"hosts": "all", "gather_facts": False, "roles": names}]))
 
     def check(self, hosts, out):
         found = sum(" : task " in line for line in out.splitlines())
@@ -73,7 +73,7 @@ class Inventory(Work):
     def __init__(self, count):
         self.count = count
 
-    def write_playbook(self, folder):
+    def write_playbook(self, directory):
         lines = []
         for n in range(self.count):
             if n % 100 == 0:
@@ -81,7 +81,7 @@ class Inventory(Work):
             lines.append(f"host{n:05} ansible_host=10.0.{n // 250}.{n % 250 + 1} rack={n // 20} weight={n % 7}")
         for n in range(0, self.count, 100):
             lines += [f"[group{n // 100:03}:vars]", f"zone=z{n // 1000}", f"port={8000 + n // 100}"]
-        (folder / self.inventory).write_text("\n".join(lines) + "\n")
+        (directory / self.inventory).write_text("\n".join(lines) + "\n")
 
     def check(self, hosts, out):
         found = json.loads(out[out.index("{") :])["_meta"]["hostvars"]

@@ -13,12 +13,12 @@ SIZES = (10, 100, 1000, 10_000)
 STEEPEST = 1.3
 
 
-def play(folder, hosts, **rest):
+def play(directory, hosts, **rest):
     """A play without connections."""
     names = {f"h{n:05}": {} for n in range(hosts)}
-    (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": names}}))
+    (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": names}}))
     parts = {"hosts": "all", "gather_facts": False, "connection": "local"} | rest
-    (folder / "play.yml").write_text(dump([parts]))
+    (directory / "play.yml").write_text(dump([parts]))
 
 
 def debug(text, **rest):
@@ -32,8 +32,8 @@ def said(out, text):
 class Tasks:
     title = "tasks"
 
-    def write(self, folder, size, target):
-        play(folder, 1, tasks=[debug(f"task {n} of {{{{ inventory_hostname }}}}") for n in range(size)])
+    def write(self, directory, size, target):
+        play(directory, 1, tasks=[debug(f"task {n} of {{{{ inventory_hostname }}}}") for n in range(size)])
 
     def check(self, out, size, target):
         said(out, f"task {size - 1} of h00000")
@@ -42,12 +42,12 @@ class Tasks:
 class Hosts:
     title = "hosts"
 
-    def write(self, folder, size, target):
+    def write(self, directory, size, target):
         tasks = [
             {"name": "set", "ansible.builtin.set_fact": {"mine": "{{ inventory_hostname | upper }}"}},
             debug("{{ mine }} of {{ groups['all'] | length }}", when="mine is defined"),
         ]
-        play(folder, size, tasks=tasks)
+        play(directory, size, tasks=tasks)
 
     def check(self, out, size, target):
         said(out, f"H{size - 1:05} of {size}")
@@ -56,8 +56,8 @@ class Hosts:
 class Items:
     title = "items of a loop"
 
-    def write(self, folder, size, target):
-        play(folder, 1, tasks=[debug("item {{ item }}", loop=f"{{{{ range({size}) | list }}}}")])
+    def write(self, directory, size, target):
+        play(directory, 1, tasks=[debug("item {{ item }}", loop=f"{{{{ range({size}) | list }}}}")])
 
     def check(self, out, size, target):
         said(out, f"item {size - 1}")
@@ -66,7 +66,7 @@ class Items:
 class Files:
     title = "files of a loop, over ssh"
 
-    def write(self, folder, size, target):
+    def write(self, directory, size, target):
         host = target.hosts(1)[0]
         target.clean([host])
         shared = {
@@ -76,28 +76,28 @@ class Files:
         }
         task = {
             "name": "touched",
-            "ansible.builtin.file": {"path": f"{host.folder}/{{{{ item }}}}", "state": "touch"},
+            "ansible.builtin.file": {"path": f"{host.directory}/{{{{ item }}}}", "state": "touch"},
             "loop": f"{{{{ range({size}) | list }}}}",
         }
-        (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {host.name: shared}}}))
-        (folder / "play.yml").write_text(dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+        (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": {host.name: shared}}}))
+        (directory / "play.yml").write_text(dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
 
     def check(self, out, size, target):
-        found = len(list(target.hosts(1)[0].folder.iterdir()))
+        found = len(list(target.hosts(1)[0].directory.iterdir()))
         must(found == size, f"{found} files and not {size}")
 
 
 class Variables:
     title = "variables, each read"
 
-    def write(self, folder, size, target):
+    def write(self, directory, size, target):
         names = [f"v{n}" for n in range(size)]
         # Every tenth is plain, the others are templates over the one before.
         values = {name: n if n % 10 == 0 else f"{{{{ v{n - 1} | int + 1 }}}}" for n, name in enumerate(names)}
         text = "{% set sum = namespace(of=0) %}" + "".join(
             f"{{% set sum.of = sum.of + ({name} | int) %}}" for name in names
         )
-        play(folder, 1, vars=values, tasks=[debug(text + "sum {{ sum.of }}")])
+        play(directory, 1, vars=values, tasks=[debug(text + "sum {{ sum.of }}")])
 
     def check(self, out, size, target):
         said(out, f"sum {size * (size - 1) // 2}")
@@ -110,9 +110,9 @@ class Roles(Project):
     def __init__(self):
         pass
 
-    def write(self, folder, size, target):
+    def write(self, directory, size, target):
         self.roles, self.each = size, 3
-        self.write_playbook(folder)
+        self.write_playbook(directory)
 
     def check(self, out, size, target):
         super().check([], out)
@@ -122,9 +122,9 @@ class Facts:
     title = "hosts with all their facts"
     sizes = (10, 100, 1000)
 
-    def write(self, folder, size, target):
+    def write(self, directory, size, target):
         text = "{{ ansible_facts | length > 20 }} {{ ansible_facts.kernel }} {{ inventory_hostname }}"
-        play(folder, size, gather_facts=True, tasks=[debug(text)])
+        play(directory, size, gather_facts=True, tasks=[debug(text)])
 
     def check(self, out, size, target):
         import platform
@@ -143,13 +143,13 @@ def measure(bench, rounds):
             # The last is for memory.
             for look in [False] * rounds + [True]:
                 bench.part()
-                folder = bench.work / "case"
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-                kind.write(folder, size, bench.target)
+                directory = bench.work / "case"
+                shutil.rmtree(directory, ignore_errors=True)
+                directory.mkdir()
+                kind.write(directory, size, bench.target)
                 out = bench.work / "out"
                 argv = [*tool.program(), "-i", "hosts.json", "-f", "50", "play.yml", *getattr(kind, "options", ())]
-                cost = bench.sides.run(argv, tool.env, folder, out, look)
+                cost = bench.sides.run(argv, tool.env, directory, out, look)
                 text = out.read_text(errors="replace")
                 if cost.code:
                     raise NotDone(f"{kind.title}, {size}: it ended with {cost.code}\n{text[-2000:]}")

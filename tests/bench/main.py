@@ -77,9 +77,9 @@ class Bench:
             relayed = run.delay or (look and run.hosts <= 10)
             relay = self.relay_of(run.delay or LOOK_DELAY, run.rate) if relayed else None
             hosts = self.target.hosts(run.hosts, bool(relayed))
-            folder = self.work / "case"
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            directory = self.work / "case"
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
             if run.new:
                 for home in ("target", "home"):
                     shutil.rmtree(self.work / home)
@@ -91,9 +91,9 @@ class Bench:
             if relay:
                 relay.trips()
             self.target.configure_client(run.key_exchange)
-            tool.write(folder, run, hosts)
+            tool.write(directory, run, hosts)
             out = self.work / "out"
-            cost = self.sides.run(tool.argv(run), tool.env, folder, out, look)
+            cost = self.sides.run(tool.argv(run), tool.env, directory, out, look)
             text = out.read_text(errors="replace")
             try:
                 if cost.code != 0:

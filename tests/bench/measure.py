@@ -30,10 +30,10 @@ def group(name):
 class Cgroup:
     how = "cgroup"
 
-    def __init__(self, folder):
-        folder.mkdir()
-        self.folder = folder
-        self.enter_at = str(folder / "cgroup.procs")
+    def __init__(self, directory):
+        directory.mkdir()
+        self.directory = directory
+        self.enter_at = str(directory / "cgroup.procs")
 
     def enter(self):
         """In the child, before it becomes the command."""
@@ -41,18 +41,18 @@ class Cgroup:
             procs.write("0")
 
     def cpu(self):
-        usage = self.folder / "cpuacct.usage"
+        usage = self.directory / "cpuacct.usage"
         if usage.exists():
             return int(usage.read_text()) / 1e9
-        return int((self.folder / "cpu.stat").read_text().split()[1]) / 1e6
+        return int((self.directory / "cpu.stat").read_text().split()[1]) / 1e6
 
     def pids(self):
-        return [int(pid) for pid in (self.folder / "cgroup.procs").read_text().split()]
+        return [int(pid) for pid in (self.directory / "cgroup.procs").read_text().split()]
 
     def remove(self):
         for _ in range(50):
             try:
-                return self.folder.rmdir()
+                return self.directory.rmdir()
             except OSError:
                 time.sleep(0.1)
 
@@ -129,7 +129,7 @@ class Sides:
     def __init__(self):
         self.controller, self.target = group("controller"), group("target")
 
-    def run(self, argv, env, folder, out, look=False, timeout=7200):
+    def run(self, argv, env, directory, out, look=False, timeout=7200):
         """`look` samples memory, which costs time of its own."""
         before = self.controller.cpu(), self.target.cpu()
         done = threading.Event()
@@ -138,7 +138,7 @@ class Sides:
             begun = time.monotonic()
             process = subprocess.Popen(
                 [str(word) for word in argv],
-                cwd=folder,
+                cwd=directory,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

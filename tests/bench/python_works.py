@@ -24,23 +24,23 @@ class Collection(Work):
 
     def tasks(self):
         def task(name, option):
-            args = {"path": "{{ folder }}/settings.ini", "section": "main", "option": option, "value": "some value", "mode": "0644"}
+            args = {"path": "{{ directory }}/settings.ini", "section": "main", "option": option, "value": "some value", "mode": "0644"}
             return {"name": name, "community.general.ini_file" if self.native else "ini_file": args}
 
         if self.looped:
             return [task("options", "option{{ item }}") | {"loop": f"{{{{ range({self.count}) | list }}}}"}]
         return [task(f"task {n}", f"option{n}") for n in range(self.count)]
 
-    def write_playbook(self, folder):
+    def write_playbook(self, directory):
         if not self.native:
-            library = folder / "library"
+            library = directory / "library"
             library.mkdir()
             with open(f"{collections()}/{MODULE}") as source:
                 (library / "ini_file.py").write_text(source.read())
-        super().write_playbook(folder)
+        super().write_playbook(directory)
 
     def check_host(self, host):
-        lines = (host.folder / "settings.ini").read_text().split("\n")
+        lines = (host.directory / "settings.ini").read_text().split("\n")
         found = [line for line in lines if line.endswith("= some value")]
         must(len(found) == self.count, f"{host.name}: {len(found)} of {self.count} options")
 
@@ -61,25 +61,25 @@ class Filter(Work):
     def tasks(self):
         calls = "".join("{{ 'word %d' | shouted(2) }}\n" % n for n in range(self.count // 2))
         return [
-            {"name": "one text", "ansible.builtin.copy": {"content": calls, "dest": "{{ folder }}/text"}},
+            {"name": "one text", "ansible.builtin.copy": {"content": calls, "dest": "{{ directory }}/text"}},
             {
                 "name": "loop",
                 "ansible.builtin.set_fact": {"last": "{{ item | string | shouted }}"},
                 "loop": f"{{{{ range({self.count - self.count // 2}) | list }}}}",
             },
-            {"name": "last", "ansible.builtin.copy": {"content": "{{ last }}", "dest": "{{ folder }}/last"}},
+            {"name": "last", "ansible.builtin.copy": {"content": "{{ last }}", "dest": "{{ directory }}/last"}},
         ]
 
-    def write_playbook(self, folder):
-        (folder / "filter_plugins").mkdir()
-        (folder / "filter_plugins/texts.py").write_text(FILTER)
-        super().write_playbook(folder)
+    def write_playbook(self, directory):
+        (directory / "filter_plugins").mkdir()
+        (directory / "filter_plugins/texts.py").write_text(FILTER)
+        super().write_playbook(directory)
 
     def check_host(self, host):
         half = self.count // 2
-        lines = (host.folder / "text").read_text().splitlines()
+        lines = (host.directory / "text").read_text().splitlines()
         must(lines == [f"WORD {n}!!" for n in range(half)], f"{host.name}: {len(lines)} lines: {lines[:1]}")
-        last = (host.folder / "last").read_text()
+        last = (host.directory / "last").read_text()
         must(last == f"{self.count - half - 1}!", f"{host.name}: {last!r}")
 
 
@@ -117,11 +117,11 @@ class Callback(Work):
     def tasks(self):
         return [{"name": f"task {n}", "ansible.builtin.set_fact": {"number": n}} for n in range(self.count)]
 
-    def write_playbook(self, folder):
-        (folder / "callback_plugins").mkdir()
-        (folder / "callback_plugins/counted.py").write_text(CALLBACK)
+    def write_playbook(self, directory):
+        (directory / "callback_plugins").mkdir()
+        (directory / "callback_plugins/counted.py").write_text(CALLBACK)
         play = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": self.tasks()}
-        (folder / "play.yml").write_text(dump([play]))
+        (directory / "play.yml").write_text(dump([play]))
 
     def check(self, hosts, out):
         must(f"counted {self.count * len(hosts)} in {self.count} tasks" in out, "the callback has not counted all results")

@@ -1,4 +1,4 @@
-"""The hosts: one sshd of our own, an address and a folder for each host."""
+"""The hosts: one sshd of our own, an address and a directory for each host."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ Host *
 @dataclass(frozen=True)
 class Host:
     number: int
-    folder: Path
+    directory: Path
     # 22 is sshd itself, 2222 the relay before it.
     port: int = 22
 
@@ -55,8 +55,8 @@ class Target:
         self.cleaned = 0
         self.client_config = work / "ssh_config"
         self.python = os.path.realpath(Path(sys.base_prefix) / "bin/python3")
-        for folder in ("target", "hosts", "home", "run"):
-            (work / folder).mkdir(mode=0o700, exist_ok=True)
+        for directory in ("target", "hosts", "home", "run"):
+            (work / directory).mkdir(mode=0o700, exist_ok=True)
         public = own_sshd.make_keys(work)
         (work / "known_hosts").write_text("".join(f"{names} {public}\n" for names in ("*", "[*]:*")))
         config = own_sshd.configuration(work, "0.0.0.0", 22, SSHD_CONFIG.format(work=work))
@@ -88,13 +88,13 @@ class Target:
         return [Host(n, self.work / "hosts" / f"h{n:04}", 2222 if relayed else 22) for n in range(count)]
 
     def clean(self, hosts):
-        """Empty folders, on the target's side. What was there stays until the end: ext4 is slow to make files
+        """Empty directories, on the target's side. What was there stays until the end: ext4 is slow to make files
         for five seconds after others were removed."""
         self.cleaned += 1
         (self.work / "hosts").rename(self.work / f"done{self.cleaned}")
         (self.work / "hosts").mkdir()
         for host in hosts:
-            host.folder.mkdir()
+            host.directory.mkdir()
 
     def stop(self):
         self.process.terminate()

@@ -23,8 +23,8 @@ class Tool:
             "NO_COLOR": "1",
         }
 
-    def write(self, folder, case, hosts):
-        """Puts what the tool reads into the folder."""
+    def write(self, directory, case, hosts):
+        """Puts what the tool reads into the directory."""
 
 
 class Playbooks(Tool):
@@ -33,7 +33,7 @@ class Playbooks(Tool):
     # Whether it takes the playbook for rplay's native modules, where the work has two.
     native = False
 
-    def write(self, folder, case, hosts):
+    def write(self, directory, case, hosts):
         shared = {
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(self.target.work / "user_key"),
@@ -42,12 +42,12 @@ class Playbooks(Tool):
             "ansible_python_interpreter": self.target.python,
         }
         of_hosts = {
-            host.name: {"ansible_host": host.address, "ansible_port": host.port, "folder": str(host.folder)}
+            host.name: {"ansible_host": host.address, "ansible_port": host.port, "directory": str(host.directory)}
             for host in hosts
         }
-        (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": of_hosts, "vars": shared}}))
+        (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": of_hosts, "vars": shared}}))
         case.work.native = self.native
-        case.work.write_playbook(folder)
+        case.work.write_playbook(directory)
 
 
 class Rplay(Playbooks):
@@ -116,7 +116,7 @@ class Mitogen(Ansible):
 class Pyinfra(Tool):
     name = "pyinfra"
 
-    def write(self, folder, case, hosts):
+    def write(self, directory, case, hosts):
         lines = ["hosts = ["]
         for host in hosts:
             data = {
@@ -129,11 +129,11 @@ class Pyinfra(Tool):
                 # Its reader of known_hosts knows no patterns.
                 "ssh_strict_host_key_checking": "no",
                 "ssh_known_hosts_file": "/dev/null",
-                "folder": str(host.folder),
+                "directory": str(host.directory),
             }
             lines.append(f"    ({host.name!r}, {data!r}),")
-        (folder / "inventory.py").write_text("\n".join([*lines, "]", ""]))
-        case.work.write_deploy(folder)
+        (directory / "inventory.py").write_text("\n".join([*lines, "]", ""]))
+        case.work.write_deploy(directory)
 
     def argv(self, case):
         return [self.bin / "pyinfra", "-y", "inventory.py", "deploy.py"]
@@ -144,22 +144,22 @@ class Limit(Tool):
 
     name = "limit"
 
-    def write(self, folder, case, hosts):
+    def write(self, directory, case, hosts):
         lines = ["pids="]
         for host in hosts:
             script = case.work.limit(host, case.again)
             content = case.work.limit_content(case.again)
             ssh = f"ssh -F {self.target.client_config} -p {host.port} {host.address}"
-            path = folder / f"{host.name}.sh"
+            path = directory / f"{host.name}.sh"
             if content is None:
                 path.write_text(script)
                 lines.append(f"{ssh} sh -s <{path} & pids=\"$pids $!\"")
             else:
                 # The script's content follows on the same stream, so the script itself is the command.
-                (folder / "content").write_bytes(content)
-                lines.append(f"{ssh} {shlex.quote(script)} <{folder}/content & pids=\"$pids $!\"")
+                (directory / "content").write_bytes(content)
+                lines.append(f"{ssh} {shlex.quote(script)} <{directory}/content & pids=\"$pids $!\"")
         lines += ["for pid in $pids; do wait $pid || exit 1; done", ""]
-        (folder / "all.sh").write_text("\n".join(lines))
+        (directory / "all.sh").write_text("\n".join(lines))
 
     def argv(self, case):
         return ["sh", "all.sh"]

@@ -30,12 +30,12 @@ class Work:
     def tasks(self):
         raise NotImplementedError
 
-    def write_playbook(self, folder):
+    def write_playbook(self, directory):
         play = {"hosts": "all", "gather_facts": self.facts, "tasks": self.tasks()}
-        (folder / "play.yml").write_text(dump([play]))
+        (directory / "play.yml").write_text(dump([play]))
 
-    def write_deploy(self, folder):
-        (folder / "deploy.py").write_text(self.deploy())
+    def write_deploy(self, directory):
+        (directory / "deploy.py").write_text(self.deploy())
 
     def limit_content(self, again):
         return None
@@ -53,20 +53,20 @@ class Small(Work):
 
     def tasks(self):
         return [
-            {"name": f"task {n}", "ansible.builtin.command": f"touch {{{{ folder }}}}/{n}"} for n in range(self.count)
+            {"name": f"task {n}", "ansible.builtin.command": f"touch {{{{ directory }}}}/{n}"} for n in range(self.count)
         ]
 
     def deploy(self):
-        lines = ["from pyinfra import host", "from pyinfra.operations import server", "folder = host.data.folder"]
+        lines = ["from pyinfra import host", "from pyinfra.operations import server", "directory = host.data.directory"]
         for n in range(self.count):
-            lines.append(f"server.shell(name='task {n}', commands=[f'touch {{folder}}/{n}'])")
+            lines.append(f"server.shell(name='task {n}', commands=[f'touch {{directory}}/{n}'])")
         return "\n".join(lines) + "\n"
 
     def limit(self, host, again):
-        return "set -e\n" + "".join(f"touch {host.folder}/{n}\n" for n in range(self.count))
+        return "set -e\n" + "".join(f"touch {host.directory}/{n}\n" for n in range(self.count))
 
     def check_host(self, host):
-        found = set(os.listdir(host.folder))
+        found = set(os.listdir(host.directory))
         must(found == {str(n) for n in range(self.count)}, f"{host.name}: {len(found)} of {self.count} files")
 
 
@@ -80,7 +80,7 @@ class Facts(Work):
         )
         return [
             {"name": "facts", "ansible.builtin.setup": {}},
-            {"name": "written", "ansible.builtin.copy": {"content": text, "dest": "{{ folder }}/facts"}},
+            {"name": "written", "ansible.builtin.copy": {"content": text, "dest": "{{ directory }}/facts"}},
         ]
 
     def deploy(self):
@@ -95,7 +95,7 @@ for fact in (server.Mounts, server.Date, server.Users, server.Locales, server.Se
     host.get_fact(fact)
 words = [host.get_fact(server.Hostname), host.get_fact(server.KernelVersion), host.get_fact(server.Arch),
          host.get_fact(server.LinuxDistribution)['release_meta']['ID'], str(host.get_fact(hardware.Cpus))]
-files.put(name='written', src=StringIO(' '.join(words) + '\\n'), dest=f'{host.data.folder}/facts')
+files.put(name='written', src=StringIO(' '.join(words) + '\\n'), dest=f'{host.data.directory}/facts')
 """
 
     def limit(self, host, again):
@@ -104,7 +104,7 @@ set -e
 . /etc/os-release
 {{ cat /proc/cpuinfo /proc/meminfo /proc/mounts /proc/uptime /etc/passwd /proc/cmdline; df -P; ip addr; ip route
    ls /sys/block /sys/class/net; env; date; id; }} >/dev/null
-echo "$(hostname -s) $(uname -r) $(uname -m) $ID $(nproc)" >{host.folder}/facts
+echo "$(hostname -s) $(uname -r) $(uname -m) $ID $(nproc)" >{host.directory}/facts
 """
 
     def check_host(self, host):
@@ -116,7 +116,7 @@ echo "$(hostname -s) $(uname -r) $(uname -m) $ID $(nproc)" >{host.folder}/facts
             release["ID"].strip('"'),
             str(os.cpu_count()),
         ]
-        text = (host.folder / "facts").read_text()
+        text = (host.directory / "facts").read_text()
         must(text == " ".join(words) + "\n", f"{host.name}: {text!r} and not {words}")
 
 
@@ -130,7 +130,7 @@ class Loop(Work):
         return [
             {
                 "name": "touched",
-                "ansible.builtin.file": {"path": "{{ folder }}/{{ item }}", "state": "touch"},
+                "ansible.builtin.file": {"path": "{{ directory }}/{{ item }}", "state": "touch"},
                 "loop": f"{{{{ range({self.count}) | list }}}}",
             }
         ]
@@ -140,11 +140,11 @@ class Loop(Work):
 from pyinfra import host
 from pyinfra.operations import files
 for n in range({self.count}):
-    files.file(name=f'touched {{n}}', path=f'{{host.data.folder}}/{{n}}', touch=True)
+    files.file(name=f'touched {{n}}', path=f'{{host.data.directory}}/{{n}}', touch=True)
 """
 
     def limit(self, host, again):
-        return f"cd {host.folder} && touch $(seq 0 {self.count - 1})\n"
+        return f"cd {host.directory} && touch $(seq 0 {self.count - 1})\n"
 
     check_host = Small.check_host
 
@@ -170,7 +170,7 @@ def page(number):
 
 
 class Files(Work):
-    """A folder, 30 templates, 30 files, one of them of 10 MB, and 10 lines in a file."""
+    """A directory, 30 templates, 30 files, one of them of 10 MB, and 10 lines in a file."""
 
     def __init__(self):
         source = random.Random(4)
@@ -181,15 +181,15 @@ class Files(Work):
         self.expected["settings"] = "".join(f"{line}\n" for line in self.settings).encode()
         self.digests = {name: hashlib.sha256(content).hexdigest() for name, content in self.expected.items()}
 
-    def write_sources(self, folder):
+    def write_sources(self, directory):
         for name, content in self.files.items():
-            (folder / name).write_bytes(content)
-        (folder / "page.j2").write_text(TEMPLATE)
+            (directory / name).write_bytes(content)
+        (directory / "page.j2").write_text(TEMPLATE)
 
     def tasks(self):
-        app = "{{ folder }}/app"
+        app = "{{ directory }}/app"
         return [
-            {"name": "folder", "ansible.builtin.file": {"path": app, "state": "directory"}},
+            {"name": "directory", "ansible.builtin.file": {"path": app, "state": "directory"}},
             {
                 "name": "templates",
                 "ansible.builtin.template": {"src": "page.j2", "dest": f"{app}/page{{{{ page }}}}"},
@@ -215,20 +215,20 @@ class Files(Work):
             for n, line in enumerate(self.settings)
         ]
 
-    def write_playbook(self, folder):
-        self.write_sources(folder)
-        super().write_playbook(folder)
+    def write_playbook(self, directory):
+        self.write_sources(directory)
+        super().write_playbook(directory)
 
-    def write_deploy(self, folder):
-        self.write_sources(folder)
-        super().write_deploy(folder)
+    def write_deploy(self, directory):
+        self.write_sources(directory)
+        super().write_deploy(directory)
 
     def deploy(self):
         return f"""\
 from pyinfra import host
 from pyinfra.operations import files
-app = f'{{host.data.folder}}/app'
-files.directory(name='folder', path=app)
+app = f'{{host.data.directory}}/app'
+files.directory(name='directory', path=app)
 servers = {SERVERS[::-1]!r}
 for page in range({PAGES}):
     files.template(name=f'page {{page}}', src='page.j2', dest=f'{{app}}/page{{page}}', page=page, servers=servers,
@@ -241,7 +241,7 @@ for n, line in enumerate({self.settings!r}):
 """
 
     def limit(self, host, again):
-        app = f"{host.folder}/app"
+        app = f"{host.directory}/app"
         lines = "".join(
             f"grep -qxF {line!r} settings || echo {line!r} >>settings\n" for line in self.settings
         )
@@ -264,5 +264,5 @@ for n, line in enumerate({self.settings!r}):
 
     def check_host(self, host):
         for name, digest in self.digests.items():
-            content = (host.folder / "app" / name).read_bytes()
+            content = (host.directory / "app" / name).read_bytes()
             must(hashlib.sha256(content).hexdigest() == digest, f"{host.name}: {name} is not as it should be")

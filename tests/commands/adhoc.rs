@@ -2,9 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-fn adhoc(folder: &std::path::Path, args: &[&str]) -> (Option<i32>, String) {
+fn adhoc(directory: &std::path::Path, args: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
-    command.args(["adhoc", "a", "-i", "a,", "-c", "local"]).args(args).current_dir(folder).stdin(Stdio::null());
+    command.args(["adhoc", "a", "-i", "a,", "-c", "local"]).args(args).current_dir(directory).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
         command.env_remove(name);
     }
@@ -15,10 +15,10 @@ fn adhoc(folder: &std::path::Path, args: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn roles_and_task_files_are_included_and_imported() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(folder.path().join("roles/r/tasks")).unwrap();
-    std::fs::write(folder.path().join("roles/r/tasks/main.yml"), "- debug: {msg: of the role}\n").unwrap();
-    std::fs::write(folder.path().join("t.yml"), "- command: echo of the file\n").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(directory.path().join("roles/r/tasks")).unwrap();
+    std::fs::write(directory.path().join("roles/r/tasks/main.yml"), "- debug: {msg: of the role}\n").unwrap();
+    std::fs::write(directory.path().join("t.yml"), "- command: echo of the file\n").unwrap();
     // As ansible-core 2.19 shows them: an include has a result of its own, an import has none.
     let role = "a | SUCCESS => {\n    \"msg\": \"of the role\"\n}\n";
     let file = "a | CHANGED | rc=0 >>\nof the file\n";
@@ -32,9 +32,9 @@ fn roles_and_task_files_are_included_and_imported() {
         ("include_tasks", "t.yml", format!("{included}{file}")),
         ("import_tasks", "t.yml", file.to_owned()),
     ] {
-        assert_eq!(adhoc(folder.path(), &["-m", module, "-a", args]), (Some(0), shown), "{module}");
+        assert_eq!(adhoc(directory.path(), &["-m", module, "-a", args]), (Some(0), shown), "{module}");
     }
-    let (code, told) = adhoc(folder.path(), &["-m", "import_playbook", "-a", "t.yml"]);
+    let (code, told) = adhoc(directory.path(), &["-m", "import_playbook", "-a", "t.yml"]);
     assert_eq!(code, Some(5), "{told}");
     assert!(told.contains("'import_playbook' is not a valid action for ad-hoc commands"), "{told}");
 }
@@ -42,28 +42,30 @@ fn roles_and_task_files_are_included_and_imported() {
 /// Variables of an encrypted file are hidden, whatever the task asks for.
 #[test]
 fn variables_of_an_encrypted_file_are_hidden() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("password"), "pw\n").unwrap();
-    std::fs::create_dir(folder.path().join("dir")).unwrap();
-    std::fs::write(folder.path().join("dir/plain.yml"), "open: shown\n").unwrap();
-    std::fs::write(folder.path().join("dir/secret.yml"), "closed: zk9q-secret\n").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("password"), "pw\n").unwrap();
+    std::fs::create_dir(directory.path().join("dir")).unwrap();
+    std::fs::write(directory.path().join("dir/plain.yml"), "open: shown\n").unwrap();
+    std::fs::write(directory.path().join("dir/secret.yml"), "closed: zk9q-secret\n").unwrap();
     let args = ["-m", "include_vars", "-a", "dir=dir", "--vault-password-file", "password"];
-    let (code, told) = adhoc(folder.path(), &args);
+    let (code, told) = adhoc(directory.path(), &args);
     assert!(code == Some(0) && told.contains("plain.yml"), "{told}");
     let mut vault = Command::new(env!("CARGO_BIN_EXE_rplay"));
-    vault.args(["vault", "encrypt", "--vault-password-file", "password", "dir/secret.yml"]).current_dir(folder.path());
+    vault
+        .args(["vault", "encrypt", "--vault-password-file", "password", "dir/secret.yml"])
+        .current_dir(directory.path());
     assert!(vault.output().unwrap().status.success());
-    let (code, told) = adhoc(folder.path(), &args);
+    let (code, told) = adhoc(directory.path(), &args);
     assert!(code == Some(0) && told.contains("output has been hidden") && !told.contains("zk9q"), "{told}");
 }
 
 /// A task may write anything, so not even -vvv shows it among the arguments.
 #[test]
 fn the_content_of_a_copy_is_not_shown_as_an_argument() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for more in [&["--check"][..], &[]] {
         let args = [&["-m", "copy", "-a", "content=zk9q-written dest=f", "-vvv"], more].concat();
-        let (code, told) = adhoc(folder.path(), &args);
+        let (code, told) = adhoc(directory.path(), &args);
         assert!(code == Some(0) && told.contains("\"invocation\"") && !told.contains("zk9q"), "{told}");
         assert!(!told.contains("\"_content\""), "{told}");
     }

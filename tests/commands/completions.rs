@@ -5,19 +5,19 @@ use std::{fs, path::Path, process::Command};
 use crate::seen;
 
 fn project() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write("ansible.cfg", "[defaults]\ninventory = hosts\n");
     write("hosts", "[web]\nweb1\nweb2\n[db]\ndb1\n");
     write("shop.yml", "- hosts: all\n  tasks:\n    - debug:\n      tags: [deploy, drain]\n");
-    folder
+    directory
 }
 
 #[test]
 fn words_are_those_of_the_project() {
-    let folder = project();
+    let directory = project();
     let words = |kind: &str| {
-        let output = seen::rplay().args(["self", "words", kind]).current_dir(folder.path()).output().unwrap();
+        let output = seen::rplay().args(["self", "words", kind]).current_dir(directory.path()).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty());
         String::from_utf8(output.stdout).unwrap()
     };
@@ -28,7 +28,7 @@ fn words_are_those_of_the_project() {
 }
 
 /// What bash completes after these words.
-fn completed(folder: &Path, words: &[&str]) -> String {
+fn completed(directory: &Path, words: &[&str]) -> String {
     let executable = std::path::PathBuf::from(seen::rplay().get_program());
     let path = format!("{}:/usr/bin:/bin", executable.parent().unwrap().display());
     let script = r#"
@@ -38,7 +38,7 @@ fn completed(folder: &Path, words: &[&str]) -> String {
         echo "${COMPREPLY[*]}"
     "#;
     let output =
-        Command::new("bash").args(["-c", script, "bash"]).args(words).env("PATH", path).current_dir(folder).output();
+        Command::new("bash").args(["-c", script, "bash"]).args(words).env("PATH", path).current_dir(directory).output();
     let output = output.unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -46,25 +46,25 @@ fn completed(folder: &Path, words: &[&str]) -> String {
 
 #[test]
 fn bash_completes_hosts_tags_modules_playbooks() {
-    let folder = project();
-    let folder = folder.path();
-    assert_eq!(completed(folder, &["shop.yml", "-l", "web"]), "web web1 web2");
-    assert_eq!(completed(folder, &["shop.yml", "--limit", "web1,d"]), "web1,db web1,db1");
-    assert_eq!(completed(folder, &["shop.yml", "--tags", "de"]), "deploy");
-    assert_eq!(completed(folder, &["sh"]), "shop.yml");
-    assert_eq!(completed(folder, &["adhoc", "db"]), "db db1");
-    assert!(completed(folder, &["doc", "cop"]).contains("copy"));
-    assert!(completed(folder, &["adhoc", "all", "-m", "pin"]).contains("ping"));
-    assert!(completed(folder, &["--start"]).contains("--start-at-task"), "what clap knows stays");
+    let directory = project();
+    let directory = directory.path();
+    assert_eq!(completed(directory, &["shop.yml", "-l", "web"]), "web web1 web2");
+    assert_eq!(completed(directory, &["shop.yml", "--limit", "web1,d"]), "web1,db web1,db1");
+    assert_eq!(completed(directory, &["shop.yml", "--tags", "de"]), "deploy");
+    assert_eq!(completed(directory, &["sh"]), "shop.yml");
+    assert_eq!(completed(directory, &["adhoc", "db"]), "db db1");
+    assert!(completed(directory, &["doc", "cop"]).contains("copy"));
+    assert!(completed(directory, &["adhoc", "all", "-m", "pin"]).contains("ping"));
+    assert!(completed(directory, &["--start"]).contains("--start-at-task"), "what clap knows stays");
 }
 
 /// Where they are installed, the other shells read their scripts.
 #[test]
 fn scripts_are_read_by_their_shells() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let output = seen::rplay().args(["self", "completions", shell]).output().unwrap();
-        let path = folder.path().join(shell);
+        let path = directory.path().join(shell);
         fs::write(&path, output.stdout).unwrap();
         match Command::new(shell).arg("-n").arg(&path).output() {
             Ok(read) => assert!(read.status.success(), "{shell}: {}", String::from_utf8_lossy(&read.stderr)),

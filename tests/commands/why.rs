@@ -26,10 +26,10 @@ const CASES: [(&str, &str); 16] = [
 
 #[test]
 fn every_place_is_told_in_order() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/why");
-    let settings = seen::snapshots(&folder);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/why");
+    let settings = seen::snapshots(&directory);
     for (name, args) in CASES {
-        let text = seen::seen(&folder, &format!("why {args}"));
+        let text = seen::seen(&directory, &format!("why {args}"));
         assert!(!text.contains("tell-nobody"), "{name} shows a secret: {text}");
         settings.bind(|| insta::assert_snapshot!(name, text));
     }
@@ -38,9 +38,9 @@ fn every_place_is_told_in_order() {
 /// The passwords of connections are masked even where they are written in the clear.
 #[test]
 fn passwords_are_masked() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/why");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/why");
     for args in ["why ansible_password -i hosts.ini", "why ansible_password -i hosts.ini --json"] {
-        let text = seen::seen(&folder, args);
+        let text = seen::seen(&directory, args);
         assert!(text.contains("ansible_password") && text.contains("****") && !text.contains("hunter22"), "{text}");
     }
 }

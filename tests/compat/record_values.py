@@ -32,12 +32,12 @@ def plain(message):
 def main():
     cases = [line for line in (HERE / "values.txt").read_text().splitlines() if line and not line.startswith("# ")]
     with tempfile.TemporaryDirectory() as place:
-        folder = pathlib.Path(place)
+        directory = pathlib.Path(place)
         tasks = []
         for at, case in enumerate(cases):
             if case.startswith("T "):
-                (folder / f"{at}.j2").write_text(json.loads(case[2:]))
-                tasks.append({"debug": {"msg": f"{{{{ lookup('template', '{folder}/{at}.j2') }}}}"}})
+                (directory / f"{at}.j2").write_text(json.loads(case[2:]))
+                tasks.append({"debug": {"msg": f"{{{{ lookup('template', '{directory}/{at}.j2') }}}}"}})
             else:
                 tasks.append({"debug": {"msg": ["{{ %s }}" % case]}})
             tasks[-1] |= {"register": f"value{at}", "ignore_errors": True}
@@ -45,14 +45,14 @@ def main():
                 kind = {"debug": {"msg": "{{ (%s) | type_debug }}" % case}, "register": f"kind{at}"}
                 tasks.append(kind | {"when": f"value{at} is success", "ignore_errors": True})
         pairs = ", ".join(f"[value{at}, kind{at} | default({{}})]" for at in range(len(cases)))
-        answers = folder / "answers.json"
+        answers = directory / "answers.json"
         tasks.append({"copy": {"dest": str(answers), "content": "{{ [%s] | to_json }}" % pairs}})
         play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
         play["vars"] = json.loads((HERE / "values_vars.json").read_text())
         play["vars"]["ansible_python_interpreter"] = sys.executable
-        (folder / "play.yml").write_text(json.dumps([play], ensure_ascii=False))
+        (directory / "play.yml").write_text(json.dumps([play], ensure_ascii=False))
         subprocess.run(
-            [pathlib.Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local", folder / "play.yml"],
+            [pathlib.Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local", directory / "play.yml"],
             env=os.environ | {"ANSIBLE_DEPRECATION_WARNINGS": "0"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")" || exit
 play() { "$1/ansible-playbook" -f1 -i hosts -e ansible_python_interpreter="$1/python" site.yml 2>/dev/null; }
-kept() { sed "s#$PWD#FOLDER#g"; }
+kept() { sed "s#$PWD#DIRECTORY#g"; }
 export ANSIBLE_NOCOLOR=1
 for name in minimal oneline ansible.posix.json ansible.posix.jsonl ansible.posix.debug community.general.yaml; do
     ANSIBLE_STDOUT_CALLBACK=$name play "$1" | kept > "expected/$name.txt"

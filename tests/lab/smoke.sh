@@ -57,7 +57,7 @@ DbUser = root
 DbPassWord = it's "a" \\pass
 DbName = todolist
 END
-    # Copied in: a folder of this machine need not be one of the engine's.
+    # Copied in: a directory of this machine need not be one of the engine's.
     replica() {
         local name=$prefix-smoke-$1; shift
         docker create --name "$name" --label "$label=1" --network "$network" --publish 127.0.0.1::3000 \

@@ -131,14 +131,14 @@ fn what_was_begun_is_removed_when_the_agent_is_told_to_end() {
 
 /// `end` gets the links and the process of the agent, and returns the links that should stay open.
 fn what_was_begun_is_removed(number: u32, end: impl FnOnce(Links, &str) -> Option<Links>) {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let names = || {
-        let listed = fs::read_dir(folder.path()).unwrap();
+        let listed = fs::read_dir(directory.path()).unwrap();
         listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
     };
     let sleep = format!("sleep 300.{number}{}", std::process::id());
     let args = data! {
-        "content" => "x", "dest" => folder.path().join("file").to_str().unwrap(),
+        "content" => "x", "dest" => directory.path().join("file").to_str().unwrap(),
         "validate" => format!("sh -c '{sleep}; test -f %s'"),
     };
     let call = Call { module: "copy".into(), args, mode: Mode::default(), environment: Vec::new(), background: None };
@@ -193,7 +193,7 @@ fn an_executable_that_is_no_agent_is_an_unreachable_host_with_a_reason() {
 #[test]
 fn whatever_an_executable_prints_the_job_ends_with_a_reason() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let marker = r"printf '\n\000rplay-agent\000\n'";
     let cases = [
         ("sleep 30", "the agent on here did not start within 0.5 s"),
@@ -206,7 +206,7 @@ fn whatever_an_executable_prints_the_job_ends_with_a_reason() {
         (&format!("{marker}; printf '\\002\\000\\000\\000MM'"), "the agent on here broke the protocol: "),
     ];
     for (n, (line, expected)) in cases.into_iter().enumerate() {
-        let script = folder.path().join(n.to_string());
+        let script = directory.path().join(n.to_string());
         fs::write(&script, format!("#!/bin/sh\n{line}\n")).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         let options = LinkOptions { executable: Some(script), patience: Duration::from_millis(500), ..options() };
@@ -267,9 +267,9 @@ fn a_job_cancelled_while_connecting_is_answered_too() {
 
 #[test]
 fn hanging_up_kills_running_calls() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let links = links();
-    let pid = folder.path().join("pid");
+    let pid = directory.path().join("pid");
     let line = format!("sh -c 'echo $$ > {}; sleep 60; true'", pid.display());
     let (job, _heard) = job(1, &local(), vec![command(&line)]);
     links.dispatch(job);
@@ -291,17 +291,17 @@ fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// An agent that gives the same answer to every request.
-fn scripted(folder: &Path, replies: &[Reply]) -> Links {
+fn scripted(directory: &Path, replies: &[Reply]) -> Links {
     use std::os::unix::fs::PermissionsExt;
     let hello = Reply::Hello { user: "u".into(), uid: 1, pid: 1 };
     let said: Vec<u8> = std::iter::once(&hello).chain(replies).flat_map(|reply| encode(reply).unwrap()).collect();
-    fs::write(folder.join("said"), [MARKER, &said].concat()).unwrap();
-    let agent = folder.join("agent");
+    fs::write(directory.join("said"), [MARKER, &said].concat()).unwrap();
+    let agent = directory.join("agent");
     // It answers when it gets a request, not before.
     let script = format!(
         "#!/bin/sh\nhead -c {} '{1}'\ndd bs=1 count=1 of=/dev/null 2>/dev/null\ntail -c +{2} '{1}'\nexec sleep 60\n",
         MARKER.len() + encode(&hello).unwrap().len(),
-        folder.join("said").display(),
+        directory.join("said").display(),
         MARKER.len() + encode(&hello).unwrap().len() + 1
     );
     fs::write(&agent, script).unwrap();
@@ -311,7 +311,7 @@ fn scripted(folder: &Path, replies: &[Reply]) -> Links {
 
 #[test]
 fn a_long_outcome_is_put_together_and_one_without_end_ends_the_conversation() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let long = Outcome { data: data! { "stdout" => "x".repeat(1 << 20) }, ..Outcome::default() };
     let mut replies = Vec::new();
     rplay_wire::outcome_frames(1, 0, long.clone(), |frame| {
@@ -319,10 +319,10 @@ fn a_long_outcome_is_put_together_and_one_without_end_ends_the_conversation() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(run(&scripted(folder.path(), &replies), &local(), vec![ping("")]).unwrap(), [long]);
+    assert_eq!(run(&scripted(directory.path(), &replies), &local(), vec![ping("")]).unwrap(), [long]);
     // A frame that is longer than any that an agent sends.
     let long = Reply::Want { sha256: "x".repeat(2 << 20) };
-    let failure = run(&scripted(folder.path(), &[long]), &local(), vec![ping("")]).unwrap_err();
+    let failure = run(&scripted(directory.path(), &[long]), &local(), vec![ping("")]).unwrap_err();
     assert!(failure.msg.contains("broke the protocol: it announced a reply of 2097157 bytes"), "{}", failure.msg);
 }
 
@@ -330,8 +330,8 @@ fn a_long_outcome_is_put_together_and_one_without_end_ends_the_conversation() {
 #[test]
 fn a_container_is_entered_with_exec() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let engine = folder.path().join("docker");
+    let directory = tempfile::tempdir().unwrap();
+    let engine = directory.path().join("docker");
     let script = "#!/bin/sh\n[ \"$1 $2 $3 $4 $5\" = 'exec -i -u app web' ] || { echo \"no such container: $5\" >&2; exit 1; }\n\
                   shift 5; XDG_CACHE_HOME=$(dirname \"$0\"); export XDG_CACHE_HOME; exec \"$@\"\n";
     fs::write(&engine, script).unwrap();
@@ -343,7 +343,7 @@ fn a_container_is_entered_with_exec() {
         Arc::new(Target { name, connection })
     };
     pong(&links, &container("web"));
-    assert_eq!(fs::read_dir(folder.path().join("rplay")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(directory.path().join("rplay")).unwrap().count(), 1);
     let failure = run(&links, &container("gone"), vec![ping("")]).unwrap_err();
     assert_eq!(failure.msg, "the agent on gone did not start: no such container: gone");
     assert!(

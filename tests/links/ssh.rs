@@ -64,8 +64,8 @@ fn timed(what: &str, work: impl FnOnce() -> Result<(), Failure>) {
 }
 
 /// How many files a control directory contains, without the note of the executable's digest.
-fn left_in(folder: &Path) -> usize {
-    let left = fs::read_dir(folder).unwrap().flatten();
+fn left_in(directory: &Path) -> usize {
+    let left = fs::read_dir(directory).unwrap().flatten();
     left.filter(|entry| entry.path().extension() != Some("digest".as_ref())).count()
 }
 
@@ -248,12 +248,12 @@ fn a_busy_sshd_loses_no_host_and_a_dead_host_is_given_up_at_once() {
 
 #[test]
 fn a_host_that_cannot_be_reached_is_retried_as_often_as_set() {
-    let folder = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
+    let at = |name: &str| directory.path().join(name);
     let words = |says: &str| format!("#!/bin/sh\necho x >> {}\necho '{says}' >&2\nexit 255\n", at("tries").display());
     let executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_rplay")));
     let links =
-        Links::new(LinkOptions { executable, control_folder: Some(at("ctl")), ..LinkOptions::default() }).unwrap();
+        Links::new(LinkOptions { executable, control_directory: Some(at("ctl")), ..LinkOptions::default() }).unwrap();
     for (name, says, tries) in [
         ("refused", "ssh: connect to host web1 port 22: Connection refused", 2),
         ("denied", "web1: Permission denied (publickey).", 1),
@@ -281,7 +281,7 @@ fn files_of_an_earlier_agent_are_removed_by_the_next() {
     }
     let links = sshd.links();
     ping(&links, &sshd.target("web1")).unwrap();
-    until("the old folder is swept", || !sshd.at("rplay-Old001").exists());
+    until("the old directory is swept", || !sshd.at("rplay-Old001").exists());
     assert!(sshd.at("rplay-Young1/content").exists());
 }
 
@@ -326,8 +326,8 @@ fn reasons_are_given_in_one_sentence() {
 /// Not ssh, but a script that asks for a password like ssh: no account is needed.
 #[test]
 fn a_password_reaches_ssh_by_askpass_alone() {
-    let folder = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
+    let at = |name: &str| directory.path().join(name);
     // The first one asks from a process further down, as a jump host's ssh would.
     let script = format!(
         "#!/bin/sh\n(\"$SSH_ASKPASS\" \"jump's password: \"; true) > {got}.jump\necho \"$*\" > {out}; env >> {out}\n\
@@ -349,8 +349,8 @@ fn a_password_reaches_ssh_by_askpass_alone() {
     };
     assert!(!format!("{ssh:?}").contains("s3cret"));
     let executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_rplay")));
-    let control_folder = Some(at("ctl"));
-    let links = Links::new(LinkOptions { executable, control_folder, ..LinkOptions::default() }).unwrap();
+    let control_directory = Some(at("ctl"));
+    let links = Links::new(LinkOptions { executable, control_directory, ..LinkOptions::default() }).unwrap();
     let failure = ping(&links, &target("web1", ssh)).unwrap_err();
     assert_eq!(failure.msg, "ssh cannot connect to web1: permission denied (it accepts password)");
     assert_eq!(fs::read_to_string(at("got")).unwrap(), "s3cret word\n");

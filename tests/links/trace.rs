@@ -11,21 +11,21 @@ const PLAY: &str = "
   gather_facts: false
   vars_files: [secret.yml]
   tasks:
-    - copy: {content: '{{ planted }}', dest: '{{ folder }}/one', mode: '0600'}
+    - copy: {content: '{{ planted }}', dest: '{{ directory }}/one', mode: '0600'}
     - command: 'echo zk9q-argument'
-    - file: {path: '{{ folder }}/one', state: absent}
+    - file: {path: '{{ directory }}/one', state: absent}
       register: removed
     - debug: {msg: '{{ removed.changed }}'}
 ";
 
 /// Runs the play with these words, and returns standard error.
-fn run(sshd: &Sshd, folder: &Path, words: &[&str]) -> String {
+fn run(sshd: &Sshd, directory: &Path, words: &[&str]) -> String {
     let output = Command::new(sshd::executable())
         .args(words)
         .args(["-i", "hosts", "play.yml", "-e"])
-        .arg(format!("folder={}", folder.display()))
-        .current_dir(folder)
-        .env("HOME", folder)
+        .arg(format!("directory={}", directory.display()))
+        .current_dir(directory)
+        .env("HOME", directory)
         .env("XDG_RUNTIME_DIR", sshd.at("ctl"))
         .env("ANSIBLE_VAULT_PASSWORD_FILE", "pw")
         .output()
@@ -39,8 +39,8 @@ fn run(sshd: &Sshd, folder: &Path, words: &[&str]) -> String {
 #[test]
 fn trace_lines_show_what_was_sent_and_why_look_ahead_stopped() {
     let Some(sshd) = Sshd::start("") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
     fs::create_dir_all(sshd.at("ctl")).unwrap();
     let common = format!(
         "-F /dev/null -o IdentitiesOnly=yes -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null",
@@ -56,7 +56,7 @@ fn trace_lines_show_what_was_sent_and_why_look_ahead_stopped() {
     fs::write(at("secret.yml"), encrypt(b"planted: zk9q-secret\n", b"zk9q-vault", None).unwrap()).unwrap();
     fs::write(at("play.yml"), PLAY).unwrap();
 
-    let first = run(&sshd, folder.path(), &["-vvvv"]);
+    let first = run(&sshd, directory.path(), &["-vvvv"]);
     contains(
         &first,
         &[
@@ -73,7 +73,7 @@ fn trace_lines_show_what_was_sent_and_why_look_ahead_stopped() {
             r#"rplay::link::conversation: a call was answered host="web" batch=1 call=2 changed=true failed=false"#,
         ],
     );
-    let second = run(&sshd, folder.path(), &["-vvvv"]);
+    let second = run(&sshd, directory.path(), &["-vvvv"]);
     contains(
         &second,
         &[
@@ -81,7 +81,7 @@ fn trace_lines_show_what_was_sent_and_why_look_ahead_stopped() {
             r#"rplay::link::arrival: found the agent on the host host="web""#,
         ],
     );
-    assert!(!run(&sshd, folder.path(), &["-vvv"]).contains(" rplay::"));
+    assert!(!run(&sshd, directory.path(), &["-vvv"]).contains(" rplay::"));
     for errors in [first, second] {
         assert!(!errors.contains("zk9q"), "{errors}");
     }

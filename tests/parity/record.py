@@ -128,19 +128,19 @@ def combinations(cases):
 
 
 def run(program, case, kind, who):
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
+    with tempfile.TemporaryDirectory() as directory:
+        directory = pathlib.Path(directory)
         files = {"ansible.cfg": "", "play.yml": case["play"], **case.get("files", {})}
         for name, text in files.items():
-            path = folder / name
+            path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(expand(text, kind))
-        (folder / "hosts").write_text(inventory(kind, who))
+        (directory / "hosts").write_text(inventory(kind, who))
         env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         env |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOST_KEY_CHECKING": "0"}
-        env |= {"ANSIBLE_HOME": str(folder / "home"), "LC_ALL": "C.UTF-8"}
+        env |= {"ANSIBLE_HOME": str(directory / "home"), "LC_ALL": "C.UTF-8"}
         command = [program, "-i", "hosts", "play.yml", "-e", f"ansible_python_interpreter={sys.executable}", *shlex.split(case.get("args", ""))]
-        done = subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=directory, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if os.environ.get("SHOW"):
             print(done.stdout, done.stderr)
         lines = told(done.stdout, done.returncode)

@@ -55,7 +55,7 @@ def plain(value, here, key=None):
     if isinstance(value, list):
         return [plain(item, here) for item in value]
     if isinstance(value, str):
-        value = value.replace(here[0], "HERE").replace(here[1], "SERVER").replace(here[2], "FOLDER")
+        value = value.replace(here[0], "HERE").replace(here[1], "SERVER").replace(here[2], "DIRECTORY")
         for pattern, word in HIDDEN:
             value = pattern.sub(word, value)
     return value
@@ -92,32 +92,32 @@ def main():
     for path in sorted(HERE.glob("*.yml")):
         if sys.argv[1:] and path.stem not in sys.argv[1:]:
             continue
-        with tempfile.TemporaryDirectory(prefix="results-") as folder:
-            folder = pathlib.Path(folder)
+        with tempfile.TemporaryDirectory(prefix="results-") as directory:
+            directory = pathlib.Path(directory)
             for name in ("etc", "work", "files", "templates"):
-                (folder / name).mkdir()
-            subprocess.run(["cp", "-a", "/etc/.", folder / "etc"], check=True)
+                (directory / name).mkdir()
+            subprocess.run(["cp", "-a", "/etc/.", directory / "etc"], check=True)
             for name in ("passwd", "group", "shadow", "gshadow"):
-                (folder / "etc" / name).write_text((HERE / "etc" / name).read_text() if (HERE / "etc" / name).exists() else "")
-            subprocess.run(["mount", "--bind", folder / "etc", "/etc"], check=True)
-            (folder / "play.yml").write_text(play(path.read_text()))
-            (folder / "hosts").write_text("a ansible_connection=local\n")
-            (folder / "templates/t.j2").write_text("x={{ x | default(1) }}\n")
-            (folder / "files/f.txt").write_text("a file\n")
-            (folder / "files/s.sh").write_text("#!/bin/sh\necho ran $1\n")
-            (folder / "files/fails.sh").write_text("#!/bin/sh\necho oh >&2\nexit 4\n")
-            more = {"here": str(folder / "work"), "server": address, "out": str(folder / "out.json")}
+                (directory / "etc" / name).write_text((HERE / "etc" / name).read_text() if (HERE / "etc" / name).exists() else "")
+            subprocess.run(["mount", "--bind", directory / "etc", "/etc"], check=True)
+            (directory / "play.yml").write_text(play(path.read_text()))
+            (directory / "hosts").write_text("a ansible_connection=local\n")
+            (directory / "templates/t.j2").write_text("x={{ x | default(1) }}\n")
+            (directory / "files/f.txt").write_text("a file\n")
+            (directory / "files/s.sh").write_text("#!/bin/sh\necho ran $1\n")
+            (directory / "files/fails.sh").write_text("#!/bin/sh\necho oh >&2\nexit 4\n")
+            more = {"here": str(directory / "work"), "server": address, "out": str(directory / "out.json")}
             command = ["ansible-playbook", "-i", "hosts", "play.yml", "-e", json.dumps(more)]
             command += ["-e", f"ansible_python_interpreter={sys.executable}"]
             env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
             env |= {"ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
             program = pathlib.Path(sys.executable).with_name(command[0])
-            done = subprocess.run([program, *command[1:]], cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            done = subprocess.run([program, *command[1:]], cwd=directory, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
             subprocess.run(["umount", "-l", "/etc"], check=True)
-            if os.environ.get("SHOW") or not (folder / "out.json").exists():
+            if os.environ.get("SHOW") or not (directory / "out.json").exists():
                 print(done.stdout, done.stderr)
-            results = json.loads((folder / "out.json").read_text())
-            results = plain(results, (str(folder / "work"), address, str(folder)))
+            results = json.loads((directory / "out.json").read_text())
+            results = plain(results, (str(directory / "work"), address, str(directory)))
             text = "".join(json.dumps(result, sort_keys=True) + "\n" for result in results)
             path.with_suffix(".json").write_text(text)
             print(path.stem, len(results))

@@ -116,29 +116,29 @@ def differences(ours, theirs, place=""):
 class Engine:
     def __init__(self, name, argv, host, options):
         self.name, self.argv, self.host, self.options = name, argv, host, options
-        self.folder = options.work / name
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.directory = options.work / name
+        self.directory.mkdir(parents=True, exist_ok=True)
 
     def environment(self):
         env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "RPLAY_"))}
         return env | {
             "ANSIBLE_CONFIG": str(HERE / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_HOME": str(self.folder / "home"),
-            "HOME": str(self.folder),
+            "ANSIBLE_HOME": str(self.directory / "home"),
+            "HOME": str(self.directory),
             "LC_ALL": "C.UTF-8",
             "RPLAY_ANSIBLE_PYTHON": self.options.python,
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "XDG_CACHE_HOME": str(self.directory / "cache"),
             "PATH": f"{Path(self.options.python).parent}:{os.environ['PATH']}",
         }
 
     def run(self, play, number, more={}):
         """One run of a play: its records, what it said, how long it took."""
-        record = self.folder / f"{play}.{number}.json"
+        record = self.directory / f"{play}.{number}.json"
         record.unlink(missing_ok=True)
-        variables = {"prefix": f"proof-{self.name}", "fetched": str(self.folder / "fetched"), "image": self.options.image}
+        variables = {"prefix": f"proof-{self.name}", "fetched": str(self.directory / "fetched"), "image": self.options.image}
         host = self.host | {"ansible_python_interpreter": "/usr/bin/python3"}
-        inventory = self.folder / "hosts.json"
+        inventory = self.directory / "hosts.json"
         inventory.write_text(json.dumps({"all": {"hosts": {"target": host}}}))
         env = self.environment() | {"PROOF_RECORD": str(record)} | more
         begun = time.monotonic()
@@ -146,11 +146,11 @@ class Engine:
             [*self.argv, "-i", inventory, f"{play}.yml", "-e", json.dumps(variables)],
             cwd=HERE, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        (self.folder / f"{play}.{number}.out").write_text(done.stdout)
+        (self.directory / f"{play}.{number}.out").write_text(done.stdout)
         wall = time.monotonic() - begun
         if not record.exists():
             sys.exit(f"{self.name} has not run {play}:\n{done.stdout}")
-        names = [(str(self.folder), "FOLDER"), (variables["prefix"], "PREFIX"), *self.options.names[self.name]]
+        names = [(str(self.directory), "DIRECTORY"), (variables["prefix"], "PREFIX"), *self.options.names[self.name]]
         return [plain(json.loads(line), names) for line in record.read_text().splitlines()], done, wall
 
 
@@ -177,7 +177,7 @@ def prove(play, engines):
             (ours, mine, fast), (theirs, yours, slow) = pool.map(lambda engine: engine.run(play, number), engines)
         found += compare(play, number, ours, theirs)
         said = " ".join(mine.stdout.replace("\\n", " ").split())
-        for text in sorted(set(told(engines[1].folder / f"{play}.{number}.json"))):
+        for text in sorted(set(told(engines[1].directory / f"{play}.{number}.json"))):
             if " ".join(text.split()) not in said:
                 found += 1
                 print(f"      {play} {number}: rplay does not say: {text}")
@@ -219,13 +219,13 @@ def ara(engines):
     """The differences between what ara has recorded of both engines' runs."""
     found = []
     for engine in engines:
-        database = engine.folder / "ara.sqlite"
+        database = engine.directory / "ara.sqlite"
         database.unlink(missing_ok=True)
         setup = [engine.options.python, "-m", "ara.setup.callback_plugins"]
         plugins = subprocess.run(setup, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         more = {
             "ANSIBLE_CALLBACK_PLUGINS": plugins,
-            "ARA_BASE_DIR": str(engine.folder),
+            "ARA_BASE_DIR": str(engine.directory),
             "ARA_DATABASE_NAME": str(database),
             "ARA_API_CLIENT": "offline",
             "ARA_LOG_LEVEL": "ERROR",

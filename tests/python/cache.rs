@@ -105,7 +105,7 @@ fn gatherings(project: &Project, words: &[&str], env: &[(&str, &str)]) -> usize 
 
 /// A project of which nothing is in Python.
 fn native() -> Project {
-    Project { folder: tempfile::tempdir().unwrap(), python: "/nowhere/python3".into() }
+    Project { directory: tempfile::tempdir().unwrap(), python: "/nowhere/python3".into() }
 }
 
 const JSONFILE: [(&str, &str); 2] =
@@ -115,8 +115,8 @@ const JSONFILE: [(&str, &str); 2] =
 fn jsonfile_keeps_facts_without_python() {
     let project = native();
     keeps(&project, &JSONFILE);
-    assert!(project.folder.path().join("facts/s1_two").is_file());
-    assert!(!project.folder.path().join("facts/s1_one").exists());
+    assert!(project.directory.path().join("facts/s1_two").is_file());
+    assert!(!project.directory.path().join("facts/s1_one").exists());
 
     // A damaged file gives a warning and is not used.
     project.write("facts/s1_one", "{");
@@ -142,7 +142,7 @@ fn smart_gathering_trusts_what_is_cached() {
     for host in ["one", "two"] {
         let file = fs::File::options()
             .write(true)
-            .open(project.folder.path().join("facts/s1_").with_file_name(format!("s1_{host}")));
+            .open(project.directory.path().join("facts/s1_").with_file_name(format!("s1_{host}")));
         file.unwrap().set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(100)).unwrap();
     }
     assert_eq!(
@@ -176,7 +176,7 @@ fn a_cache_plugin_of_the_users_keeps_facts() {
     project.write("cache_plugins/own.py", OWN);
     let env = [("ANSIBLE_CACHE_PLUGIN", "own"), ("ANSIBLE_CACHE_PLUGIN_CONNECTION", "own.json")];
     keeps(&project, &env);
-    let kept = fs::read(project.folder.path().join("own.json")).unwrap();
+    let kept = fs::read(project.directory.path().join("own.json")).unwrap();
     let kept: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&kept).unwrap();
     // ansible-core puts its format before the names.
     assert_eq!(kept.keys().map(|key| key.trim_start_matches("s1_")).collect::<Vec<_>>(), ["two"]);
@@ -209,14 +209,14 @@ fn ansible_core_reads_what_jsonfile_kept_and_the_other_way_round() {
     write_plays(&project);
     let ansible = |play: &str| {
         let mut command = Command::new(project.python.with_file_name("ansible-playbook"));
-        command.args(["-i", "hosts", play]).current_dir(project.folder.path()).envs(JSONFILE);
+        command.args(["-i", "hosts", play]).current_dir(project.directory.path()).envs(JSONFILE);
         command.env("ANSIBLE_PYTHON_INTERPRETER", &project.python);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     };
     project.passes(&["-i", "hosts", "learn.yml"], &JSONFILE);
     ansible("recall.yml");
-    fs::remove_dir_all(project.folder.path().join("facts")).unwrap();
+    fs::remove_dir_all(project.directory.path().join("facts")).unwrap();
     ansible("learn.yml");
     project.passes(&["-i", "hosts", "recall.yml"], &JSONFILE);
 }

@@ -63,16 +63,16 @@ const PLAY: &str = "- hosts: all
     - shell: echo $((1 + 1)) $COLOUR
       environment: {COLOUR: blue}
       register: sum
-    - copy: {content: '{{ words | join }}', dest: '{{ folder }}/made', mode: '640'}
+    - copy: {content: '{{ words | join }}', dest: '{{ directory }}/made', mode: '640'}
       register: made
       notify: told
-    - copy: {content: '{{ words | join }}', dest: '{{ folder }}/made', mode: '640'}
+    - copy: {content: '{{ words | join }}', dest: '{{ directory }}/made', mode: '640'}
       register: again
-    - template: {src: t.j2, dest: '{{ folder }}/rendered'}
-    - slurp: {src: '{{ folder }}/rendered'}
+    - template: {src: t.j2, dest: '{{ directory }}/rendered'}
+    - slurp: {src: '{{ directory }}/rendered'}
       register: back
-    - fetch: {src: '{{ folder }}/made', dest: '{{ folder }}/fetched', flat: true}
-    - stat: {path: '{{ folder }}/made'}
+    - fetch: {src: '{{ directory }}/made', dest: '{{ directory }}/fetched', flat: true}
+    - stat: {path: '{{ directory }}/made'}
       register: about
     - mine: {word: x}
       register: own
@@ -96,13 +96,13 @@ module.exit_json(word=module.params['word'] + '!')
 
 fn project() -> Option<Project> {
     let project = Project::new()?;
-    let folder = project.folder.path().display().to_string();
+    let directory = project.directory.path().display().to_string();
     let python = project.python.display().to_string();
     project.write(
         "hosts",
         &format!(
-            "one ansible_connection=near ansible_near_log={folder}/log folder={folder} ansible_python_interpreter={python} \
-             ansible_remote_tmp={folder}/tmp\n"
+            "one ansible_connection=near ansible_near_log={directory}/log directory={directory} ansible_python_interpreter={python} \
+             ansible_remote_tmp={directory}/tmp\n"
         ),
     );
     project.write("library/mine.py", MINE);
@@ -117,18 +117,18 @@ fn every_kind_of_task_works_through_a_plugin_beside_the_playbook() {
     project.write("connection_plugins/near.py", NEAR);
     let (out, err) = project.passes(&["-i", "hosts", "site.yml"], &[]);
     assert!(out.contains("RUNNING HANDLER [told]"), "{out}{err}");
-    let log = fs::read_to_string(project.folder.path().join("log")).unwrap();
+    let log = fs::read_to_string(project.directory.path().join("log")).unwrap();
     for what in ["exec one", "put one", "fetch one"] {
         assert!(log.contains(what), "{log}");
     }
-    assert_eq!(fs::read_to_string(project.folder.path().join("fetched")).unwrap(), "ab");
+    assert_eq!(fs::read_to_string(project.directory.path().join("fetched")).unwrap(), "ab");
 
     // Check mode changes nothing.
-    fs::remove_file(project.folder.path().join("made")).unwrap();
-    let play = "- hosts: all\n  gather_facts: false\n  tasks: [{copy: {content: x, dest: '{{ folder }}/made'}, register: made}, {assert: {that: made is changed}}]\n";
+    fs::remove_file(project.directory.path().join("made")).unwrap();
+    let play = "- hosts: all\n  gather_facts: false\n  tasks: [{copy: {content: x, dest: '{{ directory }}/made'}, register: made}, {assert: {that: made is changed}}]\n";
     project.write("check.yml", play);
     project.passes(&["-i", "hosts", "--check", "check.yml"], &[]);
-    assert!(!project.folder.path().join("made").exists());
+    assert!(!project.directory.path().join("made").exists());
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn plugins_of_collections_are_found_and_what_fails_says_why() {
 /// Needs no Python: the variables of the task hold for the host that it is delegated to.
 #[test]
 fn variables_of_a_task_say_how_it_reaches_the_host_it_is_delegated_to() {
-    let project = Project { folder: tempfile::tempdir().unwrap(), python: "/nowhere/python3".into() };
+    let project = Project { directory: tempfile::tempdir().unwrap(), python: "/nowhere/python3".into() };
     project.write("hosts", "a ansible_connection=nosuch\nb ansible_connection=nosuch\n");
     let play = "- hosts: a
   gather_facts: false

@@ -29,8 +29,8 @@ options:
 #[track_caller]
 fn tool(project: &Project, name: &str, words: &[&str], env: &[(&str, &str)]) -> String {
     let mut command = Command::new(seen::rplay().get_program());
-    command.arg0(name).args(words).current_dir(project.folder.path()).env_clear();
-    command.env("HOME", project.folder.path()).env("RPLAY_ANSIBLE_PYTHON", &project.python);
+    command.arg0(name).args(words).current_dir(project.directory.path()).env_clear();
+    command.env("HOME", project.directory.path()).env("RPLAY_ANSIBLE_PYTHON", &project.python);
     let output = command.envs(env.iter().copied()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));

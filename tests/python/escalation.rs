@@ -77,9 +77,9 @@ const PLAY: &str = "- hosts: all
     - assert: {that: [said.stdout == 'eve', again.stdout == 'eve']}
 ";
 
-fn write_program(folder: &Path) -> String {
-    let path = folder.join("mine");
-    fs::write(&path, PROGRAM.replace("STARTS", &folder.join("starts").display().to_string())).unwrap();
+fn write_program(directory: &Path) -> String {
+    let path = directory.join("mine");
+    fs::write(&path, PROGRAM.replace("STARTS", &directory.join("starts").display().to_string())).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()
 }
@@ -87,14 +87,14 @@ fn write_program(folder: &Path) -> String {
 #[test]
 fn a_plugin_beside_the_playbook_becomes_another_user_with_its_password() {
     let Some(project) = Project::new() else { return };
-    let exe = write_program(project.folder.path());
+    let exe = write_program(project.directory.path());
     project.write("become_plugins/mine.py", MINE);
     let hosts = |more: &str| format!("one ansible_connection=local ansible_mine_exe={exe} {more}\n");
     project.write("site.yml", &PLAY.replace("METHOD", "mine").replace("EVE", "eve"));
     project.write("hosts", &hosts(""));
     project.passes(&["-i", "hosts", "site.yml"], &[]);
     // One agent of that user did all tasks.
-    assert_eq!(fs::read_to_string(project.folder.path().join("starts")).unwrap(), "started\n");
+    assert_eq!(fs::read_to_string(project.directory.path().join("starts")).unwrap(), "started\n");
 
     project.write("hosts", &hosts("ansible_mine_pass=open"));
     let (out, err) = project.passes(&["-vvv", "-i", "hosts", "site.yml"], &[]);
@@ -117,7 +117,7 @@ fn a_plugin_beside_the_playbook_becomes_another_user_with_its_password() {
 #[test]
 fn plugins_of_collections_are_found_by_their_names_and_own_ones_come_before_native_ones() {
     let Some(project) = Project::new() else { return };
-    let exe = write_program(project.folder.path());
+    let exe = write_program(project.directory.path());
     project.write("collections/ansible_collections/my/col/plugins/become/mine.py", MINE);
     project.write("hosts", &format!("one ansible_connection=local ansible_become_exe={exe}\n"));
     project.write("site.yml", &PLAY.replace("METHOD", "my.col.mine").replace("EVE", "eve"));

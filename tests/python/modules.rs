@@ -16,7 +16,7 @@ use crate::{
 /// A project whose host is behind an sshd; `home` is the project's directory.
 fn project(sshd: &Sshd, python: &Path, more: &str) -> Project {
     let project = Project::with(python);
-    let home = format!("home={}", project.folder.path().display());
+    let home = format!("home={}", project.directory.path().display());
     project.over_ssh(sshd, &home, more)
 }
 

@@ -266,7 +266,7 @@ fn a_callback_next_to_the_playbook_gets_all_events() {
         &play.replace("  tasks:", "  gather_facts: false\n  tasks:").replacen("    # With items.\n", "", 1),
     );
     let (out, err) = project.passes(&["-i", "h,", "-c", "local", "site.yml"], &[]);
-    assert_eq!(fs::read_to_string(project.folder.path().join("written")).unwrap(), RECORDED, "{out}{err}");
+    assert_eq!(fs::read_to_string(project.directory.path().join("written")).unwrap(), RECORDED, "{out}{err}");
     assert!(err.contains("Callback dispatch 'v2_runner_on_failed' failed for plugin 'recorder'"), "{err}");
     // What plugins print follows what was shown for the same event.
     assert!(out.trim_end().ends_with("recorded") && out.contains("PLAY RECAP"), "{out}");
@@ -353,7 +353,7 @@ fn a_callback_may_ask_for_patterns_sources_and_causes() {
     let words = ["-i", "hosts", "site.yml"];
     let (out, err) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "curious")]);
     let mut command = Command::new(project.python.with_file_name("ansible-playbook"));
-    command.args(words).current_dir(project.folder.path()).env("ANSIBLE_STDOUT_CALLBACK", "curious");
+    command.args(words).current_dir(project.directory.path()).env("ANSIBLE_STDOUT_CALLBACK", "curious");
     let output = command.env("ANSIBLE_PYTHON_INTERPRETER", &project.python).output().unwrap();
     assert_eq!(out, String::from_utf8(output.stdout).unwrap(), "{err}");
 

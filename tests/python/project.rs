@@ -9,7 +9,7 @@ use crate::{ansible::ansible, seen, sshd::Sshd};
 
 /// A directory for what a test writes, and the Python that has ansible-core.
 pub(crate) struct Project {
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     pub python: PathBuf,
 }
 
@@ -20,7 +20,7 @@ impl Project {
     }
 
     pub(crate) fn with(python: &Path) -> Project {
-        Project { folder: tempfile::tempdir().unwrap(), python: python.to_owned() }
+        Project { directory: tempfile::tempdir().unwrap(), python: python.to_owned() }
     }
 
     /// With an inventory of one host, behind this sshd, and further variables: of its own, and of all hosts.
@@ -40,11 +40,11 @@ impl Project {
     }
 
     pub(crate) fn at(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
+        self.directory.path().join(path)
     }
 
     pub(crate) fn write(&self, path: &str, text: &str) {
-        let path = self.folder.path().join(path);
+        let path = self.directory.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
@@ -52,9 +52,9 @@ impl Project {
     /// What a command prints on both outputs, and its exit code.
     pub(crate) fn run(&self, words: &[&str], env: &[(&str, &str)]) -> (String, String, i32) {
         let mut command = seen::rplay();
-        command.env("RPLAY_ANSIBLE_PYTHON", &self.python).env("XDG_CACHE_HOME", self.folder.path().join("cache"));
-        command.env("XDG_RUNTIME_DIR", self.folder.path()).envs(env.iter().copied());
-        let output = command.args(words).current_dir(self.folder.path()).output().unwrap();
+        command.env("RPLAY_ANSIBLE_PYTHON", &self.python).env("XDG_CACHE_HOME", self.directory.path().join("cache"));
+        command.env("XDG_RUNTIME_DIR", self.directory.path()).envs(env.iter().copied());
+        let output = command.args(words).current_dir(self.directory.path()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (text(output.stdout), text(output.stderr), output.status.code().unwrap_or(-1))
     }

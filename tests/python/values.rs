@@ -15,7 +15,7 @@ fn run(project: &Project, head: &str, tasks: &str) -> (String, i32) {
     let mut command = seen::rplay();
     command.env("RPLAY_ANSIBLE_PYTHON", &project.python).env("XDG_CACHE_HOME", project.at("cache"));
     command.env_remove("ANSIBLE_COLLECTIONS_PATH");
-    let output = command.args(["site.yml"]).current_dir(project.folder.path()).output().unwrap();
+    let output = command.args(["site.yml"]).current_dir(project.directory.path()).output().unwrap();
     (String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(), output.status.code().unwrap_or(-1))
 }
 
@@ -27,7 +27,7 @@ fn passes(project: &Project, head: &str, tasks: &str) -> String {
     let theirs = project.python.parent().unwrap().join("ansible-playbook");
     if theirs.is_file() {
         let mut command = Command::new(theirs);
-        command.arg("site.yml").current_dir(project.folder.path()).env("ANSIBLE_LOCALHOST_WARNING", "false");
+        command.arg("site.yml").current_dir(project.directory.path()).env("ANSIBLE_LOCALHOST_WARNING", "false");
         let output = command.output().unwrap();
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "ansible-core: {told}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -322,7 +322,7 @@ fn hosts_call_at_the_same_time_and_each_sees_its_own_variables() {
     project.write("site.yml", &format!("- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}"));
     let mut command = seen::rplay();
     command.env("RPLAY_ANSIBLE_PYTHON", &project.python).env("XDG_CACHE_HOME", project.at("cache"));
-    let output = command.arg("site.yml").current_dir(project.folder.path()).output().unwrap();
+    let output = command.arg("site.yml").current_dir(project.directory.path()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
 }

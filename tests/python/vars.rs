@@ -54,7 +54,7 @@ fn asks(that: &str) -> String {
 }
 
 #[test]
-fn plugins_beside_the_playbook_are_asked_for_groups_and_hosts_of_each_folder() {
+fn plugins_beside_the_playbook_are_asked_for_groups_and_hosts_of_each_directory() {
     let Some(project) = Project::new() else { return };
     project.write("plays/vars_plugins/asked.py", &ASKED.replace("NAME", "asked"));
     project.write("inv/hosts", HOSTS);
@@ -105,7 +105,8 @@ fn stages_say_when_plugins_are_asked() {
         project.passes(&["-i", "hosts", "site.yml"], &[enabled, ("STAGED_STAGE", stage)]);
     }
     project.passes(&["-i", "hosts", "site.yml"], &[enabled, ("ANSIBLE_RUN_VARS_PLUGINS", "start")]);
-    // With `start` the files next to the playbook are not read, and those next to the inventory count as the source itself.
+    // With `start` the files next to the playbook are not read, and those next to the inventory count as the source
+    // itself.
     project.write("inv/hosts", "[web]\none\n[web:vars]\na=source\nb=source\n");
     project.write("inv/group_vars/all.yml", "a: all file\n");
     project.write("inv/group_vars/web.yml", "b: file\n");
@@ -132,7 +133,7 @@ fn plugins_of_roles_are_asked_and_failures_say_whose_they_are() {
     let (_, err, code) = project.run(&["-i", "hosts", "site.yml"], &[]);
     assert!(code != 0 && err.contains("The vars plugin 'broken' failed: out of order"), "{code} {err}");
     // Where there is no ansible-core, what needs it is named.
-    fs::remove_file(project.folder.path().join("vars_plugins/broken.py")).unwrap();
+    fs::remove_file(project.directory.path().join("vars_plugins/broken.py")).unwrap();
     let nowhere = [("RPLAY_ANSIBLE_PYTHON", "/nowhere/python3"), ("ANSIBLE_VARS_PLUGINS", "roles/r/vars_plugins")];
     let (_, err, code) = project.run(&["-i", "hosts", "site.yml"], &nowhere);
     assert!(code != 0 && err.contains("vars plugins") && err.contains("pip install ansible-core"), "{code} {err}");

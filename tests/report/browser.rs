@@ -24,31 +24,34 @@ pub(crate) struct Browser {
     sent: u64,
     /// Messages of the console, and scripts that were refused or threw.
     pub(crate) complaints: Vec<String>,
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// The browser of this machine; `RPLAY_BROWSER` names another.
 pub(crate) fn installed() -> Option<PathBuf> {
     let named = std::env::var_os("RPLAY_BROWSER").map(PathBuf::from);
-    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+    let directories: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     named.or_else(|| {
-        names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.exists())
+        names
+            .iter()
+            .flat_map(|name| directories.iter().map(move |directory| directory.join(name)))
+            .find(|path| path.exists())
     })
 }
 
 impl Browser {
     /// Shows a file at this width and height.
     pub(crate) fn show(program: &Path, page: &Path, (width, height): (u32, u32)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         for name in ["requests", "replies"] {
             assert!(Command::new("mkfifo").arg(at(name)).status().unwrap().success());
         }
         // The browser reads requests at descriptor 3 and writes replies to 4. No network: a page must not need one.
         let process = Command::new("sh")
             .args(["-c", r#"exec 3<"$0/requests" 4>"$0/replies"; exec "$@""#])
-            .arg(folder.path())
+            .arg(directory.path())
             .arg(program)
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
             .args(["--remote-debugging-pipe", "--proxy-server=127.0.0.1:9", "--hide-scrollbars"])
@@ -74,7 +77,7 @@ impl Browser {
             }
         });
         let (session, complaints) = (None, Vec::new());
-        let mut browser = Browser { process, requests, replies, session, sent: 0, complaints, folder };
+        let mut browser = Browser { process, requests, replies, session, sent: 0, complaints, directory };
         let target = browser.ask("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = browser.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
@@ -136,7 +139,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.requests.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
-        // It waits for its own processes, so that none writes to the folder that goes away.
+        // It waits for its own processes, so that none writes to the directory that goes away.
         for _ in 0..100 {
             if self.process.try_wait().is_ok_and(|ended| ended.is_some()) {
                 break;
@@ -145,6 +148,6 @@ impl Drop for Browser {
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = fs::remove_dir_all(self.folder.path().join("profile"));
+        let _ = fs::remove_dir_all(self.directory.path().join("profile"));
     }
 }

@@ -17,12 +17,12 @@ const PLAY: &str = "- hosts: all
 
 /// What a terminal of 60 columns is sent by a run.
 fn on_a_terminal() -> String {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("site.yml"), PLAY).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("site.yml"), PLAY).unwrap();
     let size = Winsize { ws_row: 24, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(Some(&size), None).unwrap();
     let mut command = seen::rplay();
-    command.args(["-i", "a,b,bad,", "-c", "local", "site.yml"]).current_dir(folder.path());
+    command.args(["-i", "a,b,bad,", "-c", "local", "site.yml"]).current_dir(directory.path());
     let errors = pty.slave.try_clone().unwrap();
     let mut child = command.stdout(Stdio::from(pty.slave)).stderr(Stdio::from(errors)).spawn().unwrap();
     drop(command);
@@ -52,10 +52,10 @@ fn a_terminal_is_told_what_runs_and_what_failed_until_the_output_goes_on() {
 
 #[test]
 fn a_pipe_gets_the_output_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("site.yml"), PLAY).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("site.yml"), PLAY).unwrap();
     let output =
-        seen::rplay().args(["-i", "a,bad,", "-c", "local", "site.yml"]).current_dir(folder.path()).output().unwrap();
+        seen::rplay().args(["-i", "a,bad,", "-c", "local", "site.yml"]).current_dir(directory.path()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains("running for") && !text.contains('\u{1b}'), "{text:?}");
 }

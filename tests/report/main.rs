@@ -14,13 +14,13 @@ use std::{
 use serde_json::Value as Json;
 
 /// Runs the play of `tests/report`; the page and the JSON.
-fn run(folder: &Path) -> (String, String) {
+fn run(directory: &Path) -> (String, String) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report");
-    let (page, json) = (folder.join("run.html"), folder.join("run.json"));
+    let (page, json) = (directory.join("run.html"), directory.join("run.json"));
     let output = seen::rplay()
         .current_dir(&here)
         .args(["site.yml", "-i", "one,two,spared,", "--vault-password-file", "vault-password", "--diff"])
-        .arg(format!("-efolder={}", folder.display()))
+        .arg(format!("-edirectory={}", directory.display()))
         .args([&PathBuf::from("--report"), &page, &PathBuf::from("--report"), &json])
         .output()
         .unwrap();
@@ -30,8 +30,8 @@ fn run(folder: &Path) -> (String, String) {
 
 #[test]
 fn a_run_is_reported_as_a_page_and_as_json() {
-    let folder = tempfile::tempdir().unwrap();
-    let (page, text) = run(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let (page, text) = run(directory.path());
     let json: Json = serde_json::from_str(&text).unwrap();
     follows_schema(&json);
 
@@ -76,9 +76,9 @@ fn a_browser_shows_the_page() {
     let Some(program) = browser::installed() else {
         return eprintln!("skipped: there is no Chromium (tests/run browser installs it)");
     };
-    let folder = tempfile::tempdir().unwrap();
-    run(folder.path());
-    let mut page = browser::Browser::show(&program, &folder.path().join("run.html"), (1200, 900));
+    let directory = tempfile::tempdir().unwrap();
+    run(directory.path());
+    let mut page = browser::Browser::show(&program, &directory.path().join("run.html"), (1200, 900));
     assert_eq!(page.value("document.title"), "site.yml \u{2013} failed");
     assert_eq!(page.value("document.querySelectorAll('#failures details').length"), 2);
     let failure = page.value("document.querySelector('#failures').innerText");
@@ -107,7 +107,7 @@ fn a_browser_shows_the_page() {
     assert!(page.value(painted).as_u64().unwrap() > 5, "the time line is empty");
     // Nothing is cut off at the side, neither here nor on a narrow screen.
     assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth"), true);
-    let mut narrow = browser::Browser::show(&program, &folder.path().join("run.html"), (500, 900));
+    let mut narrow = browser::Browser::show(&program, &directory.path().join("run.html"), (500, 900));
     assert_eq!(narrow.value("document.documentElement.scrollWidth <= innerWidth"), true);
     for shown in [page, narrow] {
         assert!(shown.complaints.is_empty(), "{:?}", shown.complaints);
@@ -126,12 +126,12 @@ fn a_picture_of_a_report() {
 
 #[test]
 fn a_report_that_cannot_be_written_stops_the_run_before_it_begins() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("x.yml"), "- hosts: localhost\n  tasks: [{command: touch made}]\n").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("x.yml"), "- hosts: localhost\n  tasks: [{command: touch made}]\n").unwrap();
     for (name, message) in [("run.txt", "must end in .html or .json"), ("no/run.html", "cannot be written")] {
-        let text = seen::seen(folder.path(), &format!("x.yml --report {name}"));
+        let text = seen::seen(directory.path(), &format!("x.yml --report {name}"));
         assert!(text.contains(message) && text.contains("exit code 1"), "{text}");
-        assert!(!folder.path().join("made").exists());
+        assert!(!directory.path().join("made").exists());
     }
 }
 

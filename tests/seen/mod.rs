@@ -4,8 +4,8 @@
 use std::{path::Path, process::Command};
 
 /// Runs `rplay` with arguments as in a shell, in a directory.
-pub(crate) fn seen(folder: &Path, args: &str) -> String {
-    let output = rplay().args(shell_words::split(args).unwrap()).current_dir(folder).output().unwrap();
+pub(crate) fn seen(directory: &Path, args: &str) -> String {
+    let output = rplay().args(shell_words::split(args).unwrap()).current_dir(directory).output().unwrap();
     let mut text = format!("$ rplay {args}\n");
     text += &in_order(&String::from_utf8_lossy(&output.stdout));
     text += &in_order(&String::from_utf8_lossy(&output.stderr));
@@ -14,7 +14,7 @@ pub(crate) fn seen(folder: &Path, args: &str) -> String {
     text = jobs.replace_all(&text, r#""JOB""#).into_owned();
     // Independent of the width of headings.
     text = regex::Regex::new(r"\*{4,}").unwrap().replace_all(&text, "****").into_owned();
-    text = times.replace_all(&text, r#""$1": "TIME""#).replace(&*folder.to_string_lossy(), "FOLDER");
+    text = times.replace_all(&text, r#""$1": "TIME""#).replace(&*directory.to_string_lossy(), "DIRECTORY");
     assert!(!text.contains("Span {") && !text.contains("Some("), "a Debug form is shown: {text}");
     match output.status.code() {
         Some(code) => text + &format!("exit code {code}\n"),
@@ -35,9 +35,9 @@ pub(crate) fn rplay() -> Command {
 }
 
 /// Snapshots are stored next to the cases, under their names.
-pub(crate) fn snapshots(folder: &Path) -> insta::Settings {
+pub(crate) fn snapshots(directory: &Path) -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(folder);
+    settings.set_snapshot_path(directory);
     settings.set_snapshot_suffix("");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);

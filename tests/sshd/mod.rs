@@ -20,7 +20,7 @@ use rplay::link::{Connection, LinkOptions, Links, SshOptions, Target};
 
 /// An sshd that lets the present user in with a key.
 pub(crate) struct Sshd {
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     pub process: Child,
     pub port: u16,
 }
@@ -29,9 +29,9 @@ impl Sshd {
     /// `None`, with the reason printed, if there is no sshd on this machine. In `extra`, `@` is replaced by the
     /// server's directory.
     pub(crate) fn start(extra: &str) -> Option<Self> {
-        let folder = short_folder();
+        let directory = short_directory();
         let caches = "SetEnv XDG_CACHE_HOME=@/cache TMPDIR=@\nPasswordAuthentication no";
-        Self::run(folder, &format!("{extra}\n{caches}"), &[])
+        Self::run(directory, &format!("{extra}\n{caches}"), &[])
     }
 
     /// An sshd whose machine has three more users: ops, who may use sudo with his password, deploy, and guest,
@@ -44,9 +44,9 @@ impl Sshd {
             println!("skipped: needs root, unshare and sudo");
             return None;
         }
-        let folder = short_folder();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = short_directory();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let at = |name: &str| directory.path().join(name);
         let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
         let mut shadow = fs::read_to_string("/etc/shadow").unwrap();
         for (uid, user) in (45871..).zip(["ops", "deploy", "guest"]) {
@@ -66,7 +66,7 @@ impl Sshd {
         let bind =
             ["passwd", "shadow", "sudoers"].map(|name| format!("mount --bind {} /etc/{name}", at(name).display()));
         let script = format!("{} && exec \"$@\"", bind.join(" && "));
-        Self::run(folder, "PasswordAuthentication yes", &["unshare", "-m", "sh", "-c", &script, "sh"])
+        Self::run(directory, "PasswordAuthentication yes", &["unshare", "-m", "sh", "-c", &script, "sh"])
     }
 
     /// An sshd in its own mount namespace, in which `script` has been run; `@` is replaced by the server's directory
@@ -77,15 +77,15 @@ impl Sshd {
             println!("skipped: needs root and unshare");
             return None;
         }
-        let folder = short_folder();
-        let script = script.replace('@', &folder.path().to_string_lossy());
+        let directory = short_directory();
+        let script = script.replace('@', &directory.path().to_string_lossy());
         let script = format!("{script} && exec \"$@\"");
         let caches = "SetEnv XDG_CACHE_HOME=@/cache TMPDIR=@\nPasswordAuthentication no";
-        Self::run(folder, caches, &["unshare", "-m", "sh", "-c", &script, "sh"])
+        Self::run(directory, caches, &["unshare", "-m", "sh", "-c", &script, "sh"])
     }
 
     /// Starts it, behind the words of `within`.
-    fn run(folder: tempfile::TempDir, config: &str, within: &[&str]) -> Option<Self> {
+    fn run(directory: tempfile::TempDir, config: &str, within: &[&str]) -> Option<Self> {
         let program =
             ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"].into_iter().find(|p| Path::new(p).exists());
         let Some(program) = program else {
@@ -95,7 +95,7 @@ impl Sshd {
         if nix::unistd::getuid().is_root() {
             let _ = fs::create_dir_all("/run/sshd");
         }
-        let at = |name: &str| folder.path().join(name);
+        let at = |name: &str| directory.path().join(name);
         for key in ["host", "user", "stranger"] {
             let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(at(key)).status();
             assert!(made.unwrap().success());
@@ -108,11 +108,11 @@ impl Sshd {
             "Port {port}\nListenAddress 127.0.0.1\nHostKey @/host\nPidFile none\nStrictModes no\nUsePAM no\n\
              AuthorizedKeysFile @/authorized_keys\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n{config}\n"
         );
-        fs::write(at("sshd_config"), config.replace('@', &folder.path().to_string_lossy())).unwrap();
+        fs::write(at("sshd_config"), config.replace('@', &directory.path().to_string_lossy())).unwrap();
         let log = fs::File::create(at("log")).unwrap();
         let words: Vec<_> = within.iter().copied().chain([program, "-D", "-e", "-f"]).collect();
         let process = Command::new(words[0]).args(&words[1..]).arg(at("sshd_config")).stderr(log).spawn().unwrap();
-        let sshd = Sshd { folder, process, port };
+        let sshd = Sshd { directory, process, port };
         let begun = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(10), "sshd does not start: {}", sshd.log());
@@ -122,7 +122,7 @@ impl Sshd {
     }
 
     pub(crate) fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub(crate) fn log(&self) -> String {
@@ -156,7 +156,7 @@ impl Sshd {
         LinkOptions {
             executable: Some(executable()),
             agent_build: Some(rplay_agent::BUILD.to_owned()),
-            control_folder: Some(self.at("ctl")),
+            control_directory: Some(self.at("ctl")),
             ..LinkOptions::default()
         }
     }
@@ -210,7 +210,7 @@ pub(crate) fn executable() -> PathBuf {
 }
 
 /// Short, because control sockets go there.
-fn short_folder() -> tempfile::TempDir {
+fn short_directory() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap()
 }
 

@@ -47,16 +47,16 @@ fn circles_are_found_through_pages() {
 struct Files(BTreeMap<Vec<String>, String>);
 
 impl Files {
-    fn read(folder: &Path) -> Self {
+    fn read(directory: &Path) -> Self {
         let mut files = BTreeMap::new();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(next) = folders.pop() {
+        let mut directories = vec![directory.to_owned()];
+        while let Some(next) = directories.pop() {
             let entries: Vec<PathBuf> = fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()).collect();
             for path in entries {
                 if path.is_dir() {
-                    folders.push(path);
+                    directories.push(path);
                 } else if path.extension().is_some_and(|end| end == "rs") {
-                    let below = path.strip_prefix(folder).unwrap().with_extension("");
+                    let below = path.strip_prefix(directory).unwrap().with_extension("");
                     let mut parts: Vec<String> = below.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
                     parts.pop_if(|last| ["mod", "lib", "main"].contains(&last.as_str()));
                     if !parts.iter().any(|part| part == "tests") {
@@ -65,7 +65,7 @@ impl Files {
                 }
             }
         }
-        assert!(files.len() > 2, "{} has no files", folder.display());
+        assert!(files.len() > 2, "{} has no files", directory.display());
         Files(files)
     }
 

@@ -52,8 +52,8 @@ fn no_room_of_the_modules_uses_one_above_its_own() {
 #[test]
 fn nothing_asks_for_the_name_of_a_calls_module() {
     let mut found = Vec::new();
-    for folder in ["agent", "core", "cli"] {
-        for file in rust_files(&engine().join(folder)).into_iter().filter(|file| !in_tests(file)) {
+    for directory in ["agent", "core", "cli"] {
+        for file in rust_files(&engine().join(directory)).into_iter().filter(|file| !in_tests(file)) {
             for (line, text) in before_tests(&fs::read_to_string(&file).unwrap()) {
                 if ["module == \"", "module != \"", "module.as_str()"].iter().any(|ask| text.contains(ask)) {
                     found.push(format!("{}:{line}: {}", file.display(), text.trim()));
@@ -97,14 +97,14 @@ fn nothing_uses_a_floor_above_its_own() {
 
 #[test]
 fn no_crate_uses_one_above_its_own() {
-    let folders = ["wire", "contract", "tencent", "modules", "agent", "core", "cli"];
+    let directories = ["wire", "contract", "tencent", "modules", "agent", "core", "cli"];
     let mut upward = Vec::new();
-    for (floor, folder) in folders.iter().enumerate() {
-        for file in rust_files(&engine().join(folder)) {
+    for (floor, directory) in directories.iter().enumerate() {
+        for file in rust_files(&engine().join(directory)) {
             let text = without_comments(&fs::read_to_string(&file).unwrap());
             for above in CRATES.iter().skip(floor + 1) {
                 if text.contains(&format!("{above}::")) && !in_tests(&file) {
-                    upward.push(format!("{}: `{folder}` uses `{above}`", file.display()));
+                    upward.push(format!("{}: `{directory}` uses `{above}`", file.display()));
                 }
             }
         }
@@ -118,8 +118,8 @@ fn no_crate_uses_one_above_its_own() {
 fn only_the_command_line_prints_and_exits() {
     const TALKING: [&str; 3] = ["agent/src/lib.rs", "agent/src/contained.rs", "build.rs"];
     let mut found = Vec::new();
-    for folder in ["wire", "contract", "tencent", "modules", "agent", "core"] {
-        for file in rust_files(&engine().join(folder)) {
+    for directory in ["wire", "contract", "tencent", "modules", "agent", "core"] {
+        for file in rust_files(&engine().join(directory)) {
             if in_tests(&file) || TALKING.iter().any(|talking| file.ends_with(talking)) {
                 continue;
             }
@@ -173,8 +173,8 @@ const WRITTEN_ONCE: [(&[&str], &str, &[&str]); 7] = [
 #[test]
 fn shared_code_exists_once() {
     let mut again = Vec::new();
-    for folder in ["wire", "contract", "tencent", "modules", "agent", "core", "cli"] {
-        for file in rust_files(&engine().join(folder)).into_iter().filter(|file| !in_tests(file)) {
+    for directory in ["wire", "contract", "tencent", "modules", "agent", "core", "cli"] {
+        for file in rust_files(&engine().join(directory)).into_iter().filter(|file| !in_tests(file)) {
             let below = file.strip_prefix(engine()).unwrap().to_string_lossy().into_owned();
             for (line, text) in before_tests(&fs::read_to_string(&file).unwrap()) {
                 for (words, one, others) in WRITTEN_ONCE {
@@ -214,8 +214,8 @@ fn no_module_has_its_own_presence() {
 #[test]
 fn async_stays_in_the_links() {
     let mut found = Vec::new();
-    for folder in ["wire", "contract", "tencent", "modules", "agent", "core", "cli"] {
-        for file in rust_files(&engine().join(folder)) {
+    for directory in ["wire", "contract", "tencent", "modules", "agent", "core", "cli"] {
+        for file in rust_files(&engine().join(directory)) {
             if file.starts_with(engine().join("core/link")) {
                 continue;
             }

@@ -22,10 +22,10 @@ fn every_file_of_a_room_has_its_place_and_every_place_its_file() {
         let room = Room::of(name);
         assert!(!room.order.is_empty(), "the page of `{name}` tells no order");
         for listed in &room.order {
-            let path = room.folder.join(listed);
+            let path = room.directory.join(listed);
             assert!(path.is_dir() || path.with_extension("rs").is_file(), "`{name}` has no {listed}");
         }
-        for file in rust_files(&room.folder).iter().filter(|file| !in_tests(file)) {
+        for file in rust_files(&room.directory).iter().filter(|file| !in_tests(file)) {
             let is_page = file.ends_with("mod.rs");
             assert!(is_page || room.place(&room.own_path(file)).is_some(), "{} has no place", file.display());
         }
@@ -49,7 +49,7 @@ fn paths_and_added_methods_are_found() {
 
 /// A directory of the library whose files have an order.
 struct Room {
-    folder: PathBuf,
+    directory: PathBuf,
     name: String,
     /// Files without their extension, and directories that count as one; lowest first.
     order: Vec<String>,
@@ -57,14 +57,14 @@ struct Room {
 
 impl Room {
     fn of(name: &str) -> Self {
-        let folder = engine().join("core").join(name);
-        let order = said_in_order(&fs::read_to_string(folder.join("mod.rs")).unwrap(), " Order");
-        Room { folder, name: name.to_owned(), order }
+        let directory = engine().join("core").join(name);
+        let order = said_in_order(&fs::read_to_string(directory.join("mod.rs")).unwrap(), " Order");
+        Room { directory, name: name.to_owned(), order }
     }
 
     /// The module of a file, as a path below the room.
     fn own_path(&self, file: &Path) -> Vec<String> {
-        let below = file.strip_prefix(&self.folder).unwrap().with_extension("");
+        let below = file.strip_prefix(&self.directory).unwrap().with_extension("");
         let mut parts: Vec<String> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         parts.pop_if(|last| last == "mod");
         parts
@@ -82,9 +82,9 @@ impl Room {
     /// What the files of the room use from those above them: by a path, or by calling a method that a higher file adds
     /// to a type of another file.
     fn upward(&self) -> Vec<String> {
-        let files: Vec<(PathBuf, Vec<String>, String)> = rust_files(&self.folder)
+        let files: Vec<(PathBuf, Vec<String>, String)> = rust_files(&self.directory)
             .into_iter()
-            .filter(|file| !in_tests(file) && *file != self.folder.join("mod.rs"))
+            .filter(|file| !in_tests(file) && *file != self.directory.join("mod.rs"))
             .map(|file| {
                 let code: Vec<String> =
                     before_tests(&fs::read_to_string(&file).unwrap()).into_iter().map(|(_, line)| line).collect();

@@ -26,11 +26,11 @@ pub(crate) fn first_part(file: &Path, root: &Path) -> String {
 }
 
 /// The source files in a directory and below it; some directories contain only fixtures.
-pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 open.push(path);
@@ -39,7 +39,7 @@ pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
             }
         }
     }
-    assert!(!files.is_empty(), "{} has no code", folder.display());
+    assert!(!files.is_empty(), "{} has no code", directory.display());
     files.sort();
     files
 }
@@ -52,8 +52,8 @@ pub(crate) fn in_tests(file: &Path) -> bool {
 /// Whether a file is a module that its parent builds for tests only.
 fn is_test_module(file: &Path) -> bool {
     let name = file.file_stem().unwrap().to_string_lossy();
-    let folder = file.parent().unwrap();
-    let parents = [folder.join("mod.rs"), folder.join("lib.rs"), folder.with_extension("rs")];
+    let directory = file.parent().unwrap();
+    let parents = [directory.join("mod.rs"), directory.join("lib.rs"), directory.with_extension("rs")];
     parents
         .iter()
         .filter_map(|parent| fs::read_to_string(parent).ok())

@@ -26,7 +26,7 @@ pub(crate) struct Blobs {
 
 #[derive(Default)]
 struct Inner {
-    folder: Option<scratch::Folder>,
+    directory: Option<scratch::Directory>,
     fetches: HashMap<String, Arc<Fetch>>,
     /// Set once the controller is gone.
     closed: bool,
@@ -96,7 +96,7 @@ impl Blobs {
                 return Ok((fetch.clone(), false));
             }
         }
-        let path = folder(&mut inner)?.join(sha256);
+        let path = directory(&mut inner)?.join(sha256);
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         let state = State::Arriving { path, file, digest: Sha256::new() };
         let fetch = Arc::new(Fetch { state: Mutex::new(state), over: Condvar::new() });
@@ -139,7 +139,7 @@ impl Blobs {
         for (_, fetch) in inner.fetches.drain() {
             fetch.end(State::Failed("the controller disconnected".to_owned()));
         }
-        inner.folder = None;
+        inner.directory = None;
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -154,11 +154,11 @@ impl BlobSource for Blobs {
 }
 
 /// The directory, created on first use with mode 0700 and an unguessable name.
-fn folder(inner: &mut Inner) -> io::Result<&Path> {
-    if inner.folder.is_none() {
-        inner.folder = Some(scratch::folder()?);
+fn directory(inner: &mut Inner) -> io::Result<&Path> {
+    if inner.directory.is_none() {
+        inner.directory = Some(scratch::directory()?);
     }
-    inner.folder.as_ref().map(scratch::Folder::path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    inner.directory.as_ref().map(scratch::Directory::path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }
 
 #[cfg(test)]
@@ -210,9 +210,9 @@ mod tests {
             assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         }
         assert!(sent.recv_timeout(Duration::from_millis(50)).is_err());
-        let folder = blobs.fetch_digest(&sha256).unwrap().parent().unwrap().to_owned();
+        let directory = blobs.fetch_digest(&sha256).unwrap().parent().unwrap().to_owned();
         blobs.close();
-        assert!(!folder.exists());
+        assert!(!directory.exists());
     }
 
     #[test]

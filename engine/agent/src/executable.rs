@@ -35,7 +35,7 @@ impl Executable {
             return Ok(Executable { path: own, copy_in: None });
         }
         let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for shared in SHARED.iter().map(Path::new).filter(|folder| runs_programs(folder)) {
+        for shared in SHARED.iter().map(Path::new).filter(|directory| runs_programs(directory)) {
             match copy_into(shared) {
                 Ok(executable) => return Ok(executable),
                 Err(error) => last = error,
@@ -51,24 +51,24 @@ impl Executable {
 
 impl Drop for Executable {
     fn drop(&mut self) {
-        if let Some(folder) = &self.copy_in {
-            let _ = fs::remove_dir_all(folder);
+        if let Some(directory) = &self.copy_in {
+            let _ = fs::remove_dir_all(directory);
         }
     }
 }
 
-fn runs_programs(folder: &Path) -> bool {
-    statvfs(folder).is_ok_and(|found| !found.flags().contains(FsFlags::ST_NOEXEC))
+fn runs_programs(directory: &Path) -> bool {
+    statvfs(directory).is_ok_and(|found| !found.flags().contains(FsFlags::ST_NOEXEC))
 }
 
 fn copy_into(shared: &Path) -> io::Result<Executable> {
-    let folder = nix::unistd::mkdtemp(&shared.join("rplay-XXXXXX"))?;
-    let path = folder.join("agent");
-    let executable = Executable { path: path.clone(), copy_in: Some(folder.clone()) };
+    let directory = nix::unistd::mkdtemp(&shared.join("rplay-XXXXXX"))?;
+    let path = directory.join("agent");
+    let executable = Executable { path: path.clone(), copy_in: Some(directory.clone()) };
     // Through /proc, because the file itself may have been replaced meanwhile.
     io::copy(&mut File::open("/proc/self/exe")?, &mut File::create_new(&path)?)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?;
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o711))?;
     Ok(executable)
 }
 

@@ -26,8 +26,8 @@ pub(crate) fn begin() -> Sweeping {
     let (done, swept) = channel();
     let sweep = move || {
         scratch::sweep_shared();
-        if let Some(folder) = env::current_exe().ok().as_deref().and_then(Path::parent) {
-            sweep_arrivals(folder);
+        if let Some(directory) = env::current_exe().ok().as_deref().and_then(Path::parent) {
+            sweep_arrivals(directory);
         }
         let _ = done.send(());
     };
@@ -44,11 +44,11 @@ impl Sweeping {
 }
 
 /// Incomplete executables are in the cache as `.new.PID`.
-fn sweep_arrivals(folder: &Path) {
-    if folder.file_name().and_then(OsStr::to_str).is_none_or(|name| !name.starts_with("rplay")) {
+fn sweep_arrivals(directory: &Path) {
+    if directory.file_name().and_then(OsStr::to_str).is_none_or(|name| !name.starts_with("rplay")) {
         return;
     }
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let is_new = entry.file_name().to_str().and_then(|name| name.strip_prefix(".new.")).is_some_and(is_number);
         let modified = entry.metadata().and_then(|found| found.modified()).ok();
         let age = modified.and_then(|modified| SystemTime::now().duration_since(modified).ok());
@@ -69,17 +69,17 @@ mod tests {
     #[test]
     fn only_old_halves_of_executables_are_removed_from_the_cache() {
         let there = tempfile::tempdir().unwrap();
-        let folder = there.path().join("rplay");
-        fs::create_dir(&folder).unwrap();
+        let directory = there.path().join("rplay");
+        fs::create_dir(&directory).unwrap();
         let old = SystemTime::now() - OLD * 2;
         for (name, is_old) in [(".new.12", true), (".new.13", false), (".newer", true), ("0a1b", true)] {
-            let file = fs::File::create(folder.join(name)).unwrap();
+            let file = fs::File::create(directory.join(name)).unwrap();
             if is_old {
                 file.set_modified(old).unwrap();
             }
         }
-        sweep_arrivals(&folder);
-        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        sweep_arrivals(&directory);
+        let mut left: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".new.13", ".newer", "0a1b"]);
     }

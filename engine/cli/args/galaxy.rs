@@ -197,7 +197,7 @@ pub(crate) struct InitArgs {
 pub(crate) struct BuildArgs {
     /// Directories with a galaxy.yml [default: the working directory]
     #[arg(value_name = "DIRECTORY")]
-    pub folders: Vec<PathBuf>,
+    pub directories: Vec<PathBuf>,
     /// Output directory for the archives
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     pub output_path: PathBuf,

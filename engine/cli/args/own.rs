@@ -16,7 +16,7 @@ pub(crate) enum SelfAction {
     Link {
         /// The directory for the links; one in PATH
         #[arg(value_name = "DIRECTORY")]
-        folder: PathBuf,
+        directory: PathBuf,
     },
     /// Print the completions for a shell
     Completions {
@@ -30,7 +30,7 @@ pub(crate) enum SelfAction {
     Man {
         /// The directory for the pages: share/man/man1 of an installation
         #[arg(value_name = "DIRECTORY")]
-        folder: PathBuf,
+        directory: PathBuf,
     },
 }
 

@@ -46,17 +46,18 @@ fn split(paths: &[String]) -> Vec<PathBuf> {
 }
 
 /// A configured directory behind its directories and theirs, in which plugins are found, too.
-fn with_inner(folder: &Path) -> Vec<PathBuf> {
-    let first = folders_of(folder);
-    let second: Vec<PathBuf> = first.iter().flat_map(|folder| folders_of(folder)).collect();
-    first.into_iter().chain(second).chain([folder.to_owned()]).collect()
+fn with_inner(directory: &Path) -> Vec<PathBuf> {
+    let first = directories_of(directory);
+    let second: Vec<PathBuf> = first.iter().flat_map(|directory| directories_of(directory)).collect();
+    first.into_iter().chain(second).chain([directory.to_owned()]).collect()
 }
 
-fn folders_of(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir() && !path.ends_with("__pycache__")).collect();
-    folders.sort();
-    folders
+fn directories_of(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut directories: Vec<PathBuf> =
+        entries.filter(|path| path.is_dir() && !path.ends_with("__pycache__")).collect();
+    directories.sort();
+    directories
 }
 
 /// Where plugins are looked for: the settings' directories, those beside playbooks in a directory, and further ones
@@ -65,8 +66,8 @@ pub(crate) fn library(config: &Config, beside: Option<&Path>, modules: &[String]
     let python = config.ansible_python.value.clone();
     let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
         .with_interpreter(python.clone());
-    if let Some(folder) = beside {
-        collections.add_playbooks(folder);
+    if let Some(directory) = beside {
+        collections.add_playbooks(directory);
     }
     let own = PluginType::all().map(|kind| {
         let configured: &[PathBuf] = match kind.name() {
@@ -79,13 +80,13 @@ pub(crate) fn library(config: &Config, beside: Option<&Path>, modules: &[String]
             "vars" => &config.vars_plugins.0,
             _ => &[],
         };
-        let mut folders = if kind.name() == "module" { split(modules) } else { Vec::new() };
-        folders.extend(beside.iter().map(|folder| match kind.name() {
-            "module" => folder.join("library"),
-            name => folder.join(format!("{name}_plugins")),
+        let mut directories = if kind.name() == "module" { split(modules) } else { Vec::new() };
+        directories.extend(beside.iter().map(|directory| match kind.name() {
+            "module" => directory.join("library"),
+            name => directory.join(format!("{name}_plugins")),
         }));
-        folders.extend(configured.iter().flat_map(|folder| with_inner(folder)));
-        (kind, folders.into_iter().map(|folder| absolute(&folder)).collect())
+        directories.extend(configured.iter().flat_map(|directory| with_inner(directory)));
+        (kind, directories.into_iter().map(|directory| absolute(&directory)).collect())
     });
     let core = Pythons::new(python).core().ok().map(|core| core.package.clone());
     Library { collections: Arc::new(collections), core, own: own.collect() }
@@ -95,9 +96,9 @@ impl<'a> Request<'a> {
     pub(super) fn new(args: &'a DocArgs, config: &Config, is_ansible: bool) -> Self {
         let python = Pythons::new(config.ansible_python.value.clone());
         let beside = args.playbook_dir.clone().or_else(|| config.playbook_dir.value.clone());
-        let beside = beside.map(|folder| absolute(&folder));
+        let beside = beside.map(|directory| absolute(&directory));
         let library = library(config, beside.as_deref(), &args.module_path);
-        let mut roles: Vec<PathBuf> = beside.iter().map(|folder| folder.join("roles")).collect();
+        let mut roles: Vec<PathBuf> = beside.iter().map(|directory| directory.join("roles")).collect();
         roles.extend(split(&args.roles_path));
         roles.extend(config.roles_path.0.iter().cloned());
         roles.extend(beside.clone());
@@ -123,8 +124,8 @@ impl<'a> Request<'a> {
         Ok(&self.args.names)
     }
 
-    /// What Jinja's own filters or tests say of themselves, by their names. Only under Ansible's name, for which these are
-    /// part of ansible-core.
+    /// What Jinja's own filters or tests say of themselves, by their names. Only under Ansible's name, for which these
+    /// are part of ansible-core.
     fn of_jinja(&self, kind: PluginType) -> BTreeMap<String, String> {
         if !self.is_ansible || !kind.is_callable() || self.library.core.is_none() {
             return BTreeMap::new();

@@ -18,20 +18,20 @@ use crate::{args::doc::DocArgs, output};
 /// The roles that can be found.
 pub(super) struct Roles<'a> {
     library: &'a Library,
-    folders: &'a [PathBuf],
+    directories: &'a [PathBuf],
 }
 
 impl<'a> Roles<'a> {
-    pub(super) fn new(library: &'a Library, folders: &'a [PathBuf]) -> Self {
-        Roles { library, folders }
+    pub(super) fn new(library: &'a Library, directories: &'a [PathBuf]) -> Self {
+        Roles { library, directories }
     }
 
     /// All roles, or those of some collections; those found first win. Errors by the name of the role.
     fn all(&self, only: &[String]) -> BTreeMap<String, Result<RoleDocumentation, String>> {
         let mut found = BTreeMap::new();
         if only.is_empty() {
-            for folder in self.folders {
-                for (name, path) in roles_in(folder) {
+            for directory in self.directories {
+                for (name, path) in roles_in(directory) {
                     found
                         .entry(name.clone())
                         .or_insert_with(|| RoleDocumentation::read(&path, &name, "", absolute(&path)));

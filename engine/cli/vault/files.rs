@@ -42,9 +42,9 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Problems> {
     let put = || -> io::Result<()> {
         let path = path.canonicalize()?;
         let about = path.metadata()?;
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let directory = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let new = folder.join(format!(".{name}.{}.rplay", std::process::id()));
+        let new = directory.join(format!(".{name}.{}.rplay", std::process::id()));
         let mut options = std::fs::OpenOptions::new();
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let written = options.write(true).create_new(true).open(&new).and_then(|mut file| {

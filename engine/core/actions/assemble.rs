@@ -36,14 +36,14 @@ pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         return Ok(ask("assemble", wire_args(args)));
     }
     let src = text_of(&required(&args, "src")?);
-    let folder = find(context, "files", &src, "Task failed: ")?;
+    let directory = find(context, "files", &src, "Task failed: ")?;
     let at_src = |msg: String| {
         let mut result = TaskResult::failed(msg);
         result.place = Some(context.span("src"));
         Box::new(result)
     };
-    if !folder.is_dir() {
-        return Err(at_src(format!("Source ({}) is not a directory", absolute(&folder))));
+    if !directory.is_dir() {
+        return Err(at_src(format!("Source ({}) is not a directory", absolute(&directory))));
     }
     let pattern = text_arg(&args, "regexp").map(|regexp| {
         Pattern::compile(&regexp, Flags::default())
@@ -51,9 +51,9 @@ pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     });
     let pattern = pattern.transpose()?;
     let ignore_hidden = flag_arg(&args, "ignore_hidden")?.unwrap_or(false);
-    let read = fs::read_dir(&folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let read = fs::read_dir(&directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     let mut pieces: Vec<PathBuf> =
-        read.map_err(|error| at_src(format!("cannot read {}: {error}", display_name(&folder))))?;
+        read.map_err(|error| at_src(format!("cannot read {}: {error}", display_name(&directory))))?;
     pieces.sort();
     let delimiter = text_arg(&args, "delimiter").map(|text| rplay_contract::system::text::unescaped(&text));
     let mut joined: Vec<u8> = Vec::new();
@@ -87,7 +87,7 @@ pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let own = ["src", "remote_src", "delimiter", "regexp", "ignore_hidden", "decrypt"];
     let mut sent = wire_args(args.into_iter().filter(|(name, _)| !own.contains(&&**name)));
     sent.insert("_content".into(), context.blobs.bytes(joined));
-    sent.insert("_original_basename".into(), name_of(&folder));
+    sent.insert("_original_basename".into(), name_of(&directory));
     sent.insert("_assembled".into(), true.into());
     Ok(ask("copy", sent))
 }

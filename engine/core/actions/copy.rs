@@ -1,4 +1,4 @@
-//! copy: sends a file, a folder or text.
+//! copy: sends a file, a directory or text.
 
 use std::{
     fs,
@@ -72,7 +72,7 @@ pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
             nodes.push(node(&prefix, "dir", &root)?);
         }
         let mut descent = Descent::default();
-        // Each file of the folder may be a vault of its own.
+        // Each file of the directory may be a vault of its own.
         let content = |path: &Path| content_of(path, &args, context);
         descent
             .within(&root, |descent| tree(&root, &prefix, follow, &content, &mut nodes, descent))
@@ -116,7 +116,7 @@ fn node(relative: &Path, kind: &str, path: &Path) -> Result<Wire> {
 }
 
 fn tree(
-    folder: &Path,
+    directory: &Path,
     prefix: &Path,
     follow: bool,
     content: &dyn Fn(&Path) -> Result<Wire>,
@@ -124,13 +124,14 @@ fn tree(
     descent: &mut Descent,
 ) -> Result<()> {
     let failed =
-        |error: std::io::Error| Box::new(TaskResult::failed(format!("cannot read {}: {error}", folder.display())));
+        |error: std::io::Error| Box::new(TaskResult::failed(format!("cannot read {}: {error}", directory.display())));
     let mut names: Vec<PathBuf> =
-        fs::read_dir(folder).map_err(failed)?.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
-    // Files come before the folders beside them, as os.walk lists them: the error reported is the first in that order.
-    names.sort_by_cached_key(|name| (folder.join(name).is_dir(), name.clone()));
+        fs::read_dir(directory).map_err(failed)?.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
+    // Files come before the directories beside them, as os.walk lists them: the error reported is the first in that
+    // order.
+    names.sort_by_cached_key(|name| (directory.join(name).is_dir(), name.clone()));
     for name in names {
-        let path = folder.join(&name);
+        let path = directory.join(&name);
         let relative = prefix.join(&name);
         let about = fs::symlink_metadata(&path).map_err(failed)?;
         // Broken and circular links, and links to other kinds of files, stay links even if links are followed.

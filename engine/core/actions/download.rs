@@ -171,10 +171,11 @@ impl Download {
 
     /// A temporary file next to the destination, with the permissions of a new file or of the file that it replaces.
     fn begin(&self) -> io::Result<NamedTempFile> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
+        let directory =
+            self.path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
         let mode = fs::Permissions::from_mode(0o666);
-        let file = tempfile::Builder::new().prefix(".rplay-").permissions(mode).tempfile_in(folder)?;
+        let file = tempfile::Builder::new().prefix(".rplay-").permissions(mode).tempfile_in(directory)?;
         if let Ok(present) = fs::metadata(&self.path)
             && present.is_file()
         {
@@ -266,8 +267,8 @@ mod tests {
         TaskResult::default().with("remote_checksum", checksum).with("source", "/remote/f")
     }
 
-    fn names(folder: &Path) -> Vec<String> {
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    fn names(directory: &Path) -> Vec<String> {
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[test]

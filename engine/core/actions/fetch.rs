@@ -36,7 +36,7 @@ pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let name = Path::new(&src).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let base = |path: &str| {
         let path = files::named(path);
-        context.scope.folders.last().map(|folder| folder.join(&path)).unwrap_or(path)
+        context.scope.directories.last().map(|directory| directory.join(&path)).unwrap_or(path)
     };
     let path = match flat {
         true if dest.ends_with('/') => base(&dest).join(name),

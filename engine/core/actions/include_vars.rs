@@ -43,7 +43,7 @@ args! {
 }
 
 /// The options of directories alone.
-const OF_FOLDERS: [&str; 6] =
+const OF_DIRECTORIES: [&str; 6] =
     ["dir", "depth", "files_matching", "ignore_files", "extensions", "ignore_unknown_extensions"];
 
 /// In messages about wrong arguments.
@@ -51,10 +51,10 @@ pub(super) const WORDING: Wording =
     Wording { unknown: Some("Task failed: {} is not a valid option in include_vars"), ..Wording::USUAL };
 
 pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<TaskResult> {
-    let of_folder =
-        text_arg(&args, "dir").is_some() || context.task.args.named.keys().any(|name| OF_FOLDERS.contains(&&**name));
+    let of_directory = text_arg(&args, "dir").is_some()
+        || context.task.args.named.keys().any(|name| OF_DIRECTORIES.contains(&&**name));
     let of_file = text_arg(&args, "file").or_else(|| text_arg(&args, "_raw_params")).is_some();
-    if of_folder && of_file {
+    if of_directory && of_file {
         let message = "You are mixing file only and dir only arguments, these are incompatible";
         return Err(Box::new(TaskResult::failed(format!("Task failed: {message}"))));
     }
@@ -78,7 +78,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<TaskResult> {
     let extensions =
         list_arg(args, "extensions").unwrap_or_else(|| ["yaml", "yml", "json"].map(str::to_owned).to_vec());
     let files = match (text_arg(args, "dir"), text_arg(args, "file").or_else(|| text_arg(args, "_raw_params"))) {
-        (Some(dir), _) => files_of_folder(&dir, args, &extensions, context)?,
+        (Some(dir), _) => files_of_directory(&dir, args, &extensions, context)?,
         (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
             let mut result = TaskResult::failed(context.not_found("vars", file.trim()));
             result.place = Some(context.span("file"));
@@ -134,12 +134,17 @@ fn is_encrypted(file: &Path) -> bool {
     read.is_ok() && head == *b"$ANSIBLE_VAULT;"
 }
 
-fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &Context<'_>) -> Result<Vec<PathBuf>> {
+fn files_of_directory(
+    dir: &str,
+    args: &Rendered,
+    extensions: &[String],
+    context: &Context<'_>,
+) -> Result<Vec<PathBuf>> {
     let missing = || {
         let last = context.candidates("vars", dir).into_iter().next_back().unwrap_or_else(|| dir.into());
         Box::new(TaskResult::failed(format!("{} directory does not exist", crate::source::absolute(&last))))
     };
-    let folder = context.folder("vars", dir).ok_or_else(missing)?;
+    let directory = context.directory("vars", dir).ok_or_else(missing)?;
     let depth = int_arg(args, "depth")?.unwrap_or(0);
     // Regular expressions for the end of a name.
     let mut ignored = Vec::new();
@@ -158,7 +163,7 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     let mut files = Vec::new();
     let deepest = if depth <= 0 { usize::MAX } else { depth as usize };
     let mut descent = Descent::default();
-    descent.within(&folder, |descent| collect(&folder, deepest, &mut files, descent));
+    descent.within(&directory, |descent| collect(&directory, deepest, &mut files, descent));
     let mut taken = Vec::new();
     for file in files {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -183,15 +188,15 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     Ok(taken)
 }
 
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, descent: &mut Descent) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
+fn collect(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, descent: &mut Descent) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let (folders, own): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    let (directories, own): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
     files.extend(own);
     if depth > 1 {
-        for folder in folders {
-            descent.within(&folder, |descent| collect(&folder, depth - 1, files, descent));
+        for directory in directories {
+            descent.within(&directory, |descent| collect(&directory, depth - 1, files, descent));
         }
     }
 }

@@ -151,7 +151,11 @@ impl Context<'_> {
         if name.is_absolute() {
             return vec![name];
         }
-        self.scope.folders.iter().flat_map(|folder| [folder.join(kind).join(&name), folder.join(&name)]).collect()
+        self.scope
+            .directories
+            .iter()
+            .flat_map(|directory| [directory.join(kind).join(&name), directory.join(&name)])
+            .collect()
     }
 
     /// That none of the candidates exists, in the words of ansible-core.
@@ -162,8 +166,8 @@ impl Context<'_> {
             return format!("Could not find or access '{name}' {TOLD}");
         }
         let mut looked = self.candidates(kind, name);
-        // The playbook's folder is always searched last.
-        let beside = self.scope.folders.len().min(1) * 2;
+        // The playbook's directory is always searched last.
+        let beside = self.scope.directories.len().min(1) * 2;
         looked.extend_from_within(looked.len().saturating_sub(beside)..);
         let looked: Vec<String> = looked.iter().map(|path| format!("\n\t{}", crate::source::absolute(path))).collect();
         format!("Could not find or access '{name}'\nSearched in:{} {TOLD}", looked.concat())
@@ -178,7 +182,7 @@ impl Context<'_> {
         self.candidates(kind, name).into_iter().find(|path| path.is_file())
     }
 
-    pub fn folder(&self, kind: &str, name: &str) -> Option<PathBuf> {
+    pub fn directory(&self, kind: &str, name: &str) -> Option<PathBuf> {
         self.candidates(kind, name).into_iter().find(|path| path.is_dir())
     }
 }

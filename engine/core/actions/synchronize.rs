@@ -37,10 +37,10 @@ pub(super) fn synchronize(args: Rendered, context: &Context<'_>) -> Result<Ask> 
         own.insert(format!("_{name}_here"), found(context, &path).into());
     }
     // rsync itself would take them from the destination.
-    let folders = list_arg(&args, "link_dest").unwrap_or_default();
-    let folders: Vec<String> = folders.iter().map(|folder| found(context, folder)).collect();
-    if !folders.is_empty() {
-        own.insert("_link_dest_here".into(), folders.into());
+    let directories = list_arg(&args, "link_dest").unwrap_or_default();
+    let directories: Vec<String> = directories.iter().map(|directory| found(context, directory)).collect();
+    if !directories.is_empty() {
+        own.insert("_link_dest_here".into(), directories.into());
     }
     if let Some(lazy) = context.scope.find("ansible_rsync_path") {
         let path = template::render(&lazy, context.scope).map_err(|error| Box::new(TaskResult::of_error(&error)))?;
@@ -57,8 +57,8 @@ fn found(context: &Context<'_>, written: &str) -> String {
         return written.to_owned();
     }
     let name = files::named(written);
-    let path = context.path("files", written).unwrap_or_else(|| match context.scope.folders.last() {
-        Some(folder) => folder.join(&name),
+    let path = context.path("files", written).unwrap_or_else(|| match context.scope.directories.last() {
+        Some(directory) => directory.join(&name),
         None => name,
     });
     let path = std::path::absolute(&path).unwrap_or(path).to_string_lossy().trim_end_matches('/').to_owned();

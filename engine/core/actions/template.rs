@@ -163,6 +163,6 @@ fn template_scope(written: &str, path: &Path, args: &Rendered, context: &Context
     let mut layers = context.scope.layers.clone();
     layers.push(Arc::new(layer));
     let beside = path.parent().map(Path::to_owned);
-    let folders: Vec<PathBuf> = beside.into_iter().chain(context.scope.folders.iter().cloned()).collect();
-    Ok(Arc::new(Scope::new(layers, context.scope.magic.clone(), folders.into())))
+    let directories: Vec<PathBuf> = beside.into_iter().chain(context.scope.directories.iter().cloned()).collect();
+    Ok(Arc::new(Scope::new(layers, context.scope.magic.clone(), directories.into())))
 }

@@ -92,8 +92,8 @@ impl Collections {
     }
 
     /// Adds the collections next to the playbooks of a directory.
-    pub fn add_playbooks(&self, folder: &Path) {
-        let place = folder.join("collections");
+    pub fn add_playbooks(&self, directory: &Path) {
+        let place = directory.join("collections");
         if self.beside.read().contains(&place) || !place.join("ansible_collections").is_dir() {
             return;
         }
@@ -247,12 +247,12 @@ impl Collections {
 }
 
 /// The version of a collection, from `MANIFEST.json` or `galaxy.yml`; `None` if neither has one.
-pub fn version_of(folder: &Path) -> Option<String> {
-    if let Ok(text) = files::read_text(&folder.join("MANIFEST.json")) {
+pub fn version_of(directory: &Path) -> Option<String> {
+    if let Ok(text) = files::read_text(&directory.join("MANIFEST.json")) {
         let json: serde_json::Value = serde_json::from_str(&text).ok()?;
         return json.pointer("/collection_info/version")?.as_str().map(str::to_owned);
     }
-    let source = Source::read(&folder.join("galaxy.yml")).ok()?;
+    let source = Source::read(&directory.join("galaxy.yml")).ok()?;
     let node = crate::syntax::yaml::load(&source).ok()?.node;
     let version = node.get("version")?;
     Some(version.as_str().map_or_else(|| version.span.text().to_owned(), str::to_owned))

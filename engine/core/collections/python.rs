@@ -19,9 +19,9 @@ pub fn site_packages(named: Option<&Path>) -> Vec<PathBuf> {
     let home = env::var_os("HOME").map(|home| Path::new(&home).join(".local"));
     let mut found = Vec::new();
     for prefix in prefixes.into_iter().flatten().chain(home) {
-        for folder in packages_of(&prefix) {
-            if folder.join("ansible_collections").is_dir() && !found.contains(&folder) {
-                found.push(folder);
+        for directory in packages_of(&prefix) {
+            if directory.join("ansible_collections").is_dir() && !found.contains(&directory) {
+                found.push(directory);
             }
         }
     }
@@ -31,7 +31,7 @@ pub fn site_packages(named: Option<&Path>) -> Vec<PathBuf> {
 /// The prefix of the interpreter that runs a command in PATH.
 fn of_command(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    let command = env::split_paths(&path).map(|folder| folder.join(name)).find(|command| command.is_file())?;
+    let command = env::split_paths(&path).map(|directory| directory.join(name)).find(|command| command.is_file())?;
     let interpreter = match name.starts_with("python") {
         true => command,
         false => interpreter(&command)?,
@@ -57,23 +57,23 @@ fn interpreter(command: &Path) -> Option<PathBuf> {
 fn packages_of(prefix: &Path) -> Vec<PathBuf> {
     let prefixes = std::iter::once(prefix.to_owned()).chain(base_of(prefix));
     let own = prefixes.flat_map(|prefix| packages_below(&prefix));
-    own.flat_map(|folder| {
-        let named = named_by_pth(&folder);
-        std::iter::once(folder).chain(named)
+    own.flat_map(|directory| {
+        let named = named_by_pth(&directory);
+        std::iter::once(directory).chain(named)
     })
     .collect()
 }
 
 /// The directories in the `.pth` files of a package directory. Lines with code are left out: no Python is started.
-fn named_by_pth(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+fn named_by_pth(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension() == Some(OsStr::new("pth")));
     files.sort();
     let texts = files.iter().filter_map(|file| fs::read_to_string(file).ok());
     let is_path = |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("import");
     texts
-        .flat_map(|text| text.lines().map(str::trim_end).filter(is_path).map(|l| folder.join(l)).collect::<Vec<_>>())
+        .flat_map(|text| text.lines().map(str::trim_end).filter(is_path).map(|l| directory.join(l)).collect::<Vec<_>>())
         .collect()
 }
 
@@ -101,7 +101,7 @@ fn packages_below(prefix: &Path) -> Vec<PathBuf> {
             .collect();
         versions.sort();
         for version in versions.into_iter().rev() {
-            found.extend(["site-packages", "dist-packages"].map(|folder| version.join(folder)));
+            found.extend(["site-packages", "dist-packages"].map(|directory| version.join(directory)));
         }
     }
     found
@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn packages_are_those_of_sys_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |path: &str| folder.path().join(path);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |path: &str| directory.path().join(path);
         for path in ["venv/lib/python3.11/site-packages", "base/lib/python3.11/site-packages/beside", "far", "venv/bin"]
         {
             fs::create_dir_all(at(path)).unwrap();

@@ -17,8 +17,8 @@ action_groups:
 ";
 
 fn installed() -> (tempfile::TempDir, Collections) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ansible_collections/my/coll");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ansible_collections/my/coll");
     for inner in ["meta", "roles/one/tasks", "roles/sub/two", "playbooks/deep", "plugins/modules"] {
         fs::create_dir_all(path.join(inner)).unwrap();
     }
@@ -27,14 +27,14 @@ fn installed() -> (tempfile::TempDir, Collections) {
     fs::write(path.join("playbooks/deep/er.yaml"), "[]").unwrap();
     fs::write(path.join("plugins/modules/own.py"), "").unwrap();
     fs::write(path.join("galaxy.yml"), "namespace: my\nname: coll\nversion: 1.10\n").unwrap();
-    let collections = Collections::new(vec![folder.path().join("ansible_collections")], false);
-    (folder, collections)
+    let collections = Collections::new(vec![directory.path().join("ansible_collections")], false);
+    (directory, collections)
 }
 
 #[test]
 fn roles_and_playbooks_are_found_by_their_full_names() {
-    let (folder, collections) = installed();
-    let base = folder.path().join("ansible_collections/my/coll");
+    let (directory, collections) = installed();
+    let base = directory.path().join("ansible_collections/my/coll");
     let role = |name: &str, search: &[&str]| {
         let search: Vec<Arc<str>> = search.iter().map(|name| Arc::from(*name)).collect();
         collections.role(name, &search).map(|(path, _)| path.strip_prefix(&base).unwrap().to_owned())
@@ -57,7 +57,7 @@ fn roles_and_playbooks_are_found_by_their_full_names() {
 
 #[test]
 fn redirected_names_are_followed() {
-    let (_folder, collections) = installed();
+    let (_directory, collections) = installed();
     let to = |name: &str, deprecated: &[&str]| Routed::To {
         name: name.to_owned(),
         deprecated: deprecated.iter().map(|text| text.to_string()).collect(),
@@ -77,7 +77,7 @@ fn redirected_names_are_followed() {
 
 #[test]
 fn groups_may_extend_each_other() {
-    let (_folder, collections) = installed();
+    let (_directory, collections) = installed();
     assert_eq!(collections.group("my.coll.more"), ["other.coll.x", "my.coll.old", "ansible.builtin.debug"]);
     assert!(collections.group("my.coll.none").is_empty());
 }
@@ -85,13 +85,13 @@ fn groups_may_extend_each_other() {
 /// A collection next to a playbook may be added after its name was looked up.
 #[test]
 fn directories_next_to_playbooks_come_first() {
-    let (folder, collections) = installed();
+    let (directory, collections) = installed();
     assert!(collections.find("late.one").is_none());
     for name in ["late/one", "my/coll"] {
         let inner = Path::new("collections/ansible_collections").join(name);
-        fs::create_dir_all(folder.path().join("play").join(inner)).unwrap();
+        fs::create_dir_all(directory.path().join("play").join(inner)).unwrap();
     }
-    collections.add_playbooks(&folder.path().join("play"));
+    collections.add_playbooks(&directory.path().join("play"));
     assert!(collections.find("late.one").is_some());
-    assert!(collections.find("my.coll").unwrap().path.starts_with(folder.path().join("play")));
+    assert!(collections.find("my.coll").unwrap().path.starts_with(directory.path().join("play")));
 }

@@ -162,16 +162,16 @@ pub(super) fn is_harmless(section: &str, key: &str) -> bool {
 /// /etc/ansible/ansible.cfg.
 pub(super) fn find(around: &Surroundings<'_>, warnings: &mut Problems) -> Option<PathBuf> {
     if let Some(named) = (around.env)("ANSIBLE_CONFIG").filter(|named| !named.is_empty()) {
-        let path = Base { folder: around.folder, around }.path(&named);
+        let path = Base { directory: around.directory, around }.path(&named);
         let path = if path.is_dir() { path.join("ansible.cfg") } else { path };
         if path.exists() {
             return Some(path);
         }
     }
-    let here = around.folder.join("ansible.cfg");
+    let here = around.directory.join("ansible.cfg");
     if here.is_file() {
         use std::os::unix::fs::PermissionsExt;
-        if around.folder.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0) {
+        if around.directory.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0) {
             warnings.push(ConfigError::WorldWritable { path: here });
         } else {
             return Some(here);

@@ -16,15 +16,15 @@ use crate::{
 
 /// The base of relative paths.
 pub(super) struct Base<'b> {
-    pub folder: &'b Path,
+    pub directory: &'b Path,
     pub around: &'b Surroundings<'b>,
 }
 
 impl Base<'_> {
     /// Expands `~`, `$VARIABLES` and `{{CWD}}` and makes the path absolute.
     pub(super) fn path(&self, text: &str) -> PathBuf {
-        let text = text.trim().replace("{{CWD}}", &self.around.folder.display().to_string());
-        self.folder.join(expand::path(&text, self.around.env))
+        let text = text.trim().replace("{{CWD}}", &self.around.directory.display().to_string());
+        self.directory.join(expand::path(&text, self.around.env))
     }
 }
 
@@ -81,22 +81,22 @@ impl Kind for Vec<String> {
 
 /// Directories separated by colons.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Folders(pub Vec<PathBuf>);
+pub struct Directories(pub Vec<PathBuf>);
 
-impl Folders {
+impl Directories {
     /// Where Ansible looks when nothing is set: `~/.ansible/WHAT`, /usr/share/ansible/WHAT, and for roles
     /// /etc/ansible/WHAT.
     pub fn usual(what: &str) -> Self {
         let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".ansible").join(what));
-        let shared = ["/usr/share/ansible", "/etc/ansible"].map(|folder| Path::new(folder).join(what));
+        let shared = ["/usr/share/ansible", "/etc/ansible"].map(|directory| Path::new(directory).join(what));
         let count = if what == "roles" { 2 } else { 1 };
-        Folders(home.into_iter().chain(shared.into_iter().take(count)).collect())
+        Directories(home.into_iter().chain(shared.into_iter().take(count)).collect())
     }
 }
 
-impl Kind for Folders {
+impl Kind for Directories {
     fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
-        Ok(Folders(unquoted(text).split(':').filter(|part| !part.is_empty()).map(|part| base.path(part)).collect()))
+        Ok(Directories(unquoted(text).split(':').filter(|part| !part.is_empty()).map(|part| base.path(part)).collect()))
     }
 }
 

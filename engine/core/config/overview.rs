@@ -197,10 +197,10 @@ mod tests {
 
     #[test]
     fn every_setting_has_its_value_and_where_it_comes_from() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("ansible.cfg"), "[defaults]\nforks = 7\nroles_path = a:b\n").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("ansible.cfg"), "[defaults]\nforks = 7\nroles_path = a:b\n").unwrap();
         let env = |name: &str| (name == "ANSIBLE_HOST_KEY_CHECKING").then(|| "no".to_owned());
-        let around = Surroundings { env: &env, folder: folder.path() };
+        let around = Surroundings { env: &env, directory: directory.path() };
         let overview = Overview::read(&around).unwrap();
         assert!(overview.settings.len() > 200);
         let find = |name: &str| overview.settings.iter().find(|setting| setting.name == name).unwrap();
@@ -209,7 +209,7 @@ mod tests {
         assert!(Path::new(&forks.origin).ends_with("ansible.cfg"));
         let checking = find("HOST_KEY_CHECKING");
         assert_eq!((checking.value.as_str(), checking.origin.as_str()), ("False", "env: ANSIBLE_HOST_KEY_CHECKING"));
-        let roles = format!("['{0}/a', '{0}/b']", folder.path().display());
+        let roles = format!("['{0}/a', '{0}/b']", directory.path().display());
         assert_eq!(find("DEFAULT_ROLES_PATH").value, roles);
         assert_eq!(find("DEFAULT_FORKS").typed(), Json::from(7));
         assert_eq!(find("DEFAULT_LOG_PATH").typed(), Json::Null);
@@ -229,7 +229,7 @@ mod tests {
             "ANSIBLE_TIMEOUT" => Some(String::new()),
             _ => None,
         };
-        let around = Surroundings { env: &env, folder: Path::new("/") };
+        let around = Surroundings { env: &env, directory: Path::new("/") };
         let none = |_: &str| None;
         let ask = |name: &str, plugin, vars: &dyn Fn(&str) -> Option<Json>| {
             let (value, shown) = setting(name, plugin, vars, &around).unwrap().unwrap();

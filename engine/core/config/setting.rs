@@ -56,15 +56,15 @@ pub(super) fn setting<T: Kind>(
     let set = |text: &String| !text.is_empty() || T::TAKES_EMPTY;
     let environment = variables.iter().rev().find_map(|name| Some((*name, (around.env)(name).filter(set)?)));
     if let Some((name, text)) = environment {
-        let base = Base { folder: around.folder, around };
+        let base = Base { directory: around.directory, around };
         match T::parse(&text, &base) {
             Ok(value) => return Some(Setting { value, origin: Origin::Environment(name) }),
             Err(message) => problems.push(ConfigError::Environment { name, message }),
         }
     }
     let entry = keys.iter().rev().find_map(|key| file.get(key))?;
-    let folder = file.source.as_ref().and_then(|source| source.path.as_deref()).and_then(Path::parent);
-    let base = Base { folder: folder.unwrap_or(around.folder), around };
+    let directory = file.source.as_ref().and_then(|source| source.path.as_deref()).and_then(Path::parent);
+    let base = Base { directory: directory.unwrap_or(around.directory), around };
     match T::parse(&entry.value, &base) {
         Ok(value) => Some(Setting { value, origin: Origin::File(entry.place.clone()) }),
         Err(message) => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     file::ConfigFile,
-    kinds::{Diagnostics, Folders, Gathering, Identities, Patterns, Secret, Sources},
+    kinds::{Diagnostics, Directories, Gathering, Identities, Patterns, Secret, Sources},
     servers::ServerSection,
     setting::{Origin, Setting, setting},
     surroundings::Surroundings,
@@ -103,9 +103,9 @@ settings! {
     /// `rplay inventory --list` shows variables where they were defined.
     inventory_export: bool = false, ["inventory.export"], ["ANSIBLE_INVENTORY_EXPORT"];
     /// Directories with roles, after those next to the playbook.
-    roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
+    roles_path: Directories = Directories::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
     /// Collection directories.
-    collections_path: Folders = Folders::usual("collections"),
+    collections_path: Directories = Directories::usual("collections"),
         ["defaults.collections_paths", "defaults.collections_path"], ["ANSIBLE_COLLECTIONS_PATH"];
     /// Also search for collections in Python's packages.
     collections_scan_sys_path: bool = true,
@@ -114,21 +114,21 @@ settings! {
     collections_on_ansible_version_mismatch: Mismatch = Mismatch::Warning,
         ["defaults.collections_on_ansible_version_mismatch"], ["ANSIBLE_COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH"];
     /// Module directories, searched after those next to playbooks and in roles.
-    library: Folders = Folders::usual("plugins/modules"), ["defaults.library"], ["ANSIBLE_LIBRARY"];
+    library: Directories = Directories::usual("plugins/modules"), ["defaults.library"], ["ANSIBLE_LIBRARY"];
     /// Directories with code that modules import as `ansible.module_utils`.
-    module_utils: Folders = Folders::usual("plugins/module_utils"), ["defaults.module_utils"], ["ANSIBLE_MODULE_UTILS"];
+    module_utils: Directories = Directories::usual("plugins/module_utils"), ["defaults.module_utils"], ["ANSIBLE_MODULE_UTILS"];
     /// Directories with filters, tests and lookups in Python, after those next to playbooks and in roles.
-    filter_plugins: Folders = Folders::usual("plugins/filter"), ["defaults.filter_plugins"], ["ANSIBLE_FILTER_PLUGINS"];
-    test_plugins: Folders = Folders::usual("plugins/test"), ["defaults.test_plugins"], ["ANSIBLE_TEST_PLUGINS"];
-    lookup_plugins: Folders = Folders::usual("plugins/lookup"), ["defaults.lookup_plugins"], ["ANSIBLE_LOOKUP_PLUGINS"];
+    filter_plugins: Directories = Directories::usual("plugins/filter"), ["defaults.filter_plugins"], ["ANSIBLE_FILTER_PLUGINS"];
+    test_plugins: Directories = Directories::usual("plugins/test"), ["defaults.test_plugins"], ["ANSIBLE_TEST_PLUGINS"];
+    lookup_plugins: Directories = Directories::usual("plugins/lookup"), ["defaults.lookup_plugins"], ["ANSIBLE_LOOKUP_PLUGINS"];
     /// Directories with action plugins in Python, after those next to playbooks and in roles.
-    action_plugins: Folders = Folders::usual("plugins/action"), ["defaults.action_plugins"], ["ANSIBLE_ACTION_PLUGINS"];
+    action_plugins: Directories = Directories::usual("plugins/action"), ["defaults.action_plugins"], ["ANSIBLE_ACTION_PLUGINS"];
     /// The file that says which modules may not be used.
     plugin_filters_cfg: Option<PathBuf> = None, ["defaults.plugin_filters_cfg"], [];
     /// Directories with become plugins in Python, after those next to playbooks and in roles.
-    become_plugins: Folders = Folders::usual("plugins/become"), ["defaults.become_plugins"], ["ANSIBLE_BECOME_PLUGINS"];
+    become_plugins: Directories = Directories::usual("plugins/become"), ["defaults.become_plugins"], ["ANSIBLE_BECOME_PLUGINS"];
     /// Directories with vars plugins in Python, after those next to playbooks and in roles.
-    vars_plugins: Folders = Folders::usual("plugins/vars"), ["defaults.vars_plugins"], ["ANSIBLE_VARS_PLUGINS"];
+    vars_plugins: Directories = Directories::usual("plugins/vars"), ["defaults.vars_plugins"], ["ANSIBLE_VARS_PLUGINS"];
     /// The vars plugins to be used of those that must be named.
     vars_plugins_enabled: Vec<String> = vec!["host_group_vars".to_owned()],
         ["defaults.vars_plugins_enabled"], ["ANSIBLE_VARS_ENABLED"];
@@ -355,7 +355,7 @@ settings! {
         ["defaults.callbacks_enabled", "defaults.callback_whitelist"],
         ["ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_CALLBACK_WHITELIST"];
     /// Directories with callback plugins.
-    callback_plugins: Folders = Folders::usual("plugins/callback"),
+    callback_plugins: Directories = Directories::usual("plugins/callback"),
         ["defaults.callback_plugins"], ["ANSIBLE_CALLBACK_PLUGINS"];
     /// Call callback plugins for `rplay adhoc`, too.
     load_callback_plugins: bool = false,
@@ -378,7 +378,7 @@ settings! {
     profile_roles_summary: bool = false,
         ["callback_profile_roles.summary_only"], ["PROFILE_ROLES_SUMMARY_ONLY"];
     /// The directory in which `log_plays` keeps a log for each host.
-    log_plays_folder: PathBuf = "/var/log/ansible/hosts".into(),
+    log_plays_directory: PathBuf = "/var/log/ansible/hosts".into(),
         ["callback_log_plays.log_folder"], ["ANSIBLE_LOG_FOLDER"];
     /// The directory in which `tree` keeps the last result of each host.
     tree_directory: Option<PathBuf> = None, ["callback_tree.directory"], ["ANSIBLE_CALLBACK_TREE_DIR"];

@@ -109,21 +109,20 @@ fn stands(line: Line, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
     let (keys, variables, vars) = (words(line.keys), words(line.variables), words(line.vars));
     let is_set = |text: &String| !text.is_empty() || !matches!(kind, "integer" | "int" | "float");
     // Of several variables or keys the last one counts.
-    let environment = variables
-        .iter()
-        .rev()
-        .find_map(|name| Some(((around.env)(name).filter(is_set)?, format!("env: {name}"), around.folder.to_owned())));
+    let environment = variables.iter().rev().find_map(|name| {
+        Some(((around.env)(name).filter(is_set)?, format!("env: {name}"), around.directory.to_owned()))
+    });
     let entry = || {
         let entry = keys.iter().rev().find_map(|key| file.get(key))?;
         let path = entry.place.source.path.as_ref()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(around.folder);
-        Some((unquoted(&entry.value).to_owned(), path.display().to_string(), folder.to_owned()))
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(around.directory);
+        Some((unquoted(&entry.value).to_owned(), path.display().to_string(), directory.to_owned()))
     };
-    let expanded = |folder: &Path, path: &str| Base { folder, around }.path(path).display().to_string();
+    let expanded = |directory: &Path, path: &str| Base { directory, around }.path(path).display().to_string();
     let (value, origin) = match environment.or_else(entry) {
-        Some((text, origin, folder)) => (like(&text, kind, &|path| expanded(&folder, path)), origin),
+        Some((text, origin, directory)) => (like(&text, kind, &|path| expanded(&directory, path)), origin),
         None => {
-            // Folders of the user's in Ansible's defaults.
+            // Directories of the user's in Ansible's defaults.
             let home = (around.env)("HOME").unwrap_or_default();
             let default = match kind {
                 "path" | "pathspec" | "pathlist" | "tmppath" | "tmp" if !home.is_empty() => {

@@ -5,5 +5,5 @@ use std::path::Path;
 /// The inputs that settings are read from.
 pub struct Surroundings<'s> {
     pub env: &'s dyn Fn(&str) -> Option<String>,
-    pub folder: &'s Path,
+    pub directory: &'s Path,
 }

@@ -5,16 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use super::{settings::FOLLOWED, *};
 use crate::vault::{PasswordFrom, PasswordSource};
 
-fn read(folder: &Path, env: &[(&str, &str)]) -> Result<(Config, Problems), Problems> {
+fn read(directory: &Path, env: &[(&str, &str)]) -> Result<(Config, Problems), Problems> {
     let home = ("HOME", "/home/me");
     let env = |name: &str| env.iter().chain([&home]).find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
-    Config::read(&Surroundings { env: &env, folder })
+    Config::read(&Surroundings { env: &env, directory })
 }
 
-fn folder(text: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("ansible.cfg"), text).unwrap();
-    folder
+fn directory(text: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("ansible.cfg"), text).unwrap();
+    directory
 }
 
 const FILE: &str = "\
@@ -41,14 +41,14 @@ anything = goes
 
 #[test]
 fn a_file_is_read_with_its_values_relative_to_it() {
-    let folder = folder(FILE);
-    let here = |path: &str| folder.path().join(path);
-    let (config, warnings) = read(folder.path(), &[]).unwrap();
+    let directory = directory(FILE);
+    let here = |path: &str| directory.path().join(path);
+    let (config, warnings) = read(directory.path(), &[]).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(config.inventory.0, [here("hosts"), here("more")].map(|path| path.display().to_string()));
     assert_eq!(config.remote_user.as_deref(), Some("admin"));
     assert_eq!((config.forks.value, config.host_key_checking.value, config.become_.value), (Some(20), false, true));
-    let cwd = format!("/srv/{}", folder.path().display());
+    let cwd = format!("/srv/{}", directory.path().display());
     assert_eq!(config.roles_path.0, [here("roles"), "/home/me/roles".into(), cwd.into()]);
     assert_eq!(config.private_key_file.as_deref(), Some(&*here("keys/id")));
     let dev = PasswordSource { id: "dev".to_owned(), from: PasswordFrom::File(here("secrets/dev")) };
@@ -65,9 +65,9 @@ fn a_file_is_read_with_its_values_relative_to_it() {
 
 #[test]
 fn the_environment_overrides_the_file() {
-    let folder = folder(FILE);
+    let directory = directory(FILE);
     let env = [("ANSIBLE_FORKS", "3"), ("NO_COLOR", "1"), ("ANSIBLE_INVENTORY", "a,b,"), ("ANSIBLE_BECOME", "0")];
-    let (config, _) = read(folder.path(), &env).unwrap();
+    let (config, _) = read(directory.path(), &env).unwrap();
     assert_eq!((config.forks.value, config.nocolor.value, config.become_.value), (Some(3), true, false));
     assert_eq!(config.inventory_sources(&[]), ["a,b,"]);
     assert_eq!(config.inventory_sources(&["x".to_owned()]), ["x"]);
@@ -76,8 +76,8 @@ fn the_environment_overrides_the_file() {
 
 #[test]
 fn which_file_is_read() {
-    let named = folder("[defaults]\nforks=7\n");
-    let here = folder("[defaults]\nforks=8\n");
+    let named = directory("[defaults]\nforks=7\n");
+    let here = directory("[defaults]\nforks=8\n");
     let path = named.path().display().to_string();
     assert_eq!(read(here.path(), &[("ANSIBLE_CONFIG", &path)]).unwrap().0.forks.value, Some(7));
     assert_eq!(read(here.path(), &[]).unwrap().0.forks.value, Some(8));
@@ -98,8 +98,8 @@ fn mistakes_are_reported_at_their_place() {
         ("[defaults\n", "not a section"),
         ("[defaults]\nforks\n", "expected key = value"),
     ] {
-        let folder = folder(text);
-        let problems = read(folder.path(), &[]).unwrap_err();
+        let directory = directory(text);
+        let problems = read(directory.path(), &[]).unwrap_err();
         assert!(problems.0[0].to_string().contains(message), "{text}: {}", problems.0[0]);
         assert!(problems.0[0].labels().is_some(), "{text}");
     }
@@ -109,8 +109,8 @@ fn mistakes_are_reported_at_their_place() {
 
 #[test]
 fn unknown_keys_cause_warnings_with_a_suggestion() {
-    let folder = folder("[defaults]\nrole_path=x\nbecome_method=su\nmine=1\n");
-    let (_, warnings) = read(folder.path(), &[]).unwrap();
+    let directory = directory("[defaults]\nrole_path=x\nbecome_method=su\nmine=1\n");
+    let (_, warnings) = read(directory.path(), &[]).unwrap();
     let help: Vec<String> =
         warnings.0.iter().map(|w| w.help().map(|help| help.to_string()).unwrap_or_default()).collect();
     assert_eq!(
@@ -122,11 +122,11 @@ fn unknown_keys_cause_warnings_with_a_suggestion() {
 /// Settings of Ansible that rplay does not support are never ignored silently.
 #[test]
 fn ignored_settings_cause_warnings() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let text = "[defaults]\nprecedence = all_inventory\nretry_files_enabled = no\nnocows = 1\n";
-    std::fs::write(folder.path().join("ansible.cfg"), text).unwrap();
+    std::fs::write(directory.path().join("ansible.cfg"), text).unwrap();
     let env = |name: &str| (name == "ANSIBLE_PLAYBOOK_VARS_ROOT").then(|| "all".to_owned());
-    let (_, warnings) = Config::read(&Surroundings { env: &env, folder: folder.path() }).unwrap();
+    let (_, warnings) = Config::read(&Surroundings { env: &env, directory: directory.path() }).unwrap();
     let told: Vec<String> = warnings.0.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().any(|warning| warning.contains("`precedence`") && warning.contains("ansible.cfg")));
@@ -137,9 +137,9 @@ fn ignored_settings_cause_warnings() {
 #[test]
 fn every_setting_of_rplay_itself_is_listed() {
     let none = |_: &str| None;
-    let folder = tempfile::tempdir().unwrap();
-    let listed = Overview::defaults(&Surroundings { env: &none, folder: folder.path() }).own;
-    let (config, _) = Config::read(&Surroundings { env: &none, folder: folder.path() }).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let listed = Overview::defaults(&Surroundings { env: &none, directory: directory.path() }).own;
+    let (config, _) = Config::read(&Surroundings { env: &none, directory: directory.path() }).unwrap();
     for (_, keys, variables) in FOLLOWED.iter().filter(|(_, keys, _)| keys.iter().any(|key| key.starts_with("rplay.")))
     {
         let setting = listed.iter().find(|setting| setting.keys == *keys);

@@ -69,21 +69,21 @@ impl Library {
     }
 
     fn own(&self, kind: PluginType, name: &str) -> Option<Located> {
-        let folders = self.own.get(&kind)?;
-        let (file, docs) = folders.iter().find_map(|folder| files_of(folder, name, kind))?;
+        let directories = self.own.get(&kind)?;
+        let (file, docs) = directories.iter().find_map(|directory| files_of(directory, name, kind))?;
         Some(Located::new(kind, "", name.to_owned(), file, docs))
     }
 
     fn builtin(&self, kind: PluginType, name: &str) -> Option<Located> {
         // All filters and tests of ansible-core have their documentation beside them; others are Jinja's.
-        let (file, docs) = files_of(&self.core_folder(kind)?, name, kind)
+        let (file, docs) = files_of(&self.core_directory(kind)?, name, kind)
             .filter(|(_, docs)| !kind.is_callable() || docs.file_stem().is_some_and(|stem| stem == name))?;
         Some(Located::new(kind, "ansible.builtin", name.to_owned(), file, docs))
     }
 
-    fn core_folder(&self, kind: PluginType) -> Option<PathBuf> {
+    fn core_directory(&self, kind: PluginType) -> Option<PathBuf> {
         let core = self.core.as_ref()?;
-        Some(if kind.name() == "module" { core.join("modules") } else { core.join("plugins").join(kind.folder()) })
+        Some(if kind.name() == "module" { core.join("modules") } else { core.join("plugins").join(kind.directory()) })
     }
 
     fn of_collection(&self, kind: PluginType, name: &str) -> Option<Located> {
@@ -97,28 +97,28 @@ impl Library {
             return self.find(kind, &name);
         }
         let (collection, path) = self.place(&qualified.collection)?;
-        let folder = path.join("plugins").join(kind.folder());
+        let directory = path.join("plugins").join(kind.directory());
         let inner = qualified.path();
-        let below = inner.parent().map(|parent| folder.join(parent)).unwrap_or(folder);
+        let below = inner.parent().map(|parent| directory.join(parent)).unwrap_or(directory);
         let short = qualified.short().to_owned();
         let (file, docs) = files_of(&below, &short, kind)?;
         Some(Located::new(kind, &collection, qualified.resource(), file, docs))
     }
 
-    /// The name and the directory of a collection: of one that is installed, or of one inside ansible-core, which is not
-    /// listed unless it is named.
+    /// The name and the directory of a collection: of one that is installed, or of one inside ansible-core, which is
+    /// not listed unless it is named.
     pub fn place(&self, collection: &str) -> Option<(String, PathBuf)> {
         if let Some(found) = self.collections.find(collection) {
             return Some((found.name.to_string(), found.path.clone()));
         }
         let (namespace, name) = collection.split_once('.')?;
-        let folder = self.core.as_ref()?.join("_internal/ansible_collections").join(namespace).join(name);
-        folder.is_dir().then(|| (collection.to_owned(), folder))
+        let directory = self.core.as_ref()?.join("_internal/ansible_collections").join(namespace).join(name);
+        directory.is_dir().then(|| (collection.to_owned(), directory))
     }
 
     /// Whether an action plugin runs before a module.
     pub(super) fn has_action(&self, located: &Located) -> bool {
-        let named = |folder: PathBuf| folder.join(format!("{}.py", located.short)).is_file();
+        let named = |directory: PathBuf| directory.join(format!("{}.py", located.short)).is_file();
         match located.collection.as_str() {
             "" => false,
             "ansible.builtin" => self.core.as_ref().is_some_and(|core| named(core.join("plugins/action"))),
@@ -144,23 +144,23 @@ impl Library {
     pub fn list(&self, kind: PluginType, only: &[String]) -> Vec<Listed> {
         let mut found = BTreeMap::new();
         let wants = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
-        let mut add = |shown: &str, collection: &str, folder: &Path| {
-            for (short, file, docs) in plugins_in(folder, kind, !BUILTIN.contains(&shown)) {
+        let mut add = |shown: &str, collection: &str, directory: &Path| {
+            for (short, file, docs) in plugins_in(directory, kind, !BUILTIN.contains(&shown)) {
                 let name = format!("{shown}.{short}");
                 found.entry(name).or_insert_with(|| Located::new(kind, collection, short, file, docs));
             }
         };
         if wants("ansible.legacy") {
-            self.own.get(&kind).into_iter().flatten().for_each(|folder| add("ansible.legacy", "", folder));
+            self.own.get(&kind).into_iter().flatten().for_each(|directory| add("ansible.legacy", "", directory));
         }
         if wants("ansible.builtin") || wants("ansible.legacy") {
-            self.core_folder(kind).iter().for_each(|folder| add("ansible.builtin", "ansible.builtin", folder));
+            self.core_directory(kind).iter().for_each(|directory| add("ansible.builtin", "ansible.builtin", directory));
         }
         let named = only.iter().filter(|name| !BUILTIN.contains(&name.as_str())).cloned();
         let names = if only.is_empty() { self.installed() } else { named.collect() };
         for name in names {
             if let Some((_, path)) = self.place(&name) {
-                add(&name, &name, &path.join("plugins").join(kind.folder()));
+                add(&name, &name, &path.join("plugins").join(kind.directory()));
             }
         }
         found.into_iter().map(|(name, located)| Listed { name, located }).collect()
@@ -170,8 +170,8 @@ impl Library {
     pub fn installed(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for place in self.collections.places() {
-            for namespace in folders_of(&place.join("ansible_collections")) {
-                for collection in folders_of(&namespace) {
+            for namespace in directories_of(&place.join("ansible_collections")) {
+                for collection in directories_of(&namespace) {
                     let part = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                     names.push(format!("{}.{}", part(&namespace), part(&collection)));
                 }
@@ -184,16 +184,16 @@ impl Library {
     }
 }
 
-fn folders_of(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+fn directories_of(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-/// The file of a plugin in a folder, and the one with its documentation.
-fn files_of(folder: &Path, name: &str, kind: PluginType) -> Option<(PathBuf, PathBuf)> {
+/// The file of a plugin in a directory, and the one with its documentation.
+fn files_of(directory: &Path, name: &str, kind: PluginType) -> Option<(PathBuf, PathBuf)> {
     // An underscore marks a plugin as deprecated.
     [name.to_owned(), format!("_{name}")].iter().find_map(|name| {
-        let named = |ending: &str| folder.join(format!("{name}.{ending}"));
+        let named = |ending: &str| directory.join(format!("{name}.{ending}"));
         let beside = ["yml", "yaml"].map(named).into_iter().find(|path| path.is_file());
         let own = named("py");
         if own.is_file() {
@@ -205,7 +205,7 @@ fn files_of(folder: &Path, name: &str, kind: PluginType) -> Option<(PathBuf, Pat
             return Some((own, docs));
         }
         let other = || {
-            std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).find(|path| {
+            std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).find(|path| {
                 path.file_stem().is_some_and(|stem| stem == name.as_str()) && path.is_file() && may_be_plugin(path)
             })
         };
@@ -213,14 +213,14 @@ fn files_of(folder: &Path, name: &str, kind: PluginType) -> Option<(PathBuf, Pat
             (Some(beside), true) => Some((other().unwrap_or_else(|| beside.clone()), beside)),
             // Of other types only code is a plugin.
             (Some(beside), false) => {
-                let old = Some(folder.join(format!("_{name}.py"))).filter(|old| old.is_file());
+                let old = Some(directory.join(format!("_{name}.py"))).filter(|old| old.is_file());
                 Some((old.or_else(|| kind.is_callable().then(|| beside.clone()))?, beside))
             }
             (None, true) => other().map(|file| (file.clone(), file)),
             // One of several in a file, without documentation of its own.
             (None, false) if kind.is_callable() => {
                 let mut files: Vec<PathBuf> =
-                    std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+                    std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect();
                 files.sort();
                 let file = files.into_iter().find(|path| callables_in(path, kind).iter().any(|own| own == name))?;
                 Some((file.clone(), file))
@@ -235,13 +235,13 @@ fn may_be_plugin(path: &Path) -> bool {
     !NO_PLUGINS.contains(&ending) && !["yml", "yaml"].contains(&ending) && !ending.ends_with('~')
 }
 
-/// Names, files and documentation of the plugins of a folder; with `deep`, of the folders in it, too.
-fn plugins_in(folder: &Path, kind: PluginType, deep: bool) -> Vec<(String, PathBuf, PathBuf)> {
+/// Names, files and documentation of the plugins of a directory; with `deep`, of the directories in it, too.
+fn plugins_in(directory: &Path, kind: PluginType, deep: bool) -> Vec<(String, PathBuf, PathBuf)> {
     let mut names: Vec<String> = Vec::new();
     let mut found = Vec::new();
     // The files of those that share one.
     let mut shared: HashMap<String, PathBuf> = HashMap::new();
-    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+    for path in std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = stem.trim_start_matches('_').to_owned();
         if stem.starts_with('.')
@@ -278,7 +278,7 @@ fn plugins_in(folder: &Path, kind: PluginType, deep: bool) -> Vec<(String, PathB
     names.sort();
     names.dedup();
     found.extend(names.into_iter().filter_map(|name| {
-        let (file, docs) = files_of(folder, &name, kind)?;
+        let (file, docs) = files_of(directory, &name, kind)?;
         Some((name.clone(), shared.remove(&name).unwrap_or(file), docs))
     }));
     found
@@ -314,8 +314,8 @@ mod tests {
 
     #[test]
     fn plugins_are_found_by_their_files_and_by_the_names_that_files_give() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
         write(
             "several.py",
             "class FilterModule:\n    def filters(self):\n        return {'one': f, \"two\": g,  # 'three': h\n  }\n",
@@ -329,11 +329,11 @@ mod tests {
         let filter = PluginType::named("filter").unwrap();
         let module = PluginType::named("module").unwrap();
         let names =
-            |kind| plugins_in(folder.path(), kind, false).into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
+            |kind| plugins_in(directory.path(), kind, false).into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
         assert_eq!(names(filter), ["five", "four", "one", "shell_like", "two"]);
         assert_eq!(names(module), ["called", "old", "one", "several", "shell_like"]);
         let of = |name: &str, kind| {
-            let (file, docs) = files_of(folder.path(), name, kind)?;
+            let (file, docs) = files_of(directory.path(), name, kind)?;
             Some([file, docs].map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()))
         };
         assert_eq!(of("one", filter), Some(["one.yml", "one.yml"].map(str::to_owned)));

@@ -23,7 +23,7 @@ pub use roles::{RoleDocumentation, roles_in};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PluginType(&'static (&'static str, &'static str));
 
-/// Names, and the folders below `plugins/` of a collection.
+/// Names, and the directories below `plugins/` of a collection.
 const TYPES: [(&str, &str); 15] = [
     ("become", "become"),
     ("cache", "cache"),
@@ -58,8 +58,8 @@ impl PluginType {
         self.0.0
     }
 
-    /// The folder of a collection that holds such plugins, below `plugins`.
-    pub fn folder(self) -> &'static str {
+    /// The directory of a collection that holds such plugins, below `plugins`.
+    pub fn directory(self) -> &'static str {
         self.0.1
     }
 

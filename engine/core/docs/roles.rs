@@ -27,11 +27,11 @@ impl RoleDocumentation {
     ///
     /// # Errors
     /// The file cannot be read or is not valid YAML.
-    pub fn read(folder: &Path, name: &str, collection: &str, path: PathBuf) -> Result<Self, String> {
+    pub fn read(directory: &Path, name: &str, collection: &str, path: PathBuf) -> Result<Self, String> {
         let mut entry_points = Map::new();
         let mut summary = "UNDOCUMENTED".to_owned();
         for file in ["argument_specs.yml", "argument_specs.yaml", "main.yml", "main.yaml"] {
-            let path = folder.join("meta").join(file);
+            let path = directory.join("meta").join(file);
             if !path.is_file() {
                 continue;
             }
@@ -57,9 +57,9 @@ impl RoleDocumentation {
     }
 }
 
-/// The roles in a folder, by name, that have a `meta` directory or one of the usual others.
-pub fn roles_in(folder: &Path) -> Vec<(String, PathBuf)> {
-    let mut found: Vec<(String, PathBuf)> = std::fs::read_dir(folder)
+/// The roles in a directory, by name, that have a `meta` directory or one of the usual others.
+pub fn roles_in(directory: &Path) -> Vec<(String, PathBuf)> {
+    let mut found: Vec<(String, PathBuf)> = std::fs::read_dir(directory)
         .into_iter()
         .flatten()
         .flatten()

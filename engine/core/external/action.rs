@@ -4,29 +4,29 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::{ActionPlugin, Around, Finder, library::folders_in};
+use super::{ActionPlugin, Around, Finder, library::directories_in};
 use crate::{
     collections::Qualified,
     python::{Core, CoreError},
 };
 
 impl Finder {
-    /// The user's action plugin of a short name: beside the playbook, in the role, in the configured folders. It comes
-    /// before every module of its name.
+    /// The user's action plugin of a short name: beside the playbook, in the role, in the configured directories. It
+    /// comes before every module of its name.
     pub fn own_action(&self, name: &str, around: Around<'_>) -> Option<&'static ActionPlugin> {
-        let near = around.playbook.into_iter().chain(around.role).map(|folder| folder.join("action_plugins"));
-        let found = near.into_iter().find_map(|folder| self.library.find(&folder, name));
+        let near = around.playbook.into_iter().chain(around.role).map(|directory| directory.join("action_plugins"));
+        let found = near.into_iter().find_map(|directory| self.library.find(&directory, name));
         let configured = || self.settings.action_plugins.iter().find_map(|dir| self.library.find_below(dir, name));
         self.action(found.or_else(configured)?, format!("ansible.legacy.{name}"))
     }
 
     /// The action plugin of a short name in any role that the play may have loaded before.
     pub fn action_of_other_roles(&self, name: &str, around: Around<'_>) -> Option<&'static ActionPlugin> {
-        let beside = around.playbook.map(|folder| folder.join("roles"));
+        let beside = around.playbook.map(|directory| directory.join("roles"));
         let siblings = around.role.and_then(Path::parent).map(Path::to_owned);
-        let folders = beside.into_iter().chain(siblings).chain(self.settings.roles.iter().cloned());
-        let found = folders.into_iter().find_map(|folder| {
-            folders_in(&folder).iter().find_map(|role| self.library.find(&role.join("action_plugins"), name))
+        let directories = beside.into_iter().chain(siblings).chain(self.settings.roles.iter().cloned());
+        let found = directories.into_iter().find_map(|directory| {
+            directories_in(&directory).iter().find_map(|role| self.library.find(&role.join("action_plugins"), name))
         })?;
         self.action(found, format!("ansible.legacy.{name}"))
     }
@@ -49,8 +49,8 @@ impl Finder {
         }
     }
 
-    /// The action plugin of a fully qualified name, for tasks that name `caller`; where its collection redirects it, its
-    /// file need not be there.
+    /// The action plugin of a fully qualified name, for tasks that name `caller`; where its collection redirects it,
+    /// its file need not be there.
     fn action_named(&self, name: &str, caller: &str) -> Option<&'static ActionPlugin> {
         let qualified = Qualified::parse(name)?;
         let found = self.collections.find(&qualified.collection)?;

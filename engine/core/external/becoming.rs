@@ -16,8 +16,8 @@ impl Finder {
             return false;
         }
         let is_python = |path: std::path::PathBuf| path.extension().is_some_and(|end| end == "py");
-        let near = |folder: &Path| self.library.find(&folder.join("become_plugins"), name).is_some_and(is_python);
-        self.plugged.folders.read().iter().any(|folder| near(folder))
+        let near = |directory: &Path| self.library.find(&directory.join("become_plugins"), name).is_some_and(is_python);
+        self.plugged.directories.read().iter().any(|directory| near(directory))
             || self.settings.become_plugins.iter().any(|dir| self.library.find_below(dir, name).is_some_and(is_python))
     }
 

@@ -11,7 +11,7 @@ use rplay_contract::external::Style;
 
 use super::{
     ActionPlugin, ExternalModule, Payload, PayloadError, Rejected,
-    library::{Library, folders_in},
+    library::{Library, directories_in},
     payload,
     plugged::Plugged,
     style::{shebang, style_of},
@@ -31,7 +31,7 @@ pub struct Settings {
     pub module_utils: Vec<PathBuf>,
     /// Role directories, whose `library/` is searched as well.
     pub roles: Vec<PathBuf>,
-    /// Folders with plugins, after those beside playbooks and in roles.
+    /// Directories with plugins, after those beside playbooks and in roles.
     pub filter_plugins: Vec<PathBuf>,
     pub test_plugins: Vec<PathBuf>,
     pub lookup_plugins: Vec<PathBuf>,
@@ -125,27 +125,27 @@ impl Finder {
         Finder { settings, collections, pythons, library, plugged, runtime, known, payloads, actions }
     }
 
-    /// The module of a short name in a `library/`: next to the playbook, in a role that was loaded, or in the configured
-    /// directories. It takes precedence over one of ansible-core. Of several roles, the first one counts, whichever
-    /// contains the task.
+    /// The module of a short name in a `library/`: next to the playbook, in a role that was loaded, or in the
+    /// configured directories. It takes precedence over one of ansible-core. Of several roles, the first one counts,
+    /// whichever contains the task.
     pub fn in_library(&self, name: &str, around: Around<'_>) -> Option<&'static ExternalModule> {
-        let beside = |folder: &Path| self.library.find(&folder.join("library"), name);
-        let loaded = || self.plugged.libraries.read().iter().find_map(|folder| self.library.find(folder, name));
+        let beside = |directory: &Path| self.library.find(&directory.join("library"), name);
+        let loaded = || self.plugged.libraries.read().iter().find_map(|directory| self.library.find(directory, name));
         let found = around.playbook.and_then(beside).or_else(loaded).or_else(|| around.role.and_then(beside));
         let found = found.or_else(|| {
             let mut configured = self.settings.library.iter();
-            configured.find_map(|folder| self.library.find_below(folder, name))
+            configured.find_map(|directory| self.library.find_below(directory, name))
         })?;
         self.module(found, format!("ansible.legacy.{name}"), around).ok()
     }
 
     /// The module in the `library/` of any role that the play may have loaded before.
     pub fn in_other_roles(&self, name: &str, around: Around<'_>) -> Option<&'static ExternalModule> {
-        let beside = around.playbook.map(|folder| folder.join("roles"));
+        let beside = around.playbook.map(|directory| directory.join("roles"));
         let siblings = around.role.and_then(Path::parent).map(Path::to_owned);
-        let folders = beside.into_iter().chain(siblings).chain(self.settings.roles.iter().cloned());
-        let found = folders.into_iter().find_map(|folder| {
-            folders_in(&folder).iter().find_map(|role| self.library.find(&role.join("library"), name))
+        let directories = beside.into_iter().chain(siblings).chain(self.settings.roles.iter().cloned());
+        let found = directories.into_iter().find_map(|directory| {
+            directories_in(&directory).iter().find_map(|role| self.library.find(&role.join("library"), name))
         })?;
         self.module(found, format!("ansible.legacy.{name}"), around).ok()
     }
@@ -231,8 +231,8 @@ impl Finder {
     /// The full name of a module of any collection that is here.
     fn anywhere(&self, name: &str) -> Option<String> {
         let word = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-        self.roots().iter().flat_map(|root| folders_in(root)).find_map(|namespace| {
-            folders_in(&namespace).into_iter().find_map(|collection| {
+        self.roots().iter().flat_map(|root| directories_in(root)).find_map(|namespace| {
+            directories_in(&namespace).into_iter().find_map(|collection| {
                 self.library.find(&collection.join("plugins/modules"), name)?;
                 Some(format!("{}.{}.{name}", word(&namespace)?, word(&collection)?))
             })
@@ -256,16 +256,17 @@ impl Finder {
             return false;
         }
         // A task file is in the role's `tasks/`, a playbook in its own directory, or either in a subdirectory.
-        let folders: Vec<&Path> = file.into_iter().flat_map(Path::ancestors).skip(1).take(4).collect();
-        let beside = |folder: &&Path| {
-            let around = Around { playbook: Some(folder), ..Around::default() };
-            self.library.find(&folder.join("library"), name).is_some()
+        let directories: Vec<&Path> = file.into_iter().flat_map(Path::ancestors).skip(1).take(4).collect();
+        let beside = |directory: &&Path| {
+            let around = Around { playbook: Some(directory), ..Around::default() };
+            self.library.find(&directory.join("library"), name).is_some()
                 || self.in_other_roles(name, around).is_some()
                 || self.own_action(name, around).is_some()
                 || self.action_of_other_roles(name, around).is_some()
         };
-        let configured = || self.settings.library.iter().any(|folder| self.library.find_below(folder, name).is_some());
-        if folders.iter().any(beside) || configured() {
+        let configured =
+            || self.settings.library.iter().any(|directory| self.library.find_below(directory, name).is_some());
+        if directories.iter().any(beside) || configured() {
             return true;
         }
         match self.of_core(name, Around::default()) {
@@ -306,13 +307,14 @@ impl Finder {
         let style = style_of(&file, &content);
         let is_python = style == Some(Style::Python);
         let is_own = full_name.starts_with("ansible.legacy.");
-        let near = around.role.into_iter().chain(around.playbook).map(|folder| folder.join("module_utils"));
+        let near = around.role.into_iter().chain(around.playbook).map(|directory| directory.join("module_utils"));
         // Next to its `library/`, which may be in another role.
-        let own = path.parent().and_then(Path::parent).map(|folder| folder.join("module_utils")).filter(|_| is_own);
+        let own =
+            path.parent().and_then(Path::parent).map(|directory| directory.join("module_utils")).filter(|_| is_own);
         let mut utils: Vec<PathBuf> = Vec::new();
-        for folder in own.into_iter().chain(near).chain(self.settings.module_utils.iter().cloned()) {
-            if is_python && folder.is_dir() && !utils.contains(&folder) {
-                utils.push(folder);
+        for directory in own.into_iter().chain(near).chain(self.settings.module_utils.iter().cloned()) {
+            if is_python && directory.is_dir() && !utils.contains(&directory) {
+                utils.push(directory);
             }
         }
         let module = ExternalModule {
@@ -330,8 +332,8 @@ impl Finder {
     }
 }
 
-fn nearest(folder: &Path, name: &str) -> Option<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+fn nearest(directory: &Path, name: &str) -> Option<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let names: Vec<String> =
         entries.filter_map(|entry| entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned())).collect();
     crate::source::nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))

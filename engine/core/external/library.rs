@@ -21,43 +21,44 @@ pub(super) struct Library {
 
 impl Library {
     /// The module of that name directly in a directory. A deprecated one has a file whose name begins with `_`.
-    pub(super) fn find(&self, folder: &Path, name: &str) -> Option<PathBuf> {
-        let known = self.folders().get(folder).cloned();
+    pub(super) fn find(&self, directory: &Path, name: &str) -> Option<PathBuf> {
+        let known = self.directories().get(directory).cloned();
         let found = known.unwrap_or_else(|| {
-            let read = Arc::new(read(folder));
-            self.folders().insert(folder.to_owned(), read.clone());
+            let read = Arc::new(read(directory));
+            self.directories().insert(directory.to_owned(), read.clone());
             read
         });
         found.get(name).or_else(|| found.get(&format!("_{name}"))).cloned()
     }
 
     /// The module of that name in a directory or its subdirectories, up to two levels deep.
-    pub(super) fn find_below(&self, folder: &Path, name: &str) -> Option<PathBuf> {
-        let known = self.within.lock().get(folder).cloned();
+    pub(super) fn find_below(&self, directory: &Path, name: &str) -> Option<PathBuf> {
+        let known = self.within.lock().get(directory).cloned();
         let within = known.unwrap_or_else(|| {
-            let inner = folders_in(folder);
-            let deeper = inner.iter().flat_map(|folder| folders_in(folder)).collect::<Vec<_>>();
+            let inner = directories_in(directory);
+            let deeper = inner.iter().flat_map(|directory| directories_in(directory)).collect::<Vec<_>>();
             let found = Arc::new(inner.into_iter().chain(deeper).collect::<Vec<_>>());
-            self.within.lock().insert(folder.to_owned(), found.clone());
+            self.within.lock().insert(directory.to_owned(), found.clone());
             found
         });
-        self.find(folder, name).or_else(|| within.iter().find_map(|folder| self.find(folder, name)))
+        self.find(directory, name).or_else(|| within.iter().find_map(|directory| self.find(directory, name)))
     }
 
-    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<HashMap<String, PathBuf>>>> {
+    fn directories(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<HashMap<String, PathBuf>>>> {
         self.files.lock()
     }
 }
 
-pub(super) fn folders_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut folders: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-    folders.sort();
-    folders
+pub(super) fn directories_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut directories: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    directories.sort();
+    directories
 }
 
-fn read(folder: &Path) -> HashMap<String, PathBuf> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+fn read(directory: &Path) -> HashMap<String, PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(directory).into_iter().flatten().flatten().map(|e| e.path()).collect();
     // Among files with the same name, Python takes precedence.
     paths.sort_by_key(|path| (path.extension().is_none_or(|end| end != "py"), path.clone()));
     let mut found = HashMap::new();
@@ -79,8 +80,8 @@ mod tests {
 
     #[test]
     fn modules_are_found_by_their_names_whatever_their_endings() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("net/deep")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("net/deep")).unwrap();
         for name in [
             "a.py",
             "a.sh",
@@ -94,11 +95,13 @@ mod tests {
             "net/deep/g.pl",
             "_old.py",
         ] {
-            std::fs::write(folder.path().join(name), "").unwrap();
+            std::fs::write(directory.path().join(name), "").unwrap();
         }
         let library = Library::default();
         let found = |name: &str| {
-            library.find_below(folder.path(), name).map(|path| path.strip_prefix(folder.path()).unwrap().to_owned())
+            library
+                .find_below(directory.path(), name)
+                .map(|path| path.strip_prefix(directory.path()).unwrap().to_owned())
         };
         for (name, path) in
             [("a", "a.py"), ("b", "b"), ("c", "c.rb"), ("f", "net/f.py"), ("g", "net/deep/g.pl"), ("old", "_old.py")]

@@ -61,11 +61,12 @@ pub(super) fn of(module: &ExternalModule, pythons: &crate::python::Pythons) -> R
     if let Some(payload) = cache.note(&key).and_then(|note| kept(&note, cache)) {
         return Ok(payload);
     }
-    let folder = cache.folder().display().to_string();
-    let with = json!({ "path": path, "package": package, "utils": utils, "collections": roots, "folder": folder });
+    let directory = cache.directory().display().to_string();
+    let with =
+        json!({ "path": path, "package": package, "utils": utils, "collections": roots, "directory": directory });
     let note = pythons.ask("build", with).map_err(|error| about(error.to_string()))?;
     cache.keep(&key, &note);
-    bundles(&note, cache).ok_or_else(|| about(format!("cannot read back the bundle in {folder}")))
+    bundles(&note, cache).ok_or_else(|| about(format!("cannot read back the bundle in {directory}")))
 }
 
 /// The cached payload, if none of its source files has changed.

@@ -12,7 +12,7 @@ use std::{
 use rplay_contract::wire::Become;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Finder, library::folders_in};
+use super::{Finder, library::directories_in};
 use crate::{
     files,
     python::{CoreError, HostError, Repeat},
@@ -23,46 +23,47 @@ use crate::{
 
 impl Finder {
     /// From now on everybody may use the modules and plugins beside a playbook or in a role.
-    pub fn add_plugins(&self, folder: &Path, is_playbook: bool) {
-        let mut folders = self.plugged.folders.write();
-        if folders.iter().any(|known| known == folder) {
+    pub fn add_plugins(&self, directory: &Path, is_playbook: bool) {
+        let mut directories = self.plugged.directories.write();
+        if directories.iter().any(|known| known == directory) {
             return;
         }
-        folders.push(folder.to_owned());
-        let library = folder.join("library");
+        directories.push(directory.to_owned());
+        let library = directory.join("library");
         if library.is_dir() {
             self.plugged.libraries.write().push(library);
         }
-        drop(folders);
+        drop(directories);
         self.plugged.replaced.lock().clear();
-        self.pythons.prepare_with("values.folder", json!({ "path": absolute(folder), "is_playbook": is_playbook }));
+        self.pythons
+            .prepare_with("values.directory", json!({ "path": absolute(directory), "is_playbook": is_playbook }));
     }
 
-    /// Folders with plugins of a kind that are there, in the order in which they are searched.
-    fn plugin_folders(&self, kind: PluginKind) -> Vec<PathBuf> {
+    /// Directories with plugins of a kind that are there, in the order in which they are searched.
+    fn plugin_directories(&self, kind: PluginKind) -> Vec<PathBuf> {
         let inner = format!("{}_plugins", kind.word());
-        let own = self.plugged.folders.read();
-        let near = own.iter().map(|folder| folder.join(&inner)).filter(|folder| folder.is_dir());
+        let own = self.plugged.directories.read();
+        let near = own.iter().map(|directory| directory.join(&inner)).filter(|directory| directory.is_dir());
         let configured = match kind {
             PluginKind::Filter => &self.settings.filter_plugins,
             PluginKind::Test => &self.settings.test_plugins,
             PluginKind::Lookup => &self.settings.lookup_plugins,
         };
-        let deeper = configured.iter().filter(|folder| folder.is_dir()).flat_map(|folder| {
-            let inner = folders_in(folder);
-            let deepest: Vec<PathBuf> = inner.iter().flat_map(|folder| folders_in(folder)).collect();
-            inner.into_iter().chain(deepest).chain([folder.clone()])
+        let deeper = configured.iter().filter(|directory| directory.is_dir()).flat_map(|directory| {
+            let inner = directories_in(directory);
+            let deepest: Vec<PathBuf> = inner.iter().flat_map(|directory| directories_in(directory)).collect();
+            inner.into_iter().chain(deepest).chain([directory.clone()])
         });
         near.chain(deeper).collect()
     }
 
-    /// Whether some file of these folders may define a filter or test of that name.
-    fn may_define(&self, folders: &[PathBuf], name: &str) -> bool {
-        folders.iter().any(|folder| {
-            let known = self.plugged.words.lock().get(folder).cloned();
+    /// Whether some file of these directories may define a filter or test of that name.
+    fn may_define(&self, directories: &[PathBuf], name: &str) -> bool {
+        directories.iter().any(|directory| {
+            let known = self.plugged.words.lock().get(directory).cloned();
             let words = known.unwrap_or_else(|| {
-                let read = Arc::new(words_in(folder));
-                self.plugged.words.lock().insert(folder.clone(), read.clone());
+                let read = Arc::new(words_in(directory));
+                self.plugged.words.lock().insert(directory.clone(), read.clone());
                 read
             });
             words.contains(name)
@@ -70,12 +71,14 @@ impl Finder {
     }
 
     fn find_replacement(&self, kind: PluginKind, name: &str) -> bool {
-        let folders = self.plugin_folders(kind);
+        let directories = self.plugin_directories(kind);
         if kind == PluginKind::Lookup {
-            return folders.iter().any(|folder| self.library.find(folder, name).is_some_and(|path| is_python(&path)));
+            return directories
+                .iter()
+                .any(|directory| self.library.find(directory, name).is_some_and(|path| is_python(&path)));
         }
         // Only ansible-core can tell what a file defines.
-        self.may_define(&folders, name)
+        self.may_define(&directories, name)
             && self
                 .pythons
                 .ask("values.replaces", json!({ "kind": kind.word(), "name": name }))
@@ -88,13 +91,13 @@ impl Finder {
         if !crate::collections::is_name(name) {
             return false;
         }
-        let has = |folder: &Path| self.library.find(folder, name).is_some_and(|path| is_python(&path));
+        let has = |directory: &Path| self.library.find(directory, name).is_some_and(|path| is_python(&path));
         let above: Vec<&Path> = file.into_iter().flat_map(Path::ancestors).skip(1).take(4).collect();
-        let beside = above.iter().map(|folder| folder.join("lookup_plugins"));
-        let in_roles = above.iter().map(|folder| folder.join("roles")).chain(self.settings.roles.iter().cloned());
-        let in_roles = in_roles.flat_map(|roles| folders_in(&roles)).map(|role| role.join("lookup_plugins"));
-        if beside.chain(in_roles).any(|folder| has(&folder))
-            || self.plugin_folders(PluginKind::Lookup).iter().any(|folder| has(folder))
+        let beside = above.iter().map(|directory| directory.join("lookup_plugins"));
+        let in_roles = above.iter().map(|directory| directory.join("roles")).chain(self.settings.roles.iter().cloned());
+        let in_roles = in_roles.flat_map(|roles| directories_in(&roles)).map(|role| role.join("lookup_plugins"));
+        if beside.chain(in_roles).any(|directory| has(&directory))
+            || self.plugin_directories(PluginKind::Lookup).iter().any(|directory| has(directory))
         {
             return true;
         }
@@ -224,9 +227,9 @@ fn is_python(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "py")
 }
 
-/// The identifiers in the Python files of a folder: what may be names of filters and tests.
-fn words_in(folder: &Path) -> HashSet<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+/// The identifiers in the Python files of a directory: what may be names of filters and tests.
+fn words_in(directory: &Path) -> HashSet<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     let texts = entries.filter(|path| is_python(path)).filter_map(|path| files::read(&path).ok());
     let mut words = HashSet::new();
     for text in texts {
@@ -244,9 +247,9 @@ mod tests {
 
     #[test]
     fn a_native_name_is_replaced_only_where_a_file_may_do_so() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
-            let path = folder.path().join(path);
+            let path = directory.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
@@ -254,17 +257,17 @@ mod tests {
         write("lookup_plugins/env.py", "");
         write("lookup_plugins/file.yml", "");
         // An interpreter that is not there: whoever would ask it learns nothing.
-        let python = Some(folder.path().join("python"));
+        let python = Some(directory.path().join("python"));
         let finder = Finder::new(Settings { ansible_python: python, ..Settings::default() }, Arc::default());
         assert!(!finder.replaces(PluginKind::Lookup, "env"));
-        finder.add_plugins(folder.path(), true);
+        finder.add_plugins(directory.path(), true);
         assert!(
             finder.replaces(PluginKind::Lookup, "env") && finder.replaces(PluginKind::Lookup, "ansible.legacy.env")
         );
         assert!(!finder.replaces(PluginKind::Lookup, "ansible.builtin.env"));
         assert!(!finder.replaces(PluginKind::Lookup, "file"));
-        let folders = finder.plugin_folders(PluginKind::Filter);
-        assert!(finder.may_define(&folders, "upper") && !finder.may_define(&folders, "lower"));
+        let directories = finder.plugin_directories(PluginKind::Filter);
+        assert!(finder.may_define(&directories, "upper") && !finder.may_define(&directories, "lower"));
         assert!(finder.may_be_lookup("env", None) && !finder.may_be_lookup("nothing", None));
     }
 }

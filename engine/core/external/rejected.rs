@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn a_file_refuses_short_names_and_says_what_is_wrong_with_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("filters.yml");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("filters.yml");
         assert_eq!(Rejected::read(&path), (Rejected::Nothing, None));
         let read = |text: &str| {
             std::fs::write(&path, text).unwrap();

@@ -137,11 +137,11 @@ fn stays_inside(inner: &Path, to: &Path) -> bool {
 
 /// # Errors
 /// If a link below the directory leads out of it.
-pub(super) fn all_inside(folder: &Path) -> io::Result<()> {
-    let root = folder.canonicalize()?;
+pub(super) fn all_inside(directory: &Path) -> io::Result<()> {
+    let root = directory.canonicalize()?;
     let mut open = vec![root.clone()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder)? {
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory)? {
             let path = entry?.path();
             let about = path.symlink_metadata()?;
             if about.is_dir() {
@@ -156,7 +156,7 @@ pub(super) fn all_inside(folder: &Path) -> io::Result<()> {
 
 /// An entry to be written to an archive.
 pub(super) enum Content {
-    Folder,
+    Directory,
     /// Its mode in the archive is 0644, or 0755 for executables.
     File(PathBuf),
     Bytes(Vec<u8>),
@@ -169,9 +169,9 @@ pub(super) enum Content {
 /// # Errors
 /// If a file cannot be read, or the archive cannot be written.
 pub(super) fn pack(archive: &Path, entries: &[(String, Content)], now: u64) -> Result<()> {
-    let folder = archive.parent().unwrap_or(Path::new("."));
+    let directory = archive.parent().unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
-        let new = tempfile::Builder::new().prefix(".rplay-").tempfile_in(folder)?;
+        let new = tempfile::Builder::new().prefix(".rplay-").tempfile_in(directory)?;
         let packed = GzEncoder::new(BufWriter::new(new.as_file()), Compression::default());
         let mut builder = Builder::new(packed);
         for (name, content) in entries {
@@ -179,7 +179,7 @@ pub(super) fn pack(archive: &Path, entries: &[(String, Content)], now: u64) -> R
             header.set_mtime(now);
             header.set_mode(0o644);
             match content {
-                Content::Folder => {
+                Content::Directory => {
                     header.set_entry_type(EntryType::Directory);
                     header.set_mode(0o755);
                     header.set_size(0);

@@ -21,7 +21,7 @@ pub(super) struct AtHand {
 
 pub(super) enum Hand {
     Archive(PathBuf),
-    Folder(PathBuf),
+    Directory(PathBuf),
 }
 
 impl Galaxy {
@@ -55,13 +55,13 @@ impl Galaxy {
                     self.take(url, None, None, &path)?;
                     found.push((about_of_archive(&path)?, Hand::Archive(path)));
                 }
-                Origin::Folder(path) => found.push((About::read_source(path)?, Hand::Folder(path.clone()))),
-                Origin::Subfolders(path) => found.extend(subfolders(path)?),
-                Origin::Git { repository, folder, version } => {
+                Origin::Directory(path) => found.push((About::read_source(path)?, Hand::Directory(path.clone()))),
+                Origin::Subdirectories(path) => found.extend(subdirectories(path)?),
+                Origin::Git { repository, directory, version } => {
                     let clone = scratch.join(format!("wanted-{index}"));
                     git::clone(repository, version.as_deref(), &clone)?;
-                    let inner = match folder {
-                        Some(folder) => clone.join(folder),
+                    let inner = match directory {
+                        Some(directory) => clone.join(directory),
                         None => clone.clone(),
                     };
                     let is_inside = inner
@@ -70,13 +70,13 @@ impl Galaxy {
                     if !is_inside {
                         return Err(GalaxyError::new(format!(
                             "{repository} has no directory {}",
-                            folder.as_deref().unwrap_or_default()
+                            directory.as_deref().unwrap_or_default()
                         )));
                     }
                     match About::read_source(&inner) {
-                        Ok(about) => found.push((about, Hand::Folder(inner))),
+                        Ok(about) => found.push((about, Hand::Directory(inner))),
                         Err(error) => {
-                            let inside = subfolders(&inner).unwrap_or_default();
+                            let inside = subdirectories(&inner).unwrap_or_default();
                             if inside.is_empty() {
                                 return Err(error);
                             }
@@ -114,33 +114,33 @@ impl Galaxy {
 
 impl About {
     /// For a working directory, where `galaxy.yml` takes precedence over a manifest.
-    fn read_source(folder: &Path) -> Result<Self> {
-        match folder.join("galaxy.yml").is_file() || folder.join("galaxy.yaml").is_file() {
-            true => About::from_galaxy_yml(folder),
-            false => About::read(folder),
+    fn read_source(directory: &Path) -> Result<Self> {
+        match directory.join("galaxy.yml").is_file() || directory.join("galaxy.yaml").is_file() {
+            true => About::from_galaxy_yml(directory),
+            false => About::read(directory),
         }
     }
 }
 
 fn about_of_archive(path: &Path) -> Result<About> {
-    let folder = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
-    archive::unpack(path, folder.path(), 0)?;
-    if !folder.path().join("MANIFEST.json").is_file() {
+    let directory = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
+    archive::unpack(path, directory.path(), 0)?;
+    if !directory.path().join("MANIFEST.json").is_file() {
         return Err(GalaxyError::new(format!(
             "Collection at '{}' does not contain the required file MANIFEST.json.",
             path.display()
         )));
     }
-    About::read(folder.path())
+    About::read(directory.path())
 }
 
-fn subfolders(folder: &Path) -> Result<Vec<(About, Hand)>> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .map_err(|error| GalaxyError::file(folder, error))?
+fn subdirectories(directory: &Path) -> Result<Vec<(About, Hand)>> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory)
+        .map_err(|error| GalaxyError::file(directory, error))?
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| ["galaxy.yml", "galaxy.yaml", "MANIFEST.json"].iter().any(|name| path.join(name).is_file()))
         .collect();
     paths.sort();
-    paths.into_iter().map(|path| Ok((About::read_source(&path)?, Hand::Folder(path)))).collect()
+    paths.into_iter().map(|path| Ok((About::read_source(&path)?, Hand::Directory(path)))).collect()
 }

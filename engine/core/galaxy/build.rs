@@ -18,7 +18,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct BuildOptions {
     /// Directories of collections; by default the working directory.
-    pub folders: Vec<PathBuf>,
+    pub directories: Vec<PathBuf>,
     /// Output directory of the archives.
     pub output: PathBuf,
     pub force: bool,
@@ -41,9 +41,9 @@ impl Galaxy {
     /// If a directory is not a collection, or an archive exists and `force` is not set.
     pub fn build(&self, options: &BuildOptions) -> Result<()> {
         let here = [PathBuf::from(".")];
-        let folders = if options.folders.is_empty() { &here[..] } else { &options.folders };
-        for folder in folders {
-            let built = self.built(folder)?;
+        let directories = if options.directories.is_empty() { &here[..] } else { &options.directories };
+        for directory in directories {
+            let built = self.built(directory)?;
             let about = &built.about;
             let output = PathBuf::from(crate::source::absolute(&options.output));
             let path = output.join(format!("{}-{}-{}.tar.gz", about.namespace, about.name, about.version));
@@ -74,8 +74,8 @@ impl Galaxy {
     }
 
     /// The collection built from a directory with a `galaxy.yml`.
-    pub(super) fn built(&self, folder: &Path) -> Result<Built> {
-        let galaxy = GalaxyYml::read(folder)?;
+    pub(super) fn built(&self, directory: &Path) -> Result<Built> {
+        let galaxy = GalaxyYml::read(directory)?;
         let about = galaxy.about;
         let directives = match &galaxy.manifest {
             Some((own, omit)) => Some(Directives::parse(own, *omit, &about.namespace, &about.name)?),
@@ -87,21 +87,21 @@ impl Galaxy {
                 .into();
         ignored.push(format!("{}-{}-*.tar.gz", about.namespace, about.name));
         ignored.extend(galaxy.build_ignore);
-        let root = folder.canonicalize().map_err(|error| GalaxyError::file(folder, error))?;
+        let root = directory.canonicalize().map_err(|error| GalaxyError::file(directory, error))?;
         let mut found = BTreeMap::new();
         self.gather(&root, &root, &ignored, directives.as_ref(), &mut found)?;
         if directives.is_some() {
             // Directories with only excluded content are excluded.
             let kept: Vec<String> =
-                found.iter().filter(|(_, c)| !matches!(c, Content::Folder)).map(|(n, _)| n.clone()).collect();
+                found.iter().filter(|(_, c)| !matches!(c, Content::Directory)).map(|(n, _)| n.clone()).collect();
             found.retain(|name, content| {
-                !matches!(content, Content::Folder) || kept.iter().any(|file| file.starts_with(&format!("{name}/")))
+                !matches!(content, Content::Directory) || kept.iter().any(|file| file.starts_with(&format!("{name}/")))
             });
         }
         let mut listed = vec![Listed { name: ".".to_owned(), sha256: None }];
         for (name, content) in &found {
             let sha256 = match content {
-                Content::Folder => None,
+                Content::Directory => None,
                 Content::File(path) => Some(sha256_of(path).map_err(|error| GalaxyError::file(path, error))?),
                 Content::Link(_) => {
                     let path = root.join(name);
@@ -121,15 +121,15 @@ impl Galaxy {
 
     fn gather(
         &self,
-        folder: &Path,
+        directory: &Path,
         root: &Path,
         ignored: &[String],
         directives: Option<&Directives>,
         found: &mut BTreeMap<String, Content>,
     ) -> Result<()> {
-        let entries = fs::read_dir(folder).map_err(|error| GalaxyError::file(folder, error))?;
+        let entries = fs::read_dir(directory).map_err(|error| GalaxyError::file(directory, error))?;
         for entry in entries {
-            let path = entry.map_err(|error| GalaxyError::file(folder, error))?.path();
+            let path = entry.map_err(|error| GalaxyError::file(directory, error))?.path();
             let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned) else {
                 return Err(GalaxyError::new(format!("the name of {} is not UTF-8", path.display())));
             };
@@ -149,7 +149,7 @@ impl Galaxy {
                 let Ok(real) = path.canonicalize() else {
                     return Err(GalaxyError::new(format!("the link {} has no target", path.display())));
                 };
-                match (relative(root, folder, &real), real.is_dir()) {
+                match (relative(root, directory, &real), real.is_dir()) {
                     (Some(to), _) => drop(found.insert(name, Content::Link(to))),
                     (None, true) => {
                         self.warn(format!(
@@ -160,7 +160,7 @@ impl Galaxy {
                     (None, false) => drop(found.insert(name, Content::File(real))),
                 }
             } else if about.is_dir() {
-                found.insert(name, Content::Folder);
+                found.insert(name, Content::Directory);
                 self.gather(&path, root, ignored, directives, found)?;
             } else if about.is_file() {
                 found.insert(name, Content::File(path));

@@ -68,19 +68,19 @@ impl Directives {
         lines.map(|line| Directive::parse(line)).collect::<Result<_>>().map(Directives)
     }
 
-    /// Whether a file belongs to the collection; the name is relative to its folder.
+    /// Whether a file belongs to the collection; the name is relative to its directory.
     pub(super) fn take(&self, name: &str) -> bool {
         let mut taken = false;
         for directive in &self.0 {
             match directive {
                 Directive::Include(patterns) if any(patterns, name) => taken = true,
                 Directive::Exclude(patterns) if any(patterns, name) => taken = false,
-                Directive::RecursiveInclude(folder, patterns) if below(folder, patterns, name) => taken = true,
-                Directive::RecursiveExclude(folder, patterns) if below(folder, patterns, name) => taken = false,
+                Directive::RecursiveInclude(directory, patterns) if below(directory, patterns, name) => taken = true,
+                Directive::RecursiveExclude(directory, patterns) if below(directory, patterns, name) => taken = false,
                 Directive::GlobalInclude(patterns) if anywhere(patterns, name) => taken = true,
                 Directive::GlobalExclude(patterns) if anywhere(patterns, name) => taken = false,
-                Directive::Graft(folder) if in_folder(folder, name).is_some() => taken = true,
-                Directive::Prune(folder) if in_folder(folder, name).is_some() => taken = false,
+                Directive::Graft(directory) if in_directory(directory, name).is_some() => taken = true,
+                Directive::Prune(directory) if in_directory(directory, name).is_some() => taken = false,
                 _ => {}
             }
         }
@@ -93,9 +93,9 @@ impl Directive {
         let mut words = line.split_whitespace().map(str::to_owned);
         let wrong = || GalaxyError::new(format!("`{line}` is not a manifest directive"));
         let action = words.next().unwrap_or_default();
-        let mut folder = String::new();
+        let mut directory = String::new();
         if action.starts_with("recursive-") || matches!(action.as_str(), "graft" | "prune") {
-            folder = words.next().ok_or_else(wrong)?.trim_matches('/').to_owned();
+            directory = words.next().ok_or_else(wrong)?.trim_matches('/').to_owned();
         }
         let patterns: Vec<String> = words.collect();
         if patterns.is_empty() != matches!(action.as_str(), "graft" | "prune") {
@@ -104,12 +104,12 @@ impl Directive {
         Ok(match action.as_str() {
             "include" => Directive::Include(patterns),
             "exclude" => Directive::Exclude(patterns),
-            "recursive-include" => Directive::RecursiveInclude(folder, patterns),
-            "recursive-exclude" => Directive::RecursiveExclude(folder, patterns),
+            "recursive-include" => Directive::RecursiveInclude(directory, patterns),
+            "recursive-exclude" => Directive::RecursiveExclude(directory, patterns),
             "global-include" => Directive::GlobalInclude(patterns),
             "global-exclude" => Directive::GlobalExclude(patterns),
-            "graft" => Directive::Graft(folder),
-            "prune" => Directive::Prune(folder),
+            "graft" => Directive::Graft(directory),
+            "prune" => Directive::Prune(directory),
             _ => return Err(wrong()),
         })
     }
@@ -136,21 +136,21 @@ fn any(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| path_matches(pattern, name))
 }
 
-fn in_folder<'n>(folder: &str, name: &'n str) -> Option<&'n str> {
-    match folder {
+fn in_directory<'n>(directory: &str, name: &'n str) -> Option<&'n str> {
+    match directory {
         "" | "." => Some(name),
-        folder => {
-            let depth = folder.split('/').count();
+        directory => {
+            let depth = directory.split('/').count();
             let parts: Vec<&str> = name.split('/').collect();
             let head = parts.get(..depth).filter(|_| parts.len() > depth)?;
             let rest = &name[head.iter().map(|part| part.len() + 1).sum()..];
-            path_matches(folder, &head.join("/")).then_some(rest)
+            path_matches(directory, &head.join("/")).then_some(rest)
         }
     }
 }
 
-fn below(folder: &str, patterns: &[String], name: &str) -> bool {
-    in_folder(folder, name).is_some_and(|rest| {
+fn below(directory: &str, patterns: &[String], name: &str) -> bool {
+    in_directory(directory, name).is_some_and(|rest| {
         patterns.iter().any(|pattern| path_matches(pattern, rest) || path_matches(&format!("**/{pattern}"), rest))
     })
 }

@@ -26,8 +26,8 @@ impl Galaxy {
     /// # Errors
     /// Same as for an installation.
     pub fn download_collections(&self, options: &DownloadOptions) -> Result<()> {
-        let folder = PathBuf::from(crate::source::absolute(&options.path));
-        let unwritten = |error: std::io::Error| GalaxyError::file(&folder, error);
+        let directory = PathBuf::from(crate::source::absolute(&options.path));
+        let unwritten = |error: std::io::Error| GalaxyError::file(&directory, error);
         let scratch = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
         self.say("Process download dependency map");
         let (roots, at_hand) = self.at_hand(&options.wanted, scratch.path())?;
@@ -43,14 +43,14 @@ impl Galaxy {
             with_dependencies: !options.no_deps,
         };
         let chosen = resolve(self, &apis, &question)?;
-        fs::create_dir_all(&folder).map_err(unwritten)?;
-        self.say(format!("Starting collection download process to '{}'", folder.display()));
+        fs::create_dir_all(&directory).map_err(unwritten)?;
+        self.say(format!("Starting collection download process to '{}'", directory.display()));
         let mut text = "collections:\n".to_owned();
         for one in &chosen {
             let file = format!("{}-{}.tar.gz", one.name.replacen('.', "-", 1), one.version);
-            let path = folder.join(&file);
-            self.say(format!("Downloading collection '{}:{}' to '{}'", one.name, one.version, folder.display()));
-            let new = tempfile::Builder::new().prefix(".rplay-").tempfile_in(&folder).map_err(unwritten)?;
+            let path = directory.join(&file);
+            self.say(format!("Downloading collection '{}:{}' to '{}'", one.name, one.version, directory.display()));
+            let new = tempfile::Builder::new().prefix(".rplay-").tempfile_in(&directory).map_err(unwritten)?;
             match &one.from {
                 From::Server(at, detail) => {
                     let authorization = apis[*at].authorization()?;
@@ -59,7 +59,7 @@ impl Galaxy {
                 }
                 From::AtHand(at) => match &at_hand[*at].content {
                     Hand::Archive(from) => drop(fs::copy(from, new.path()).map_err(unwritten)?),
-                    Hand::Folder(from) => {
+                    Hand::Directory(from) => {
                         let built = self.built(from)?;
                         let mut entries = vec![
                             ("MANIFEST.json".to_owned(), Content::Bytes(built.manifest)),
@@ -77,7 +77,7 @@ impl Galaxy {
             self.say(format!("Collection '{}:{}' was downloaded successfully", one.name, one.version));
             text += &format!("- name: {file}\n  version: {}\n", one.version);
         }
-        let path = folder.join("requirements.yml");
+        let path = directory.join("requirements.yml");
         self.say(format!("Writing requirements.yml file of downloaded collections to '{}'", path.display()));
         fs::write(&path, text).map_err(unwritten)
     }

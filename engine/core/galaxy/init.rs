@@ -30,8 +30,8 @@ impl Galaxy {
                  namespace and collection name contains characters from [a-zA-Z0-9_] only."
             )));
         };
-        let folder = options.path.join(namespace).join(short);
-        begin(&folder, "collection", options.force)?;
+        let directory = options.path.join(namespace).join(short);
+        begin(&directory, "collection", options.force)?;
         let readme = format!("# Collection {name}\n\nWhat is in this collection, and how it is used.\n");
         let galaxy = format!(
             "# What Galaxy is told about this collection. These five are needed.\n\
@@ -39,7 +39,8 @@ impl Galaxy {
              authors:\n- your name <you@example.com>\n\n\
              # These are optional.\ndescription: what this collection is for\nlicense:\n- GPL-2.0-or-later\n\
              license_file: ''\ntags: []\n\
-             # Names of collections that must be there, each with a range such as '>=1.0.0,<2.0.0'.\ndependencies: {{}}\n\
+             # Names of collections that must be there, each with a range such as '>=1.0.0,<2.0.0'.\ndependencies:
+             # {{}}\n\
              repository: https://example.com/repository\ndocumentation: https://example.com/documentation\n\
              homepage: https://example.com\nissues: https://example.com/issues\n\
              # Patterns of files that do not go into the archive.\nbuild_ignore: []\n"
@@ -54,7 +55,7 @@ impl Galaxy {
             ("meta/runtime.yml", runtime),
             ("plugins/README.md", plugins),
         ];
-        write(&folder, &files, &["docs", "roles"])?;
+        write(&directory, &files, &["docs", "roles"])?;
         self.say(format!("- Collection {name} was created successfully"));
         Ok(())
     }
@@ -68,8 +69,8 @@ impl Galaxy {
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
             return Err(GalaxyError::new(format!("`{name}` is not a valid role name")));
         }
-        let folder = options.path.join(name);
-        begin(&folder, "role", options.force)?;
+        let directory = options.path.join(name);
+        begin(&directory, "role", options.force)?;
         let readme = format!(
             "{name}\n{}\n\nWhat this role does, the variables it reads, and an example of its use.\n",
             "=".repeat(name.len())
@@ -88,36 +89,36 @@ impl Galaxy {
             ("tests/inventory", "localhost\n"),
             ("tests/test.yml", &test),
         ];
-        write(&folder, &files, &["files", "templates"])?;
+        write(&directory, &files, &["files", "templates"])?;
         self.say(format!("- Role {name} was created successfully"));
         Ok(())
     }
 }
 
-fn begin(folder: &Path, what: &str, force: bool) -> Result<()> {
-    if folder.is_file() {
+fn begin(directory: &Path, what: &str, force: bool) -> Result<()> {
+    if directory.is_file() {
         return Err(GalaxyError::new(format!(
             "- the path {} already exists, but is a file - aborting",
-            folder.display()
+            directory.display()
         )));
     }
-    if folder.exists() && !force {
+    if directory.exists() && !force {
         return Err(GalaxyError::new(format!(
             "- the directory {} already exists. You can use --force to re-initialize this directory; the content of the files of a new {what} will be lost.",
-            folder.display()
+            directory.display()
         )));
     }
     Ok(())
 }
 
-fn write(folder: &Path, files: &[(&str, &str)], folders: &[&str]) -> Result<()> {
-    for name in folders {
-        let path = folder.join(name);
+fn write(directory: &Path, files: &[(&str, &str)], directories: &[&str]) -> Result<()> {
+    for name in directories {
+        let path = directory.join(name);
         fs::create_dir_all(&path).map_err(|error| GalaxyError::file(&path, error))?;
     }
     for (name, text) in files {
-        let path = folder.join(name);
-        let parent = path.parent().unwrap_or(folder);
+        let path = directory.join(name);
+        let parent = path.parent().unwrap_or(directory);
         fs::create_dir_all(parent)
             .and_then(|()| fs::write(&path, text))
             .map_err(|error| GalaxyError::file(&path, error))?;

@@ -15,7 +15,7 @@ use super::{
     archive::{self, Content},
     at_hand::{AtHand, Hand},
     force::Force,
-    installed::{Installed, collections_folder, in_folder},
+    installed::{Installed, collections_directory, in_directory},
     manifest::{About, listed},
     question::{Chosen, From, Question},
     resolve::resolve,
@@ -48,11 +48,11 @@ impl Galaxy {
     pub fn install_collections(&self, options: &InstallOptions) -> Result<()> {
         let place =
             self.collections_path.first().ok_or_else(|| GalaxyError::new("no collections path is configured"))?;
-        let folder = collections_folder(place);
+        let directory = collections_directory(place);
         let scratch = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
         self.say("Starting galaxy collection install process");
         let force = options.force.of_named();
-        let there = in_folder(&folder);
+        let there = in_directory(&directory);
         let (roots, at_hand) = self.at_hand(&options.wanted, scratch.path())?;
         // A requirement is met by a collection in any place; a collection that is replaced is replaced here.
         let mut installed: Vec<Installed> = there.values().cloned().collect();
@@ -96,7 +96,7 @@ impl Galaxy {
                 self.say(format!("'{}:{}' is already installed, skipping.", one.name, one.version));
                 continue;
             }
-            let result = self.install_one(one, &at_hand, &apis, &folder, scratch.path(), options);
+            let result = self.install_one(one, &at_hand, &apis, &directory, scratch.path(), options);
             match result {
                 Err(error) if options.ignore_errors => self.warn(format!(
                     "Failed to install collection {}:{} but skipping due to --ignore-errors being set. Error: {error}",
@@ -113,12 +113,12 @@ impl Galaxy {
         one: &Chosen,
         at_hand: &[AtHand],
         apis: &[Api<'_>],
-        folder: &Path,
+        directory: &Path,
         scratch: &Path,
         options: &InstallOptions,
     ) -> Result<()> {
         let (namespace, short) = one.name.split_once('.').unwrap_or((&one.name, ""));
-        let target = folder.join(namespace).join(short);
+        let target = directory.join(namespace).join(short);
         let label = format!("{}:{}", one.name, one.version);
         let mut signatures: Vec<String> = Vec::new();
         for place in &options.more_signatures {
@@ -165,14 +165,14 @@ impl Galaxy {
                     )));
                 }
             }
-            Hand::Folder(path) => self.copy_folder(path, &stage.path())?,
+            Hand::Directory(path) => self.copy_directory(path, &stage.path())?,
         }
         stage.put(&target)?;
-        remove_infos(folder, &one.name);
+        remove_infos(directory, &one.name);
         if let Some((at, detail)) = detail {
-            write_info(folder, one, apis[*at].root_url()?, detail)?;
+            write_info(directory, one, apis[*at].root_url()?, detail)?;
         }
-        if matches!(content, Hand::Folder(_)) {
+        if matches!(content, Hand::Directory(_)) {
             self.say(format!("Created collection for {label} at {}", target.display()));
         }
         self.say(format!("{label} was installed successfully"));
@@ -186,7 +186,7 @@ impl Galaxy {
     }
 
     /// Copies everything in a collection's directory that belongs to the collection.
-    fn copy_folder(&self, from: &Path, to: &Path) -> Result<()> {
+    fn copy_directory(&self, from: &Path, to: &Path) -> Result<()> {
         let unwritten = |error: io::Error| GalaxyError::new(format!("cannot copy {}: {error}", from.display()));
         if !from.join("galaxy.yml").is_file() && !from.join("galaxy.yaml").is_file() {
             let listed = listed(from)?;
@@ -204,7 +204,7 @@ impl Galaxy {
         for (name, content) in &built.entries {
             let target = to.join(name);
             match content {
-                Content::Folder => fs::create_dir_all(&target),
+                Content::Directory => fs::create_dir_all(&target),
                 Content::File(path) => copy_file(path, &target),
                 Content::Bytes(bytes) => fs::write(&target, bytes),
                 Content::Link(link) => symlink(link, &target),
@@ -226,9 +226,9 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// The directories next to a collection in which earlier installations recorded its origin.
-fn remove_infos(folder: &Path, name: &str) {
+fn remove_infos(directory: &Path, name: &str) {
     let begin = format!("{name}-");
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let found = entry.file_name();
         let found = found.to_string_lossy();
         if found.starts_with(&begin) && found.ends_with(".info") {
@@ -238,7 +238,7 @@ fn remove_infos(folder: &Path, name: &str) {
 }
 
 /// `NAME-VERSION.info/GALAXY.yml`: the origin of a collection.
-fn write_info(folder: &Path, one: &Chosen, server: &str, detail: &Detail) -> Result<()> {
+fn write_info(directory: &Path, one: &Chosen, server: &str, detail: &Detail) -> Result<()> {
     let (namespace, short) = one.name.split_once('.').unwrap_or((&one.name, ""));
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let signatures: Vec<String> = detail.signatures.iter().map(|signature| quoted(signature)).collect();
@@ -250,7 +250,7 @@ fn write_info(folder: &Path, one: &Chosen, server: &str, detail: &Detail) -> Res
         one.version,
         quoted(&detail.version_url)
     );
-    let path = folder.join(format!("{}-{}.info", one.name, one.version));
+    let path = directory.join(format!("{}-{}.info", one.name, one.version));
     let write = || -> io::Result<()> {
         fs::create_dir_all(&path)?;
         let mut file = tempfile::NamedTempFile::new_in(&path)?;

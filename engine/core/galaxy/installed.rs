@@ -38,7 +38,7 @@ impl Installed {
 }
 
 /// The directory `ansible_collections` of a place, or the place itself if it is one.
-pub(super) fn collections_folder(place: &Path) -> PathBuf {
+pub(super) fn collections_directory(place: &Path) -> PathBuf {
     match place.file_name() {
         Some(name) if name == "ansible_collections" => place.to_owned(),
         _ => place.join("ansible_collections"),
@@ -46,15 +46,15 @@ pub(super) fn collections_folder(place: &Path) -> PathBuf {
 }
 
 /// The collections in a directory `ansible_collections`, by name. Files and hidden directories are ignored.
-pub(super) fn in_folder(folder: &Path) -> BTreeMap<String, Installed> {
-    let folders = |path: &Path| -> Vec<(String, PathBuf)> {
+pub(super) fn in_directory(directory: &Path) -> BTreeMap<String, Installed> {
+    let directories = |path: &Path| -> Vec<(String, PathBuf)> {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         let named = entries.filter_map(|entry| Some((entry.file_name().to_str()?.to_owned(), entry.path())));
         named.filter(|(_, path)| path.is_dir()).collect()
     };
     let mut found = BTreeMap::new();
-    for (namespace, path) in folders(folder) {
-        for (short, path) in folders(&path) {
+    for (namespace, path) in directories(directory) {
+        for (short, path) in directories(&path) {
             let name = format!("{namespace}.{short}");
             if is_collection_name(&name) {
                 let about = About::read(&path).ok().filter(|about| about.full_name() == name);
@@ -68,8 +68,8 @@ pub(super) fn in_folder(folder: &Path) -> BTreeMap<String, Installed> {
 impl Galaxy {
     /// All installed collections, in order of their places.
     pub(super) fn installed(&self) -> Vec<Installed> {
-        let folders = self.collections_path.iter().map(|place| collections_folder(place));
-        folders.flat_map(|folder| in_folder(&folder).into_values()).collect()
+        let directories = self.collections_path.iter().map(|place| collections_directory(place));
+        directories.flat_map(|directory| in_directory(&directory).into_values()).collect()
     }
 
     /// Lists all collections, or one.
@@ -86,18 +86,18 @@ impl Galaxy {
         let mut shown = false;
         let mut there = false;
         for place in &self.collections_path {
-            let folder = collections_folder(place);
-            if !folder.is_dir() {
+            let directory = collections_directory(place);
+            if !directory.is_dir() {
                 if given.contains(place) {
                     self.warn(format!(
                         "- the configured path {}, exists, but it is not a directory.",
-                        folder.display()
+                        directory.display()
                     ));
                 }
                 continue;
             }
             there = true;
-            let mut found = in_folder(&folder);
+            let mut found = in_directory(&directory);
             if let Some(name) = only {
                 found.retain(|found, _| found == name);
             }
@@ -106,10 +106,10 @@ impl Galaxy {
             }
             shown = true;
             match format {
-                ListFormat::Human => self.say(table(&folder, &found)),
+                ListFormat::Human => self.say(table(&directory, &found)),
                 _ => drop(
                     json.insert(
-                        folder.display().to_string(),
+                        directory.display().to_string(),
                         found
                             .iter()
                             .map(|(name, one)| (name.clone(), json!({ "version": one.version() })))
@@ -141,10 +141,10 @@ impl Galaxy {
     }
 }
 
-fn table(folder: &Path, found: &BTreeMap<String, Installed>) -> String {
+fn table(directory: &Path, found: &BTreeMap<String, Installed>) -> String {
     let width = found.keys().map(String::len).max().unwrap_or(0).max("Collection".len());
     let versions = found.values().map(|one| one.version().len()).max().unwrap_or(0).max("Version".len());
-    let mut text = format!("\n# {}\n{:width$} {:versions$}\n", folder.display(), "Collection", "Version");
+    let mut text = format!("\n# {}\n{:width$} {:versions$}\n", directory.display(), "Collection", "Version");
     let _ = writeln!(text, "{} {}", "-".repeat(width), "-".repeat(versions));
     for (name, one) in found {
         let _ = writeln!(text, "{name:width$} {:versions$}", one.version());
@@ -172,8 +172,8 @@ fn yaml_of(places: &Map<String, Json>) -> String {
         return "{}".to_owned();
     }
     let mut text = String::new();
-    for (folder, collections) in places {
-        let _ = writeln!(text, "{folder}:");
+    for (directory, collections) in places {
+        let _ = writeln!(text, "{directory}:");
         for (name, about) in collections.as_object().into_iter().flatten() {
             let version = about.get("version").and_then(Json::as_str).unwrap_or_default();
             let shown = if version == "*" { "'*'" } else { version };

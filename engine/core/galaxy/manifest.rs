@@ -57,10 +57,10 @@ impl About {
     ///
     /// # Errors
     /// If neither exists or one is invalid.
-    pub(super) fn read(folder: &Path) -> Result<Self> {
-        let file = folder.join("MANIFEST.json");
+    pub(super) fn read(directory: &Path) -> Result<Self> {
+        let file = directory.join("MANIFEST.json");
         if !file.exists() {
-            return About::from_galaxy_yml(folder);
+            return About::from_galaxy_yml(directory);
         }
         let manifest = read_json(&file)?;
         let info = manifest.get("collection_info").and_then(Json::as_object).cloned().unwrap_or_default();
@@ -71,8 +71,8 @@ impl About {
     ///
     /// # Errors
     /// If it is missing, invalid, or lacks mandatory keys.
-    pub(super) fn from_galaxy_yml(folder: &Path) -> Result<Self> {
-        Ok(GalaxyYml::read(folder)?.about)
+    pub(super) fn from_galaxy_yml(directory: &Path) -> Result<Self> {
+        Ok(GalaxyYml::read(directory)?.about)
     }
 }
 
@@ -105,12 +105,13 @@ const ORDER: [&str; 14] = [
 const REQUIRED: [&str; 5] = ["namespace", "name", "version", "readme", "authors"];
 
 impl GalaxyYml {
-    pub(super) fn read(folder: &Path) -> Result<Self> {
-        let path = ["galaxy.yml", "galaxy.yaml"].map(|name| folder.join(name)).into_iter().find(|path| path.is_file());
+    pub(super) fn read(directory: &Path) -> Result<Self> {
+        let path =
+            ["galaxy.yml", "galaxy.yaml"].map(|name| directory.join(name)).into_iter().find(|path| path.is_file());
         let Some(path) = path else {
             return Err(GalaxyError::new(format!(
                 "The collection galaxy.yml path '{}' does not exist.",
-                folder.join("galaxy.yml").display()
+                directory.join("galaxy.yml").display()
             )));
         };
         let source = Source::read(&path).map_err(|error| GalaxyError::file(&path, error))?;
@@ -231,13 +232,13 @@ fn spaced(value: &Json) -> Vec<u8> {
 ///
 /// # Errors
 /// If one of the two is missing or invalid, or they do not match.
-pub(super) fn listed(folder: &Path) -> Result<Vec<Listed>> {
-    let manifest = read_json(&folder.join("MANIFEST.json"))?;
+pub(super) fn listed(directory: &Path) -> Result<Vec<Listed>> {
+    let manifest = read_json(&directory.join("MANIFEST.json"))?;
     let name = manifest.pointer("/file_manifest_file/name").and_then(Json::as_str).unwrap_or("FILES.json");
     if name != "FILES.json" {
         return Err(GalaxyError::new(format!("MANIFEST.json names `{name}` instead of FILES.json")));
     }
-    let path = folder.join("FILES.json");
+    let path = directory.join("FILES.json");
     let bytes = crate::files::read(&path).map_err(|error| GalaxyError::file(&path, error))?;
     let wanted = manifest.pointer("/file_manifest_file/chksum_sha256").and_then(Json::as_str).unwrap_or_default();
     if sha256(&bytes) != wanted {
@@ -287,11 +288,11 @@ pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
 }
 
 /// Files that differ from `FILES.json`: changed, missing, or unlisted.
-pub(super) fn differences(folder: &Path, listed: &[Listed]) -> Vec<String> {
+pub(super) fn differences(directory: &Path, listed: &[Listed]) -> Vec<String> {
     let mut different: Vec<String> = listed
         .iter()
         .filter(|entry| {
-            let path = folder.join(&entry.name);
+            let path = directory.join(&entry.name);
             match &entry.sha256 {
                 Some(sha256) => !path.is_file() || sha256_of(&path).ok().as_ref() != Some(sha256),
                 None => !path.is_dir(),
@@ -300,12 +301,12 @@ pub(super) fn differences(folder: &Path, listed: &[Listed]) -> Vec<String> {
         .map(|entry| entry.name.clone())
         .collect();
     let known: std::collections::HashSet<&str> = listed.iter().map(|entry| entry.name.as_str()).collect();
-    let mut open = vec![folder.to_owned()];
+    let mut open = vec![directory.to_owned()];
     let mut more = Vec::new();
     while let Some(inner) = open.pop() {
         for entry in fs::read_dir(&inner).into_iter().flatten().flatten() {
             let path = entry.path();
-            let name = path.strip_prefix(folder).map(|name| name.display().to_string()).unwrap_or_default();
+            let name = path.strip_prefix(directory).map(|name| name.display().to_string()).unwrap_or_default();
             if path.is_dir() && !path.is_symlink() {
                 open.push(path);
             }

@@ -23,13 +23,13 @@ pub enum Origin {
     },
     File(PathBuf),
     Url(String),
-    Folder(PathBuf),
+    Directory(PathBuf),
     /// A directory with directories of collections.
-    Subfolders(PathBuf),
+    Subdirectories(PathBuf),
     /// The repository, a directory in it, and a branch, tag or commit.
     Git {
         repository: String,
-        folder: Option<String>,
+        directory: Option<String>,
         version: Option<String>,
     },
 }
@@ -58,7 +58,7 @@ impl Wanted {
     /// # Errors
     /// If it is none of these.
     pub fn parse(text: &str) -> Result<Self> {
-        let (bare, fragment) = text.split_once('#').map_or((text, None), |(bare, folder)| (bare, Some(folder)));
+        let (bare, fragment) = text.split_once('#').map_or((text, None), |(bare, directory)| (bare, Some(directory)));
         let is_git = text.starts_with("git+") || text.starts_with("git@");
         let origin = if is_git {
             git(text, None)
@@ -92,7 +92,7 @@ impl Wanted {
     }
 
     /// From an entry of a requirements.yml in this directory.
-    fn of_node(node: &Node, folder: &Path) -> Result<Self> {
+    fn of_node(node: &Node, directory: &Path) -> Result<Self> {
         if let Some(text) = node.as_str() {
             return Wanted::parse(text);
         }
@@ -110,15 +110,15 @@ impl Wanted {
         let place = || {
             let path = from.strip_prefix("file://").unwrap_or(from);
             // Relative to the requirements file, or to the working directory.
-            let beside = folder.join(path);
+            let beside = directory.join(path);
             if beside.exists() { beside } else { PathBuf::from(path) }
         };
         let origin = match kind.as_deref() {
             Some("git") => git(from, version.as_deref()),
             Some("url") => Origin::Url(from.to_owned()),
             Some("file") => Origin::File(place()),
-            Some("dir") => Origin::Folder(place()),
-            Some("subdirs") => Origin::Subfolders(place()),
+            Some("dir") => Origin::Directory(place()),
+            Some("subdirs") => Origin::Subdirectories(place()),
             Some("galaxy") => Origin::Galaxy { server: source.clone() },
             Some(other) => {
                 return Err(GalaxyError::new(format!(
@@ -134,7 +134,7 @@ impl Wanted {
                     false if name.starts_with("git+") || name.starts_with("git@") || name.ends_with(".git") => {
                         git(name, version.as_deref())
                     }
-                    false => match of_path(&folder.join(name)) {
+                    false => match of_path(&directory.join(name)) {
                         Some(beside) => beside,
                         None => return Ok(Wanted { signatures, ..Wanted::parse(name)? }),
                     },
@@ -174,24 +174,28 @@ fn of_path(path: &Path) -> Option<Origin> {
         return None;
     }
     Some(match is_collection(path) {
-        true => Origin::Folder(path.to_owned()),
-        false => Origin::Subfolders(path.to_owned()),
+        true => Origin::Directory(path.to_owned()),
+        false => Origin::Subdirectories(path.to_owned()),
     })
 }
 
-/// `git+URL[#FOLDER][,VERSION]`.
+/// `git+URL[#DIRECTORY][,VERSION]`.
 fn git(text: &str, version: Option<&str>) -> Origin {
     let text = text.strip_prefix("git+").unwrap_or(text);
     let (text, written) = match text.rsplit_once(',') {
         Some((text, version)) => (text, Some(version)),
         None => (text, None),
     };
-    let (repository, folder) = match text.split_once('#') {
-        Some((repository, folder)) => (repository, Some(folder.trim_matches('/').to_owned())),
+    let (repository, directory) = match text.split_once('#') {
+        Some((repository, directory)) => (repository, Some(directory.trim_matches('/').to_owned())),
         None => (text, None),
     };
     let version = written.or(version).filter(|version| !matches!(*version, "" | "*" | "HEAD")).map(str::to_owned);
-    Origin::Git { repository: repository.to_owned(), folder: folder.filter(|folder| !folder.is_empty()), version }
+    Origin::Git {
+        repository: repository.to_owned(),
+        directory: directory.filter(|directory| !directory.is_empty()),
+        version,
+    }
 }
 
 impl Requirements {
@@ -211,7 +215,7 @@ impl Requirements {
                 GalaxyError::new(format!("Failed to parse the requirements yml at '{}': {first}", path.display()))
             })?
             .node;
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let directory = path.parent().unwrap_or(Path::new("."));
         match &node.kind {
             Kind::Null => Err(GalaxyError::new(format!("No requirements found in file '{}'", path.display()))),
             Kind::Seq(_) => {
@@ -219,7 +223,7 @@ impl Requirements {
                 for entry in node.as_seq().unwrap_or_default() {
                     match entry.get("include") {
                         // A file with further roles.
-                        Some(file) => roles.extend(Requirements::read(&folder.join(plain(file)))?.roles),
+                        Some(file) => roles.extend(Requirements::read(&directory.join(plain(file)))?.roles),
                         None => roles.push(WantedRole::of_node(entry).map_err(about)?),
                     }
                 }
@@ -243,7 +247,7 @@ impl Requirements {
                 };
                 let roles = list("roles")?.iter().map(WantedRole::of_node).collect::<Result<_>>().map_err(about)?;
                 let collections =
-                    list("collections")?.iter().map(|node| Wanted::of_node(node, folder)).collect::<Result<_>>();
+                    list("collections")?.iter().map(|node| Wanted::of_node(node, directory)).collect::<Result<_>>();
                 Ok(Requirements { roles, collections: collections.map_err(about)? })
             }
             _ => Err(GalaxyError::new(format!(
@@ -267,9 +271,9 @@ mod tests {
     #[test]
     fn sources_on_the_command_line() {
         let origin = |text: &str| Wanted::parse(text).map(|wanted| wanted.origin);
-        let git = |repository: &str, folder: Option<&str>, version: Option<&str>| Origin::Git {
+        let git = |repository: &str, directory: Option<&str>, version: Option<&str>| Origin::Git {
             repository: repository.to_owned(),
-            folder: folder.map(str::to_owned),
+            directory: directory.map(str::to_owned),
             version: version.map(str::to_owned),
         };
         assert_eq!(origin("a.b:>=1.0.0").unwrap(), Origin::Galaxy { server: None });
@@ -282,10 +286,10 @@ mod tests {
 
     #[test]
     fn both_forms_of_requirements() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let read = |text: &str| {
-            std::fs::write(folder.path().join("r.yml"), text).unwrap();
-            Requirements::read(&folder.path().join("r.yml"))
+            std::fs::write(directory.path().join("r.yml"), text).unwrap();
+            Requirements::read(&directory.path().join("r.yml"))
         };
         let found = read("roles:\n- geerlingguy.docker\n- {src: git+https://x/role.git, version: 1.0, name: mine}\ncollections:\n- a.b\n- {name: c.d, version: '>=1.0.0', source: https://x}\n- {source: https://x/y.git, type: git, version: main}\n").unwrap();
         assert_eq!(

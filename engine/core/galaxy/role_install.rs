@@ -248,12 +248,12 @@ fn loose(version: &str) -> Vec<(u64, String)> {
 fn root_of(raw: &Path) -> Option<PathBuf> {
     let mut level = vec![raw.to_owned()];
     while !level.is_empty() {
-        if let Some(found) = level.iter().find(|folder| meta_file(folder).is_some()) {
+        if let Some(found) = level.iter().find(|directory| meta_file(directory).is_some()) {
             return Some(found.clone());
         }
         let mut next: Vec<PathBuf> = level
             .iter()
-            .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten())
+            .flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten())
             .map(|entry| entry.path())
             .filter(|path| path.is_dir() && !path.is_symlink())
             .collect();

@@ -20,7 +20,7 @@ const UNFINISHED: &str = ".rplay-";
 
 /// A directory next to the destination, in which something is completed before it becomes visible.
 pub(super) struct Stage {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Stage {
@@ -29,37 +29,37 @@ impl Stage {
         let failed = |error: io::Error| GalaxyError::new(format!("cannot write {}: {error}", parent.display()));
         fs::create_dir_all(parent).map_err(failed)?;
         sweep(parent);
-        let folder = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(failed)?;
-        fs::create_dir(folder.path().join("new")).map_err(failed)?;
-        fs::set_permissions(folder.path().join("new"), Permissions::from_mode(0o755)).map_err(failed)?;
-        Ok(Stage { folder })
+        let directory = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(failed)?;
+        fs::create_dir(directory.path().join("new")).map_err(failed)?;
+        fs::set_permissions(directory.path().join("new"), Permissions::from_mode(0o755)).map_err(failed)?;
+        Ok(Stage { directory })
     }
 
     pub(super) fn path(&self) -> PathBuf {
-        self.folder.path().join("new")
+        self.directory.path().join("new")
     }
 
     /// A directory to unpack something of which only a part is needed.
     pub(super) fn raw(&self) -> Result<PathBuf> {
-        let raw = self.folder.path().join("raw");
+        let raw = self.directory.path().join("raw");
         fs::create_dir(&raw).map_err(|error| GalaxyError::file(&raw, error))?;
         Ok(raw)
     }
 
     /// Selects a subdirectory as the content to install.
-    pub(super) fn adopt(&self, folder: &Path) -> Result<()> {
+    pub(super) fn adopt(&self, directory: &Path) -> Result<()> {
         let new = self.path();
         fs::remove_dir(&new)
-            .and_then(|()| fs::rename(folder, &new))
-            .map_err(|error| GalaxyError::file(folder, error))?;
+            .and_then(|()| fs::rename(directory, &new))
+            .map_err(|error| GalaxyError::file(directory, error))?;
         fs::set_permissions(&new, Permissions::from_mode(0o755)).map_err(|error| GalaxyError::file(&new, error))
     }
 
     /// # Errors
     /// If a listed file is missing or does not match its checksum.
-    pub(super) fn check_listed(folder: &Path, listed: &[Listed]) -> Result<()> {
+    pub(super) fn check_listed(directory: &Path, listed: &[Listed]) -> Result<()> {
         for entry in listed {
-            let path = folder.join(&entry.name);
+            let path = directory.join(&entry.name);
             match &entry.sha256 {
                 None => fs::create_dir_all(&path).map_err(|error| GalaxyError::file(&path, error))?,
                 Some(wanted) => {
@@ -80,10 +80,10 @@ impl Stage {
 
     /// Removes files that the manifest does not list, once all listed ones were verified.
     pub(super) fn keep_listed(&self, listed: &[Listed]) -> Result<()> {
-        let folder = self.path();
-        Stage::check_listed(&folder, listed)?;
-        for name in differences(&folder, listed) {
-            let path = folder.join(&name);
+        let directory = self.path();
+        Stage::check_listed(&directory, listed)?;
+        for name in differences(&directory, listed) {
+            let path = directory.join(&name);
             let removed =
                 if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             match removed {
@@ -99,7 +99,7 @@ impl Stage {
         let new = self.path();
         let failed = |error: io::Error| GalaxyError::new(format!("cannot write {}: {error}", target.display()));
         if target.symlink_metadata().is_ok() {
-            let old = self.folder.path().join("old");
+            let old = self.directory.path().join("old");
             match renameat2(AT_FDCWD, &new, AT_FDCWD, target, RenameFlags::RENAME_EXCHANGE) {
                 // The previous content is now in the stage and removed with it.
                 Ok(()) => return Ok(()),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     Inventory,
-    folder::definition_in,
+    directory::definition_in,
     host::{ALL, Group, Host},
     places::Owner,
 };
@@ -27,21 +27,21 @@ impl Inventory {
     ) -> Result<Vec<Definition>, Problems> {
         let Some(host) = self.host(host) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        let folders: Vec<&Path> = self.var_folders(playbook_dir).collect();
-        for folder in &folders {
-            let files = self.layers.folder(folder)?.host_files(&host.name)?;
+        let directories: Vec<&Path> = self.var_directories(playbook_dir).collect();
+        for directory in &directories {
+            let files = self.layers.directory(directory)?.host_files(&host.name)?;
             self.of_files(&files, name, &format!("host_vars of {}", host.name), &mut found)?;
         }
         self.of_sources(Owner::Host(host.name.clone()), &host.vars, name, &mut found);
         let groups = self.groups_in_order(host);
-        for folder in &folders {
+        for directory in &directories {
             for group in &groups {
-                self.of_group_files(folder, group, name, &mut found)?;
+                self.of_group_files(directory, group, name, &mut found)?;
             }
         }
         let all = self.group(ALL);
-        for (folder, all) in folders.iter().flat_map(|folder| all.map(|all| (folder, all))) {
-            self.of_group_files(folder, all, name, &mut found)?;
+        for (directory, all) in directories.iter().flat_map(|directory| all.map(|all| (directory, all))) {
+            self.of_group_files(directory, all, name, &mut found)?;
         }
         for group in groups.into_iter().chain(all) {
             self.of_sources(Owner::Group(group.name.clone()), &group.vars, name, &mut found);
@@ -51,12 +51,12 @@ impl Inventory {
 
     fn of_group_files(
         &self,
-        folder: &Path,
+        directory: &Path,
         group: &Group,
         name: &str,
         found: &mut Vec<Definition>,
     ) -> Result<(), Problems> {
-        let files = self.layers.folder(folder)?.group_files(&group.name)?;
+        let files = self.layers.directory(directory)?.group_files(&group.name)?;
         self.of_files(&files, name, &format!("group_vars of {}", group.name), found)
     }
 
@@ -73,7 +73,7 @@ impl Inventory {
                 let path = known.place.as_ref().and_then(|place| place.source.path.as_deref());
                 path.is_some_and(|path| absolute(path) == absolute(file))
             };
-            // The playbook's folder may be the inventory's, too.
+            // The playbook's directory may be the inventory's, too.
             if found.iter().any(is_same) {
                 continue;
             }

@@ -25,7 +25,7 @@ pub enum InventoryError {
     Missing { path: String },
 
     #[error("the inventory directory `{path}` contains no inventory files")]
-    EmptyFolder { path: String },
+    EmptyDirectory { path: String },
 
     #[error("cannot read inventory `{}`: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
@@ -80,7 +80,7 @@ pub enum InventoryError {
     NoLimitFile { path: String },
 
     #[error("Limit starting with \"@\" must be a file, not a directory: b'{path}'")]
-    LimitFolder { path: String },
+    LimitDirectory { path: String },
 
     #[error("{message}")]
     Loop { message: String },

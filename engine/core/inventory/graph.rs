@@ -20,7 +20,7 @@ pub struct Inventory {
     hosts: IndexMap<Arc<str>, Host>,
     groups: IndexMap<Arc<str>, Group>,
     /// Directories next to the sources, searched for `group_vars` and `host_vars`; later ones win.
-    pub(super) folders: Vec<PathBuf>,
+    pub(super) directories: Vec<PathBuf>,
     /// Warnings to be shown once.
     pub warnings: Vec<String>,
     /// What plugins tell of their work, as the verbosity asks for.
@@ -52,7 +52,7 @@ impl Default for Inventory {
         let mut inventory = Inventory {
             hosts: IndexMap::new(),
             groups: IndexMap::new(),
-            folders: Vec::new(),
+            directories: Vec::new(),
             warnings: Vec::new(),
             notes: Vec::new(),
             layers: Layers::default(),

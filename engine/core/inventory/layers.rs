@@ -10,7 +10,7 @@ use indexmap::IndexSet;
 use parking_lot::Mutex;
 
 use super::{
-    folder::VarsFolder,
+    directory::VarsDirectory,
     host::{Host, LOCALHOST},
     rules::VarsFiles,
     vars_state::VarsPlugins,
@@ -32,7 +32,7 @@ pub(super) struct Layers {
     pub depths: OnceLock<Vec<usize>>,
     /// The hosts of each group.
     pub members: OnceLock<Vec<Arc<IndexSet<usize>>>>,
-    folders: Mutex<HashMap<PathBuf, Arc<VarsFolder>>>,
+    directories: Mutex<HashMap<PathBuf, Arc<VarsDirectory>>>,
     pub vars_plugins: VarsPlugins,
     /// Whether `group_vars` and `host_vars` are read, and when.
     pub files: VarsFiles,
@@ -70,7 +70,7 @@ impl Default for Layers {
             implicit,
             depths: OnceLock::new(),
             members: OnceLock::new(),
-            folders: Mutex::default(),
+            directories: Mutex::default(),
             vars_plugins: VarsPlugins::default(),
             files: VarsFiles::default(),
             reserved: Mutex::default(),
@@ -102,13 +102,13 @@ impl Layers {
         self.implicit.iter().find(|host| &*host.name == name).unwrap_or(&self.implicit[0])
     }
 
-    pub(super) fn folder(&self, path: &Path) -> Result<Arc<VarsFolder>, Problems> {
-        if let Some(folder) = self.folders.lock().get(path) {
-            return Ok(folder.clone());
+    pub(super) fn directory(&self, path: &Path) -> Result<Arc<VarsDirectory>, Problems> {
+        if let Some(directory) = self.directories.lock().get(path) {
+            return Ok(directory.clone());
         }
-        let folder = Arc::new(VarsFolder::open(path)?);
-        self.warnings.lock().extend(folder.passed_over());
-        self.folders.lock().insert(path.to_owned(), folder.clone());
-        Ok(folder)
+        let directory = Arc::new(VarsDirectory::open(path)?);
+        self.warnings.lock().extend(directory.passed_over());
+        self.directories.lock().insert(path.to_owned(), directory.clone());
+        Ok(directory)
     }
 }

@@ -31,7 +31,7 @@ impl Limit {
             let file = Path::new(path);
             let lines = files::read_text(file).map_err(|error| match (error.kind(), path.to_owned()) {
                 (io::ErrorKind::NotFound, path) => InventoryError::NoLimitFile { path },
-                (_, path) if file.is_dir() => InventoryError::LimitFolder { path },
+                (_, path) if file.is_dir() => InventoryError::LimitDirectory { path },
                 (_, path) => InventoryError::LimitFile { path, message: error.to_string() },
             })?;
             terms.extend(lines.lines().flat_map(cut));
@@ -95,6 +95,6 @@ mod tests {
         std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();
         assert_eq!(limited(&format!("@{}", file.path().display())), "web2 db2");
         assert!(matches!(allowed("@/nosuch"), Err(InventoryError::NoLimitFile { .. })));
-        assert!(matches!(allowed("@/"), Err(InventoryError::LimitFolder { .. })));
+        assert!(matches!(allowed("@/"), Err(InventoryError::LimitDirectory { .. })));
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
-/// The playbook's folder whose variables are shown, with hosts and with groups.
+/// The playbook's directory whose variables are shown, with hosts and with groups.
 #[derive(Clone, Copy, Default)]
 pub struct Seen<'s> {
     pub hosts: Option<&'s Path>,
@@ -26,7 +26,7 @@ pub struct Seen<'s> {
 /// How an inventory is listed.
 #[derive(Clone, Copy, Default)]
 pub struct Listing<'l> {
-    /// The playbook's folder, for its `group_vars` and `host_vars`.
+    /// The playbook's directory, for its `group_vars` and `host_vars`.
     pub playbook_dir: Option<&'l Path>,
     /// Variables stand where they were defined, rather than all of them with each host.
     pub export: bool,

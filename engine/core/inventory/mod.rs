@@ -1,14 +1,14 @@
 //! Hosts and groups from existing inventory sources, and host patterns.
 //!
-//! A source is a file in INI or YAML (or JSON), a folder of such files, an executable, a list of names with commas, a
-//! file that says what to ask Tencent Cloud for, or what a plugin written in Python reads ([`Plugins`],
+//! A source is a file in INI or YAML (or JSON), a directory of such files, an executable, a list of names with commas,
+//! a file that says what to ask Tencent Cloud for, or what a plugin written in Python reads ([`Plugins`],
 //! [`Inventory::load`]). Variables of groups and hosts may stand in `group_vars` and `host_vars` beside a source or
 //! beside the playbook; [`Inventory::layers`] puts all of a host's variables in Ansible's order.
 
 mod address;
 mod definitions;
+mod directory;
 mod error;
-mod folder;
 mod graph;
 mod host;
 mod ini;
@@ -33,8 +33,8 @@ mod vars_state;
 mod words;
 mod yaml;
 
+pub use directory::{definition_in, vars_file};
 pub use error::InventoryError;
-pub use folder::{definition_in, vars_file};
 pub use graph::Inventory;
 pub use host::{Group, Host};
 pub use json::of as as_written;

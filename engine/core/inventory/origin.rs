@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    GroupNames, Inventory, InventoryError, SourceRules, address, folder::entries, ini, rules::has_foreign, script, yaml,
+    GroupNames, Inventory, InventoryError, SourceRules, address, directory::entries, ini, rules::has_foreign, script,
+    yaml,
 };
 use crate::{
     files::{self, Descent},
@@ -104,11 +105,11 @@ impl Inventory {
             return;
         }
         if path.is_dir() {
-            self.add_folder(path);
-            Descent::default().within(path, |descent| self.read_folder(path, rules, found, descent));
+            self.add_directory(path);
+            Descent::default().within(path, |descent| self.read_directory(path, rules, found, descent));
             return;
         }
-        self.add_folder(&path.parent().map_or_else(PathBuf::new, Path::to_owned));
+        self.add_directory(&path.parent().map_or_else(PathBuf::new, Path::to_owned));
         self.read_file(path, rules, found);
     }
 
@@ -163,9 +164,9 @@ impl Inventory {
     }
 
     /// Reads all files of a directory and its subdirectories.
-    fn read_folder(&mut self, folder: &Path, rules: &SourceRules, found: &mut Sources, descent: &mut Descent) {
+    fn read_directory(&mut self, directory: &Path, rules: &SourceRules, found: &mut Sources, descent: &mut Descent) {
         let before = (found.parsed, found.malformed.len(), found.problems.0.len());
-        let members = match entries(folder) {
+        let members = match entries(directory) {
             Ok(members) => members,
             Err(error) => return found.problems.push(error),
         };
@@ -176,14 +177,14 @@ impl Inventory {
             }
             match path.is_dir() {
                 true => {
-                    descent.within(&path, |descent| self.read_folder(&path, rules, found, descent));
+                    descent.within(&path, |descent| self.read_directory(&path, rules, found, descent));
                 }
                 false => self.read_file(&path, rules, found),
             }
         }
         if before == (found.parsed, found.malformed.len(), found.problems.0.len()) {
-            let empty = InventoryError::EmptyFolder { path: folder.display().to_string() };
-            found.malformed.push((source::absolute(folder), "", empty.into()));
+            let empty = InventoryError::EmptyDirectory { path: directory.display().to_string() };
+            found.malformed.push((source::absolute(directory), "", empty.into()));
         }
     }
 

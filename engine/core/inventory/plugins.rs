@@ -8,7 +8,8 @@ use crate::vault::Vault;
 
 /// Runs inventory and vars plugins written in Python.
 pub trait Plugins: fmt::Debug + Send + Sync {
-    /// Reads a source. `known` is what [`Inventory`](super::Inventory) has so far; the answer has `parsed`, `groups`, `hosts`, `warnings`.
+    /// Reads a source. `known` is what [`Inventory`](super::Inventory) has so far; the answer has `parsed`, `groups`,
+    /// `hosts`, `warnings`.
     ///
     /// # Errors
     /// There is nothing that could run a plugin, or it does not answer.
@@ -18,7 +19,7 @@ pub trait Plugins: fmt::Debug + Send + Sync {
     fn have_vars(&self) -> bool;
 
     /// Adds a directory that may hold `vars_plugins`, and says whether it does.
-    fn add_folder(&self, folder: &Path) -> bool;
+    fn add_directory(&self, directory: &Path) -> bool;
 
     /// Asks vars plugins for something.
     ///

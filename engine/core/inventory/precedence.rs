@@ -26,8 +26,8 @@ impl Inventory {
         }
         let Some(found) = self.host(host) else { return Ok(Stack::from([])) };
         let mut stack = Vec::new();
-        for folder in self.var_folders(playbook_dir) {
-            self.push_host(folder, &found.name, &mut stack)?;
+        for directory in self.var_directories(playbook_dir) {
+            self.push_host(directory, &found.name, &mut stack)?;
         }
         stack.push(found.vars.clone());
         stack.extend(self.group_layers(found, playbook_dir)?.iter().cloned());
@@ -50,8 +50,8 @@ impl Inventory {
     /// The variables of a single group, strongest first.
     pub(super) fn layers_of_group(&self, group: &Group, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let mut stack = Vec::new();
-        for folder in self.var_folders(playbook_dir) {
-            self.push_groups(folder, &[group], &mut stack)?;
+        for directory in self.var_directories(playbook_dir) {
+            self.push_groups(directory, &[group], &mut stack)?;
         }
         stack.push(group.vars.clone());
         Ok(stack.into())
@@ -60,19 +60,19 @@ impl Inventory {
     /// The variables of one host alone, without those of its groups, the strongest first.
     pub(super) fn layers_of_host(&self, host: &Host, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let mut stack = Vec::new();
-        for folder in self.var_folders(playbook_dir) {
-            self.push_host(folder, &host.name, &mut stack)?;
+        for directory in self.var_directories(playbook_dir) {
+            self.push_host(directory, &host.name, &mut stack)?;
         }
         stack.push(host.vars.clone());
         Ok(stack.into())
     }
 
-    /// What files and plugins give these groups for a folder, strongest first.
-    fn push_groups(&self, folder: &Path, groups: &[&Group], stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
-        let plugins = self.vars_of_plugins(folder, Owners::Groups(groups))?;
+    /// What files and plugins give these groups for a directory, strongest first.
+    fn push_groups(&self, directory: &Path, groups: &[&Group], stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
+        let plugins = self.vars_of_plugins(directory, Owners::Groups(groups))?;
         stack.push(plugins.above);
         if self.layers.files != VarsFiles::Never {
-            let files = self.layers.folder(folder)?;
+            let files = self.layers.directory(directory)?;
             for group in groups {
                 let layer = files.group(&group.name, &self.layers.vault)?;
                 self.warn_of_reserved(&layer);
@@ -91,12 +91,12 @@ impl Inventory {
         }
     }
 
-    /// What files and plugins give a host for a folder, strongest first.
-    fn push_host(&self, folder: &Path, name: &str, stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
-        let plugins = self.vars_of_plugins(folder, Owners::Host(name))?;
+    /// What files and plugins give a host for a directory, strongest first.
+    fn push_host(&self, directory: &Path, name: &str, stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
+        let plugins = self.vars_of_plugins(directory, Owners::Host(name))?;
         stack.push(plugins.above);
         if self.layers.files != VarsFiles::Never {
-            let layer = self.layers.folder(folder)?.host(name, &self.layers.vault)?;
+            let layer = self.layers.directory(directory)?.host(name, &self.layers.vault)?;
             self.warn_of_reserved(&layer);
             stack.push(layer);
         }
@@ -104,10 +104,10 @@ impl Inventory {
         Ok(())
     }
 
-    /// The playbook's folder, then those of the inventory, the strongest first.
-    pub(super) fn var_folders<'p>(&'p self, playbook_dir: Option<&'p Path>) -> impl Iterator<Item = &'p Path> {
+    /// The playbook's directory, then those of the inventory, the strongest first.
+    pub(super) fn var_directories<'p>(&'p self, playbook_dir: Option<&'p Path>) -> impl Iterator<Item = &'p Path> {
         let playbook_dir = playbook_dir.filter(|_| self.layers.files != VarsFiles::WithInventory);
-        playbook_dir.into_iter().chain(self.folders.iter().rev().map(PathBuf::as_path))
+        playbook_dir.into_iter().chain(self.directories.iter().rev().map(PathBuf::as_path))
     }
 
     fn group_layers(&self, host: &Host, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
@@ -121,15 +121,15 @@ impl Inventory {
         if self.layers.files == VarsFiles::WithInventory {
             // What stands beside the inventory belongs to the variables of the sources.
             for group in groups.iter().chain(&all) {
-                for folder in self.var_folders(playbook_dir) {
-                    self.push_groups(folder, std::slice::from_ref(group), &mut stack)?;
+                for directory in self.var_directories(playbook_dir) {
+                    self.push_groups(directory, std::slice::from_ref(group), &mut stack)?;
                 }
                 stack.push(group.vars.clone());
             }
         } else {
             for part in [&groups, &all] {
-                for folder in self.var_folders(playbook_dir) {
-                    self.push_groups(folder, part, &mut stack)?;
+                for directory in self.var_directories(playbook_dir) {
+                    self.push_groups(directory, part, &mut stack)?;
                 }
             }
             stack.extend(groups.iter().chain(&all).map(|group| group.vars.clone()));

@@ -7,7 +7,7 @@ use rplay_contract::system::pattern::Pattern;
 use super::{InventoryError, Plugins};
 use crate::source::Problems;
 
-/// Files of an inventory folder that end so are not read (INVENTORY_IGNORE_EXTS).
+/// Files of an inventory directory that end so are not read (INVENTORY_IGNORE_EXTS).
 const IGNORED: [&str; 12] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
 

@@ -10,9 +10,9 @@ use crate::{source::Problems, vault::Vault};
 
 /// Runs `check` on every case that has this output.
 fn cases(answer: &str, check: impl Fn(&str, &Inventory, Option<&Path>, &str)) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/inventory");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/inventory");
     let mut seen = 0;
-    for case in std::fs::read_dir(folder).unwrap() {
+    for case in std::fs::read_dir(directory).unwrap() {
         let case = case.unwrap().path();
         let args = std::fs::read_to_string(case.join("args")).unwrap();
         let words: Vec<&str> = args.split_whitespace().collect();
@@ -76,9 +76,9 @@ fn problems(sources: &[String]) -> Problems {
 
 #[test]
 fn sources_that_cannot_be_read_are_errors() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
@@ -102,13 +102,16 @@ fn sources_that_cannot_be_read_are_errors() {
 
 #[test]
 fn broken_variables_are_found_when_a_host_needs_them() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("host_vars")).unwrap();
-    std::fs::write(folder.path().join("host_vars/a.yml"), "- 1\n").unwrap();
-    std::fs::write(folder.path().join("hosts"), "a\nb\n").unwrap();
-    let inventory =
-        Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default(), &SourceRules::default())
-            .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("host_vars")).unwrap();
+    std::fs::write(directory.path().join("host_vars/a.yml"), "- 1\n").unwrap();
+    std::fs::write(directory.path().join("hosts"), "a\nb\n").unwrap();
+    let inventory = Inventory::load(
+        &[directory.path().join("hosts").display().to_string()],
+        Arc::default(),
+        &SourceRules::default(),
+    )
+    .unwrap();
     assert!(inventory.layers("b", None).unwrap().is_empty());
     assert!(inventory.layers("a", None).unwrap_err().0[0].to_string().contains("must be a mapping"));
 }
@@ -144,16 +147,19 @@ fn hosts_and_groups_can_be_added_during_a_play() {
 
 #[test]
 fn ten_thousand_hosts_are_read_quickly() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let groups: String =
         (0..100).map(|g| format!("[g{g}]\nh[{}:{}]\n[g{g}:vars]\nv={g}\n", g * 100, g * 100 + 99)).collect();
-    std::fs::write(folder.path().join("hosts"), groups).unwrap();
-    std::fs::create_dir(folder.path().join("group_vars")).unwrap();
-    std::fs::write(folder.path().join("group_vars/all.yml"), "x: 1\n").unwrap();
+    std::fs::write(directory.path().join("hosts"), groups).unwrap();
+    std::fs::create_dir(directory.path().join("group_vars")).unwrap();
+    std::fs::write(directory.path().join("group_vars/all.yml"), "x: 1\n").unwrap();
     let start = Instant::now();
-    let inventory =
-        Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default(), &SourceRules::default())
-            .unwrap();
+    let inventory = Inventory::load(
+        &[directory.path().join("hosts").display().to_string()],
+        Arc::default(),
+        &SourceRules::default(),
+    )
+    .unwrap();
     let layers: Vec<_> = inventory.hosts().map(|host| inventory.layers(&host.name, None).unwrap()).collect();
     assert_eq!(layers.len(), 10_000);
     // Hosts of one group share its layers.
@@ -164,16 +170,19 @@ fn ten_thousand_hosts_are_read_quickly() {
 
 #[test]
 fn skipped_files_cause_warnings() {
-    let folder = tempfile::tempdir().unwrap();
-    let vars = folder.path().join("group_vars");
+    let directory = tempfile::tempdir().unwrap();
+    let vars = directory.path().join("group_vars");
     std::fs::create_dir_all(vars.join("web")).unwrap();
     for name in ["web/a.yml", "web.yml", "all.yml", "db.json", "db.yaml"] {
         std::fs::write(vars.join(name), "{}").unwrap();
     }
-    std::fs::write(folder.path().join("hosts"), "a\n").unwrap();
-    let inventory =
-        Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default(), &SourceRules::default())
-            .unwrap();
+    std::fs::write(directory.path().join("hosts"), "a\n").unwrap();
+    let inventory = Inventory::load(
+        &[directory.path().join("hosts").display().to_string()],
+        Arc::default(),
+        &SourceRules::default(),
+    )
+    .unwrap();
     inventory.layers("a", None).unwrap();
     let mut warnings = inventory.take_warnings();
     warnings.sort();
@@ -184,9 +193,9 @@ fn skipped_files_cause_warnings() {
 
 #[test]
 fn hosts_before_the_error_of_a_source_are_kept() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
@@ -235,9 +244,9 @@ fn hosts_before_the_error_of_a_source_are_kept() {
 /// As in ansible-core 2.19, another format is tried, and a missing source is only a warning.
 #[test]
 fn sources_in_another_format_and_missing_ones() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
@@ -245,7 +254,7 @@ fn sources_in_another_format_and_missing_ones() {
     let plain = load(&[write("ini.yml", "[web]\nh1\nh2\n")]);
     assert_eq!(plain.hosts_of("web").len(), 2);
     assert!(plain.warnings.is_empty(), "{:?}", plain.warnings);
-    let missing = folder.path().join("nosuch").display().to_string();
+    let missing = directory.path().join("nosuch").display().to_string();
     let inventory = load(&[missing.clone(), write("good", "good\n")]);
     assert_eq!(inventory.hosts().len(), 1);
     assert!(inventory.warnings.contains(&format!("Unable to parse {missing} as an inventory source")));
@@ -259,10 +268,10 @@ fn sources_in_another_format_and_missing_ones() {
 
 #[test]
 fn an_empty_directory_is_no_source_wherever_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("hosts"), "a\n").unwrap();
-    std::fs::create_dir(folder.path().join("empty")).unwrap();
-    let sources = [folder.path().display().to_string()];
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("hosts"), "a\n").unwrap();
+    std::fs::create_dir(directory.path().join("empty")).unwrap();
+    let sources = [directory.path().display().to_string()];
     let inventory = Inventory::load(&sources, Arc::default(), &SourceRules::default()).unwrap();
     assert!(inventory.warnings.iter().any(|text| text.ends_with("empty as an inventory source")));
     assert_eq!(inventory.hosts().len(), 1);
@@ -271,12 +280,12 @@ fn an_empty_directory_is_no_source_wherever_it_is() {
 
 #[test]
 fn directories_skip_files_that_the_rules_ignore() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for name in ["a", "b.old", "c.cfg", "draft-d"] {
-        std::fs::write(folder.path().join(name), format!("{name}\n")).unwrap();
+        std::fs::write(directory.path().join(name), format!("{name}\n")).unwrap();
     }
     let hosts = |rules: &SourceRules| {
-        let inventory = Inventory::load(&[folder.path().display().to_string()], Arc::default(), rules).unwrap();
+        let inventory = Inventory::load(&[directory.path().display().to_string()], Arc::default(), rules).unwrap();
         inventory.hosts().map(|host| host.name.to_string()).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(hosts(&SourceRules::default()), "a b.old draft-d");
@@ -292,9 +301,9 @@ fn directories_skip_files_that_the_rules_ignore() {
 
 #[test]
 fn built_in_plugins_read_only_where_they_are_enabled() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
@@ -314,8 +323,8 @@ fn built_in_plugins_read_only_where_they_are_enabled() {
 
 #[test]
 fn group_names_become_valid_variable_names() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hosts");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hosts");
     std::fs::write(&path, "[g-x]\nh\n[x.y:children]\ng-x\n[9a:vars]\nv=1\n[9a]\nk\n").unwrap();
     let load = |group_names| {
         let rules = SourceRules { group_names, ..SourceRules::default() };

@@ -1,7 +1,8 @@
-//! Vars plugins written in Python, which give groups and hosts variables for a directory of the inventory or the playbook.
+//! Vars plugins written in Python, which give groups and hosts variables for a directory of the inventory or the
+//! playbook.
 //!
-//! `host_group_vars`, which reads `group_vars` and `host_vars`, is native. Plugins are asked when the inventory has been
-//! read (stage `inventory`), and again in each play (stage `task`).
+//! `host_group_vars`, which reads `group_vars` and `host_vars`, is native. Plugins are asked when the inventory has
+//! been read (stage `inventory`), and again in each play (stage `task`).
 
 use std::{
     path::{Path, PathBuf},
@@ -62,7 +63,7 @@ impl Inventory {
     ///
     /// # Errors
     /// A plugin fails, or there is nothing to run it with.
-    pub(super) fn vars_of_plugins(&self, folder: &Path, owners: Owners<'_>) -> Result<PluginVars, Problems> {
+    pub(super) fn vars_of_plugins(&self, directory: &Path, owners: Owners<'_>) -> Result<PluginVars, Problems> {
         let Some(plugins) = self.vars_plugins() else { return Ok(PluginVars::default()) };
         let known = *self.layers.vars_plugins.later.lock();
         let later = match known {
@@ -72,7 +73,7 @@ impl Inventory {
         if !later {
             return Ok(PluginVars::default());
         }
-        let mut with = json!({ "path": absolute(folder) });
+        let mut with = json!({ "path": absolute(directory) });
         match owners {
             Owners::Groups(groups) => with["groups"] = groups.iter().map(|group| Json::from(&*group.name)).collect(),
             Owners::Host(name) => with["name"] = Json::from(name),
@@ -94,11 +95,11 @@ impl Inventory {
     }
 
     /// Forgets what vars plugins answered. These directories, those of roles, may hold further plugins.
-    pub fn ask_vars_plugins_again(&mut self, folders: &[PathBuf]) {
+    pub fn ask_vars_plugins_again(&mut self, directories: &[PathBuf]) {
         let Some(plugins) = &self.layers.vars_plugins.plugins else { return };
         let mut more = false;
-        for folder in folders {
-            more |= plugins.add_folder(folder);
+        for directory in directories {
+            more |= plugins.add_directory(directory);
         }
         if more {
             self.layers.vars_plugins.forget();
@@ -115,7 +116,7 @@ impl Inventory {
     /// Tells plugins of all hosts and groups.
     fn begin_vars_plugins(&self, plugins: &dyn Plugins) -> Result<Json, Problems> {
         let mut with = self.known();
-        with["sources"] = self.folders.iter().map(|folder| Json::from(absolute(folder))).collect();
+        with["sources"] = self.directories.iter().map(|directory| Json::from(absolute(directory))).collect();
         let response = self.ask_vars_plugins(plugins, "vars.begin", with)?;
         *self.layers.vars_plugins.later.lock() = Some(response["later"] == true);
         Ok(response)

@@ -43,8 +43,8 @@ impl Answers {
     ///
     /// # Errors
     /// If the socket cannot be created.
-    pub fn to(password: Secret, folder: &Path, command: &mut Command, own: &Path) -> io::Result<Self> {
-        let socket = folder.join(format!("ask{:08x}", rand::random::<u32>()));
+    pub fn to(password: Secret, directory: &Path, command: &mut Command, own: &Path) -> io::Result<Self> {
+        let socket = directory.join(format!("ask{:08x}", rand::random::<u32>()));
         let listener = UnixListener::bind(&socket)?;
         // In ssh, /proc/self would mean ssh's own executable.
         let program = if own == Path::new("/proc/self/exe") { std::env::current_exe()? } else { own.to_owned() };

@@ -13,15 +13,15 @@ use crate::event::Deliveries;
 
 /// All executables that may be needed: for hosts like this one, and for those with other processors.
 ///
-/// For each processor there is the whole of rplay, which is an agent as well, and the agent alone, which is much smaller:
-/// embedded in the whole, or `rplay-agent` beside it. An agent of another build is passed over, since only one of the
-/// controller's own build understands it.
+/// For each processor there is the whole of rplay, which is an agent as well, and the agent alone, which is much
+/// smaller: embedded in the whole, or `rplay-agent` beside it. An agent of another build is passed over, since only one
+/// of the controller's own build understands it.
 pub(super) struct Executables {
     /// `None` is the one that is running.
     own: Option<PathBuf>,
     /// The name of the build ([`LinkOptions::agent_build`](super::LinkOptions)). `None`: no agent alone is looked for.
     build: Option<String>,
-    /// Where digests are noted from one run to the next; a folder that only this user can write to.
+    /// Where digests are noted from one run to the next; a directory that only this user can write to.
     notes: Option<PathBuf>,
     read: Mutex<Vec<(String, Arc<Executable>)>>,
     /// Where those that are being sent are counted.
@@ -101,7 +101,7 @@ impl Executables {
             Failure::new(format!("the host has another processor: {processor}, not {arch}"))
                 .help(format!("put an rplay built for it at {}", whole.display()))
         };
-        // The name comes from the host: it must not lead to another folder.
+        // The name comes from the host: it must not lead to another directory.
         if !processor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err(missing());
         }
@@ -140,7 +140,7 @@ impl Executables {
     }
 
     fn open(&self, processor: &str, what: &str, path: &Path) -> Result<Executable, Failure> {
-        let note = self.notes.as_deref().map(|folder| folder.join(format!("{processor}-{what}.digest")));
+        let note = self.notes.as_deref().map(|directory| directory.join(format!("{processor}-{what}.digest")));
         Executable::open(path, note.as_deref()).map_err(unreadable(path))
     }
 }

@@ -22,8 +22,8 @@ use super::{
     arrival::{self, Start},
     container,
     conversation::Conversation,
+    directory,
     executables::Executables,
-    folder,
     greeting::{self, NoAgent},
     local,
     running::{Sending, answer_all},
@@ -47,7 +47,7 @@ pub struct LinkOptions {
     /// Maximum time without data in the middle of an agent's reply. Between replies there is no limit.
     pub stall: Duration,
     /// Directory of ssh's control sockets: mode 0700, short path. `None` chooses one.
-    pub control_folder: Option<PathBuf>,
+    pub control_directory: Option<PathBuf>,
     /// Seconds for which an idle ssh connection is kept open for the next run.
     pub persist: u32,
     /// Seconds of silence after which an ssh connection is considered lost, including what runs on its host; 0 for
@@ -64,7 +64,7 @@ impl Default for LinkOptions {
             agent_build: None,
             patience: Duration::from_secs(30),
             stall: Duration::from_secs(60),
-            control_folder: None,
+            control_directory: None,
             persist: 60,
             silence: Silence::default().0,
             deliveries: Arc::default(),
@@ -109,17 +109,17 @@ impl Links {
     pub fn new(options: LinkOptions) -> io::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("link").enable_all().build()?;
-        let folder = match &options.control_folder {
-            Some(folder) => folder::make_private(folder).map(|()| folder.clone())?,
-            None => folder::control_folder()?,
+        let directory = match &options.control_directory {
+            Some(directory) => directory::make_private(directory).map(|()| directory.clone())?,
+            None => directory::control_directory()?,
         };
-        let swept = folder.clone();
-        runtime.spawn_blocking(move || folder::sweep(&swept));
+        let swept = directory.clone();
+        runtime.spawn_blocking(move || directory::sweep(&swept));
         let executables =
-            Executables::new(options.executable.clone(), options.agent_build.clone(), Some(folder.clone()));
+            Executables::new(options.executable.clone(), options.agent_build.clone(), Some(directory.clone()));
         let executables = Arc::new(executables.counting(&options.deliveries));
         let silence = Silence(options.silence);
-        let masters = Masters::new(folder, options.persist, silence, executables.clone());
+        let masters = Masters::new(directory, options.persist, silence, executables.clone());
         let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
         let shared = Arc::new(shared);
         if silence.interval().is_some() {
@@ -293,9 +293,9 @@ impl Shared {
     async fn connect(&self, target: &Target, how: Start) -> Result<Transport, Failure> {
         let patience = self.options.patience;
         match &target.connection {
-            Connection::Local(folder) => {
+            Connection::Local(directory) => {
                 debug!(host = target.name, "starting an agent on this machine");
-                let mut transport = local::start(self.executables.own_path(), folder)?;
+                let mut transport = local::start(self.executables.own_path(), directory)?;
                 greeting::wait_for(&[MARKER], &mut transport, &target.name, patience).await?;
                 Ok(transport)
             }

@@ -8,13 +8,13 @@ use tokio::process::Command;
 use super::transport::Transport;
 
 /// Starts the executable as a child process. It could also serve on a thread of this process, but then a module that
-/// changes the working directory or the umask, or runs out of memory, would affect the whole run. It works in `folder`;
-/// where that is no directory (the playbook came from a pipe), in the current one.
-pub(super) fn start(executable: &Path, folder: &Path) -> Result<Transport, Failure> {
+/// changes the working directory or the umask, or runs out of memory, would affect the whole run. It works in
+/// `directory`; where that is no directory (the playbook came from a pipe), in the current one.
+pub(super) fn start(executable: &Path, directory: &Path) -> Result<Transport, Failure> {
     let mut command = Command::new(executable);
-    if folder.is_dir() {
+    if directory.is_dir() {
         // As a shell that starts there has it.
-        command.current_dir(folder).env("PWD", folder);
+        command.current_dir(directory).env("PWD", directory);
     }
     command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     running(command, "the local agent")

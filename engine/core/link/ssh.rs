@@ -58,7 +58,7 @@ type Gates = HashMap<(String, Option<u16>), Arc<Pace>>;
 /// All ssh masters of a run.
 pub(super) struct Masters {
     /// Private directory of the control sockets.
-    folder: PathBuf,
+    directory: PathBuf,
     /// Seconds that a master stays without a session.
     persist: u32,
     /// Silence after which a link is considered lost.
@@ -70,9 +70,9 @@ pub(super) struct Masters {
 }
 
 impl Masters {
-    pub(super) fn new(folder: PathBuf, persist: u32, silence: Silence, executables: Arc<Executables>) -> Self {
+    pub(super) fn new(directory: PathBuf, persist: u32, silence: Silence, executables: Arc<Executables>) -> Self {
         let retried = Pace::new(RETRIED_AT_ONCE.0, RETRIED_AT_ONCE.1);
-        Masters { folder, persist, silence, executables, gates: Mutex::default(), retried }
+        Masters { directory, persist, silence, executables, gates: Mutex::default(), retried }
     }
 
     /// Starts the agent on a host, over an existing master or a new one. Returns once the agent's marker was read. A
@@ -150,7 +150,7 @@ impl Masters {
             retries: _,
         } = ssh;
         (&target.name, host, port, user, private_key, args, check_host_key, executable).hash(&mut hasher);
-        self.folder.join(format!("{:016x}", hasher.finish()))
+        self.directory.join(format!("{:016x}", hasher.finish()))
     }
 
     /// Whether a master listens there; removes a socket without a listener.

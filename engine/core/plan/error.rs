@@ -73,7 +73,7 @@ pub enum PlanError {
     #[error("the role '{name}' was not found")]
     RoleNotFound {
         name: String,
-        /// The folders, with colons between them.
+        /// The directories, with colons between them.
         searched: String,
         #[source_code]
         #[label("no role directory of this name")]

@@ -16,7 +16,7 @@ pub struct Place {
     /// The directory of the playbook.
     pub playbook: PathBuf,
     /// The directory of the file that contains the entries.
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub handler: bool,
     /// A block of the same file is round it.
     pub in_block: bool,
@@ -33,32 +33,32 @@ pub fn task_file(place: &Place, name: &str) -> PathBuf {
     // A handler may include one of the role's task files.
     let kinds: &[&str] = if place.handler { &["handlers", "tasks"] } else { &["tasks"] };
     let role = |kind: &&str| place.role.as_ref().map(|role| role.path.join(kind).join(name));
-    let mut candidates = vec![Some(place.folder.join(name))];
+    let mut candidates = vec![Some(place.directory.join(name))];
     candidates.extend(kinds.iter().map(role));
     candidates.push(place.role.as_ref().map(|role| role.path.join(name)));
     candidates.push(Some(place.playbook.join(name)));
     let mut candidates = candidates.into_iter().flatten();
-    let first = place.folder.join(name);
+    let first = place.directory.join(name);
     candidates.find(|path| path.is_file()).unwrap_or(first)
 }
 
 /// The directories in which the entries look for files, first the role's.
-pub(super) fn search_folders(place: &Place) -> Arc<[PathBuf]> {
-    let mut folders: Vec<PathBuf> = Vec::new();
+pub(super) fn search_directories(place: &Place) -> Arc<[PathBuf]> {
+    let mut directories: Vec<PathBuf> = Vec::new();
     if let Some(role) = &place.role {
-        folders.push(role.path.clone());
+        directories.push(role.path.clone());
     }
-    for folder in [&place.folder, &place.playbook] {
-        if !folders.contains(folder) {
-            folders.push(folder.clone());
+    for directory in [&place.directory, &place.playbook] {
+        if !directories.contains(directory) {
+            directories.push(directory.clone());
         }
     }
     // Lookups return paths that are used in other contexts.
-    folders.into_iter().map(|folder| PathBuf::from(source::absolute(&folder))).collect()
+    directories.into_iter().map(|directory| PathBuf::from(source::absolute(&directory))).collect()
 }
 
 /// The directory of a file.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
+pub(super) fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     PlanError,
-    place::{Place, folder_of, real},
+    place::{Place, directory_of, real},
     resolve::{Found, Resolver},
     settings::layer,
     statics,
@@ -48,23 +48,23 @@ impl Resolver {
         }
         let mut plays = Vec::new();
         let mut problems = Problems::default();
-        self.project.collections.add_playbooks(&folder_of(path));
+        self.project.collections.add_playbooks(&directory_of(path));
         let home = self.project.collections.of_path(path);
         let at = In { home: home.as_ref(), settings: &self.base, vars: Arc::default(), at: None };
         self.playbook_into(path, &at, &mut Vec::new(), &mut plays, &mut problems);
         problems.unless_any(plays)
     }
 
-    /// The plays of a text that is not a file; `folder` is where it looks for files and roles.
+    /// The plays of a text that is not a file; `directory` is where it looks for files and roles.
     ///
     /// # Errors
     /// All errors of the text, and of the files that it imports.
-    pub fn playbook_text(&self, source: &Arc<Source>, folder: &Path) -> Result<Vec<Arc<Play>>, Problems> {
+    pub fn playbook_text(&self, source: &Arc<Source>, directory: &Path) -> Result<Vec<Arc<Play>>, Problems> {
         let mut problems = Problems::default();
         let mut plays = Vec::new();
         for entry in &self.project.playbook_of(source)?.entries {
             if let PlaybookEntry::Play(play) = entry {
-                plays.push(Arc::new(self.play(play, folder, &self.base, &Arc::default(), &mut problems)));
+                plays.push(Arc::new(self.play(play, directory, &self.base, &Arc::default(), &mut problems)));
             }
         }
         problems.unless_any(plays)
@@ -85,17 +85,17 @@ impl Resolver {
             return problems.push(PlanError::unusable(msg, &at));
         }
         let settings = &surroundings.settings.at_home(home.clone());
-        self.project.finder().add_plugins(&folder_of(path), true);
+        self.project.finder().add_plugins(&directory_of(path), true);
         let playbook = match self.project.playbook(path, home.as_ref(), surroundings.at) {
             Ok(playbook) => playbook,
             Err(more) => return problems.0.extend(more.0),
         };
-        let folder = folder_of(path);
+        let directory = directory_of(path);
         trail.push(real(path));
         for entry in &playbook.entries {
             match entry {
                 PlaybookEntry::Play(play) => {
-                    plays.push(Arc::new(self.play(play, &folder, settings, &surroundings.vars, problems)));
+                    plays.push(Arc::new(self.play(play, &directory, settings, &surroundings.vars, problems)));
                 }
                 PlaybookEntry::Import(import) => {
                     self.project.warn_of_reserved(import.keywords.vars.iter().flat_map(reserved_names));
@@ -103,13 +103,13 @@ impl Resolver {
                     let vars = within(&surroundings.vars, own);
                     let keywords = syntax::Keywords { vars: None, ..import.keywords.clone() };
                     let settings = settings.with(&keywords, None);
-                    let scope = statics::scope(&self.extra, &settings, None, &vars, &folder);
+                    let scope = statics::scope(&self.extra, &settings, None, &vars, &directory);
                     match statics::text(&field(&import.file), &scope, "import_playbook") {
                         Ok(file) => {
                             let (next, home) = match self.project.collections.playbook(&file) {
                                 Some((path, collection)) => (path, Some(collection)),
                                 None => {
-                                    let next = folder.join(files::filled_in(&file));
+                                    let next = directory.join(files::filled_in(&file));
                                     let home = self.project.collections.of_path(&next);
                                     (next, home)
                                 }
@@ -137,7 +137,7 @@ impl Resolver {
     fn play(
         &self,
         play: &syntax::Play,
-        folder: &Path,
+        directory: &Path,
         outer: &Arc<Settings>,
         around: &Arc<Layer>,
         problems: &mut Problems,
@@ -150,8 +150,8 @@ impl Resolver {
         let place = Place {
             settings: settings.clone(),
             role: None,
-            playbook: folder.to_owned(),
-            folder: folder.to_owned(),
+            playbook: directory.to_owned(),
+            directory: directory.to_owned(),
             handler: false,
             in_block: false,
             may_fail: false,
@@ -198,7 +198,7 @@ impl Resolver {
             steps,
             handlers: found.handlers,
             roles: found.roles,
-            folder: folder.to_owned(),
+            directory: directory.to_owned(),
         }
     }
 }

@@ -282,7 +282,7 @@ impl Project {
             let found = candidates
                 .iter()
                 .map_while(|candidate| Some((candidate, candidate.value.data()?)))
-                .find_map(|(candidate, name)| Some((candidate, vars_file(&play.folder, name.as_str()?)?)));
+                .find_map(|(candidate, name)| Some((candidate, vars_file(&play.directory, name.as_str()?)?)));
             if let Some((candidate, path)) = found
                 && let Err(more) = self.vars(&path, Some(&candidate.span))
             {

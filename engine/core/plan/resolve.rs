@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     Action, PlanError, Project, Statement, TagSelection, arguments, misuse,
-    place::{Place, folder_of, real, search_folders, task_file},
+    place::{Place, directory_of, real, search_directories, task_file},
     statics,
     step::*,
 };
@@ -240,7 +240,7 @@ impl Resolver {
             asynchronous: task.asynchronous.as_ref().map(field),
             poll: task.poll.as_ref().map(field),
             role: place.role.clone(),
-            folders: search_folders(place),
+            directories: search_directories(place),
             handler: place.handler,
             tags: Arc::default(),
             around: place.settings.clone(),
@@ -284,7 +284,7 @@ impl Resolver {
         }
         match self.project.tasks(path, place.handler, &place.settings.collections, at) {
             Ok(entries) => {
-                let mut place = Place { folder: folder_of(path), in_block: false, ..place.clone() };
+                let mut place = Place { directory: directory_of(path), in_block: false, ..place.clone() };
                 place.trail.push(own);
                 self.steps(&entries, &place, found)
             }

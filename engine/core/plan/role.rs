@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Action, PlanError, arguments,
-    place::{Place, search_folders},
+    place::{Place, search_directories},
     resolve::{Found, Resolver},
     settings::{layer, searched, split_tags},
     statics,
@@ -217,9 +217,9 @@ impl Resolver {
             }
         }
         let role = Arc::new(role);
-        let tasks_folder = role.path.join("tasks");
+        let tasks_directory = role.path.join("tasks");
         let settings = place.settings.searching(&role.collections);
-        let inner = Place { role: Some(role.clone()), folder: tasks_folder.clone(), settings, ..place.clone() };
+        let inner = Place { role: Some(role.clone()), directory: tasks_directory.clone(), settings, ..place.clone() };
         let mut own = Vec::new();
         if wanted.files.validate
             && let Some(spec) =
@@ -227,16 +227,16 @@ impl Resolver {
         {
             own.extend(self.validation(spec, wanted.at, &wanted.files.tasks, &inner));
         }
-        match super::yaml_file::yaml_file(&tasks_folder, &wanted.files.tasks) {
+        match super::yaml_file::yaml_file(&tasks_directory, &wanted.files.tasks) {
             Some(file) => own.extend(self.task_file(&file, Some(wanted.at), &inner, found)),
-            None => found.problems.0.extend(not_in_role(&tasks_folder, "tasks", &wanted.files.tasks, wanted.at)),
+            None => found.problems.0.extend(not_in_role(&tasks_directory, "tasks", &wanted.files.tasks, wanted.at)),
         }
-        let handlers = Place { handler: true, folder: role.path.join("handlers"), ..inner };
-        if let Some(file) = super::yaml_file::yaml_file(&handlers.folder, &wanted.files.handlers) {
+        let handlers = Place { handler: true, directory: role.path.join("handlers"), ..inner };
+        if let Some(file) = super::yaml_file::yaml_file(&handlers.directory, &wanted.files.handlers) {
             let steps = self.task_file(&file, Some(wanted.at), &handlers, found);
             found.handlers.extend(steps);
         } else {
-            let missing = not_in_role(&handlers.folder, "handlers", &wanted.files.handlers, wanted.at);
+            let missing = not_in_role(&handlers.directory, "handlers", &wanted.files.handlers, wanted.at);
             found.problems.0.extend(missing);
         }
         steps.extend(own);
@@ -275,27 +275,27 @@ impl Resolver {
             spec: Some(Arc::new(spec)),
             tags: tags.into(),
             role: place.role.clone(),
-            folders: search_folders(place),
+            directories: search_directories(place),
             ..task
         })))
     }
 }
 
 /// The error for a missing file of `tasks_from` and the like. As in Ansible, a role without that directory is accepted.
-fn not_in_role(folder: &Path, kind: &'static str, file: &str, at: &Span) -> Option<Problem> {
-    if file == "main" || !folder.is_dir() {
+fn not_in_role(directory: &Path, kind: &'static str, file: &str, at: &Span) -> Option<Problem> {
+    if file == "main" || !directory.is_dir() {
         return None;
     }
-    let listed = std::fs::read_dir(folder).ok()?.flatten();
+    let listed = std::fs::read_dir(directory).ok()?.flatten();
     let names: Vec<String> = listed.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     let stems = names.iter().map(|name| name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem));
     let help = nearest(file, stems).map(|meant| format!("did you mean `{meant}`?"));
     Some(Box::new(PlanError::NotInRole { kind, file: file.to_owned(), at: at.clone(), help }))
 }
 
-/// Refuses a file of `tasks_from` and the like that lies outside of the role's folder of its kind.
+/// Refuses a file of `tasks_from` and the like that lies outside of the role's directory of its kind.
 fn stays_inside(role: &Role, kind: &str, file: &str, at: &Span) -> Result<(), Problems> {
-    let folder = role.path.join(kind);
+    let directory = role.path.join(kind);
     let mut left = 0;
     let escapes = Path::new(file).components().any(|part| {
         left += match part {
@@ -308,10 +308,10 @@ fn stays_inside(role: &Role, kind: &str, file: &str, at: &Span) -> Result<(), Pr
     if !escapes {
         return Ok(());
     }
-    let (path, folder) = (folder.join(file).display().to_string(), folder.display().to_string());
+    let (path, directory) = (directory.join(file).display().to_string(), directory.display().to_string());
     let name = &role.name;
     let msg =
-        format!("Failed loading '{path}' for role ({name}) as it is not inside the expected role path: '{folder}'");
+        format!("Failed loading '{path}' for role ({name}) as it is not inside the expected role path: '{directory}'");
     Err(Problems(vec![Box::new(PlanError::misplaced(msg, at))]))
 }
 

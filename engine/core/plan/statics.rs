@@ -25,9 +25,9 @@ pub(super) fn scope(
     layers.extend(role.map(|role| role.vars.clone()));
     layers.push(play_vars.clone());
     layers.extend(role.map(|role| role.defaults.clone()));
-    let folders: Vec<_> = role.map(|role| role.path.clone()).into_iter().chain([playbook.to_owned()]).collect();
+    let directories: Vec<_> = role.map(|role| role.path.clone()).into_iter().chain([playbook.to_owned()]).collect();
     let magic = Arc::new(Places { role: role.cloned(), playbook: playbook.display().to_string() });
-    Arc::new(Scope::new(layers, magic, folders.into()))
+    Arc::new(Scope::new(layers, magic, directories.into()))
 }
 
 /// The rendered value.

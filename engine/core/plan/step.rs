@@ -95,7 +95,7 @@ pub struct Play {
     /// The roles under `roles:` and their dependencies: all tasks see their defaults and vars.
     pub roles: Vec<Arc<Role>>,
     /// The directory of the playbook.
-    pub folder: PathBuf,
+    pub directory: PathBuf,
 }
 
 /// The play's settings about facts.
@@ -202,7 +202,7 @@ pub struct Task {
     pub poll: Option<Field>,
     pub role: Option<Arc<Role>>,
     /// Directories to search for lookups, templates and files.
-    pub folders: Arc<[PathBuf]>,
+    pub directories: Arc<[PathBuf]>,
     pub handler: bool,
     /// The rendered tags.
     pub tags: Arc<[String]>,
@@ -338,7 +338,7 @@ impl Task {
             asynchronous: None,
             poll: None,
             role: None,
-            folders: Arc::from([]),
+            directories: Arc::from([]),
             handler: false,
             tags: Arc::default(),
             around,
@@ -364,7 +364,7 @@ impl Task {
     }
 
     /// The directory of the file that contains the task.
-    pub fn file_folder(&self) -> Option<&Path> {
+    pub fn file_directory(&self) -> Option<&Path> {
         self.span.source.path.as_deref().and_then(Path::parent)
     }
 }

@@ -5,22 +5,22 @@ use std::path::{Path, PathBuf};
 use crate::files::{self, Descent};
 
 /// The path of a file in `vars_files`: `vars/` next to the playbook takes precedence.
-pub fn vars_file(folder: &Path, name: &str) -> Option<PathBuf> {
+pub fn vars_file(directory: &Path, name: &str) -> Option<PathBuf> {
     let name = files::named(name);
-    [folder.join("vars").join(&name), folder.join(name)].into_iter().find(|path| path.exists())
+    [directory.join("vars").join(&name), directory.join(name)].into_iter().find(|path| path.exists())
 }
 
 /// `name` in a directory, with one of Ansible's file extensions or as it is.
-pub fn yaml_file(folder: &Path, name: &str) -> Option<PathBuf> {
+pub fn yaml_file(directory: &Path, name: &str) -> Option<PathBuf> {
     ["yml", "yaml", "json"]
         .iter()
-        .map(|ending| folder.join(format!("{name}.{ending}")))
-        .chain([folder.join(name)])
+        .map(|ending| directory.join(format!("{name}.{ending}")))
+        .chain([directory.join(name)])
         .find(|path| path.is_file())
 }
 
-pub(super) fn files_below(folder: &Path, descent: &mut Descent) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+pub(super) fn files_below(directory: &Path, descent: &mut Descent) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths
@@ -36,7 +36,7 @@ pub(super) fn files_below(folder: &Path, descent: &mut Descent) -> Vec<PathBuf> 
         .collect()
 }
 
-pub(super) fn names_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+pub(super) fn names_in(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     entries.flatten().filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned()).collect()
 }

@@ -227,13 +227,13 @@ def role_of(about):
     return Role()
 
 
-def task_of(about, args, folders, role):
+def task_of(about, args, directories, role):
     """ansible-core's Task with what a plugin reads of one."""
     from ansible.playbook.task import Task
 
     class Given(Task):
         def get_search_path(self):
-            return list(folders)
+            return list(directories)
 
         def get_dep_chain(self):
             return None
@@ -277,7 +277,7 @@ def context_of(task, about, variables, verbosity):
     return context
 
 
-def run(host, name, args, task, connection, folders, role, verbosity):
+def run(host, name, args, task, connection, directories, role, verbosity):
     """Runs a plugin: {result}, which may say that it failed."""
     values = host.part('values')
 
@@ -295,7 +295,7 @@ def run(host, name, args, task, connection, folders, role, verbosity):
     variables = values.Fetched(call, [])
     plugin = None
     try:
-        given = task_of(task, {key: call.decoded(value) for key, value in args.items()}, folders, role)
+        given = task_of(task, {key: call.decoded(value) for key, value in args.items()}, directories, role)
         theirs = variables
         if task['delegate_to']:
             theirs = values.Fetched(call, ['ansible_delegated_vars', task['delegate_to']])

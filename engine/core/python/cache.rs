@@ -61,10 +61,10 @@ impl Cache {
         let own = nix::unistd::geteuid();
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         let shared = std::env::temp_dir().join(format!("rplay-cache-{own}"));
-        for folder in caches.map(|cache| cache.join("rplay/external")).into_iter().chain([shared]) {
-            match Cache::at(&folder) {
+        for directory in caches.map(|cache| cache.join("rplay/external")).into_iter().chain([shared]) {
+            match Cache::at(&directory) {
                 Ok(cache) => return Ok(cache),
-                Err(error) => last = io::Error::new(error.kind(), format!("{}: {error}", folder.display())),
+                Err(error) => last = io::Error::new(error.kind(), format!("{}: {error}", directory.display())),
             }
         }
         Err(last)
@@ -74,17 +74,17 @@ impl Cache {
     ///
     /// # Errors
     /// If it cannot be created or written, or others may write to it.
-    pub fn at(folder: &Path) -> io::Result<Cache> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let found = fs::symlink_metadata(folder)?;
+    pub fn at(directory: &Path) -> io::Result<Cache> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let found = fs::symlink_metadata(directory)?;
         if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() || found.mode() & 0o022 != 0 {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "other users can write to it"));
         }
-        nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK)?;
-        Ok(Cache(folder.to_owned()))
+        nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK)?;
+        Ok(Cache(directory.to_owned()))
     }
 
-    pub fn folder(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         &self.0
     }
 
@@ -129,24 +129,24 @@ mod tests {
 
     #[test]
     fn notes_and_whole_files_come_back_and_damaged_ones_do_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::at(directory.path()).unwrap();
         let key = Cache::key(["a", "b"]);
         assert_ne!(key, Cache::key(["ab", ""]));
         assert_eq!(cache.note(&key), None);
         cache.keep(&key, &Json::from(vec![1]));
         assert_eq!(cache.note(&key), Some(Json::from(vec![1])));
         let sha256 = rplay_wire::hex::encode(Sha256::digest(b"x"));
-        fs::write(folder.path().join(&sha256), "x").unwrap();
+        fs::write(directory.path().join(&sha256), "x").unwrap();
         assert!(cache.file(&sha256).is_some() && cache.file("../x").is_none());
-        fs::write(folder.path().join(&sha256), "cut").unwrap();
+        fs::write(directory.path().join(&sha256), "cut").unwrap();
         assert!(cache.file(&sha256).is_none());
     }
 
     #[test]
     fn a_stamp_sees_that_a_file_has_changed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
         assert!(Stamp::of(&path).is_none());
         fs::write(&path, "one").unwrap();
         let stamp = Stamp::read(&Stamp::of(&path).unwrap().to_json()).unwrap();
@@ -156,9 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_may_write_to_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(Cache::at(folder.path()).is_err());
+    fn a_directory_that_others_may_write_to_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(Cache::at(directory.path()).is_err());
     }
 }

@@ -125,8 +125,8 @@ impl Pythons {
         }
     }
 
-    /// Like [`converse`](Self::converse) for what has effects and takes as long as it likes: it is not repeated, and its
-    /// silence has no limit.
+    /// Like [`converse`](Self::converse) for what has effects and takes as long as it likes: it is not repeated, and
+    /// its silence has no limit.
     ///
     /// # Errors
     /// There is no ansible-core, or no response.
@@ -216,19 +216,19 @@ impl Pythons {
 fn known(note: &Json, python: &Path) -> Option<Core> {
     let core = read(note.get("hello")?, python)?;
     let is_current = Stamp::read(note.get("release")?)?.is_current() && python.exists();
-    (is_current && core.collections.iter().all(|folder| folder.is_dir())).then_some(core)
+    (is_current && core.collections.iter().all(|directory| directory.is_dir())).then_some(core)
 }
 
 fn read(hello: &Json, python: &Path) -> Option<Core> {
     let text = |name: &str| hello.get(name).and_then(Json::as_str);
-    let folders = hello.get("collections")?.as_array()?.iter().filter_map(Json::as_str).map(PathBuf::from);
+    let directories = hello.get("collections")?.as_array()?.iter().filter_map(Json::as_str).map(PathBuf::from);
     let (version, package) = (text("version")?.to_owned(), PathBuf::from(text("package")?));
-    Some(Core { python: python.to_owned(), version, package, collections: folders.collect() })
+    Some(Core { python: python.to_owned(), version, package, collections: directories.collect() })
 }
 
 /// Candidate interpreters, the most likely first: of the virtual environment, of the `ansible` in PATH, `python3`.
 fn candidates() -> Vec<PathBuf> {
-    let in_environment = env::var_os("VIRTUAL_ENV").map(|folder| PathBuf::from(folder).join("bin/python3"));
+    let in_environment = env::var_os("VIRTUAL_ENV").map(|directory| PathBuf::from(directory).join("bin/python3"));
     let of_ansible =
         ["ansible", "ansible-playbook"].into_iter().filter_map(in_path).find_map(|path| interpreter_of(&path));
     let mut found: Vec<PathBuf> = Vec::new();
@@ -243,7 +243,7 @@ fn candidates() -> Vec<PathBuf> {
 fn in_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
-        .map(|folder| folder.join(program))
+        .map(|directory| directory.join(program))
         .find(|file| file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok())
 }
 
@@ -267,7 +267,7 @@ fn interpreter_of(script: &Path) -> Option<PathBuf> {
             Some(PathBuf::from(path))
         }
         // With pipx or a distribution it may be a link into a virtual environment.
-        _ => script.parent().map(|folder| folder.join("python3")).filter(|path| path.is_file()),
+        _ => script.parent().map(|directory| directory.join("python3")).filter(|path| path.is_file()),
     }
 }
 
@@ -277,8 +277,8 @@ mod tests {
 
     #[test]
     fn the_interpreter_of_a_script_is_read_from_its_first_lines() {
-        let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("ansible");
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("ansible");
         for (text, python) in [
             ("#!/opt/x/bin/python3.11\n", "/opt/x/bin/python3.11"),
             ("#! /opt/x/bin/python -s\n", "/opt/x/bin/python"),
@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn an_interpreter_without_ansible_core_is_named_with_what_to_do() {
-        let folder = tempfile::tempdir().unwrap();
-        let named = folder.path().join("python-of-nobody");
+        let directory = tempfile::tempdir().unwrap();
+        let named = directory.path().join("python-of-nobody");
         let error = Pythons::new(Some(named.clone())).core().unwrap_err().to_string();
         assert!(error.contains(&named.display().to_string()) && error.contains("no ansible-core was found"), "{error}");
         assert!(CoreError::help().contains("pip install ansible-core"));

@@ -51,9 +51,9 @@ class Callbacks(object):
 
         Display().verbosity = setup['options']['verbosity']
         init_plugin_loader()
-        AnsibleCollectionConfig.playbook_paths = setup['folders']
-        for folder in setup['folders']:
-            add_all_plugin_dirs(folder)
+        AnsibleCollectionConfig.playbook_paths = setup['directories']
+        for directory in setup['directories']:
+            add_all_plugin_dirs(directory)
         self.loader = DataLoader()
         self.inventory = InventoryManager(loader=self.loader, sources=None, parse=False)
         self.variables = VariableManager(

@@ -136,7 +136,8 @@ class Closure(object):
         self.collections = collections
         self.without = without
         self.content = {}
-        # Paths on this machine: with size and time of those that were read; those that were looked for and are not there.
+        # Paths on this machine: with size and time of those that were read; those that were looked for and are not
+        # there.
         self.read = []
         self.absent = []
         self.waiting = []
@@ -226,9 +227,9 @@ class Closure(object):
         self.add_source(name, found[1], found[0], found[2])
         return True
 
-    def find(self, words, folders=None):
+    def find(self, words, directories=None):
         """Source, whether it is a package, path."""
-        places = self.places(words) if folders is None else [(folder, words[2:]) for folder in folders]
+        places = self.places(words) if directories is None else [(directory, words[2:]) for directory in directories]
         for start, rest in places:
             path = os.path.join(start, *rest)
             for end, is_package in (('/__init__.py', True), ('.py', False)):
@@ -238,9 +239,9 @@ class Closure(object):
         return None
 
     def places(self, words):
-        """Folders to look in, and what to look for in each."""
+        """Directories to look in, and what to look for in each."""
         if words[0] == 'ansible':
-            own = [(folder, words[2:]) for folder in self.utils]
+            own = [(directory, words[2:]) for directory in self.utils]
             return own + [(self.core.module_utils(), words[2:])]
         return [(os.path.join(root, *words[1:3]), words[3:]) for root in self.collections]
 
@@ -275,7 +276,7 @@ class Closure(object):
                 return to
         return None
 
-    def bundle(self, folder):
+    def bundle(self, directory):
         """Writes the files as one ZIP, named by its SHA-256. Equal content makes an equal file."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
@@ -285,7 +286,7 @@ class Closure(object):
                 archive.writestr(about, self.content[name])
         content = buffer.getvalue()
         digest = hashlib.sha256(content).hexdigest()
-        path = os.path.join(folder, digest)
+        path = os.path.join(directory, digest)
         if not os.path.exists(path):
             new = '%s.%d.%d' % (path, os.getpid(), threading.get_ident())
             with io.open(new, 'wb') as file:
@@ -364,11 +365,11 @@ class Host(object):
         """Which ansible-core this is, and where its Python keeps collections."""
         self.texts = parts
         self.core = Core(self.part('versions'))
-        collections = [os.path.join(folder, COLLECTIONS) for folder in sys.path if folder]
+        collections = [os.path.join(directory, COLLECTIONS) for directory in sys.path if directory]
         return {
             'version': self.core.version,
             'package': self.core.package,
-            'collections': [folder for folder in collections if os.path.isdir(folder)],
+            'collections': [directory for directory in collections if os.path.isdir(directory)],
             'python': sys.executable,
         }
 
@@ -383,7 +384,7 @@ class Host(object):
                 self.base = base
             return self.base
 
-    def build(self, path, package, utils, collections, folder):
+    def build(self, path, package, utils, collections, directory):
         """Bundles of a module: what all share, and what it brings itself. `read` and `absent` say by which files to see
         whether they are still right."""
         base = self.shared()
@@ -395,8 +396,8 @@ class Host(object):
         closure.add_source(package, False, source, path)
         closure.follow()
         return {
-            'base': base.bundle(folder),
-            'bundle': closure.bundle(folder),
+            'base': base.bundle(directory),
+            'bundle': closure.bundle(directory),
             'read': base.read + closure.read,
             'absent': closure.absent,
         }

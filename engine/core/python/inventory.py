@@ -17,8 +17,8 @@ from __main__ import Wrong
 OWN = ('inventory_hostname', 'inventory_hostname_short', 'inventory_file', 'inventory_dir')
 LOCK = threading.Lock()
 KEPT = []
-# Folders whose plugins are known.
-FOLDERS = []
+# Directories whose plugins are known.
+DIRECTORIES = []
 
 
 class Words(object):
@@ -64,21 +64,21 @@ def words():
     return KEPT[0]
 
 
-def ready(folders):
+def ready(directories):
     """The collection loader, and plugins beside playbooks."""
     from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
     from ansible.utils.collection_loader import AnsibleCollectionConfig
 
     if AnsibleCollectionConfig.collection_finder is None:
         init_plugin_loader()
-    AnsibleCollectionConfig.playbook_paths = folders
-    for folder in folders:
-        if folder not in FOLDERS:
-            FOLDERS.append(folder)
-            add_all_plugin_dirs(folder)
+    AnsibleCollectionConfig.playbook_paths = directories
+    for directory in directories:
+        if directory not in DIRECTORIES:
+            DIRECTORIES.append(directory)
+            add_all_plugin_dirs(directory)
 
 
-def parse(host, source, folders, secrets, groups, hosts, processed, cache, verbosity, extra):
+def parse(host, source, directories, secrets, groups, hosts, processed, cache, verbosity, extra):
     """Reads a source. `secrets` are ids with passwords in base64, `processed` the sources that were read before."""
     try:
         from ansible import context
@@ -91,7 +91,7 @@ def parse(host, source, folders, secrets, groups, hosts, processed, cache, verbo
             context.CLIARGS = ImmutableDict(extra_vars=tuple(extra))
             told.take()
             told.take_notes()
-            answer = read(host.part('versions'), source, folders, secrets, groups, hosts, processed, cache)
+            answer = read(host.part('versions'), source, directories, secrets, groups, hosts, processed, cache)
             answer['notes'] = told.take_notes()
             Display().verbosity = 0
             return answer
@@ -99,13 +99,13 @@ def parse(host, source, folders, secrets, groups, hosts, processed, cache, verbo
         raise Wrong('ansible-core cannot be imported: %s' % error)
 
 
-def read(versions, source, folders, secrets, groups, hosts, processed, cache):
+def read(versions, source, directories, secrets, groups, hosts, processed, cache):
     from ansible.errors import AnsibleError
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
 
     told = words()
-    ready(folders)
+    ready(directories)
     told.take()
     loader = DataLoader()
     versions.set_passwords(loader, [(name, base64.b64decode(secret)) for name, secret in secrets])

@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// Runs inventory and vars plugins of the ansible-core that is installed, of collections, and of directories
-/// `inventory_plugins` and `vars_plugins`. Its host is one of its own, since it gets the vault's passwords; it starts with
-/// the first plugin that is needed.
+/// `inventory_plugins` and `vars_plugins`. Its host is one of its own, since it gets the vault's passwords; it starts
+/// with the first plugin that is needed.
 pub struct InventoryPlugins {
     pythons: Pythons,
-    /// Folders that may hold directories with plugins, and `collections`: those of the playbooks, then of roles.
-    folders: RwLock<Vec<PathBuf>>,
+    /// Directories that may hold directories with plugins, and `collections`: those of the playbooks, then of roles.
+    directories: RwLock<Vec<PathBuf>>,
     /// Whether plugins may answer from their caches.
     cache: bool,
     /// The number of `-v`: what plugins tell of their work.
@@ -43,12 +43,20 @@ pub struct VarsSettings {
 }
 
 impl InventoryPlugins {
-    /// `named` is the interpreter that the settings name. `folders`, those of the playbooks, may hold directories with
-    /// plugins and `collections`. Without `cache`, plugins read everything again.
-    pub fn new(named: Option<PathBuf>, folders: Vec<PathBuf>, cache: bool, vars: VarsSettings) -> Self {
-        let folders = RwLock::new(folders.iter().map(|folder| full(folder)).collect());
+    /// `named` is the interpreter that the settings name. `directories`, those of the playbooks, may hold directories
+    /// with plugins and `collections`. Without `cache`, plugins read everything again.
+    pub fn new(named: Option<PathBuf>, directories: Vec<PathBuf>, cache: bool, vars: VarsSettings) -> Self {
+        let directories = RwLock::new(directories.iter().map(|directory| full(directory)).collect());
         let pythons = Pythons::new(named);
-        InventoryPlugins { pythons, folders, cache, verbosity: 0, extra: Vec::new(), vars, have_vars: Mutex::default() }
+        InventoryPlugins {
+            pythons,
+            directories,
+            cache,
+            verbosity: 0,
+            extra: Vec::new(),
+            vars,
+            have_vars: Mutex::default(),
+        }
     }
 
     /// With extra variables, as `-e` has them.
@@ -69,7 +77,7 @@ impl InventoryPlugins {
         if op != "vars.get" {
             let secrets: Vec<Json> =
                 vault.passwords().map(|(id, password)| json!([id, BASE64_STANDARD.encode(password)])).collect();
-            with["folders"] = self.folders.read().iter().map(|folder: &PathBuf| text(folder)).collect();
+            with["directories"] = self.directories.read().iter().map(|directory: &PathBuf| text(directory)).collect();
             with["secrets"] = Json::from(secrets);
         }
         self.pythons.ask(op, with).map_err(|error| PluginsError::Failed(error.to_string()))
@@ -78,7 +86,7 @@ impl InventoryPlugins {
 
 impl fmt::Debug for InventoryPlugins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InventoryPlugins({:?})", self.folders.read())
+        write!(f, "InventoryPlugins({:?})", self.directories.read())
     }
 }
 
@@ -95,12 +103,12 @@ impl Plugins for InventoryPlugins {
         *self.have_vars.lock().get_or_insert_with(|| self.look_for_vars())
     }
 
-    fn add_folder(&self, folder: &Path) -> bool {
-        let folder = full(folder);
-        let mut folders = self.folders.write();
-        let is_new = !folders.contains(&folder) && holds_python(&folder.join("vars_plugins"));
+    fn add_directory(&self, directory: &Path) -> bool {
+        let directory = full(directory);
+        let mut directories = self.directories.write();
+        let is_new = !directories.contains(&directory) && holds_python(&directory.join("vars_plugins"));
         if is_new {
-            folders.push(folder);
+            directories.push(directory);
             *self.have_vars.lock() = None;
         }
         is_new
@@ -115,26 +123,26 @@ impl InventoryPlugins {
     fn look_for_vars(&self) -> bool {
         let native = |name: &String| matches!(name.as_str(), "host_group_vars" | "ansible.builtin.host_group_vars");
         !self.vars.enabled.iter().all(native)
-            || self.vars.directories.iter().any(|folder| holds_python(folder))
-            || self.folders.read().iter().any(|folder| holds_python(&folder.join("vars_plugins")))
+            || self.vars.directories.iter().any(|directory| holds_python(directory))
+            || self.directories.read().iter().any(|directory| holds_python(&directory.join("vars_plugins")))
     }
 }
 
 /// Whether a directory has files in Python, which may be in directories of it, as deep as ansible-core looks.
-fn holds_python(folder: &Path) -> bool {
-    fn down_to(levels: u8, folder: &Path) -> bool {
-        let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+fn holds_python(directory: &Path) -> bool {
+    fn down_to(levels: u8, directory: &Path) -> bool {
+        let paths = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
         let is_python = |path: &Path| path.extension().is_some_and(|end| end == "py");
         paths.into_iter().any(|path| is_python(&path) || levels > 0 && path.is_dir() && down_to(levels - 1, &path))
     }
-    down_to(2, folder)
+    down_to(2, directory)
 }
 
 /// The directory of `site.yml` is the current one.
-fn full(folder: &Path) -> PathBuf {
-    match folder.as_os_str().is_empty() {
+fn full(directory: &Path) -> PathBuf {
+    match directory.as_os_str().is_empty() {
         true => std::env::current_dir().unwrap_or_default(),
-        false => std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
+        false => std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()),
     }
 }
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Set
 from __main__ import Wrong
 
 STATE = {}
-FOLDERS = []
+DIRECTORIES = []
 LOCK = threading.RLock()
 
 # JSON nested deeper is not read at the other end.
@@ -70,7 +70,7 @@ class World(object):
 
     def add(self, path, is_playbook):
         with LOCK:
-            # What was found in the folders before is looked for again.
+            # What was found in the directories before is looked for again.
             self.shared = None
             self.loader.add_all_plugin_dirs(path)
             if is_playbook:
@@ -85,15 +85,15 @@ def world(host):
     with LOCK:
         if 'world' not in STATE:
             STATE['world'] = World(host)
-        while FOLDERS:
-            STATE['world'].add(*FOLDERS.pop(0))
+        while DIRECTORIES:
+            STATE['world'].add(*DIRECTORIES.pop(0))
         return STATE['world']
 
 
-def folder(host, path, is_playbook):
-    """A playbook's or role's folder, whose plugins everybody may use from now on."""
+def directory(host, path, is_playbook):
+    """A playbook's or role's directory, whose plugins everybody may use from now on."""
     with LOCK:
-        FOLDERS.append((path, is_playbook))
+        DIRECTORIES.append((path, is_playbook))
 
 
 class Fetched(dict):
@@ -458,4 +458,4 @@ def replaces(host, kind, name):
     return bool(path) and not os.path.realpath(path).startswith(own.package + os.sep)
 
 
-OPERATIONS = {'folder': folder, 'filter': filter_, 'test': test, 'lookup': lookup, 'replaces': replaces}
+OPERATIONS = {'directory': directory, 'filter': filter_, 'test': test, 'lookup': lookup, 'replaces': replaces}

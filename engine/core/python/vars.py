@@ -13,7 +13,7 @@ LOCK = threading.RLock()
 STATE = {}
 
 
-def begin(host, folders, secrets, groups, hosts, processed, sources):
+def begin(host, directories, secrets, groups, hosts, processed, sources):
     """What hosts and groups are there. Gives the variables that plugins add when the inventory has been read
     (`run_vars_plugins = start`, `stage: inventory`), and whether any plugin is asked later."""
     from ansible.inventory.manager import InventoryManager
@@ -24,9 +24,9 @@ def begin(host, folders, secrets, groups, hosts, processed, sources):
     with LOCK:
         loader = DataLoader()
         words = inventory.words()
-        inventory.ready(folders)
-        if folders:
-            loader.set_basedir(folders[0])
+        inventory.ready(directories)
+        if directories:
+            loader.set_basedir(directories[0])
         versions.set_passwords(loader, [(name, base64.b64decode(secret)) for name, secret in secrets])
         data = InventoryManager(loader=loader, sources=None, parse=False)._inventory
         inventory.seed(data, versions, groups, hosts)

@@ -33,7 +33,7 @@ pub struct Answers<W: Write> {
     one_line: bool,
     log: Option<Arc<Log>>,
     results: ResultFormat,
-    /// A folder for the answers, too, each in a file of its host's name.
+    /// A directory for the answers, too, each in a file of its host's name.
     tree: Option<PathBuf>,
 }
 

@@ -39,8 +39,8 @@ pub struct CallbackSetup<'s> {
     pub stdout: Option<&'s str>,
     /// Whether other plugins are called as well.
     pub additional: bool,
-    /// Folders of playbooks, in which `callback_plugins` may lie.
-    pub folders: Vec<String>,
+    /// Directories of playbooks, in which `callback_plugins` may lie.
+    pub directories: Vec<String>,
     /// What `context.CLIARGS` is to have.
     pub options: Json,
     /// What the playbook is called where plays are no file.
@@ -90,7 +90,7 @@ impl Callbacks {
         let argv: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         let asked = json!({
             "versions": setup.versions, "stdout": setup.stdout, "additional": setup.additional,
-            "folders": setup.folders, "options": setup.options, "argv": argv,
+            "directories": setup.directories, "options": setup.options, "argv": argv,
         });
         let answer = process.send(&asked).and_then(|()| process.receive());
         let answer = match answer {

@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn entries_are_added_as_ansible_writes_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
         std::fs::write(&path, "before\n").unwrap();
         let log = Log::open(&path).unwrap();
         log.record(Level::Info, "\nPLAY [all] ***");
@@ -134,14 +134,16 @@ mod tests {
     #[test]
     fn a_new_log_is_its_owners_and_what_is_no_file_is_refused() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
         Log::open(&path).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o177, 0);
         let refused = |path: &Path| Log::open(path).map(drop).unwrap_err();
-        assert!(refused(folder.path()).starts_with("DEFAULT_LOG_PATH can not be a directory"));
-        assert!(refused(&folder.path().join("no/log")).ends_with("is not writeable and we cannot create it, aborting"));
-        let pipe = folder.path().join("pipe");
+        assert!(refused(directory.path()).starts_with("DEFAULT_LOG_PATH can not be a directory"));
+        assert!(
+            refused(&directory.path().join("no/log")).ends_with("is not writeable and we cannot create it, aborting")
+        );
+        let pipe = directory.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(refused(&pipe).contains("not writeable"));
     }

@@ -224,5 +224,5 @@ pub(super) fn kind(path: &Path) -> Option<&'static str> {
 }
 
 pub(super) fn directory(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

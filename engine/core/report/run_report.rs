@@ -1,8 +1,8 @@
-//! What a whole run was, kept while it runs and written at its end: one HTML page (`--report run.html`), or the same data
-//! as JSON (`--report run.json`, whose schema is docs/report.schema.json).
+//! What a whole run was, kept while it runs and written at its end: one HTML page (`--report run.html`), or the same
+//! data as JSON (`--report run.json`, whose schema is docs/report.schema.json).
 //!
-//! A result costs some ten bytes in the file; what has text (failures, differences) is kept once for all hosts that have
-//! the same, and within a budget.
+//! A result costs some ten bytes in the file; what has text (failures, differences) is kept once for all hosts that
+//! have the same, and within a budget.
 
 use std::{
     collections::{HashMap, hash_map::DefaultHasher},
@@ -60,7 +60,7 @@ impl RunReport {
     /// Begins a report that is written to these files; the kind of each follows from its name.
     ///
     /// # Errors
-    /// A name ends neither in .html nor in .json, or its folder cannot be written to: the message.
+    /// A name ends neither in .html nor in .json, or its directory cannot be written to: the message.
     pub fn new(
         own: Box<dyn Reader>,
         paths: Vec<PathBuf>,

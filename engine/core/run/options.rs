@@ -211,6 +211,6 @@ pub struct MethodDefaults {
     pub exe: Option<String>,
     pub flags: Option<String>,
     pub password: Option<Secret>,
-    /// The folder in which sudo starts.
+    /// The directory in which sudo starts.
     pub chdir: Option<String>,
 }

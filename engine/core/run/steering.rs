@@ -223,8 +223,8 @@ mod tests {
         }
     }
 
-    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+    fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(directory).unwrap().flatten() {
             let path = entry.path();
             match path.is_dir() {
                 true => sources(&path, found),

@@ -49,7 +49,7 @@ impl Magic for Nothing {
     }
 }
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat")
 }
 
@@ -72,7 +72,7 @@ fn value(json: &serde_json::Value) -> Value {
 }
 
 fn scope() -> Arc<Scope> {
-    let text = std::fs::read_to_string(folder().join("jinja_vars.json")).expect("the variables are there");
+    let text = std::fs::read_to_string(directory().join("jinja_vars.json")).expect("the variables are there");
     let serde_json::Value::Object(vars) = serde_json::from_str(&text).expect("the variables are JSON") else {
         panic!("the variables are a mapping");
     };
@@ -80,11 +80,11 @@ fn scope() -> Arc<Scope> {
         vars.iter().map(|(name, json)| (Arc::from(name.as_str()), Lazy::Data(value(json)))).collect();
     layer.insert("ansible_managed".into(), Lazy::Data("Ansible managed".into()));
     layer.insert("template_path".into(), Lazy::Data("x.j2".into()));
-    let folders = [folder().join("jinja_templates")];
+    let directories = [directory().join("jinja_templates")];
     Arc::new(Scope {
         layers: vec![Arc::new(layer)],
         magic: Arc::new(Nothing(&[Lenience::EmbeddedTemplates])),
-        folders: folders.into(),
+        directories: directories.into(),
     })
 }
 
@@ -142,7 +142,7 @@ fn json(value: &Value) -> serde_json::Value {
 #[test]
 fn answers_as_ansible_does() {
     let scope = scope();
-    let read = |name: &str| std::fs::read_to_string(folder().join(name)).expect("the cases are there");
+    let read = |name: &str| std::fs::read_to_string(directory().join(name)).expect("the cases are there");
     let mut all = rows(&read("jinja_cases.csv"));
     all.extend(rows(&read("jinja_more.csv")).into_iter().skip(1));
     let rows = all;
@@ -197,7 +197,7 @@ const KNOWN_CONDITIONS: &[(&str, &str)] = &[
 
 #[test]
 fn conditions_are_decided_as_by_ansible() {
-    let read = |name: &str| std::fs::read_to_string(folder().join(name)).expect("it is there");
+    let read = |name: &str| std::fs::read_to_string(directory().join(name)).expect("it is there");
     let serde_json::Value::Object(vars) = serde_json::from_str(&read("conditions_vars.json")).expect("JSON") else {
         panic!("the variables are a mapping");
     };
@@ -219,7 +219,7 @@ fn conditions_are_decided_as_by_ansible() {
             _ => &[Lenience::EmbeddedTemplates],
         };
         let magic = Arc::new(Nothing(lenience));
-        let scope = Arc::new(Scope { layers: vec![layer.clone()], magic, folders: Arc::from([]) });
+        let scope = Arc::new(Scope { layers: vec![layer.clone()], magic, directories: Arc::from([]) });
         let given: serde_json::Value = serde_json::from_str(written).expect("the condition is JSON");
         let expression = given.as_str().map_or_else(|| Lazy::Data(value(&given)), lazy);
         let source = Source::inline("case", written.as_str());
@@ -265,7 +265,7 @@ const RENDERING: &str = "Error rendering template: ";
 
 #[test]
 fn values_and_messages_are_those_of_ansible() {
-    let read = |name: &str| std::fs::read_to_string(folder().join(name)).expect("it is there");
+    let read = |name: &str| std::fs::read_to_string(directory().join(name)).expect("it is there");
     let source = Source::inline("values", read("values_vars.json"));
     let loaded = yaml::load(&source).expect("the variables are YAML, too");
     let Kind::Map(entries) = &loaded.node.kind else { panic!("the variables are a mapping") };
@@ -277,7 +277,7 @@ fn values_and_messages_are_those_of_ansible() {
         })
         .collect();
     let magic = Arc::new(Nothing(&[Lenience::EmbeddedTemplates]));
-    let scope = Arc::new(Scope { layers: vec![Arc::new(layer)], magic, folders: Arc::from([]) });
+    let scope = Arc::new(Scope { layers: vec![Arc::new(layer)], magic, directories: Arc::from([]) });
     let (mut equal, mut different, mut mended) = (0, vec![], vec![]);
     // What a template yields is a list; what a variable of it is, `type_debug` told of the tuple.
     for row in rows(&read("values.csv")).iter().skip(1) {

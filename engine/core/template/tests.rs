@@ -42,7 +42,7 @@ impl Magic for Secrets {
 }
 
 /// Variables from YAML, also as nodes.
-fn play(text: &str, folders: &[PathBuf]) -> (Node, Arc<Scope>) {
+fn play(text: &str, directories: &[PathBuf]) -> (Node, Arc<Scope>) {
     let source = Source::inline("vars.yml", text);
     let node = yaml::load(&source).expect("the fixture is YAML").node;
     let layer: Layer = node
@@ -52,7 +52,7 @@ fn play(text: &str, folders: &[PathBuf]) -> (Node, Arc<Scope>) {
         .map(|(key, value)| (Arc::from(key.as_str().expect("names are texts")), Lazy::from_node(value)))
         .collect();
     let magic = Arc::new(Secrets::default());
-    (node, Arc::new(Scope { layers: vec![Arc::new(layer)], magic, folders: folders.into() }))
+    (node, Arc::new(Scope { layers: vec![Arc::new(layer)], magic, directories: directories.into() }))
 }
 
 fn shown(text: &str, name: &str) -> Result<String, TemplateError> {
@@ -147,7 +147,8 @@ fn a_syntax_error_is_located_where_the_parser_stopped() {
 fn facts_are_gathered_only_if_nothing_else_has_the_name() {
     let (_, scope) = play("x: \"{{ lookup('env', 'HOME') }}{{ ansible_os_family | default('?') }}\"\n", &[]);
     let magic = Arc::new(Secrets::default());
-    let scope = Arc::new(Scope { layers: scope.layers.clone(), magic: magic.clone(), folders: scope.folders.clone() });
+    let scope =
+        Arc::new(Scope { layers: scope.layers.clone(), magic: magic.clone(), directories: scope.directories.clone() });
     render(&scope.get("x").expect("x"), &scope).expect("both have values");
     assert_eq!(*magic.missed.lock(), ["ansible_os_family"]);
 }
@@ -211,17 +212,17 @@ fn omitted_entries_are_dropped() {
     assert_eq!(show::repr(&drop_omitted(value)), "{'path': '/x'}");
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
     std::fs::write(&path, text).expect("written");
     path
 }
 
 #[test]
 fn template_files_include_and_extend_one_another() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let base = folder.path();
+    let directory = tempfile::tempdir().expect("a directory");
+    let base = directory.path();
     write(base, "templates/base.j2", "<{% block body %}base{% endblock %}>\n");
     write(base, "templates/part.j2", "part {{ x }}");
     let child = write(
@@ -243,8 +244,8 @@ fn template_files_include_and_extend_one_another() {
 
 #[test]
 fn lookups_find_files_of_roles() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let base = folder.path();
+    let directory = tempfile::tempdir().expect("a directory");
+    let base = directory.path();
     write(base, "files/motd", "hello \n\n");
     write(base, "files/b.conf", "");
     write(base, "files/a.conf", "");
@@ -290,8 +291,8 @@ fn lookups_find_files_of_roles() {
 #[test]
 fn a_password_is_created_once() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("deep/secret");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("deep/secret");
     let text = format!(
         "p: \"{{{{ lookup('password', '{0} length=12 chars=ascii_lowercase,digits') }}}}\"\n\
          e: \"{{{{ lookup('password', '{0}', encrypt='md5_crypt') }}}}\"\n",

@@ -9,7 +9,7 @@ pub enum PluginKind {
 }
 
 impl PluginKind {
-    /// The word that messages and folders have for it.
+    /// The word that messages and directories have for it.
     pub fn word(self) -> &'static str {
         match self {
             PluginKind::Filter => "filter",

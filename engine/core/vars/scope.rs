@@ -153,13 +153,13 @@ pub struct Scope {
     pub layers: Vec<Arc<Layer>>,
     pub magic: Arc<dyn Magic>,
     /// Directories that lookups and templates search for files, in order: the role's, the task file's, the playbook's.
-    pub folders: Arc<[PathBuf]>,
+    pub directories: Arc<[PathBuf]>,
 }
 
 impl Scope {
     /// Creates a scope; layers are ordered strongest first.
-    pub fn new(layers: Vec<Arc<Layer>>, magic: Arc<dyn Magic>, folders: Arc<[PathBuf]>) -> Self {
-        Scope { layers, magic, folders }
+    pub fn new(layers: Vec<Arc<Layer>>, magic: Arc<dyn Magic>, directories: Arc<[PathBuf]>) -> Self {
+        Scope { layers, magic, directories }
     }
 
     /// Whether both scopes have the same variables: the same scope, or the same layers of one host, as `hostvars`

@@ -70,10 +70,10 @@ fn what_is_wrong_is_told() {
 
 #[test]
 fn passwords_come_from_files_programs_and_prompts() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("password");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("password");
     std::fs::write(&file, "secret\n").unwrap();
-    let program = folder.path().join("my-client");
+    let program = directory.path().join("my-client");
     std::fs::write(&program, "#!/bin/sh\necho \"$1 $2\"\n").unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let sources = [
@@ -108,8 +108,8 @@ fn passwords_come_from_files_programs_and_prompts() {
 
 #[test]
 fn whole_files_are_opened_and_their_values_masked() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("vars.yml");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("vars.yml");
     std::fs::write(&file, encrypt(b"user: root\ndb_password: 'abc1'\n", b"pw", None).unwrap()).unwrap();
     let vault = vault(&[("default", "pw")]);
     assert_eq!(vault.read(&file).unwrap().text, "user: root\ndb_password: 'abc1'\n");

@@ -1,16 +1,17 @@
 //! What a host can be asked to do: one module a file, each a struct of arguments and a plan.
 //!
-//! A module inspects the host and says what would have to change ([`Plan`]); [`runner`] alone decides whether the changes
-//! are made. So check mode, diff and `changed` are written once, and no module can forget the first or claim the last.
+//! A module inspects the host and says what would have to change ([`Plan`]); [`runner`] alone decides whether the
+//! changes are made. So check mode, diff and `changed` are written once, and no module can forget the first or claim
+//! the last.
 //!
 //! # Write a module
 //!
-//! [`args!`] defines the arguments; their doc comments are what `rplay doc` shows. [`Module::check`] refuses arguments that
-//! exclude each other before any host is touched. [`Module::plan`] inspects the host, and each [`Change`] that it returns
-//! says in a phrase what it does. The entry is the module's line in [`registry`].
+//! [`args!`] defines the arguments; their doc comments are what `rplay doc` shows. [`Module::check`] refuses arguments
+//! that exclude each other before any host is touched. [`Module::plan`] inspects the host, and each [`Change`] that it
+//! returns says in a phrase what it does. The entry is the module's line in [`registry`].
 //!
-//! A [`Host`] is the machine as one call sees it, so a test needs no agent: it makes one, runs the entry's function, and
-//! looks at the outcome and at the files.
+//! A [`Host`] is the machine as one call sees it, so a test needs no agent: it makes one, runs the entry's function,
+//! and looks at the outcome and at the files.
 //!
 //! ```
 //! use std::{fs::read_to_string, sync::Arc};
@@ -62,8 +63,8 @@
 //!     let host = Host::new(Vec::new(), Arc::new(NoBlobs)).in_mode(mode);
 //!     (MOTD.run)(&call, &host)
 //! };
-//! let folder = tempfile::tempdir()?;
-//! let path = folder.path().join("motd");
+//! let directory = tempfile::tempdir()?;
+//! let path = directory.path().join("motd");
 //! let args = data! { "message" => "Welcome.", "path" => path.display().to_string() };
 //!
 //! let planned = run(args.clone(), true);
@@ -83,8 +84,8 @@
 //!
 //! # Rooms
 //!
-//! Rooms, each using only those before it: `stand_in` (tests alone), `files`, `packages`, `services`, `accounts`, `kernel`,
-//! `network`, `commands`, `facts`, `docker`, `tencent`, `external`, `registry`, `runner`.
+//! Rooms, each using only those before it: `stand_in` (tests alone), `files`, `packages`, `services`, `accounts`,
+//! `kernel`, `network`, `commands`, `facts`, `docker`, `tencent`, `external`, `registry`, `runner`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -5,7 +5,7 @@
 //! - `args`: the arguments. In all texts `HERE` is replaced by the fixture's own directory and `SERVER` by the address
 //!   of the simulated server.
 //! - `files`: the files before the call. A path that begins with `/` is one of the host (see [`stage::View`]), any
-//!   other is below `HERE`. The value is the content, `{mode, content}`, `{base64}`, `{link}` or `{folder: mode}`.
+//!   other is below `HERE`. The value is the content, `{mode, content}`, `{base64}`, `{link}` or `{directory: mode}`.
 //! - `programs`: shell scripts that replace programs of the host. Their arguments are recorded.
 //! - `replies`: what the server answers, over TCP and at `HERE/http.sock`: `{on: GET /path, status, body | json,
 //!   after}`. `after` names a request that must have been made before; of several that fit the last one answers.
@@ -134,14 +134,14 @@ fn check_fixture(module: &str, path: &Path, updates: bool) -> Result<(), String>
 #[test]
 fn every_module_does_as_its_fixtures_say() {
     stage::set_umask();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let only = std::env::var("FIXTURES_OF").ok();
     let updates = std::env::var("FIXTURES").as_deref() == Ok("update");
     let mut errors = Vec::new();
     let mut skipped = 0;
     let has_views = stage::has_views();
     for entry in MODULES.iter().filter(|entry| only.as_ref().is_none_or(|only| only == entry.name)) {
-        let mut files: Vec<_> = fs::read_dir(folder.join(entry.name))
+        let mut files: Vec<_> = fs::read_dir(directory.join(entry.name))
             .map(|files| files.map(|file| file.unwrap().path()).collect())
             .unwrap_or_default();
         files.retain(|file| file.extension().is_some_and(|ending| ending == "yml"));
@@ -150,7 +150,7 @@ fn every_module_does_as_its_fixtures_say() {
             errors.push(format!("{0} has no fixture: write tests/fixtures/{0}/NAME.yml", entry.name));
         }
         for path in files {
-            let name = path.strip_prefix(&folder).unwrap().display().to_string();
+            let name = path.strip_prefix(&directory).unwrap().display().to_string();
             if !has_views && stage::needs_view(&fs::read_to_string(&path).unwrap()) {
                 skipped += 1;
                 continue;
@@ -178,8 +178,8 @@ fn every_module_does_as_its_fixtures_say() {
 /// A directory for a module that does not exist would never be read.
 #[test]
 fn every_fixture_is_of_a_module() {
-    for folder in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")).unwrap() {
-        let name = folder.unwrap().file_name().to_string_lossy().into_owned();
+    for directory in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")).unwrap() {
+        let name = directory.unwrap().file_name().to_string_lossy().into_owned();
         assert!(rplay_modules::registry::find(&name).is_some(), "there is no module {name}");
     }
 }

@@ -101,12 +101,12 @@ impl Stand {
         Ok(())
     }
 
-    /// Adds all archives in a folder.
+    /// Adds all archives in a directory.
     ///
     /// # Errors
     /// If one of them cannot be read.
-    pub fn publish_all(&self, folder: &Path) -> io::Result<()> {
-        let mut paths: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+    pub fn publish_all(&self, directory: &Path) -> io::Result<()> {
+        let mut paths: Vec<PathBuf> = fs::read_dir(directory)?.flatten().map(|entry| entry.path()).collect();
         paths.sort();
         paths.iter().filter(|path| path.to_string_lossy().ends_with(".tar.gz")).try_for_each(|path| self.publish(path))
     }

@@ -2,7 +2,7 @@
 counted() { sed -n 's#.*GET /api/v1/counted/\([0-9]*\).*#\1#p' | sort -n | uniq -c | awk -v n="$1" '$1 > 1 { twice++ } END { print n - NR, twice + 0 }'; }
 shown='for n in $(seq 10); do lab-logs show todo-$n; done'
 
-# All replicas' logs in one folder, within bounds; no line is lost when they start together and while logs are cut.
+# All replicas' logs in one directory, within bounds; no line is lost when they start together and while logs are cut.
 logs() {
     local small='--tags replicas -e todo_replicas_log_size=8k'
     play 'logs cut in small parts' 'failed=0' $small

@@ -27,7 +27,7 @@ create_registry() {
         --label "$label=1" --network "$network" --ip "$registry_address" \
         --publish "$registry_published:5000" --restart unless-stopped \
         --volume "$prefix-registry:/var/lib/registry" "$images/registry" >/dev/null
-    # Copied, not mounted: the engine need not see this folder, and another checkout can
+    # Copied, not mounted: the engine need not see this directory, and another checkout can
     # read the certificate back.
     tar -C "$state/registry" --owner=0 --group=0 -c ca.crt registry.crt registry.key htpasswd |
         docker cp -q - "$prefix-registry:/etc/registry"
@@ -61,7 +61,7 @@ registry_get() {
 step_push() {
     write_registry_login
     local entry name target pushed=()
-    # A config folder of our own keeps this login out of ~/.docker; the context the user
+    # A config directory of our own keeps this login out of ~/.docker; the context the user
     # chose there has to be carried over by hand.
     if [ -z "${DOCKER_HOST:-}" ]; then
         DOCKER_HOST=$(docker context inspect --format '{{.Endpoints.docker.Host}}')

@@ -39,11 +39,11 @@ struct FakeSudo(tempfile::TempDir);
 
 impl FakeSudo {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sudo");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sudo");
         std::fs::write(&path, SUDO).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        FakeSudo(folder)
+        FakeSudo(directory)
     }
 
     fn log(&self) -> String {
@@ -156,11 +156,11 @@ fn the_real_sudo_starts_an_agent_that_an_unprivileged_user_can_execute() {
         return;
     }
     let links = links();
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
     for (method, user) in [("sudo", "nobody"), ("sudo", "daemon"), ("sudo", "root")] {
         let content = Content::new(1_000_000);
-        let file = folder.path().join(user);
+        let file = directory.path().join(user);
         let calls = vec![command("id -un"), content.copy_to(&file)];
         let (mut job, heard) = job(1, &local(), calls);
         job.blobs = content.source();

@@ -49,11 +49,11 @@ impl Content {
 
 #[test]
 fn content_is_sent_once_and_only_if_it_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let links = links();
     for size in [0, 5, 256 << 10, 3_000_001] {
         let content = Content::new(size);
-        let calls = (0..6).map(|n| content.copy_to(&folder.path().join(format!("{size}-{n}")))).collect();
+        let calls = (0..6).map(|n| content.copy_to(&directory.path().join(format!("{size}-{n}")))).collect();
         let (mut first, heard) = job(1, &local(), calls);
         (first.blobs, first.stages[0].parallel) = (content.source(), 6);
         links.dispatch(first);
@@ -61,9 +61,9 @@ fn content_is_sent_once_and_only_if_it_is_missing() {
             assert_eq!(outcome.failure, None);
             assert!(outcome.changed);
         }
-        assert_eq!(fs::read(folder.path().join(format!("{size}-5"))).unwrap(), content.bytes);
+        assert_eq!(fs::read(directory.path().join(format!("{size}-5"))).unwrap(), content.bytes);
         assert_eq!(content.opened.load(Ordering::SeqCst), 1, "of {size} bytes");
-        let (mut again, heard) = job(2, &local(), vec![content.copy_to(&folder.path().join(format!("{size}-0")))]);
+        let (mut again, heard) = job(2, &local(), vec![content.copy_to(&directory.path().join(format!("{size}-0")))]);
         again.blobs = content.source();
         links.dispatch(again);
         assert!(!outcomes(&heard).unwrap()[0].changed);
@@ -73,20 +73,20 @@ fn content_is_sent_once_and_only_if_it_is_missing() {
 
 #[test]
 fn unavailable_or_changed_content_fails_its_call() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let links = links();
     let content = Content::new(1000);
-    let (mut gone, heard) = job(1, &local(), vec![content.copy_to(&folder.path().join("a")), ping("after")]);
+    let (mut gone, heard) = job(1, &local(), vec![content.copy_to(&directory.path().join("a")), ping("after")]);
     gone.blobs = Arc::new(|_| Err(io::Error::other("files/a has gone away")));
     links.dispatch(gone);
     let ended = outcomes(&heard).unwrap();
     assert!(ended[0].failure.as_ref().unwrap().msg.contains("files/a has gone away"));
     assert_eq!(ended[1].failure, None);
-    let (mut other, heard) = job(1, &local(), vec![content.copy_to(&folder.path().join("a"))]);
+    let (mut other, heard) = job(1, &local(), vec![content.copy_to(&directory.path().join("a"))]);
     other.blobs = Content::new(1001).source();
     links.dispatch(other);
     assert!(outcomes(&heard).unwrap()[0].failure.as_ref().unwrap().msg.contains("damaged"));
-    assert!(!folder.path().join("a").exists());
+    assert!(!directory.path().join("a").exists());
 }
 
 /// Records what arrives.
@@ -101,7 +101,7 @@ impl ContentSink for Kept {
 
 #[test]
 fn a_host_sends_content_only_for_a_call_that_asks_for_it_and_until_it_is_answered() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let content = |batch, index, piece: &str, left| Reply::Content { batch, index, piece: piece.into(), left };
     let answer = |index| Reply::Outcome { batch: 1, index, outcome: Outcome::default() };
     let replies = [
@@ -117,7 +117,7 @@ fn a_host_sends_content_only_for_a_call_that_asks_for_it_and_until_it_is_answere
         content(1, 2, "too late", 0),
         answer(1),
     ];
-    let links = scripted(folder.path(), &replies);
+    let links = scripted(directory.path(), &replies);
     let fetch = |number: i64| Call { args: data! { "_sink" => number }, ..ping("") };
     let (mut asked, heard) = job(1, &local(), vec![fetch(7), ping(""), fetch(8)]);
     let (kept, opened) = (Kept::default(), Arc::new(parking_lot::Mutex::new(Vec::new())));

@@ -132,9 +132,9 @@ fn a_controller_that_is_stopped_for_a_while_continues() {
     fs::write(at("hosts"), host).unwrap();
     let mut run = Command::new(sshd::executable())
         .args(["-i", "hosts", "play.yml"])
-        .current_dir(sshd.folder.path())
+        .current_dir(sshd.directory.path())
         .env("RPLAY_LINK_TIMEOUT", "2")
-        .env("XDG_RUNTIME_DIR", sshd.folder.path())
+        .env("XDG_RUNTIME_DIR", sshd.directory.path())
         .process_group(0)
         .stdout(fs::File::create(at("out")).unwrap())
         .spawn()

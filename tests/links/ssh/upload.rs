@@ -13,8 +13,8 @@ fn without_a_usable_home_the_executable_goes_to_another_directory() {
 }
 
 /// The executable in a cache directory that ssh sessions use.
-fn cached(folder: &Path) -> PathBuf {
-    let all: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+fn cached(directory: &Path) -> PathBuf {
+    let all: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(all.len(), 1, "{all:?}");
     all[0].clone()
 }
@@ -49,7 +49,7 @@ fn a_damaged_executable_is_replaced_in_the_same_run() {
         ("other bytes in the middle", &|| overwrite(whole.len() / 2, &[0x55; 1 << 16])),
         ("one other byte at its end", &|| overwrite(whole.len() - 1, &[whole[whole.len() - 1] ^ 1])),
         ("not to be executed", &|| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap()),
-        ("a folder", &|| {
+        ("a directory", &|| {
             remove();
             fs::create_dir_all(file.join("a/b")).unwrap();
         }),
@@ -76,13 +76,13 @@ fn a_damaged_executable_is_replaced_in_the_same_run() {
 fn an_unusable_home_is_skipped_even_during_the_upload() {
     let full = "mkdir @/cache && mount -t tmpfs -o size=1m,mode=700 tmpfs @/cache";
     let read_only = "mkdir -p @/cache/rplay && mount -t tmpfs -o ro tmpfs @/cache";
-    let read_only_folder = "mkdir -p @/cache/rplay && mount --bind @/cache/rplay @/cache/rplay && \
+    let read_only_directory = "mkdir -p @/cache/rplay && mount --bind @/cache/rplay @/cache/rplay && \
                             mount -o remount,ro,bind @/cache/rplay";
     let noexec = "mkdir @/cache && mount -t tmpfs -o noexec,mode=700 tmpfs @/cache";
     for (what, script) in [
         ("full", full.to_owned()),
         ("read-only", read_only.to_owned()),
-        ("a read-only folder", read_only_folder.to_owned()),
+        ("a read-only directory", read_only_directory.to_owned()),
         ("noexec", noexec.to_owned()),
         ("a file", "touch @/cache".to_owned()),
         ("noexec with the executable in it", with_executable("@/cache", noexec)),
@@ -98,14 +98,14 @@ fn an_unusable_home_is_skipped_even_during_the_upload() {
 }
 
 /// A script that also puts the executable into the cache directory.
-fn with_executable(folder: &str, script: &str) -> String {
+fn with_executable(directory: &str, script: &str) -> String {
     use sha2::Digest;
     let executable = sshd::executable();
     let digest = sha2::Sha256::digest(fs::read(&executable).unwrap());
     let name = hex::encode(digest);
     let executable = executable.display();
     format!(
-        "{script} && mkdir -m 700 {folder}/rplay && cp {executable} {folder}/rplay/{name} && chmod 700 {folder}/rplay/{name}"
+        "{script} && mkdir -m 700 {directory}/rplay && cp {executable} {directory}/rplay/{name} && chmod 700 {directory}/rplay/{name}"
     )
 }
 

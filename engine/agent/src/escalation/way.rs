@@ -112,22 +112,22 @@ pub(super) fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
         }
     }
     // The other user may not be allowed to enter the current directory, but everybody can enter the root.
-    let folder = wanted.chdir.as_deref().unwrap_or("/");
+    let directory = wanted.chdir.as_deref().unwrap_or("/");
     if wanted.chdir.is_some()
-        && let Err(error) = enterable(Path::new(folder))
+        && let Err(error) = enterable(Path::new(directory))
     {
-        return Err(Failure::new(format!("cannot cd to {folder}: {error}")));
+        return Err(Failure::new(format!("cannot cd to {directory}: {error}")));
     }
-    command.current_dir(folder);
+    command.current_dir(directory);
     Ok(Way { command, program, prompt })
 }
 
 /// Whether a process may start in that directory: it may be entered, even if it cannot be listed.
-fn enterable(folder: &Path) -> std::io::Result<()> {
-    if !std::fs::metadata(folder)?.is_dir() {
+fn enterable(directory: &Path) -> std::io::Result<()> {
+    if !std::fs::metadata(directory)?.is_dir() {
         return Err(std::io::ErrorKind::NotADirectory.into());
     }
-    nix::unistd::access(folder, nix::unistd::AccessFlags::X_OK)?;
+    nix::unistd::access(directory, nix::unistd::AccessFlags::X_OK)?;
     Ok(())
 }
 
@@ -160,15 +160,15 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_folder_to_start_in_must_be_there() {
+    fn a_directory_to_start_in_must_be_there() {
         let there = Become { chdir: Some("/usr".into()), ..wanted("sudo") };
         assert_eq!(
             way(&there, Path::new("/x")).unwrap_or_else(|_| panic!("refused")).command.get_current_dir(),
             Some(Path::new("/usr"))
         );
-        let missing = Become { chdir: Some("/no/such/folder".into()), ..wanted("sudo") };
+        let missing = Become { chdir: Some("/no/such/directory".into()), ..wanted("sudo") };
         let refused = way(&missing, Path::new("/x")).err().unwrap_or_else(|| panic!("accepted"));
-        assert!(refused.msg.starts_with("cannot cd to /no/such/folder: "), "{}", refused.msg);
+        assert!(refused.msg.starts_with("cannot cd to /no/such/directory: "), "{}", refused.msg);
     }
 
     #[test]

@@ -213,9 +213,9 @@ impl Wanted {
     }
 
     /// The permission bits of a new file or directory.
-    pub fn mode_of_new(&self, is_folder: bool) -> u32 {
-        let default = if is_folder { 0o777 } else { 0o666 } & !umask();
-        self.mode.as_ref().map_or(default, |mode| mode.applied(default, is_folder, umask()))
+    pub fn mode_of_new(&self, is_directory: bool) -> u32 {
+        let default = if is_directory { 0o777 } else { 0o666 } & !umask();
+        self.mode.as_ref().map_or(default, |mode| mode.applied(default, is_directory, umask()))
     }
 }
 
@@ -327,8 +327,8 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_changed_and_shown() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
         fs::write(&file, "x").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(wanted("0600").plan(&file, false, Plan::unchanged()).unwrap().changes.is_empty());
@@ -342,8 +342,8 @@ mod tests {
 
     #[test]
     fn a_link_has_no_mode_of_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("f"), folder.path().join("l"));
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("f"), directory.path().join("l"));
         fs::write(&file, "x").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         assert!(!wanted("0777").apply(&link, false).unwrap());

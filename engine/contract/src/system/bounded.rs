@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn a_match_is_found_wherever_it_lies() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
         for at in [0, 100, WINDOW - 3, WINDOW, WINDOW + 5, 2 * WINDOW - OVERLAP, 2 * WINDOW] {
             let mut content = vec![b'.'; 2 * WINDOW + 100];
             content[at..at + 6].copy_from_slice(b"needle");

@@ -128,7 +128,7 @@ impl<'h> Dialogue<'h> {
     pub fn begin(
         host: &'h Host,
         words: &[String],
-        folder: Option<&Path>,
+        directory: Option<&Path>,
         echo: bool,
         responses: Vec<Response>,
         limit: Duration,
@@ -137,8 +137,8 @@ impl<'h> Dialogue<'h> {
         let setsid = host.find_program("setsid").ok_or_else(|| host.missing_program("setsid"))?;
         let mut command = host.command(&setsid.to_string_lossy());
         command.arg("-c").args(words).env("TERM", TERMINAL.0);
-        if let Some(folder) = folder {
-            command.current_dir(folder);
+        if let Some(directory) = directory {
+            command.current_dir(directory);
         }
         let (terminal, end) = terminal(echo)?;
         let child = command

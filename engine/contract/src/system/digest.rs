@@ -24,8 +24,8 @@ crate::choice! {
     }
 }
 
-/// An algorithm by the name that Python's hashlib gives it, as in the checksum of `get_url`: those of [`Algorithm`], the
-/// others of SHA-3, and BLAKE2.
+/// An algorithm by the name that Python's hashlib gives it, as in the checksum of `get_url`: those of [`Algorithm`],
+/// the others of SHA-3, and BLAKE2.
 #[derive(Clone, Copy)]
 pub struct Hashlib(fn(&mut dyn Read) -> io::Result<String>);
 
@@ -130,8 +130,8 @@ mod tests {
     /// Those of "abc", of the standards and RFC 7693, by their first digits.
     #[test]
     fn names_of_hashlib() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
         std::fs::write(&file, "abc").unwrap();
         for (name, digits) in [
             ("blake2b", "ba80a53f981c4d0d"),

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_folder_is_a_home_like_any_other() {
+    fn the_root_directory_is_a_home_like_any_other() {
         let environment = |name: &str| (name == "HOME").then(|| "/".to_owned());
         assert_eq!(home("~", &environment), "/");
         assert_eq!(home("~/a", &environment), "/a");

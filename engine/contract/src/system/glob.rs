@@ -106,9 +106,9 @@ pub fn matching(pattern: &Path) -> Vec<PathBuf> {
         let text = name.to_string_lossy();
         found = if is_pattern(&text) {
             let fitting = Pattern::new(&text);
-            found.iter().flat_map(|folder| entries(folder, &fitting, text.starts_with('.'))).collect()
+            found.iter().flat_map(|directory| entries(directory, &fitting, text.starts_with('.'))).collect()
         } else {
-            found.into_iter().map(|folder| folder.join(name)).collect()
+            found.into_iter().map(|directory| directory.join(name)).collect()
         };
     }
     found.retain(|path| path.symlink_metadata().is_ok());
@@ -116,15 +116,15 @@ pub fn matching(pattern: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn entries(folder: &Path, pattern: &Pattern, with_hidden: bool) -> Vec<PathBuf> {
-    let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+fn entries(directory: &Path, pattern: &Pattern, with_hidden: bool) -> Vec<PathBuf> {
+    let shown = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let names = |entries: fs::ReadDir| entries.collect::<io::Result<Vec<_>>>();
     let entries = fs::read_dir(shown).and_then(names).unwrap_or_default();
     let names = entries.into_iter().map(|entry| entry.file_name());
     names
         .filter(|name| with_hidden || !name.to_string_lossy().starts_with('.'))
         .filter(|name| pattern.fits(&name.to_string_lossy()))
-        .map(|name| folder.join(name))
+        .map(|name| directory.join(name))
         .collect()
 }
 
@@ -174,14 +174,14 @@ mod tests {
 
     #[test]
     fn patterns_may_stand_in_any_part_of_a_path() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for name in ["a/x.txt", "b/x.txt", "b/.hidden.txt"] {
-            let path = folder.path().join(name);
+            let path = directory.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        assert_eq!(matching(&folder.path().join("*/*.txt")).len(), 2);
-        assert_eq!(matching(&folder.path().join("b/.*.txt")).len(), 1);
-        assert!(exists(&folder.path().join("a/x.txt")) && !exists(&folder.path().join("c/*")));
+        assert_eq!(matching(&directory.path().join("*/*.txt")).len(), 2);
+        assert_eq!(matching(&directory.path().join("b/.*.txt")).len(), 1);
+        assert!(exists(&directory.path().join("a/x.txt")) && !exists(&directory.path().join("c/*")));
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Host, io_failure::io_failure, system::paths};
 
 /// The environment variable of the call that contains the directory of the files.
-const FOLDER: &str = "ANSIBLE_ASYNC_DIR";
+const DIRECTORY: &str = "ANSIBLE_ASYNC_DIR";
 
 /// The state of a job.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,8 +38,8 @@ impl JobFile {
         if id.is_empty() || id.starts_with('.') || id.contains(['/', '\0']) {
             return Err(Failure::new(format!("`{id}` is not a valid job ID")).arg("jid"));
         }
-        let folder = host.variable(FOLDER).unwrap_or_else(|| "~/.ansible_async".to_owned());
-        Ok(JobFile { path: PathBuf::from(paths::expand(&folder, host)).join(id) })
+        let directory = host.variable(DIRECTORY).unwrap_or_else(|| "~/.ansible_async".to_owned());
+        Ok(JobFile { path: PathBuf::from(paths::expand(&directory, host)).join(id) })
     }
 
     pub fn path(&self) -> &Path {
@@ -51,11 +51,11 @@ impl JobFile {
     /// # Errors
     /// If the file cannot be replaced.
     pub fn write(&self, progress: &Progress) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("/"));
-        if !folder.is_dir() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        if !directory.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
-        let mut new = tempfile::Builder::new().prefix(".job").tempfile_in(folder)?;
+        let mut new = tempfile::Builder::new().prefix(".job").tempfile_in(directory)?;
         new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
         write_frame(new.as_file_mut(), progress).map_err(io::Error::other)?;
         new.persist(&self.path).map_err(|error| error.error)?;

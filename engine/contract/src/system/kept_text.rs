@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn each_change_is_seen_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
         let path = file.to_str().unwrap();
         let kept = KeptText::new();
         assert_eq!(&*kept.of(path), "");

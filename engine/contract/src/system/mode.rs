@@ -63,12 +63,12 @@ impl Mode {
     }
 
     /// The resulting bits for a file with the bits `present`. `Preserve` keeps them.
-    pub fn applied(&self, present: u32, is_folder: bool, umask: u32) -> u32 {
+    pub fn applied(&self, present: u32, is_directory: bool, umask: u32) -> u32 {
         match self {
             Mode::Bits(bits) => *bits,
             Mode::Preserve => present,
             Mode::Symbolic(clauses) => {
-                clauses.iter().fold(present & 0o7777, |bits, clause| clause.applied(bits, is_folder, umask))
+                clauses.iter().fold(present & 0o7777, |bits, clause| clause.applied(bits, is_directory, umask))
             }
         }
     }
@@ -106,7 +106,7 @@ fn clauses(text: &str) -> Option<Vec<Clause>> {
 }
 
 impl Clause {
-    fn applied(&self, present: u32, is_folder: bool, umask: u32) -> u32 {
+    fn applied(&self, present: u32, is_directory: bool, umask: u32) -> u32 {
         let everyone: &[u8] = b"ugo";
         let (who, umask) = if self.who.is_empty() { (everyone, umask) } else { (self.who.as_slice(), 0) };
         who.iter().fold(present, |bits, who| {
@@ -122,7 +122,7 @@ impl Clause {
                     b'w' => 2 << shift,
                     b'x' => 1 << shift,
                     // Executable for directories, and for files with any execute bit.
-                    b'X' if is_folder || present & 0o111 != 0 => 1 << shift,
+                    b'X' if is_directory || present & 0o111 != 0 => 1 << shift,
                     b's' if *who != b'o' => special,
                     b't' if *who == b'o' => special,
                     b'u' => (present >> 6 & 7) << shift,
@@ -145,13 +145,13 @@ impl Clause {
 mod tests {
     use super::*;
 
-    fn applied(mode: &str, present: u32, is_folder: bool) -> u32 {
-        Mode::read(mode).unwrap().applied(present, is_folder, 0o022)
+    fn applied(mode: &str, present: u32, is_directory: bool) -> u32 {
+        Mode::read(mode).unwrap().applied(present, is_directory, 0o022)
     }
 
     #[test]
     fn symbolic_modes_mean_what_chmod_means() {
-        for (mode, present, is_folder, bits) in [
+        for (mode, present, is_directory, bits) in [
             ("u=rwX,g=rX,o=", 0o600, false, 0o640),
             ("u=rwX,g=rX,o=", 0o600, true, 0o750),
             ("u=rwX,g=rX,o=", 0o701, false, 0o750),
@@ -166,7 +166,7 @@ mod tests {
             ("u=rw", 0o4755, false, 0o655),
             ("o=", 0o1777, true, 0o770),
         ] {
-            assert_eq!(applied(mode, present, is_folder), bits, "{mode} on {present:o}");
+            assert_eq!(applied(mode, present, is_directory), bits, "{mode} on {present:o}");
         }
     }
 

@@ -40,7 +40,7 @@ pub fn real(path: &Path) -> PathBuf {
 }
 
 /// The parent directory; `.` for a bare name.
-pub fn folder(path: &Path) -> &Path {
+pub fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) => Path::new("."),
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn a_dangling_link_leads_to_where_its_target_would_be() {
-        let folder = tempfile::tempdir().unwrap();
-        let base = folder.path().canonicalize().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().canonicalize().unwrap();
         std::os::unix::fs::symlink("gone", base.join("link")).unwrap();
         assert_eq!(real(&base.join("link")), base.join("gone"));
         assert_eq!(real(&base.join("no/such")), base.join("no/such"));

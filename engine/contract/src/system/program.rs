@@ -55,21 +55,21 @@ impl Host {
         self.find_program(program).is_some()
     }
 
-    /// The folders of `PATH`, and those of the system.
-    fn program_folders(&self) -> Vec<PathBuf> {
-        program_folders(self.variable("PATH").as_deref().map(OsStr::new))
+    /// The directories of `PATH`, and those of the system.
+    fn program_directories(&self) -> Vec<PathBuf> {
+        program_directories(self.variable("PATH").as_deref().map(OsStr::new))
     }
 
     /// The failure for a program that the host does not have, in the words of ansible-core.
     pub fn missing_program(&self, program: &str) -> Failure {
-        missing(program, self.program_folders())
+        missing(program, self.program_directories())
     }
 
     /// The path of `program`: in `PATH`, or in the system directories.
     pub fn find_program(&self, program: &str) -> Option<PathBuf> {
-        self.program_folders()
+        self.program_directories()
             .into_iter()
-            .map(|folder| folder.join(program))
+            .map(|directory| directory.join(program))
             .find(|path| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok() && path.is_file())
     }
 }
@@ -119,8 +119,8 @@ impl Program {
         self.env("LC_ALL", "C").env("LANGUAGE", "C")
     }
 
-    pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
-        self.command.current_dir(folder);
+    pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.command.current_dir(directory);
         self
     }
 
@@ -173,7 +173,7 @@ impl Program {
         let path = own.map(OsStr::to_owned).or_else(|| std::env::var_os("PATH"));
         let input = (!self.stdin.is_empty()).then_some(self.stdin);
         process::run_within(&mut self.command, input, self.most, self.timeout).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound if !name.contains('/') => missing(name, program_folders(path.as_deref())),
+            io::ErrorKind::NotFound if !name.contains('/') => missing(name, program_directories(path.as_deref())),
             io::ErrorKind::NotFound => Failure::new(format!("the host has no program `{name}`")),
             io::ErrorKind::TimedOut => Failure::new(format!(
                 "`{name}` did not end within {} s and was killed",
@@ -184,21 +184,21 @@ impl Program {
     }
 }
 
-/// The folders of `path`, and those of the system.
-fn program_folders(path: Option<&OsStr>) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
-    for folder in ["/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/bin", "/bin"].map(PathBuf::from) {
-        if !folders.contains(&folder) {
-            folders.push(folder);
+/// The directories of `path`, and those of the system.
+fn program_directories(path: Option<&OsStr>) -> Vec<PathBuf> {
+    let mut directories: Vec<PathBuf> = path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
+    for directory in ["/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/bin", "/bin"].map(PathBuf::from) {
+        if !directories.contains(&directory) {
+            directories.push(directory);
         }
     }
-    folders
+    directories
 }
 
-/// The failure for a program that is in none of the folders, in the words of ansible-core.
-fn missing(program: &str, folders: Vec<PathBuf>) -> Failure {
-    let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    let msg = format!("Failed to find required executable \"{program}\" in paths: {}", folders.join(":"));
+/// The failure for a program that is in none of the directories, in the words of ansible-core.
+fn missing(program: &str, directories: Vec<PathBuf>) -> Failure {
+    let directories: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
+    let msg = format!("Failed to find required executable \"{program}\" in paths: {}", directories.join(":"));
     Failure::new(msg).help(format!("install `{program}` on the host"))
 }
 

@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn only_regular_files_are_opened() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         nix::unistd::mkfifo(&at("fifo"), Mode::from_bits_truncate(0o600)).unwrap();
         let _socket = UnixListener::bind(at("socket")).unwrap();
         fs::write(at("file"), "x").unwrap();
@@ -132,7 +132,7 @@ mod tests {
         ] {
             assert_eq!(read(at(name)).unwrap_err().to_string(), said, "{name}");
         }
-        assert_eq!(open(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(open(directory.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
         assert_eq!(open(at("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(open(at("loop")).is_err());
         assert_eq!((read(at("to-file")).unwrap(), read("/dev/null").unwrap()), (b"x".to_vec(), Vec::new()));
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn neither_a_link_nor_a_special_file_is_overwritten() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         nix::unistd::mkfifo(&at("fifo"), Mode::from_bits_truncate(0o600)).unwrap();
         fs::write(at("file"), "x").unwrap();
         symlink("file", at("link")).unwrap();
@@ -156,14 +156,14 @@ mod tests {
     #[test]
     fn no_module_opens_files_by_itself() {
         let mut direct = Vec::new();
-        let mut folders = ["src", "../modules/src", "../tencent/src"]
+        let mut directories = ["src", "../modules/src", "../tencent/src"]
             .map(|room| Path::new(env!("CARGO_MANIFEST_DIR")).join(room))
             .to_vec();
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).unwrap() {
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    folders.push(path);
+                    directories.push(path);
                     continue;
                 }
                 if path.ends_with("tests.rs") || path.ends_with("regular.rs") || path.ends_with("stand_in.rs") {

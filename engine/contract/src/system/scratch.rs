@@ -49,12 +49,12 @@ const MANY: usize = 256;
 
 /// A private directory, locked for as long as it is used, so that it is not swept.
 #[derive(Debug)]
-pub struct Folder {
+pub struct Directory {
     place: TempDir,
     _lock: Option<File>,
 }
 
-impl Folder {
+impl Directory {
     pub fn path(&self) -> &Path {
         self.place.path()
     }
@@ -67,7 +67,7 @@ struct State {
     /// The length at which it is cleaned up.
     many: usize,
     /// The directories in which temporary files were created.
-    folders: HashSet<PathBuf>,
+    directories: HashSet<PathBuf>,
     /// `None`: this process has no journal.
     journal: Option<Journal>,
 }
@@ -84,11 +84,11 @@ static STATE: Mutex<Option<State>> = Mutex::new(None);
 ///
 /// # Errors
 /// If it cannot be created.
-pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
-    with(|state| state.enter(folder));
+pub fn file_in(directory: &Path) -> io::Result<NamedTempFile> {
+    with(|state| state.enter(directory));
     // Created manually, since tempfile's own error contains the path.
     let make = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
-    let file = tempfile::Builder::new().prefix(BESIDE).make_in(folder, make)?;
+    let file = tempfile::Builder::new().prefix(BESIDE).make_in(directory, make)?;
     with(|state| state.add(file.path()));
     Ok(file)
 }
@@ -97,9 +97,9 @@ pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
 ///
 /// # Errors
 /// If it cannot be created.
-pub fn folder_in(folder: &Path) -> io::Result<TempDir> {
-    with(|state| state.enter(folder));
-    let place = private(BESIDE).tempdir_in(folder)?;
+pub fn directory_in(directory: &Path) -> io::Result<TempDir> {
+    with(|state| state.enter(directory));
+    let place = private(BESIDE).tempdir_in(directory)?;
     with(|state| state.add(place.path()));
     Ok(place)
 }
@@ -118,16 +118,16 @@ pub fn file(suffix: &str) -> io::Result<NamedTempFile> {
 ///
 /// # Errors
 /// If it cannot be created.
-pub fn folder() -> io::Result<Folder> {
+pub fn directory() -> io::Result<Directory> {
     let place = private(SHARED).tempdir()?;
     with(|state| state.add(place.path()));
     // Without a lock, it is safe for a day.
-    let lock = open_folder(place.path()).ok().filter(|folder| folder.try_lock().is_ok());
-    Ok(Folder { place, _lock: lock })
+    let lock = open_directory(place.path()).ok().filter(|directory| directory.try_lock().is_ok());
+    Ok(Directory { place, _lock: lock })
 }
 
 /// Opens a directory to lock it; fails for anything else, including links.
-fn open_folder(path: &Path) -> io::Result<File> {
+fn open_directory(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC).open(path)
 }
 
@@ -158,8 +158,8 @@ pub fn sweep_shared() {
     let mut shared: Vec<PathBuf> = vec![env::temp_dir()];
     shared.extend(["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from));
     shared.dedup();
-    for folder in shared {
-        sweep(&folder);
+    for directory in shared {
+        sweep(&directory);
     }
     let journals = entries(Path::new(JOURNALS), |name| name.starts_with(JOURNAL.as_bytes()));
     journals.for_each(|(path, _)| sweep_journal(&path));
@@ -177,21 +177,22 @@ fn sweep_journal(path: &Path) {
     if file.read_to_end(&mut noted).is_err() {
         return;
     }
-    let folders = noted.split(|byte| *byte == 0).filter(|folder| !folder.is_empty());
-    let left: usize = folders.map(|folder| sweep(Path::new(OsStr::from_bytes(folder)))).sum();
+    let directories = noted.split(|byte| *byte == 0).filter(|directory| !directory.is_empty());
+    let left: usize = directories.map(|directory| sweep(Path::new(OsStr::from_bytes(directory)))).sum();
     if left == 0 {
         let _ = fs::remove_file(path);
     }
 }
 
 /// Removes this user's old temporary files and directories, and returns the number of recent ones.
-fn sweep(folder: &Path) -> usize {
+fn sweep(directory: &Path) -> usize {
     let mut young = 0;
-    for (path, found) in entries(folder, is_ours) {
+    for (path, found) in entries(directory, is_ours) {
         match found.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok()) {
             Some(age) if age > OLD => {
                 // A locked one is in use.
-                let locked = found.is_dir() && open_folder(&path).is_ok_and(|folder| folder.try_lock().is_err());
+                let locked =
+                    found.is_dir() && open_directory(&path).is_ok_and(|directory| directory.try_lock().is_err());
                 if !locked {
                     let _ = remove(&path);
                 }
@@ -203,9 +204,9 @@ fn sweep(folder: &Path) -> usize {
 }
 
 /// This user's entries with matching names.
-fn entries(folder: &Path, takes: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = (PathBuf, Metadata)> {
+fn entries(directory: &Path, takes: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = (PathBuf, Metadata)> {
     let own = geteuid().as_raw();
-    let listed = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES).flatten();
+    let listed = fs::read_dir(directory).into_iter().flatten().take(MOST_ENTRIES).flatten();
     listed.filter_map(move |entry| {
         if !takes(entry.file_name().as_bytes()) {
             return None;
@@ -240,14 +241,14 @@ fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
 
 impl State {
     /// Called before the first temporary file in a directory: records the directory, and sweeps it.
-    fn enter(&mut self, folder: &Path) {
-        if self.folders.contains(folder) {
+    fn enter(&mut self, directory: &Path) {
+        if self.directories.contains(directory) {
             return;
         }
-        self.folders.insert(folder.to_owned());
-        sweep(folder);
+        self.directories.insert(directory.to_owned());
+        sweep(directory);
         if let Some(journal) = &mut self.journal {
-            journal.note(folder);
+            journal.note(directory);
         }
     }
 
@@ -261,13 +262,13 @@ impl State {
 }
 
 impl Journal {
-    fn note(&mut self, folder: &Path) {
-        let Ok(folder) = std::path::absolute(folder) else { return };
+    fn note(&mut self, directory: &Path) {
+        let Ok(directory) = std::path::absolute(directory) else { return };
         if self.file.is_none() {
             self.file = Journal::create().ok();
         }
         if let Some((_, file)) = &mut self.file {
-            let mut line = folder.into_os_string().into_vec();
+            let mut line = directory.into_os_string().into_vec();
             line.push(0);
             // Otherwise, leftovers stay until an agent works in that directory again.
             let _ = file.write_all(&line);
@@ -295,26 +296,27 @@ mod tests {
 
     #[test]
     fn what_is_old_and_ours_is_swept_where_a_temporary_file_is_made() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         for name in [".rplay-a1b2c3", ".rplay-backup", ".rplay-Young1", "rplay-100000", "other", "rplay-Abc123.deb"] {
             fs::write(at(name), "").unwrap();
         }
-        fs::create_dir(at("rplay-Folder")).unwrap();
-        fs::write(at("rplay-Folder/inside"), "").unwrap();
-        for name in [".rplay-a1b2c3", ".rplay-backup", "rplay-100000", "other", "rplay-Abc123.deb", "rplay-Folder"] {
+        fs::create_dir(at("rplay-Direct")).unwrap();
+        fs::write(at("rplay-Direct/inside"), "").unwrap();
+        for name in [".rplay-a1b2c3", ".rplay-backup", "rplay-100000", "other", "rplay-Abc123.deb", "rplay-Direct"] {
             make_old(&at(name));
         }
-        let new = file_in(folder.path()).unwrap();
+        let new = file_in(directory.path()).unwrap();
         drop(new);
-        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut left: Vec<_> =
+            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".rplay-Young1", ".rplay-backup", "other", "rplay-100000"]);
     }
 
     #[test]
-    fn a_folder_that_is_in_use_is_not_swept() {
-        let used = folder().unwrap();
+    fn a_directory_that_is_in_use_is_not_swept() {
+        let used = directory().unwrap();
         make_old(used.path());
         sweep(used.path().parent().unwrap());
         assert!(used.path().exists());
@@ -328,11 +330,11 @@ mod tests {
 
     #[test]
     fn a_journal_is_followed_once_its_process_has_gone_and_kept_while_something_is_young() {
-        let folder = tempfile::tempdir().unwrap();
-        let left = folder.path().join(".rplay-Left01");
+        let directory = tempfile::tempdir().unwrap();
+        let left = directory.path().join(".rplay-Left01");
         fs::write(&left, "").unwrap();
         let mut journal = Journal::default();
-        journal.note(folder.path());
+        journal.note(directory.path());
         let Some((path, file)) = journal.file else { return println!("skipped: no journal can be written here") };
         sweep_journal(&path);
         assert!(path.exists() && left.exists(), "its process lives");
@@ -346,10 +348,10 @@ mod tests {
 
     #[test]
     fn many_files_are_made_quickly() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let begun = Instant::now();
         for number in 0..2_000 {
-            file_in(folder.path()).unwrap().persist(folder.path().join(number.to_string())).unwrap();
+            file_in(directory.path()).unwrap().persist(directory.path().join(number.to_string())).unwrap();
         }
         println!("2,000 files: {:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
         assert!(with(|state| state.made.len()) < 1_900);

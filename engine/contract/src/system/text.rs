@@ -13,8 +13,8 @@ use crate::{
     system::{
         attributes::Attributes,
         bounded,
+        directories::make_directories,
         encoding::Encoding,
-        folders::make_folders,
         lossless::{decode, decode_ascii, encode},
         paths,
         place::{Content, Placement},
@@ -118,9 +118,9 @@ impl TextFile {
         };
         let is_edited = self.before.as_deref() != Some(text);
         let mut plan = Plan::unchanged();
-        let folder = paths::folder(&path);
-        if !folder.is_dir() {
-            plan = make_folders(folder, &crate::system::attributes::Wanted::default(), plan)?;
+        let directory = paths::directory(&path);
+        if !directory.is_dir() {
+            plan = make_directories(directory, &crate::system::attributes::Wanted::default(), plan)?;
         }
         plan = if is_edited { placement.plan(host, plan)? } else { placement.wanted.plan(&path, false, plan)? };
         let mut msg = msg;

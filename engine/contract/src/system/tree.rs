@@ -22,7 +22,7 @@ pub struct Node {
 
 #[derive(Clone, Debug)]
 pub enum Kind {
-    Folder,
+    Directory,
     File(Content),
     /// A symbolic link with its target.
     Link(PathBuf),
@@ -42,7 +42,7 @@ impl Node {
             return Err(wrong(&format!("leads outside of it: {}", path.display())));
         }
         let kind = match text("kind") {
-            Some("dir") => Kind::Folder,
+            Some("dir") => Kind::Directory,
             Some("link") => Kind::Link(text("target").ok_or_else(|| wrong("is a link without a target"))?.into()),
             Some("file") => Kind::File(match map.get("content") {
                 Some(Value::Bytes(bytes)) => Content::Bytes(bytes.clone()),
@@ -77,15 +77,15 @@ fn descend(
     above: &mut Vec<(u64, u64)>,
     nodes: &mut Vec<Node>,
 ) -> Result<(), Failure> {
-    let folder = top.join(under);
-    let failed = |error: io::Error| io_failure("read", &folder, &error);
-    let meta = fs::metadata(&folder).map_err(failed)?;
+    let directory = top.join(under);
+    let failed = |error: io::Error| io_failure("read", &directory, &error);
+    let meta = fs::metadata(&directory).map_err(failed)?;
     let id = (meta.dev(), meta.ino());
     if above.contains(&id) {
-        return Err(Failure::new(format!("{} contains itself", folder.display())));
+        return Err(Failure::new(format!("{} contains itself", directory.display())));
     }
     above.push(id);
-    let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = fs::read_dir(&directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     let mut names: Vec<_> = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name()).collect();
     names.sort();
     for name in names {
@@ -98,7 +98,7 @@ fn descend(
             let target = fs::read_link(&source).map_err(|error| io_failure("read", &source, &error))?;
             nodes.push(Node { path, mode: None, kind: Kind::Link(target) });
         } else if meta.is_dir() {
-            nodes.push(Node { path: path.clone(), mode, kind: Kind::Folder });
+            nodes.push(Node { path: path.clone(), mode, kind: Kind::Directory });
             descend(top, &path, follow, above, nodes)?;
         } else if meta.is_file() {
             nodes.push(Node { path, mode, kind: Kind::File(Content::File(source)) });

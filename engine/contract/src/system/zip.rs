@@ -102,16 +102,16 @@ fn read(head: &[u8; HEAD], rest: &mut impl Read) -> io::Result<Entry> {
 }
 
 impl Entry {
-    pub fn is_folder(&self) -> bool {
+    pub fn is_directory(&self) -> bool {
         self.name.ends_with('/')
     }
 
     /// Its path in a directory; `None` if its name leads out of it.
-    pub fn place(&self, folder: &Path) -> Option<PathBuf> {
+    pub fn place(&self, directory: &Path) -> Option<PathBuf> {
         let path = Path::new(&self.name);
         path.components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-            .then(|| folder.join(path))
+            .then(|| directory.join(path))
     }
 
     /// Whether it already exists, with the same content, and with `with_mode` the same permissions.
@@ -123,7 +123,7 @@ impl Entry {
         }
         let is_link = self.mode.is_some_and(|mode| mode & 0o170_000 == 0o120_000);
         match () {
-            () if self.is_folder() => meta.is_dir(),
+            () if self.is_directory() => meta.is_dir(),
             // A link is stored as a file that contains its target.
             () if is_link => {
                 fs::read_link(path).is_ok_and(|target| crc(target.as_os_str().as_encoded_bytes()) == Ok(self.crc))
@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn what_is_no_archive_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.zip");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.zip");
         for bytes in [&b""[..], b"PK", b"PK\x05\x06", b"PK\x05\x06\0\0\0\0\0\0\0\0\xff\xff\0\0\0\0\0\0\0\0"] {
             fs::write(&path, bytes).unwrap();
             assert!(entries(&path).is_err(), "{bytes:?}");

@@ -17,13 +17,13 @@ fn hostile(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
 }
 
 fn unpacked(parts: &[Vec<u8>]) -> (tempfile::TempDir, Result<()>) {
-    let folder = tempfile::tempdir().unwrap();
-    let archive = folder.path().join("a.tar");
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("a.tar");
     fs::write(&archive, [parts.concat(), vec![0; 1024]].concat()).unwrap();
-    let target = folder.path().join("target");
+    let target = directory.path().join("target");
     fs::create_dir(&target).unwrap();
     let result = unpack(&archive, &target, 0);
-    (folder, result)
+    (directory, result)
 }
 
 #[test]
@@ -45,23 +45,23 @@ fn nothing_leaves_the_target() {
         // Each of them stays inside, but not all together.
         (vec![link("d/x", "."), link("d/y", "x/../../d/x/.."), link("up", "d/x/../.."), file("d/f")], "leads out"),
     ] {
-        let (folder, result) = unpacked(&parts);
+        let (directory, result) = unpacked(&parts);
         let message = result.expect_err(said).to_string();
         assert!(message.contains(said), "{message}");
-        assert!(!folder.path().join("evil").exists() && !Path::new("/tmp/rplay-evil").exists());
+        assert!(!directory.path().join("evil").exists() && !Path::new("/tmp/rplay-evil").exists());
     }
 }
 
 #[test]
 fn files_directories_and_inner_links_are_unpacked_without_special_modes() {
-    let (folder, result) = unpacked(&[
+    let (directory, result) = unpacked(&[
         hostile("a/", EntryType::Directory, "", b""),
         hostile("a/f", EntryType::Regular, "", b"content"),
         hostile("a/l", EntryType::Symlink, "f", b""),
     ]);
     result.unwrap();
-    let file = folder.path().join("target/a/f");
-    assert_eq!(fs::read(folder.path().join("target/a/l")).unwrap(), b"content");
+    let file = directory.path().join("target/a/f");
+    assert_eq!(fs::read(directory.path().join("target/a/l")).unwrap(), b"content");
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
 }
 
@@ -70,8 +70,8 @@ fn files_directories_and_inner_links_are_unpacked_without_special_modes() {
 fn a_truncated_archive_is_refused() {
     let mut part = hostile("a", EntryType::Regular, "", &[7; 4096]);
     part.truncate(1024);
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("a.tar"), part).unwrap();
-    fs::create_dir(folder.path().join("t")).unwrap();
-    assert!(unpack(&folder.path().join("a.tar"), &folder.path().join("t"), 0).is_err());
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.tar"), part).unwrap();
+    fs::create_dir(directory.path().join("t")).unwrap();
+    assert!(unpack(&directory.path().join("a.tar"), &directory.path().join("t"), 0).is_err());
 }

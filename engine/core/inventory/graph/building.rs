@@ -208,9 +208,9 @@ impl Inventory {
     }
 
     /// Adds a directory to be searched for `group_vars` and `host_vars`.
-    pub(in crate::inventory) fn add_folder(&mut self, folder: &Path) {
+    pub(in crate::inventory) fn add_directory(&mut self, directory: &Path) {
         // The last mention counts, because later directories win.
-        self.folders.retain(|known| known != folder);
-        self.folders.push(folder.to_owned());
+        self.directories.retain(|known| known != directory);
+        self.directories.push(directory.to_owned());
     }
 }

@@ -50,7 +50,7 @@ impl Masters {
         let answers = match &ssh.password {
             None => None,
             Some(password) => {
-                let answers = Answers::to(password.clone(), &self.folder, &mut command, self.executables.own_path());
+                let answers = Answers::to(password.clone(), &self.directory, &mut command, self.executables.own_path());
                 Some(answers.map_err(|error| {
                     Ended::Failed(Failure::unreachable(format!("cannot pass a password to ssh: {error}")))
                 })?)

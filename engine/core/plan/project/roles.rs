@@ -51,16 +51,16 @@ impl Project {
     /// # Errors
     /// If one of them cannot be read, or is not one mapping.
     pub fn role_vars(&self, role: &Path, kind: &str, name: &str) -> Result<Option<Arc<Layer>>, Problems> {
-        let folder = role.join(kind);
-        if let Some(file) = yaml_file(&folder, name) {
+        let directory = role.join(kind);
+        if let Some(file) = yaml_file(&directory, name) {
             return self.vars(&file, None).map(Some);
         }
-        let folder = folder.join(name);
-        if !folder.is_dir() {
+        let directory = directory.join(name);
+        if !directory.is_dir() {
             return Ok(None);
         }
         let mut all = Layer::new();
-        for file in files_below(&folder, &mut Descent::default()) {
+        for file in files_below(&directory, &mut Descent::default()) {
             let vars = self.vars(&file, None)?;
             all.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
@@ -87,12 +87,12 @@ impl Project {
             };
         }
         let beside = asking.and_then(Path::parent).map(Path::to_owned);
-        let mut folders: Vec<PathBuf> = vec![playbook.join("roles")];
-        folders.extend(beside);
-        folders.extend(self.roles_path.iter().cloned());
-        folders.push(playbook.to_owned());
+        let mut directories: Vec<PathBuf> = vec![playbook.join("roles")];
+        directories.extend(beside);
+        directories.extend(self.roles_path.iter().cloned());
+        directories.push(playbook.to_owned());
         let given = files::filled_in(name);
-        let candidates = folders.iter().map(|folder| folder.join(&given));
+        let candidates = directories.iter().map(|directory| directory.join(&given));
         if let Some(found) = candidates.clone().find(|path| path.is_dir()) {
             return Ok((found, None));
         }
@@ -107,10 +107,11 @@ impl Project {
                 )
             }
         });
-        let known: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
+        let known: Vec<String> = directories.iter().flat_map(|directory| names_in(directory)).collect();
         let nearest = crate::source::nearest(name, known.iter().map(String::as_str));
-        let looked = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-        let searched = folders.iter().map(|folder| crate::source::absolute(folder)).collect::<Vec<_>>().join(":");
+        let looked = directories.iter().map(|directory| directory.display().to_string()).collect::<Vec<_>>().join(", ");
+        let searched =
+            directories.iter().map(|directory| crate::source::absolute(directory)).collect::<Vec<_>>().join(":");
         Err(PlanError::RoleNotFound {
             name: name.to_owned(),
             searched,

@@ -19,7 +19,7 @@ use crate::{
 /// The settings of Ansible's callback of this name.
 #[derive(Clone, Debug, Default)]
 pub struct JunitOptions {
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub fail_on_change: bool,
     pub fail_on_ignore: bool,
     pub hide_arguments: bool,
@@ -133,9 +133,9 @@ impl Junit {
     fn write(&mut self) -> Result<(), String> {
         let seconds = jiff::Timestamp::now().as_microsecond();
         let name = format!("{}-{}.{:06}.xml", self.playbook, seconds / 1_000_000, seconds % 1_000_000);
-        let path = self.options.folder.join(name);
+        let path = self.options.directory.join(name);
         let text = self.document();
-        std::fs::create_dir_all(&self.options.folder)
+        std::fs::create_dir_all(&self.options.directory)
             .and_then(|()| std::fs::write(&path, text))
             .map_err(|error| format!("the JUnit file {} cannot be written: {error}", path.display()))
     }

@@ -10,15 +10,15 @@ use crate::{
 };
 
 pub struct LogPlays {
-    folder: PathBuf,
+    directory: PathBuf,
     secrets: Arc<Secrets>,
     playbook: String,
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
 }
 
 impl LogPlays {
-    pub fn new(folder: PathBuf, secrets: Arc<Secrets>) -> Self {
-        LogPlays { folder, secrets, playbook: String::new(), tasks: HashMap::new() }
+    pub fn new(directory: PathBuf, secrets: Arc<Secrets>) -> Self {
+        LogPlays { directory, secrets, playbook: String::new(), tasks: HashMap::new() }
     }
 
     fn log(&self, task: TaskId, result: &HostResult) -> Result<(), String> {
@@ -39,8 +39,8 @@ impl LogPlays {
             task.action,
             Layout::LINE.write(&data)
         );
-        let path = self.folder.join(result.host.replace('/', "_"));
-        std::fs::create_dir_all(&self.folder)
+        let path = self.directory.join(result.host.replace('/', "_"));
+        std::fs::create_dir_all(&self.directory)
             .and_then(|()| OpenOptions::new().append(true).create(true).mode(0o600).open(&path))
             .and_then(|mut file| file.write_all(entry.as_bytes()))
             .map_err(|error| format!("the log {} cannot be written: {error}", path.display()))

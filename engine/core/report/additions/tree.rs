@@ -10,21 +10,21 @@ use crate::{
 };
 
 pub struct Tree {
-    folder: PathBuf,
+    directory: PathBuf,
     secrets: Arc<Secrets>,
 }
 
 impl Tree {
-    pub fn new(folder: PathBuf, secrets: Arc<Secrets>) -> Self {
-        Tree { folder, secrets }
+    pub fn new(directory: PathBuf, secrets: Arc<Secrets>) -> Self {
+        Tree { directory, secrets }
     }
 
     fn keep(&self, result: &HostResult) -> Result<(), String> {
         let layout = if result.task_result.verbose_always { Layout::indented(4) } else { Layout::LINE };
         let text = layout.write(&words::with_changed(words::shown(&result.data, &self.secrets), result));
         // A host cannot be called so that its file lies elsewhere.
-        let path = self.folder.join(result.host.replace('/', "_"));
-        std::fs::create_dir_all(&self.folder)
+        let path = self.directory.join(result.host.replace('/', "_"));
+        std::fs::create_dir_all(&self.directory)
             .and_then(|()| std::fs::write(&path, text))
             .map_err(|error| format!("the result of {} cannot be written to {}: {error}", result.host, path.display()))
     }

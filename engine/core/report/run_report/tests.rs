@@ -54,8 +54,8 @@ fn failed(host: &Arc<str>, msg: &str, place: &Span) -> HostResult {
 /// The bound that the documents promise, with failures and differences that all differ.
 #[test]
 fn a_thousand_hosts_and_a_hundred_tasks_take_less_than_5_megabytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("run.html");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.html");
     let (mut report, _) = report(vec![path.clone()], &Arc::default());
     let hosts: Vec<Arc<str>> = (0..1000).map(|number| format!("host-{number:04}.example.com").into()).collect();
     let source = Source::inline("site.yml", "- hosts: all\n  tasks:\n    - command: x\n");
@@ -88,8 +88,8 @@ fn a_thousand_hosts_and_a_hundred_tasks_take_less_than_5_megabytes() {
 
 #[test]
 fn hosts_that_fail_alike_share_one_entry_and_secrets_are_masked() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("run.json");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.json");
     let secrets = Arc::new(Secrets::default());
     secrets.add("tell-nobody");
     let (mut report, _) = report(vec![path.clone()], &secrets);
@@ -118,8 +118,8 @@ fn hosts_that_fail_alike_share_one_entry_and_secrets_are_masked() {
 /// No lines of a file that was decrypted.
 #[test]
 fn encrypted_files_are_not_quoted() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("run.json");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.json");
     let (mut report, _) = report(vec![path.clone()], &Arc::default());
     let source = Source::decrypted("site.yml".to_owned(), None, "one\ntwo\n".to_owned());
     let place = Span::new(&source, 4..7);
@@ -135,14 +135,14 @@ fn encrypted_files_are_not_quoted() {
 
 #[test]
 fn what_cannot_be_written_is_told() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let refused = |name: &str| {
         let own = Box::new(Quiet(Arc::default()));
-        RunReport::new(own, vec![folder.path().join(name)], RunAbout::default(), &Arc::default()).err().unwrap()
+        RunReport::new(own, vec![directory.path().join(name)], RunAbout::default(), &Arc::default()).err().unwrap()
     };
     assert!(refused("run.txt").ends_with("must end in .html or .json"));
     assert!(refused("no/run.html").contains("cannot be written"));
-    let inner = folder.path().join("inner");
+    let inner = directory.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
     let (mut report, told) = report(vec![inner.join("run.html")], &Arc::default());
     std::fs::remove_dir(&inner).unwrap();

@@ -1,5 +1,5 @@
-//! Where a host's variables come from, for `rplay why`: every definition in order of precedence, beside the value that a
-//! task would see. The order is that of `scope/precedence`.
+//! Where a host's variables come from, for `rplay why`: every definition in order of precedence, beside the value that
+//! a task would see. The order is that of `scope/precedence`.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -44,7 +44,7 @@ impl Viewpoint {
     pub fn new(run: &Arc<Run>, play: &Arc<Play>, host: &str, role: Option<&str>) -> Result<Option<Self>, Problems> {
         let names: Vec<Arc<str>> = run.inventory().hosts().map(|host| host.name.clone()).collect();
         let play = Arc::new(PlayRun { all: names.clone(), batch: names, ..PlayRun::of(play) });
-        let layers = run.inventory_layers(host, &play.play.folder)?;
+        let layers = run.inventory_layers(host, &play.play.directory)?;
         let Some(host) = run.host(host, &play) else { return Ok(None) };
         host.set_inventory(layers);
         let role = match role {
@@ -60,7 +60,7 @@ impl Viewpoint {
             let scope = run.scope(&play, &host, None, None, run.options.check);
             let named = candidates.iter().find_map(|candidate| {
                 let name = template::render(&candidate.value, &scope).ok()?;
-                Some((vars_file(&play.play.folder, name.as_str()?)?, candidate))
+                Some((vars_file(&play.play.directory, name.as_str()?)?, candidate))
             });
             if let Some((path, candidate)) = named {
                 layers.insert(0, run.resolver.project.vars(&path, Some(&candidate.span))?);
@@ -125,7 +125,7 @@ impl Viewpoint {
         }
         let play = &self.play.play;
         self.of_layer(&play.vars, name, "vars of the play", &mut found, |_| place_in_play(&play.span, name));
-        found.extend(self.run.inventory().definitions(&self.host.name, name, Some(&play.folder))?);
+        found.extend(self.run.inventory().definitions(&self.host.name, name, Some(&play.directory))?);
         for role in &roles {
             self.of_role(role, "defaults", &role.defaults, name, &mut found);
         }
@@ -184,12 +184,12 @@ impl Viewpoint {
 
     /// The file of a role's `vars` or `defaults` that gives this value: `vars_from` may have named another than main.
     fn place_in_role(&self, role: &Role, kind: &str, name: &str, value: &Lazy) -> Option<Span> {
-        let folder = role.path.join(kind);
+        let directory = role.path.join(kind);
         let mut files: Vec<PathBuf> = Vec::new();
-        let mut folders = vec![folder];
-        while let Some(folder) = folders.pop() {
-            for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-                if path.is_dir() { folders.push(path) } else { files.push(path) }
+        let mut directories = vec![directory];
+        while let Some(directory) = directories.pop() {
+            for path in std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()) {
+                if path.is_dir() { directories.push(path) } else { files.push(path) }
             }
         }
         files.sort_by_key(|path| (path.file_stem().is_none_or(|stem| stem != "main"), path.clone()));

@@ -120,7 +120,7 @@ impl Run {
         play.free.store(free, Ordering::Release);
         for host in &hosts {
             host.begin_play();
-            host.set_inventory(self.inventory_layers(&host.name, &play.play.folder)?);
+            host.set_inventory(self.inventory_layers(&host.name, &play.play.directory)?);
         }
         let alive: Vec<_> = hosts.iter().filter(|host| play.exit_of(&host.name).is_none()).cloned().collect();
         let walk = Walk::new(self.clone(), play.clone());

@@ -81,8 +81,8 @@ impl Run {
             inventory.matching(&pattern, self.options.allowed.as_ref()).ok()
         });
         for host in matched.into_iter().flat_map(|matched| matched.hosts) {
-            match inventory.layers(&host, Some(&play.folder)) {
-                Ok(layers) => layers.iter().for_each(|layer| found.look_at_host(layer, &host, &play.folder)),
+            match inventory.layers(&host, Some(&play.directory)) {
+                Ok(layers) => layers.iter().for_each(|layer| found.look_at_host(layer, &host, &play.directory)),
                 Err(problems) => found.add(problems),
             }
         }
@@ -99,8 +99,8 @@ impl Run {
             return;
         };
         let mut doubtful = Vec::new();
-        for (name, host, folder) in std::mem::take(&mut found.blanks) {
-            let definitions = inventory.definitions(&host, &name, Some(&folder)).unwrap_or_default();
+        for (name, host, directory) in std::mem::take(&mut found.blanks) {
+            let definitions = inventory.definitions(&host, &name, Some(&directory)).unwrap_or_default();
             let blank = definitions.into_iter().find_map(|definition| {
                 let text = definition.value.data()?.as_str().filter(|text| is_blank(text))?.to_owned();
                 Some((text, definition.place?))
@@ -121,8 +121,8 @@ impl Run {
         }
     }
 
-    /// Checks extra variables against the argument specifications of the play's roles, as far as they decide the value of
-    /// an argument. A task that may fail or be skipped checks its arguments when it runs.
+    /// Checks extra variables against the argument specifications of the play's roles, as far as they decide the value
+    /// of an argument. A task that may fail or be skipped checks its arguments when it runs.
     fn check_extra(self: &Arc<Self>, play: &Arc<Play>, problems: &mut Problems) {
         if self.resolver.extra.is_empty() {
             return;
@@ -134,7 +134,7 @@ impl Run {
             .ok()
             .and_then(|pattern| self.inventory().matching(&pattern, self.options.allowed.as_ref()).ok());
         let Some(name) = matched.and_then(|matched| matched.hosts.into_iter().next()) else { return };
-        let Ok(layers) = self.inventory_layers(&name, &play.folder) else { return };
+        let Ok(layers) = self.inventory_layers(&name, &play.directory) else { return };
         let run = Arc::new(PlayRun { all: vec![name.clone()], batch: vec![name.clone()], ..PlayRun::of(play) });
         let host = Arc::new(HostState::new(name, layers));
         let mut told = HashSet::new();
@@ -193,7 +193,7 @@ struct Found {
     told: HashSet<String>,
     seen: HashSet<*const Layer>,
     not_followed: Vec<(&'static str, String)>,
-    /// Variables of the inventory that are not filled in: a host that has it, and its play's folder.
+    /// Variables of the inventory that are not filled in: a host that has it, and its play's directory.
     blanks: Vec<(Arc<str>, Arc<str>, PathBuf)>,
 }
 
@@ -230,13 +230,13 @@ impl Found {
     }
 
     /// The same for a host's variables in the inventory, some of which may not be filled in.
-    fn look_at_host(&mut self, layer: &Arc<Layer>, host: &Arc<str>, folder: &Path) {
+    fn look_at_host(&mut self, layer: &Arc<Layer>, host: &Arc<str>, directory: &Path) {
         if !self.seen.contains(&Arc::as_ptr(layer)) {
             for (name, value) in &**layer {
                 if let Lazy::Data(value) = value
                     && value.as_str().is_some_and(is_blank)
                 {
-                    self.blanks.push((name.clone(), host.clone(), folder.to_owned()));
+                    self.blanks.push((name.clone(), host.clone(), directory.to_owned()));
                 }
             }
         }

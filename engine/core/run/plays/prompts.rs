@@ -49,8 +49,8 @@ impl Run {
                 self.warn("Not prompting as we are not in interactive mode", None);
             }
             let answer = answer.filter(|answer| !answer.is_empty());
-            // As in Ansible, what was typed unseen may be shown later: every prompt is private unless it says otherwise,
-            // also one for the name of a host. A password is not.
+            // As in Ansible, what was typed unseen may be shown later: every prompt is private unless it says
+            // otherwise, also one for the name of a host. A password is not.
             let is_secret = entry.encrypt.is_some() || entry.private && secrets::names_a_secret(&entry.name);
             if let Some(typed) = answer.as_ref().filter(|_| is_secret) {
                 scope.magic.conceal(typed);
@@ -83,7 +83,7 @@ fn encrypted(answer: &str, scheme: &Arc<str>, entry: &VarsPrompt, scope: &Arc<Sc
         ("given".into(), data(of(&entry.salt)?)),
         ("size".into(), data(of(&entry.salt_size)?)),
     ]);
-    let scope = Scope::new(vec![Arc::new(given)], scope.magic.clone(), scope.folders.clone());
+    let scope = Scope::new(vec![Arc::new(given)], scope.magic.clone(), scope.directories.clone());
     let hash = "answer | password_hash(scheme, salt=given, salt_size=size)";
     template::expression(hash, entry.span.clone(), &Arc::new(scope)).map_err(Problems::from)
 }

@@ -65,7 +65,7 @@ impl Run {
                 let kind = name.kind().to_string();
                 return Err(PlayError::VarsFileType { kind, at: at() }.into());
             };
-            if let Some(found) = crate::plan::vars_file(&play.play.folder, name) {
+            if let Some(found) = crate::plan::vars_file(&play.play.directory, name) {
                 return self.resolver.project.vars(&found, Some(&candidate.span));
             }
         }

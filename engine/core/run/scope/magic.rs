@@ -167,7 +167,7 @@ impl HostMagic {
                 reads: self.reads.clone(),
                 level: template::Level::now(),
             }),
-            "playbook_dir" => absolute(&self.play.play.folder).into(),
+            "playbook_dir" => absolute(&self.play.play.directory).into(),
             "inventory_dir" => self.run.options.inventory_dir.clone().map_or(Value::from(()), Value::from),
             "inventory_file" => self.run.options.inventory_file.clone().map_or(Value::from(()), Value::from),
             "ansible_inventory_sources" => {
@@ -204,7 +204,7 @@ impl HostMagic {
                 self.parents()?.iter().map(|role| Value::from(absolute(&role.path))).collect()
             }
             "ansible_search_path" => {
-                self.task.as_ref()?.folders.iter().map(|folder| Value::from(absolute(folder))).collect()
+                self.task.as_ref()?.directories.iter().map(|directory| Value::from(absolute(directory))).collect()
             }
             _ => return None,
         })
@@ -214,7 +214,7 @@ impl HostMagic {
 /// The controller's Python interpreter, if there is one.
 fn python() -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("python3")).find(|file| file.is_file());
+    let found = std::env::split_paths(&path).map(|directory| directory.join("python3")).find(|file| file.is_file());
     found.map_or_else(|| "/usr/bin/python3".to_owned(), |file| file.display().to_string())
 }
 

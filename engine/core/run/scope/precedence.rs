@@ -79,9 +79,9 @@ impl Run {
         // The weakest layer: what a host has by default.
         layers.push(host.itself.clone());
         layers.retain(|layer| !layer.is_empty());
-        let folders = match task {
-            Some(task) => task.folders.clone(),
-            None => Arc::from([play.play.folder.clone()]),
+        let directories = match task {
+            Some(task) => task.directories.clone(),
+            None => Arc::from([play.play.directory.clone()]),
         };
         let magic = super::magic::HostMagic {
             run: self.clone(),
@@ -92,7 +92,7 @@ impl Run {
             reads: reads.cloned(),
             entry: false,
         };
-        Arc::new(Scope::new(layers, Arc::new(magic), folders))
+        Arc::new(Scope::new(layers, Arc::new(magic), directories))
     }
 }
 

@@ -33,13 +33,13 @@ impl Run {
 
     /// Vars plugins may have other answers in each play, and the play's roles may bring further plugins.
     pub(crate) fn ask_vars_plugins_again(&self, play: &Play) {
-        let folders: Vec<PathBuf> = play.roles.iter().map(|role| role.path.clone()).collect();
+        let directories: Vec<PathBuf> = play.roles.iter().map(|role| role.path.clone()).collect();
         let mut inventory = self.inventory.write();
-        inventory.ask_vars_plugins_again(&folders);
+        inventory.ask_vars_plugins_again(&directories);
         let asks = inventory.asks_vars_plugins();
         drop(inventory);
         if asks {
-            self.refresh_layers(&play.folder);
+            self.refresh_layers(&play.directory);
             for warning in self.inventory().take_warnings_of_plugins() {
                 self.warn(warning, None);
             }
@@ -51,7 +51,7 @@ impl Run {
         match self.change_inventory(|inventory| addition.add_to(inventory)) {
             Ok(new) => {
                 self.additions.lock().push(addition);
-                self.refresh_layers(&play.play.folder);
+                self.refresh_layers(&play.play.directory);
                 new
             }
             Err(error) => {
@@ -72,7 +72,7 @@ impl Run {
             addition.add_to(&mut fresh)?;
         }
         self.change_inventory(|inventory| *inventory = fresh);
-        self.refresh_layers(&play.play.folder);
+        self.refresh_layers(&play.play.directory);
         Ok(())
     }
 }

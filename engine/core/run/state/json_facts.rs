@@ -1,8 +1,9 @@
-//! `fact_caching = jsonfile`: cached facts as files of a directory, one for each host, as ansible-core 2.19 writes them.
+//! `fact_caching = jsonfile`: cached facts as files of a directory, one for each host, as ansible-core 2.19 writes
+//! them.
 //!
 //! A file holds an object whose only entry, `__payload__`, is JSON in a text. What JSON has no word for, and whatever
-//! ansible-core has tagged, is an object with the key `__ansible_type`. Since a tag can make a text a template, an object
-//! with that key that comes from a host is never written.
+//! ansible-core has tagged, is an object with the key `__ansible_type`. Since a tag can make a text a template, an
+//! object with that key that comes from a host is never written.
 
 use std::{
     fs, io,
@@ -161,7 +162,8 @@ fn key(key: &Json) -> Option<String> {
     }
 }
 
-/// A value of the file as one of [`Exchange`](crate::template::Exchange); `None` if it is of a type that is not known here.
+/// A value of the file as one of [`Exchange`](crate::template::Exchange); `None` if it is of a type that is not known
+/// here.
 fn from_file(value: Json) -> Option<Json> {
     limits::with_stack(|| match value {
         Json::Array(items) => items.into_iter().map(from_file).collect(),
@@ -190,8 +192,8 @@ fn from_file(value: Json) -> Option<Json> {
 mod tests {
     use super::*;
 
-    fn cache(folder: &Path, timeout: u32) -> JsonFacts {
-        let directory = Some(folder.join("facts"));
+    fn cache(directory: &Path, timeout: u32) -> JsonFacts {
+        let directory = Some(directory.join("facts"));
         let prefix = "pre_".to_owned();
         JsonFacts::open(&FactCaching { plugin: "jsonfile".to_owned(), directory, prefix, timeout, flush: false })
             .unwrap()
@@ -203,16 +205,16 @@ mod tests {
 
     #[test]
     fn what_is_written_comes_back_until_it_is_old_or_removed() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let facts = map(json!({
             "text": "a", "list": [1, { "k": null }], "when": { "$": "datetime", "v": "2020-01-02T03:04:05" },
             "dollar": { "$": "dict", "v": [["$", 1]] },
         }));
-        let mut made = cache(folder.path(), 1000);
+        let mut made = cache(directory.path(), 1000);
         assert_eq!(made.get("h").unwrap(), Map::new());
         made.set("h", &facts).unwrap();
         assert_eq!(made.get("h").unwrap(), facts);
-        let path = folder.path().join("facts/pre_s1_h");
+        let path = directory.path().join("facts/pre_s1_h");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
 
         let old = SystemTime::now() - Duration::from_secs(2000);
@@ -228,13 +230,14 @@ mod tests {
     /// A file of ansible-core may have tags; one of rplay never has any that a host made.
     #[test]
     fn tags_are_read_as_their_values_and_never_written_for_a_host() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = cache(folder.path(), 0);
+        let directory = tempfile::tempdir().unwrap();
+        let made = cache(directory.path(), 0);
         let tagged = json!({ "value": "{{ x }}", "tags": [{ TYPE: "TrustedAsTemplate" }], TYPE: "_AnsibleTaggedStr" });
         let payload = json!({
             "t": tagged, "d": { "iso8601": "2020-01-02", TYPE: "AnsibleSerializableDate" }, "odd": { TYPE: "Riddle" },
         });
-        fs::write(folder.path().join("facts/pre_s1_h"), json!({ PAYLOAD: payload.to_string() }).to_string()).unwrap();
+        fs::write(directory.path().join("facts/pre_s1_h"), json!({ PAYLOAD: payload.to_string() }).to_string())
+            .unwrap();
         assert_eq!(made.get("h").unwrap(), map(json!({ "t": "{{ x }}", "d": "2020-01-02" })));
 
         made.set("h", &map(json!({ "good": 1, "bad": [tagged], "hidden": { "$": "dict", "v": [[TYPE, 1]] } })))
@@ -244,10 +247,10 @@ mod tests {
 
     #[test]
     fn no_name_leads_out_of_the_directory_and_damaged_files_are_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = cache(folder.path(), 0);
+        let directory = tempfile::tempdir().unwrap();
+        let made = cache(directory.path(), 0);
         assert!(made.set("../h", &Map::new()).unwrap_err().contains("cannot be that of a file"));
-        fs::write(folder.path().join("facts/pre_s1_h"), "{").unwrap();
+        fs::write(directory.path().join("facts/pre_s1_h"), "{").unwrap();
         assert!(made.get("h").unwrap_err().contains("pre_s1_h cannot be read"));
         let nowhere = FactCaching {
             plugin: "jsonfile".to_owned(),

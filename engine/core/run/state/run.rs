@@ -159,7 +159,7 @@ impl Run {
             return Some(host.clone());
         }
         self.inventory().host(name)?;
-        let host = match self.inventory_layers(name, &play.play.folder) {
+        let host = match self.inventory_layers(name, &play.play.directory) {
             Ok(layers) => HostState::new(name.into(), layers).with_password(self.options.connection.password.as_ref()),
             Err(problems) => HostState::broken(name.into(), &problems),
         };

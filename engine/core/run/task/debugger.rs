@@ -268,14 +268,15 @@ impl Here<'_> {
         ]);
         let mut layers = vec![Arc::new(self.changed.clone())];
         layers.extend(self.scope.layers.iter().cloned());
-        let all = Arc::new(Scope::new(layers, self.scope.magic.clone(), self.scope.folders.clone()));
+        let all = Arc::new(Scope::new(layers, self.scope.magic.clone(), self.scope.directories.clone()));
         let names = Layer::from_iter([
             ("task".into(), data(task)),
             ("task_vars".into(), data(template::scope_value(all, template::Level::now()))),
             ("host".into(), data(self.host.name.clone())),
             ("result".into(), data(self.result.shown().data)),
         ]);
-        let scope = Arc::new(Scope::new(vec![Arc::new(names)], self.scope.magic.clone(), self.scope.folders.clone()));
+        let scope =
+            Arc::new(Scope::new(vec![Arc::new(names)], self.scope.magic.clone(), self.scope.directories.clone()));
         let source = Source::inline("debugger", expression);
         let at = Span::new(&source, 0..expression.len());
         template::expression(expression, at, &scope).map_err(|error| format!("*** {error}"))

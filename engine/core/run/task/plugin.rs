@@ -136,7 +136,7 @@ impl PluginRun {
             "args": args,
             "task": self.keywords(),
             "connection": self.connection(),
-            "folders": self.scope.folders.iter().map(|folder| crate::source::absolute(folder)).collect::<Vec<_>>(),
+            "directories": self.scope.directories.iter().map(|directory| crate::source::absolute(directory)).collect::<Vec<_>>(),
             "role": self.task.role.as_ref().map(|role| json!({
                 "name": role.name.to_string(), "path": crate::source::absolute(&role.path),
             })),
@@ -304,7 +304,7 @@ impl PluginRun {
         let How { mode, in_background, is_lenient } = how;
         let role = self.task.role.as_ref().map(|role| role.path.as_path());
         let collections = &*self.task.settings.collections;
-        let around = Around { playbook: Some(&self.play.play.folder), role, collections, modules_only: true };
+        let around = Around { playbook: Some(&self.play.play.directory), role, collections, modules_only: true };
         let action = self.run.resolver.project.action(name, around).map_err(|missing| {
             let help = missing.help.map(|help| format!("; {help}")).unwrap_or_default();
             format!("The module {name} was not found in configured module paths: {}{help}", missing.msg)

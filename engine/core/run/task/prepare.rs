@@ -202,7 +202,7 @@ impl Run {
             background: self.background(task, &scope)?,
         };
         if call.background.is_some() || module(&call.module).is_some_and(|entry| entry.asks_about_jobs) {
-            call.environment.extend(self.jobs_folder(&scope)?);
+            call.environment.extend(self.jobs_directory(&scope)?);
         }
         // The connection of a delegated task is determined by the variables that the other host has in this task;
         // connection keywords apply to the original host.
@@ -351,14 +351,14 @@ impl Run {
 
     /// Where the result of a job that is waited for would be, as ansible-core names it.
     pub(crate) fn results_file(&self, id: &str) -> String {
-        let folder = self.options.async_dir.as_deref().unwrap_or("~/.ansible_async");
-        format!("{}/{id}", folder.trim_end_matches('/'))
+        let directory = self.options.async_dir.as_deref().unwrap_or("~/.ansible_async");
+        format!("{}/{id}", directory.trim_end_matches('/'))
     }
 
     /// The directory of job results on the host, if not the default.
-    fn jobs_folder(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
-        let folder = word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
-        Ok(folder.map(|folder| ("ANSIBLE_ASYNC_DIR".to_owned(), folder)))
+    fn jobs_directory(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
+        let directory = word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
+        Ok(directory.map(|directory| ("ANSIBLE_ASYNC_DIR".to_owned(), directory)))
     }
 
     /// The task with the action that its template names.
@@ -372,7 +372,7 @@ impl Run {
         let name = text_of(&template::render(&written, scope)?);
         let role = task.role.as_ref().map(|role| role.path.as_path());
         let around = Around {
-            playbook: Some(&play.play.folder),
+            playbook: Some(&play.play.directory),
             role,
             collections: &task.settings.collections,
             modules_only: false,

@@ -64,5 +64,5 @@ pub(crate) fn task_of(play: &Play) -> Option<Task> {
     settings.when.clear();
     let action = Action::find("setup")?;
     let task = Task::implied(action, "gather_facts", NAME, span, settings, play.settings.clone());
-    Some(Task { args, folders: Arc::from([play.folder.clone()]), ..task })
+    Some(Task { args, directories: Arc::from([play.directory.clone()]), ..task })
 }

@@ -288,12 +288,12 @@ impl Run {
             let written = run.task.args.named.get("apply").map(|argument| &argument.value);
             apply_to(&mut settings, apply, written, &place_of(&run.task));
         }
-        let folder = run.task.file_folder().map_or_else(|| run.play.play.folder.clone(), Path::to_owned);
+        let directory = run.task.file_directory().map_or_else(|| run.play.play.directory.clone(), Path::to_owned);
         Place {
             settings: Arc::new(settings),
             role: run.task.role.clone(),
-            playbook: run.play.play.folder.clone(),
-            folder,
+            playbook: run.play.play.directory.clone(),
+            directory,
             handler: run.task.handler,
             in_block: false,
             may_fail: group.hosts.iter().any(|host| host.shelter().rescue),

@@ -21,7 +21,7 @@ pub struct ArgumentSpec {
     pub options: IndexMap<Arc<str>, ArgumentOption>,
     /// The options as they were written.
     pub written: Option<Node>,
-    /// The name of the role that has it, and its folder.
+    /// The name of the role that has it, and its directory.
     pub role: Option<(Arc<str>, String)>,
 }
 

@@ -37,10 +37,10 @@ impl Machine<'_> {
         out: &mut Output,
     ) -> EvalResult<()> {
         let name = self.value(&extends.name)?;
-        let (page, origin, folder) =
+        let (page, origin, directory) =
             self.load(&show::text(&name)?).map_err(|error| error.at(range(extends.name.span())))?;
-        let before = (self.page, self.origin.clone(), self.folder.clone());
-        (self.page, self.origin, self.folder) = (page, origin, folder);
+        let before = (self.page, self.origin.clone(), self.directory.clone());
+        (self.page, self.origin, self.directory) = (page, origin, directory);
         let result = match &page.body {
             Body::Template(ast::Stmt::Template(template)) => {
                 self.collect_blocks(&template.children);
@@ -49,7 +49,7 @@ impl Machine<'_> {
             _ => Ok(()),
         };
         let result = result.map_err(|error| self.place(error).into());
-        (self.page, self.origin, self.folder) = before;
+        (self.page, self.origin, self.directory) = before;
         result
     }
 
@@ -72,9 +72,9 @@ impl Machine<'_> {
             if self.find_template(name).is_none() {
                 continue;
             }
-            let (page, origin, folder) = self.load(name)?;
+            let (page, origin, directory) = self.load(name)?;
             let mut machine = Machine::new(self.session, page, origin);
-            machine.folder = folder;
+            machine.directory = directory;
             machine.with_scope = self.with_scope && !without;
             if !without {
                 machine.frames = self.frames.clone();
@@ -100,9 +100,9 @@ impl Machine<'_> {
 
     pub(crate) fn import(&mut self, name: &'static ast::Expr<'static>, with_context: bool) -> EvalResult<Arc<Frame>> {
         let name = show::text(&self.value(name)?)?;
-        let (page, origin, folder) = self.load(&name)?;
+        let (page, origin, directory) = self.load(&name)?;
         let mut machine = Machine::new(self.session, page, origin);
-        machine.folder = folder;
+        machine.directory = directory;
         machine.with_scope = self.with_scope && with_context;
         let module: Arc<Frame> = Arc::default();
         machine.frames = if with_context { self.frames.clone() } else { vec![] };
@@ -132,29 +132,35 @@ impl Machine<'_> {
         if name.is_absolute() {
             return name.is_file().then(|| name.to_owned());
         }
-        self.template_folders().map(|folder| folder.join(name)).find(|path| path.is_file())
+        self.template_directories().map(|directory| directory.join(name)).find(|path| path.is_file())
     }
 
-    fn template_folders(&self) -> impl Iterator<Item = PathBuf> {
-        let folders = self.session.scope.folders.iter().flat_map(|folder| [folder.join("templates"), folder.clone()]);
-        self.folder.iter().cloned().chain(folders)
+    fn template_directories(&self) -> impl Iterator<Item = PathBuf> {
+        let directories = self
+            .session
+            .scope
+            .directories
+            .iter()
+            .flat_map(|directory| [directory.join("templates"), directory.clone()]);
+        self.directory.iter().cloned().chain(directories)
     }
 
     fn not_found(&self, name: &str) -> Box<EvalError> {
-        let folders = self.template_folders().map(|folder| format!("'{}'", folder.display())).collect::<Vec<_>>();
+        let directories =
+            self.template_directories().map(|directory| format!("'{}'", directory.display())).collect::<Vec<_>>();
         let help = "searched next to this template, then in `templates/` of the role and of the playbook";
-        EvalError::with_help(format!("'{name}' not found in search paths: {}", folders.join(", ")), help)
+        EvalError::with_help(format!("'{name}' not found in search paths: {}", directories.join(", ")), help)
     }
 
     fn load(&self, name: &str) -> EvalResult<(&'static ParsedTemplate, Arc<Origin>, Option<PathBuf>)> {
         self.look_outside(Outside::Files)?;
         let path = self.find_template(name).ok_or_else(|| self.not_found(name))?;
         let source = Source::read(&path).map_err(|error| EvalError::new(format!("cannot read `{name}`: {error}")))?;
-        let folder = path.parent().map(Path::to_owned);
+        let directory = path.parent().map(Path::to_owned);
         let origin = Arc::new(Origin::File(source.clone(), 0));
         let reading = Reading { escapes: true, bare: false, ..self.page.reading.clone() };
         match ParsedTemplate::of(&source.text, &reading) {
-            Ok(page) => Ok((page, origin, folder)),
+            Ok(page) => Ok((page, origin, directory)),
             Err(error) => Err(match error.cause {
                 Cause::Placed(_) => error,
                 _ => error.place(&origin, &self.session.scope, false).into(),

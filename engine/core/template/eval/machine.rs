@@ -43,7 +43,7 @@ pub(crate) struct Machine<'s> {
     /// Whether the play's variables are visible: not in `include ... without context`.
     pub with_scope: bool,
     /// The directory of the template file.
-    pub folder: Option<PathBuf>,
+    pub directory: Option<PathBuf>,
     /// Definitions of blocks by name, the most derived first.
     pub blocks: HashMap<&'static str, Vec<Block>>,
     /// The current block, and the index of its definition.
@@ -62,7 +62,7 @@ impl<'s> Machine<'s> {
             origin,
             frames: Vec::new(),
             with_scope: true,
-            folder: None,
+            directory: None,
             blocks: HashMap::new(),
             current: None,
         }

@@ -37,7 +37,7 @@ impl Machine<'_> {
         let mut machine = Machine::new(self.session, object.page, object.origin.clone());
         machine.frames = object.frames.iter().filter_map(std::sync::Weak::upgrade).collect();
         machine.with_scope = object.with_scope;
-        machine.folder = self.folder.clone();
+        machine.directory = self.directory.clone();
         machine.frames.push(Arc::default());
         let mut out = Output::default();
         // Default values of parameters may call macros too.

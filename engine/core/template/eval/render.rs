@@ -194,12 +194,12 @@ fn guarded(
 pub(crate) fn render_page(
     page: &'static ParsedTemplate,
     origin: Arc<Origin>,
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
     scope: &Arc<Scope>,
     library: &'static Library,
 ) -> Result<Output, TemplateError> {
     let session = Session::new(scope, library);
     let mut machine = Machine::new(&session, page, origin);
-    machine.folder = folder;
+    machine.directory = directory;
     deeper(|| machine.run()).map_err(|error| machine.place(error))
 }

@@ -79,8 +79,8 @@ pub(crate) fn file_value(
     let text = &*text;
     let origin = Arc::new(Origin::File(source.clone(), begin));
     let page = ParsedTemplate::of(text, &options.reading()).map_err(|error| error.place(&origin, scope, false))?;
-    let folder = source.path.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let output: Output = render::render_page(page, origin.clone(), folder, scope, library)?;
+    let directory = source.path.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let output: Output = render::render_page(page, origin.clone(), directory, scope, library)?;
     let newlines = if options.keep_trailing_newline { text } else { "" };
     render::finish(output, newlines, false).map_err(|error| error.place(&origin, scope, false))
 }

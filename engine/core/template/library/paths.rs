@@ -54,14 +54,14 @@ pub(crate) fn glob(pattern: &Path) -> Vec<PathBuf> {
         let pattern = Pattern::new(&part);
         found = found
             .into_iter()
-            .flat_map(|folder| {
-                let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+            .flat_map(|directory| {
+                let here = if directory.as_os_str().is_empty() { Path::new(".") } else { &directory };
                 let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
                 let mut names: Vec<String> =
                     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
                 names.retain(|name| (part.starts_with('.') || !name.starts_with('.')) && pattern.fits(name));
                 names.sort();
-                names.into_iter().map(move |name| folder.join(name))
+                names.into_iter().map(move |name| directory.join(name))
             })
             .collect();
     }

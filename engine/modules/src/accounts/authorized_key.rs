@@ -113,7 +113,7 @@ impl Module for AuthorizedKey {
         let own =
             Wanted { uid: Some(user.uid), gid: Some(user.gid), mode: Some(Mode::Bits(0o600)), ..Wanted::default() };
         if self.manage_dir.0 && self.state == State::Present {
-            plan = plan_folder(paths::folder(&path), &own, plan)?;
+            plan = plan_directory(paths::directory(&path), &own, plan)?;
         }
         if after == before && (path.exists() || after.is_empty()) {
             return Ok(plan);
@@ -165,12 +165,12 @@ fn lines(keys: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Plans the directory of the file: existing, owned by the account, and private.
-fn plan_folder(folder: &Path, own: &Wanted, plan: Plan) -> Result<Plan, Failure> {
+fn plan_directory(directory: &Path, own: &Wanted, plan: Plan) -> Result<Plan, Failure> {
     let wanted = Wanted { mode: Some(Mode::Bits(0o700)), ..own.clone() };
-    if folder.is_dir() {
-        return wanted.plan(folder, true, plan);
+    if directory.is_dir() {
+        return wanted.plan(directory, true, plan);
     }
-    let path = folder.to_owned();
+    let path = directory.to_owned();
     Ok(plan.change(Change::new(format!("create directory {}", path.display()), move |_, _| {
         fs::create_dir(&path).map_err(|error| io_failure("create", &path, &error))?;
         wanted.apply(&path, true).map(|_| ())
@@ -344,8 +344,8 @@ mod tests {
 
     #[test]
     fn a_file_is_made_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(".ssh/authorized_keys");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(".ssh/authorized_keys");
         let user = crate::system::accounts::user_name(nix::unistd::geteuid().as_raw());
         let args = || data! { "user" => user.as_str(), "key" => ME, "path" => paths::text(&file) };
         assert!(checked("authorized_key", args()).changed && !file.exists());

@@ -56,8 +56,8 @@ fn fill(home: &Path, skeleton: &Path, mode: u32, owner: (u32, u32)) -> Result<()
     if let Some(above) = home.parent() {
         fs::create_dir_all(above).map_err(|error| failed(above, error))?;
     }
-    let folder = |path: &Path| fs::create_dir(path).map_err(|error| failed(path, error));
-    folder(home)?;
+    let directory = |path: &Path| fs::create_dir(path).map_err(|error| failed(path, error));
+    directory(home)?;
     let owned = |mode: Option<u32>| Wanted {
         uid: Some(owner.0),
         gid: Some(owner.1),
@@ -68,7 +68,7 @@ fn fill(home: &Path, skeleton: &Path, mode: u32, owner: (u32, u32)) -> Result<()
     for node in nodes {
         let path = home.join(&node.path);
         match node.kind {
-            Kind::Folder => folder(&path)?,
+            Kind::Directory => directory(&path)?,
             Kind::Link(target) => fs::symlink(&target, &path).map_err(|error| failed(&path, error))?,
             Kind::File(Content::File(source)) => {
                 let copied = regular::open(&source).and_then(|mut from| {

@@ -8,7 +8,7 @@ use crate::{
     system::{
         attributes::{Attributes, Wanted},
         crypt::{self, Options, Scheme},
-        folders, lossless, paths,
+        directories, lossless, paths,
         place::{Content, Placement},
         text,
     },
@@ -111,9 +111,9 @@ impl Htpasswd {
         };
         let differs = !wanted.difference_of_new().1.is_empty();
         let mut plan = Plan::unchanged().set("msg", told(made, true, differs));
-        let folder = paths::folder(path);
-        if !folder.is_dir() {
-            plan = folders::make_folders(folder, &Wanted::default(), plan)?;
+        let directory = paths::directory(path);
+        if !directory.is_dir() {
+            plan = directories::make_directories(directory, &Wanted::default(), plan)?;
         }
         self.placed(path, &line)?.plan(host, plan)
     }

@@ -75,7 +75,8 @@ args! {
         comment: Option<Text>,
         /// Make a new key in any case.
         force: Flag = Flag(false),
-        /// When an existing key may be replaced: never, not silently, if it differs, also if it cannot be read, or always.
+        /// When an existing key may be replaced: never, not silently, if it differs, also if it cannot be read, or
+        /// always.
         regenerate: Regenerate = Regenerate::PartialIdempotence,
         /// A passphrase. Not supported: it needs Python's cryptography.
         passphrase: Option<Secret>,
@@ -125,13 +126,14 @@ impl Module for OpensshKeypair {
             let msg = format!("{} is a directory. Please specify a path to a file.", path.display());
             return Err(Failure::new(msg).arg("path"));
         }
-        let folder = paths::folder(&path).to_owned();
-        if self.state == State::Present && !folder.is_dir() {
+        let directory = paths::directory(&path).to_owned();
+        if self.state == State::Present && !directory.is_dir() {
             let missing = || {
-                let msg = format!("The directory {} does not exist or the file is not a directory", folder.display());
-                Failure::new(msg).arg("path").data(data! { "name" => paths::text(&folder) })
+                let msg =
+                    format!("The directory {} does not exist or the file is not a directory", directory.display());
+                Failure::new(msg).arg("path").data(data! { "name" => paths::text(&directory) })
             };
-            plan = plan.assumes(host, format!("the directory {}", folder.display()), missing)?;
+            plan = plan.assumes(host, format!("the directory {}", directory.display()), missing)?;
         }
         if host.rehearses() && !host.has_program("ssh-keygen") {
             plan = plan.assumption("the program ssh-keygen");
@@ -296,8 +298,8 @@ impl OpensshKeypair {
         let (kind, size, comment) = (self.r#type, self.size(), self.comment.clone().unwrap_or_default());
         let path = path.to_owned();
         Change::new(format!("make the key {}", path.display()), move |host, _| {
-            let folder = scratch::folder_in(paths::folder(&path))?;
-            let new = folder.path().join("key");
+            let directory = scratch::directory_in(paths::directory(&path))?;
+            let new = directory.path().join("key");
             let program = host.required_program("ssh-keygen")?.args(["-q", "-N", "", "-t", kind.word()]);
             let program = program.args(["-b", &size.to_string(), "-C", &comment, "-f"]).arg(&new);
             program.succeed()?;

@@ -112,12 +112,12 @@ impl Module for PamLimits {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let path = self.dest.on(host);
-        let folder = paths::folder(&path);
-        if !path.exists() && !folder.is_dir() {
+        let directory = paths::directory(&path);
+        if !path.exists() && !directory.is_dir() {
             let told =
-                format!("directory {} is not writable (check presence, access rights, use sudo)", folder.display());
+                format!("directory {} is not writable (check presence, access rights, use sudo)", directory.display());
             let plan = Plan::unchanged();
-            let missing = format!("the directory {}", folder.display());
+            let missing = format!("the directory {}", directory.display());
             return plan
                 .assumes(host, missing, || Failure::new(told).arg("dest"))
                 .map(|plan| plan.change(crate::Change::new(format!("create {}", path.display()), |_, _| Ok(()))));

@@ -87,11 +87,11 @@ impl Module for Sudoers {
         let checked = self.validate(host, &rule)?;
         let mut plan = Plan::unchanged();
         plan.warnings.extend(checked);
-        let folder = paths::folder(&path);
-        if !folder.is_dir() {
+        let directory = paths::directory(&path);
+        if !directory.is_dir() {
             let told = format!("[Errno 2] No such file or directory: '{}'", path.display());
             let missing = || Failure::new(told).arg("sudoers_path");
-            let plan = plan.assumes(host, format!("the directory {}", folder.display()), missing)?;
+            let plan = plan.assumes(host, format!("the directory {}", directory.display()), missing)?;
             return Ok(plan.change(Change::new(format!("create {}", path.display()), |_, _| Ok(()))));
         }
         let mut placement = Placement::plain(path, Content::Bytes(rule.into_bytes()));

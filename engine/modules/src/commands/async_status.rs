@@ -95,8 +95,8 @@ mod tests {
     use super::*;
     use crate::{NoBlobs, runner};
 
-    fn ask(folder: &std::path::Path, args: rplay_wire::Map) -> Outcome {
-        let environment = vec![("ANSIBLE_ASYNC_DIR".to_owned(), folder.to_str().unwrap().to_owned())];
+    fn ask(directory: &std::path::Path, args: rplay_wire::Map) -> Outcome {
+        let environment = vec![("ANSIBLE_ASYNC_DIR".to_owned(), directory.to_str().unwrap().to_owned())];
         let host = Host::new(environment, Arc::new(NoBlobs));
         let call = Call {
             module: "async_status".into(),
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_job_is_unknown_then_running_then_what_came_of_it_then_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let jobs = folder.path().join("jobs");
+        let directory = tempfile::tempdir().unwrap();
+        let jobs = directory.path().join("jobs");
         let unknown = ask(&jobs, data! { "jid" => "j1.2" });
         assert_eq!(unknown.failure.unwrap().msg, "could not find job");
         assert_eq!(unknown.data["finished"], true.into());
@@ -138,20 +138,21 @@ mod tests {
 
     #[test]
     fn a_job_whose_process_is_gone_has_failed() {
-        let folder = tempfile::tempdir().unwrap();
-        let environment = vec![("ANSIBLE_ASYNC_DIR".to_owned(), folder.path().to_str().unwrap().to_owned())];
+        let directory = tempfile::tempdir().unwrap();
+        let environment = vec![("ANSIBLE_ASYNC_DIR".to_owned(), directory.path().to_str().unwrap().to_owned())];
         let file = JobFile::of("j3", &Host::new(environment, Arc::new(NoBlobs))).unwrap();
         // An existing process that is not the job's.
         file.write(&Progress::Running(std::process::id())).unwrap();
-        let outcome = ask(folder.path(), data! { "jid" => "j3" });
+        let outcome = ask(directory.path(), data! { "jid" => "j3" });
         assert!(outcome.failure.unwrap().msg.contains("ended without"));
         assert_eq!(outcome.data["finished"], true.into());
     }
 
     #[test]
     fn an_id_is_no_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let failure = ask(folder.path(), data! { "jid" => "../../etc/passwd", "mode" => "cleanup" }).failure.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let failure =
+            ask(directory.path(), data! { "jid" => "../../etc/passwd", "mode" => "cleanup" }).failure.unwrap();
         assert!(failure.msg.contains("is not a valid job ID"));
     }
 }

@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn what_exists_need_not_be_created() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("made.txt"), "").unwrap();
-        let chdir = folder.path().to_str().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("made.txt"), "").unwrap();
+        let chdir = directory.path().to_str().unwrap();
         let outcome = call("command", data! { "cmd" => "false", "creates" => "made.*", "chdir" => chdir });
         assert!(!outcome.changed && outcome.failure.is_none() && outcome.skipped.is_none());
         assert_eq!(outcome.data["stdout"], "skipped, since made.* exists".into());
@@ -137,8 +137,8 @@ mod tests {
 
     #[test]
     fn check_mode_runs_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
         let line = format!("touch {}", file.display());
         let outcome = checked("command", data! { "cmd" => line.clone() });
         assert!(outcome.skipped.is_some() && !outcome.changed);

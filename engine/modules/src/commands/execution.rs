@@ -83,18 +83,18 @@ impl Execution {
     /// Plans to run the process, unless `creates` or `removes` skips it.
     pub(crate) fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let Execution { shown, words, mut circumstances } = self;
-        let folder = circumstances.chdir.as_ref().map(|chdir| chdir.on(host));
-        if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
+        let directory = circumstances.chdir.as_ref().map(|chdir| chdir.on(host));
+        if let Some(directory) = directory.as_deref().filter(|directory| !directory.is_dir()) {
             let mut data = result(shown, String::new(), String::new());
             data.shift_remove("msg");
             data.insert("rc".to_owned(), Value::Null);
             return Err(Failure::new("Unable to change directory before execution.")
                 .arg("chdir")
-                .help(format!("{} is not a directory", folder.display()))
+                .help(format!("{} is not a directory", directory.display()))
                 .data(data));
         }
         let mut plan = Plan { data: result(shown.clone(), String::new(), String::new()), ..Plan::default() };
-        if let Some(reason) = not_needed(&circumstances.creates, &circumstances.removes, folder.as_deref(), host) {
+        if let Some(reason) = not_needed(&circumstances.creates, &circumstances.removes, directory.as_deref(), host) {
             plan.data.insert(
                 "msg".to_owned(),
                 format!("{} command since {reason}", if host.check { "Would not run" } else { "Did not run" }).into(),
@@ -111,8 +111,8 @@ impl Execution {
         let change = Change::new(what, move |host, data| {
             let mut process = host.command(words.first().map_or("", String::as_str));
             process.args(words.iter().skip(1));
-            if let Some(folder) = &folder {
-                process.current_dir(folder);
+            if let Some(directory) = &directory {
+                process.current_dir(directory);
             }
             execute(host, &mut process, shown, input, strips, data)
         });
@@ -128,11 +128,11 @@ impl Execution {
 pub(crate) fn not_needed(
     creates: &Option<PathArg>,
     removes: &Option<PathArg>,
-    folder: Option<&Path>,
+    directory: Option<&Path>,
     host: &Host,
 ) -> Option<String> {
     let exists = |pattern: &PathArg| {
-        let pattern = folder.unwrap_or(Path::new("")).join(pattern.on(host));
+        let pattern = directory.unwrap_or(Path::new("")).join(pattern.on(host));
         glob::exists(&pattern)
     };
     let created = creates.as_ref().filter(|path| exists(path));

@@ -46,16 +46,16 @@ impl Module for Expect {
         };
         let responses = self.responses.iter().map(|(asked, answer)| Response::read(asked, answer));
         let responses = responses.collect::<Result<Vec<_>, _>>()?;
-        let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
-        if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
-            let (code, why) = match folder.exists() {
+        let directory = self.chdir.as_ref().map(|chdir| chdir.on(host));
+        if let Some(directory) = directory.as_deref().filter(|directory| !directory.is_dir()) {
+            let (code, why) = match directory.exists() {
                 true => (20, "Not a directory"),
                 false => (2, "No such file or directory"),
             };
-            let msg = format!("Task failed: Module failed: [Errno {code}] {why}: '{}'", folder.display());
+            let msg = format!("Task failed: Module failed: [Errno {code}] {why}: '{}'", directory.display());
             return Err(Failure::new(msg).arg("chdir"));
         }
-        if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
+        if let Some(reason) = not_needed(&self.creates, &self.removes, directory.as_deref(), host) {
             let stdout = format!("skipped, since {}", reason.replace('\'', ""));
             let plan = Plan::unchanged().set("cmd", shown).set("rc", 0);
             return Ok(plan.set("stdout", stdout));
@@ -67,7 +67,7 @@ impl Module for Expect {
         let change = Change::new(format!("run {program}"), move |host, data| {
             let start = times::now();
             let limit = Duration::from_secs(self.timeout.unsigned_abs());
-            let dialogue = Dialogue::begin(host, &words, folder.as_deref(), self.echo.0, responses, limit)?;
+            let dialogue = Dialogue::begin(host, &words, directory.as_deref(), self.echo.0, responses, limit)?;
             let Held { rc, stdout, broken, excess } = dialogue.hold()?;
             // As in ansible-core, output that is no text fails the task instead of being changed.
             if let Some((at, byte)) = broken {

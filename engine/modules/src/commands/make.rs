@@ -43,29 +43,29 @@ impl Module for Make {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let folder = self.chdir.on(host);
+        let directory = self.chdir.on(host);
         let own = self.make.as_ref().map(|make| paths::text(make.on(host)));
         let name = own.unwrap_or_else(|| if host.has_program("gmake") { "gmake" } else { "make" }.to_owned());
         let words = self.words(host)?;
-        let wanted = self.parameters(&paths::text(&folder));
-        if !folder.is_dir() {
+        let wanted = self.parameters(&paths::text(&directory));
+        if !directory.is_dir() {
             let missing = || {
-                let msg = format!("cannot run make in {}: it is no directory", folder.display());
+                let msg = format!("cannot run make in {}: it is no directory", directory.display());
                 Failure::new(msg).arg("chdir")
             };
-            let plan = Plan::unchanged().assumes(host, format!("the directory {}", folder.display()), missing)?;
+            let plan = Plan::unchanged().assumes(host, format!("the directory {}", directory.display()), missing)?;
             return Ok(plan.change(Change::new("run make".to_owned(), |_, _| Ok(()))));
         }
         if let Some(file) = &self.file {
-            let file = folder.join(file.on(host));
+            let file = directory.join(file.on(host));
             // make would wait at a FIFO.
             regular::refuse_special_target(&file).map_err(|error| io_failure("read", &file, &error).arg("file"))?;
         }
         let make = |host: &Host| -> Result<Program, Failure> {
-            Ok(host.required_program(&name)?.args(&words).current_dir(&folder))
+            Ok(host.required_program(&name)?.args(&words).current_dir(&directory))
         };
         let command = make(host)?.to_string();
-        let asked = host.required_program(&name)?.arg("-q").args(&words).current_dir(&folder).run()?;
+        let asked = host.required_program(&name)?.arg("-q").args(&words).current_dir(&directory).run()?;
         let mut plan = Plan::unchanged();
         plan.data = told(&asked);
         plan.data.extend(wanted);
@@ -74,7 +74,7 @@ impl Module for Make {
             return Ok(plan);
         }
         let change = move |host: &Host, data: &mut Map| {
-            let done = host.required_program(&name)?.args(&words).current_dir(&folder).succeed()?;
+            let done = host.required_program(&name)?.args(&words).current_dir(&directory).succeed()?;
             data.extend(told(&done));
             Ok(())
         };

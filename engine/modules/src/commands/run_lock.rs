@@ -225,8 +225,8 @@ mod tests {
 
     #[test]
     fn a_lock_is_held_once_and_its_holder_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
         let args = data! {
             "name" => "todo", "path" => path.to_str().unwrap(), "holder" => "ann@desk", "purpose" => "site.yml",
         };
@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn who_is_refused_hears_by_whom_until_that_one_is_killed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
         let note = Note {
             holder: "bob@desk".into(),
             purpose: "site.yml".into(),
@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn a_run_that_is_ending_is_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
         let note = Note { agent: 7, ending: true, ..Note::default() };
         note.write(&mut File::create(&path).unwrap()).unwrap();
         let held_for = (PATIENCE + Duration::from_secs(1)).as_secs().to_string();

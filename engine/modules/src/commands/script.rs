@@ -35,8 +35,8 @@ args! {
 
 impl Module for Script {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
-        if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
+        let directory = self.chdir.as_ref().map(|chdir| chdir.on(host));
+        if let Some(reason) = not_needed(&self.creates, &self.removes, directory.as_deref(), host) {
             // Unlike for command, Ansible counts this as skipped.
             let option = if reason.ends_with("not exist") { "removes" } else { "creates" };
             let reason = format!("{}, matching {option} option", reason.replace('\'', ""));
@@ -48,7 +48,7 @@ impl Module for Script {
         let is_guarded = self.creates.is_some() || self.removes.is_some();
         let change = Change::new("run a script", move |host, data| {
             let name = self._original_basename.as_deref().unwrap_or("script");
-            let place = scratch::folder()?;
+            let place = scratch::directory()?;
             let path = place.path().join(name);
             let mut file = fs::File::create(&path)?;
             match &content {
@@ -67,13 +67,13 @@ impl Module for Script {
             let line = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
             let mut shell = host.command("/bin/sh");
             shell.args(["-c", &line]);
-            match &folder {
-                Some(folder) if folder.is_dir() => drop(shell.current_dir(folder)),
+            match &directory {
+                Some(directory) if directory.is_dir() => drop(shell.current_dir(directory)),
                 // The shell tells that it cannot go there.
-                Some(folder) => {
-                    let folder = shell_words::quote(&paths::text(folder)).into_owned();
+                Some(directory) => {
+                    let directory = shell_words::quote(&paths::text(directory)).into_owned();
                     shell = host.command("/bin/sh");
-                    shell.args(["-c", &format!("cd {folder} && {line}")]);
+                    shell.args(["-c", &format!("cd {directory} && {line}")]);
                 }
                 None => {}
             }

@@ -117,9 +117,9 @@ impl DockerContainer {
         }
         set("VolumesFrom", list(&self.volumes_from));
         set("VolumeDriver", text(&self.volume_driver));
-        if let Some(folders) = &self.tmpfs {
-            let folders = folders.iter().map(|folder| folder.split_once(':').unwrap_or((folder, "")));
-            set("Tmpfs", Some(folders.map(|(path, options)| (path.to_owned(), json!(options))).collect()));
+        if let Some(directories) = &self.tmpfs {
+            let directories = directories.iter().map(|directory| directory.split_once(':').unwrap_or((directory, "")));
+            set("Tmpfs", Some(directories.map(|(path, options)| (path.to_owned(), json!(options))).collect()));
         }
         set("ShmSize", size(self.shm_size));
         set("StorageOpt", self.storage_opts.as_ref().map(|options| options.json()));

@@ -59,8 +59,8 @@ impl DockerConfig {
     pub(super) fn read(host: &Host, path: Option<&PathArg>) -> Result<DockerConfig, Failure> {
         let path = match path {
             Some(path) => path.on(host),
-            None => match host.variable("DOCKER_CONFIG").filter(|folder| !folder.is_empty()) {
-                Some(folder) => PathBuf::from(folder).join("config.json"),
+            None => match host.variable("DOCKER_CONFIG").filter(|directory| !directory.is_empty()) {
+                Some(directory) => PathBuf::from(directory).join("config.json"),
                 None => home(host)?.join(".docker/config.json"),
             },
         };
@@ -153,17 +153,17 @@ impl DockerConfig {
     fn write(&self) -> io::Result<()> {
         // A link is kept: its target is replaced.
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        if !folder.exists() {
+        let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        if !directory.exists() {
             use std::os::unix::fs::DirBuilderExt;
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
         let mut text = Vec::new();
         let tabs = serde_json::ser::PrettyFormatter::with_indent(b"\t");
         self.json.serialize(&mut serde_json::Serializer::with_formatter(&mut text, tabs))?;
         text.push(b'\n');
         regular::refuse_special(&path)?;
-        let mut file = crate::system::scratch::file_in(folder)?;
+        let mut file = crate::system::scratch::file_in(directory)?;
         file.write_all(&text)?;
         if let Ok(old) = fs::metadata(&path) {
             let present = file.as_file().metadata()?;
@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_login_joins_what_is_in_the_file_and_leaves_it_readable_by_its_owner_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".docker/config.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".docker/config.json");
         let empty = DockerConfig::read_at(path.clone()).unwrap();
         empty.store("r.io:5000", Some(&login("p:q"))).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_reported_without_its_text() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
         fs::write(&path, "{\"auths\": {\"r.io\": {\"auth\": \"c2VjcmV0\"}").unwrap();
         let message = DockerConfig::read_at(path).err().unwrap().msg;
         assert!(message.contains("is not JSON") && !message.contains("c2Vj"), "{message}");
@@ -257,14 +257,16 @@ mod tests {
 
     #[test]
     fn pulls_carry_the_login_of_their_registry_and_refuse_a_helper() {
-        let folder = tempfile::tempdir().unwrap();
-        let host =
-            Host::new(vec![("DOCKER_CONFIG".into(), folder.path().to_string_lossy().into_owned())], Arc::new(NoBlobs));
+        let directory = tempfile::tempdir().unwrap();
+        let host = Host::new(
+            vec![("DOCKER_CONFIG".into(), directory.path().to_string_lossy().into_owned())],
+            Arc::new(NoBlobs),
+        );
         let of = |name: &str| registry_auth(&host, &ImageName::parse(name, None).unwrap());
         assert_eq!(of("r.io/todo"), Ok(None));
         let auths =
             json!({"r.io": {"auth": "bWU6cHc="}, "https://index.docker.io/v1/": {"identitytoken": "t"}, "h.io": {}});
-        let write = |json: Json| fs::write(folder.path().join("config.json"), json.to_string()).unwrap();
+        let write = |json: Json| fs::write(directory.path().join("config.json"), json.to_string()).unwrap();
         write(json!({"auths": auths}));
         let decoded = |name: &str| {
             let bytes = general_purpose::URL_SAFE.decode(of(name).unwrap().unwrap()).unwrap();

@@ -120,10 +120,10 @@ impl Spec {
             }
             Kind::Binds | Kind::Mounts => {
                 // A path can be mounted only once.
-                let taken = self.mounted_folders();
+                let taken = self.mounted_directories();
                 let items = there.as_array().into_iter().flatten().filter(|item| {
                     let one = json!([item]);
-                    split(field, &one).iter().all(|(name, _)| !taken.contains(&folder_of(name)))
+                    split(field, &one).iter().all(|(name, _)| !taken.contains(&directory_of(name)))
                 });
                 Json::Array(items.cloned().collect())
             }
@@ -136,13 +136,13 @@ impl Spec {
     }
 
     /// Paths in the container that are used by a volume, mount or tmpfs of the task.
-    fn mounted_folders(&self) -> Vec<String> {
+    fn mounted_directories(&self) -> Vec<String> {
         let fields = ["Binds", "Mounts", "Tmpfs", "Volumes"];
         let named = fields.iter().filter_map(|key| {
             let field = FIELDS.iter().find(|field| field.key == *key)?;
             Some(split(field, self.get(key)?))
         });
-        named.flatten().map(|(name, _)| folder_of(&name)).collect()
+        named.flatten().map(|(name, _)| directory_of(&name)).collect()
     }
 
     /// The networks of the container that the task does not name.
@@ -166,8 +166,8 @@ impl Spec {
 }
 
 /// The part after the argument's name: `volumes./data` is `/data`.
-fn folder_of(name: &str) -> String {
-    name.split_once('.').map_or(name, |(_, folder)| folder).trim_end_matches('/').to_owned()
+fn directory_of(name: &str) -> String {
+    name.split_once('.').map_or(name, |(_, directory)| directory).trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]

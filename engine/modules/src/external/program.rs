@@ -13,7 +13,7 @@ use rplay_wire::{Failure, Map, Mode, Value};
 use super::{
     Ended, Order, Style,
     interpreter::{self, missing},
-    settings::{self, Folder},
+    settings::{self, Directory},
     store,
 };
 use crate::{
@@ -26,17 +26,17 @@ const JSON_ARGS: &[u8] = b"<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>";
 
 /// Runs the module. `found` receives facts about a discovered interpreter.
 pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Result<Ended, Failure> {
-    let folder = Folder::make(order, host)?;
+    let directory = Directory::make(order, host)?;
     let mut content = regular::read(store::path_of(&order.content, host)?)?;
-    let args = arguments(order, mode, folder.path());
+    let args = arguments(order, mode, directory.path());
     if order.style == Style::JsonArgs {
         content = replaced(&content, JSON_ARGS, json(&args).as_bytes());
     }
     let shebang = shebang(&content);
     // The program can see the module's name in its path.
-    let path = folder.path().join(order.name.rsplit('.').next().unwrap_or("module"));
+    let path = directory.path().join(order.name.rsplit('.').next().unwrap_or("module"));
     write(&path, &content, 0o700)?;
-    let file = folder.path().join("args");
+    let file = directory.path().join("args");
     let mut words = starter(order, host, shebang.as_deref(), found)?;
     words.push(path.display().to_string());
     match order.style {
@@ -106,9 +106,11 @@ fn shebang(content: &[u8]) -> Option<String> {
 }
 
 /// The arguments, including the settings.
-fn arguments(order: &Order, mode: Mode, folder: &Path) -> Map {
+fn arguments(order: &Order, mode: Mode, directory: &Path) -> Map {
     let mut args = order.args.clone();
-    args.extend(settings::of(order, mode, folder).into_iter().map(|(name, value)| (format!("_ansible_{name}"), value)));
+    args.extend(
+        settings::of(order, mode, directory).into_iter().map(|(name, value)| (format!("_ansible_{name}"), value)),
+    );
     args
 }
 

@@ -2,7 +2,7 @@
 
 The agent starts it with one end of a socket as standard input. Over that, both ways, go frames: four bytes with the
 length (little-endian), then JSON. The first one names the bundle of shared code and is answered with what Python this
-is. Each further one is a call and names the folder with its three FIFOs: `out` and `err` become the module's standard
+is. Each further one is a call and names the directory with its three FIFOs: `out` and `err` become the module's standard
 output and error; what becomes of the process is written to `status`, one line each: `pid N`, then `exit N`, or
 `error TEXT` if the module could not be started. When the socket ends, everything ends.
 
@@ -300,7 +300,7 @@ class Runner(object):
 
     def begin(self, call):
         try:
-            status = os.open(os.path.join(call['folder'], 'status'), os.O_WRONLY | os.O_CLOEXEC)
+            status = os.open(os.path.join(call['directory'], 'status'), os.O_WRONLY | os.O_CLOEXEC)
         except OSError:
             # The agent does not want it any more.
             return
@@ -311,7 +311,7 @@ class Runner(object):
                 bundle.load()
                 self.bundles[call['bundle']] = bundle
             path = whole(self.base, bundle) if bundle.respawns else bundle.path
-            out, err = (os.open(os.path.join(call['folder'], name), os.O_WRONLY) for name in ('out', 'err'))
+            out, err = (os.open(os.path.join(call['directory'], name), os.O_WRONLY) for name in ('out', 'err'))
             pid = os.fork()
         except Exception as error:
             say(status, 'error %s' % ' '.join(str(error).split()))
@@ -411,7 +411,7 @@ def broke_down(text, trace):
 
 def main():
     control = socket.socket(fileno=0)
-    # What stands for the current folder, which may be anybody's.
+    # What stands for the current directory, which may be anybody's.
     sys.path = [entry for entry in sys.path if entry not in ('', '.')]
     first = receive(control)
     if first is None:

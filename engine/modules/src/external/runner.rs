@@ -30,7 +30,7 @@ use rplay_wire::{Failure, Map, Mode, Value};
 
 use super::{
     Ended, Order, interpreter,
-    settings::{self, Folder},
+    settings::{self, Directory},
     store,
 };
 use crate::{
@@ -74,15 +74,15 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
     let base = order.base.as_ref().ok_or_else(|| Failure::new("the controller did not send the shared module code"))?;
     let base = store::path_of(base, host)?;
     let bundle = store::path_of(&order.content, host)?;
-    let folder = Folder::make(order, host)?;
+    let directory = Directory::make(order, host)?;
     let runner = runner(order, python.words.clone(), &base)?;
-    let mut pipes = Pipes::make(folder.path(), host.max_output())?;
+    let mut pipes = Pipes::make(directory.path(), host.max_output())?;
     let call = rplay_wire::data! {
-        "folder" => folder.path().display().to_string(),
+        "directory" => directory.path().display().to_string(),
         "bundle" => bundle.display().to_string(),
         "module" => order.package.as_str(),
         "arguments" => order.args.clone(),
-        "settings" => settings::of(order, mode, folder.path()),
+        "settings" => settings::of(order, mode, directory.path()),
         "environment" => host.environment.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect::<Map>(),
     };
     let sent = write_frame(&mut runner.control.lock(), &call);
@@ -230,9 +230,9 @@ struct Pipes {
 }
 
 impl Pipes {
-    fn make(folder: &Path, most: usize) -> io::Result<Self> {
+    fn make(directory: &Path, most: usize) -> io::Result<Self> {
         let open = |name: &str| {
-            let path = folder.join(name);
+            let path = directory.join(name);
             nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR)?;
             // Without a writer, this would block.
             let flags = nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC;

@@ -28,9 +28,9 @@ const NOTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Default)]
 struct Store {
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
     /// Used if there is no cache.
-    scratch: Option<scratch::Folder>,
+    scratch: Option<scratch::Directory>,
     /// Verified files, by digest.
     known: HashMap<String, PathBuf>,
 }
@@ -53,19 +53,19 @@ pub(super) fn path_of(content: &Value, host: &Host) -> Result<PathBuf, Failure> 
         _ => return Err(Failure::new("the controller did not send the content of the module")),
     };
     // Not locked while fetching, since others may need existing files.
-    let folder = {
+    let directory = {
         let mut store = store();
         let store = store.get_or_insert_default();
         if let Some(path) = store.known.get(&sha256).filter(|path| path.exists()) {
             return Ok(path.clone());
         }
-        store.folder()?
+        store.directory()?
     };
-    let path = folder.join(&sha256);
+    let path = directory.join(&sha256);
     if !is_whole(&path, &sha256) {
         let failed =
-            |error: io::Error| Failure::new(format!("cannot store the module in {}: {error}", folder.display()));
-        let mut new = scratch::file_in(&folder).map_err(failed)?;
+            |error: io::Error| Failure::new(format!("cannot store the module in {}: {error}", directory.display()));
+        let mut new = scratch::file_in(&directory).map_err(failed)?;
         match (content, bytes) {
             (_, Some(bytes)) => new.write_all(bytes).map_err(failed)?,
             (Value::Blob(blob), None) => {
@@ -86,38 +86,38 @@ fn store() -> MutexGuard<'static, Option<Store>> {
 }
 
 impl Store {
-    fn folder(&mut self) -> io::Result<PathBuf> {
-        if let Some(folder) = self.folder.as_ref().filter(|folder| folder.is_dir()) {
-            return Ok(folder.clone());
+    fn directory(&mut self) -> io::Result<PathBuf> {
+        if let Some(directory) = self.directory.as_ref().filter(|directory| directory.is_dir()) {
+            return Ok(directory.clone());
         }
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-        let folder = match cache.map(|cache| cache.join("rplay/external")).filter(|folder| is_ours(folder)) {
-            Some(folder) => {
-                sweep(&folder);
-                folder
+        let directory = match cache.map(|cache| cache.join("rplay/external")).filter(|directory| is_ours(directory)) {
+            Some(directory) => {
+                sweep(&directory);
+                directory
             }
             None => {
-                let folder = scratch::folder()?;
-                let path = folder.path().to_owned();
-                self.scratch = Some(folder);
+                let directory = scratch::directory()?;
+                let path = directory.path().to_owned();
+                self.scratch = Some(directory);
                 path
             }
         };
-        self.folder = Some(folder.clone());
-        Ok(folder)
+        self.directory = Some(directory.clone());
+        Ok(directory)
     }
 }
 
 /// Creates the directory if necessary. Nobody else may write to it, since its content is executed.
-fn is_ours(folder: &Path) -> bool {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+fn is_ours(directory: &Path) -> bool {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
     let own = nix::unistd::geteuid().as_raw();
     made.is_ok()
-        && folder
+        && directory
             .symlink_metadata()
             .is_ok_and(|found| found.is_dir() && found.uid() == own && found.mode() & 0o022 == 0)
-        && nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).is_ok()
+        && nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK).is_ok()
 }
 
 fn is_whole(path: &Path, sha256: &str) -> bool {
@@ -133,10 +133,10 @@ fn age(path: &Path) -> Option<Duration> {
 }
 
 /// Removes old files, including those that Python derived from them, which have the same name.
-fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let of = folder.join(name.split('.').next().unwrap_or_default());
+        let of = directory.join(name.split('.').next().unwrap_or_default());
         if age(&entry.path()).is_some_and(|own| own > OLD) && age(&of).is_none_or(|age| age > OLD) {
             let _ = fs::remove_file(entry.path());
         }
@@ -152,15 +152,16 @@ mod tests {
 
     #[test]
     fn old_files_go_with_what_was_made_of_them_and_used_ones_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         for name in ["aa", "aa.cpython-311", "bb", "bb.cpython-311"] {
             fs::write(at(name), "").unwrap();
             fs::File::options().append(true).open(at(name)).unwrap().set_modified(SystemTime::now() - OLD * 2).unwrap();
         }
         fs::File::options().append(true).open(at("bb")).unwrap().set_modified(SystemTime::now()).unwrap();
-        sweep(folder.path());
-        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        sweep(directory.path());
+        let mut left: Vec<_> =
+            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["bb", "bb.cpython-311"]);
     }

@@ -233,8 +233,8 @@ mod tests {
         program("rpm", "exit 0");
         program("apk", "echo broken >&2; exit 3");
         program("dpkg-query", "printf 'tar\\t1\\tall\\tutils\\tinstalled\\n'");
-        let host = |folder: &std::path::Path| {
-            let path = ("PATH".to_owned(), folder.display().to_string());
+        let host = |directory: &std::path::Path| {
+            let path = ("PATH".to_owned(), directory.display().to_string());
             Host::new(vec![path], std::sync::Arc::new(crate::NoBlobs))
         };
         let facts = |names: &[&str]| PackageFacts {

@@ -106,8 +106,8 @@ impl Module for Archive {
                     let msg = format!("Unable to write to {kind}: {reason}: '{}'", target.display());
                     Failure::new(msg).data(data! { "path" => told.as_str(), "dest" => paths::text(&target) })
                 };
-                let folder = scratch::folder_in(paths::folder(&target)).map_err(failed)?;
-                let made = format.write(host, packs, folder.path(), &members)?;
+                let directory = scratch::directory_in(paths::directory(&target)).map_err(failed)?;
+                let made = format.write(host, packs, directory.path(), &members)?;
                 Placement::new(&target, Content::File(made), &attributes)?.put(host, data)?;
                 data.insert("dest_state".to_owned(), state(true).into());
                 Ok(())

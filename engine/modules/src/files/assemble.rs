@@ -65,9 +65,9 @@ impl Module for Assemble {
             None => return Err(Failure::new(format!("the controller did not send the fragments in {src}")).arg("src")),
         };
         let dest = self.dest.on(host);
-        let folder = paths::folder(&dest);
-        if !folder.is_dir() {
-            let msg = format!("Destination directory {} does not exist", folder.display());
+        let directory = paths::directory(&dest);
+        if !directory.is_dir() {
+            let msg = format!("Destination directory {} does not exist", directory.display());
             return Err(Failure::new(msg).arg("dest"));
         }
         let checksum = Algorithm::Sha1.of_file(&content)?;
@@ -93,10 +93,10 @@ impl Module for Assemble {
 
 impl Assemble {
     /// The fragments in one temporary file, which is removed on drop.
-    fn pieces(&self, folder: &Path) -> Result<TempPath, Failure> {
-        if !folder.is_dir() {
-            let what = if folder.exists() { "is not a directory" } else { "does not exist" };
-            return Err(Failure::new(format!("Source ({}) {what}", folder.display())).arg("src"));
+    fn pieces(&self, directory: &Path) -> Result<TempPath, Failure> {
+        if !directory.is_dir() {
+            let what = if directory.exists() { "is not a directory" } else { "does not exist" };
+            return Err(Failure::new(format!("Source ({}) {what}", directory.display())).arg("src"));
         }
         let pattern = self.regexp.as_deref().map(|regexp| {
             Pattern::new(regexp, Flags::default(), "regexp").map_err(|mut failure| {
@@ -107,9 +107,9 @@ impl Assemble {
         });
         let pattern = pattern.transpose()?;
         let delimiter = self.delimiter.as_deref().map(crate::system::text::unescaped);
-        let mut files = glob::matching(&folder.join("*"));
+        let mut files = glob::matching(&directory.join("*"));
         if !self.ignore_hidden.0 {
-            files.extend(glob::matching(&folder.join(".*")));
+            files.extend(glob::matching(&directory.join(".*")));
         }
         files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
         files.retain(|file| {

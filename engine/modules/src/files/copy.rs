@@ -128,11 +128,11 @@ impl Module for Copy {
             return Err(untransferred(failure, None, false));
         }
         let name = self._original_basename.filter(|_| ends_in_slash || dest.is_dir());
-        let (dest, makes_folder) = match name {
+        let (dest, makes_directory) = match name {
             Some(name) => (dest.join(name), ends_in_slash),
             None => (dest, false),
         };
-        job.one(host, content, dest, src, makes_folder)
+        job.one(host, content, dest, src, makes_directory)
     }
 }
 
@@ -165,7 +165,7 @@ impl Copy {
             let mut top = dest.clone();
             if let Some(name) = path.file_name().filter(|_| !src.ends_with('/')) {
                 nodes.iter_mut().for_each(|node| node.path = PathBuf::from(name).join(&node.path));
-                let node = Node { path: name.into(), mode: Some(meta.mode() & 0o7777), kind: Kind::Folder };
+                let node = Node { path: name.into(), mode: Some(meta.mode() & 0o7777), kind: Kind::Directory };
                 nodes.insert(0, node);
                 if ends_in_slash || dest.is_dir() {
                     top.push(name);
@@ -216,8 +216,8 @@ impl Copy {
                 job.wanted.mode = Some(Mode::Bits(meta.mode() & 0o7777));
             }
         }
-        let into_folder = ends_in_slash || dest.is_dir();
-        let dest = match path.file_name().filter(|_| into_folder) {
+        let into_directory = ends_in_slash || dest.is_dir();
+        let dest = match path.file_name().filter(|_| into_directory) {
             Some(name) => dest.join(name),
             None => dest,
         };
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_takes_the_file_under_its_own_name() {
+    fn a_directory_takes_the_file_under_its_own_name() {
         let base = tempfile::tempdir().unwrap();
         let args = |dest: &str| data! { "dest" => dest, "_content" => "x", "_original_basename" => "name" };
         let dest = base.path().to_str().unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_is_copied_with_folders_files_and_links() {
+    fn a_tree_is_copied_with_directories_files_and_links() {
         let base = tempfile::tempdir().unwrap();
         let dest = base.path().join("to");
         let tree: Vec<Value> = vec![
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_folders_of_the_host_are_copied() {
+    fn files_and_directories_of_the_host_are_copied() {
         let base = tempfile::tempdir().unwrap();
         let (src, dest) = (base.path().join("src"), base.path().join("dest"));
         fs::create_dir_all(src.join("d")).unwrap();

@@ -137,8 +137,8 @@ mod tests {
 
     #[test]
     fn content_is_sent_once_and_a_missing_file_fails_unless_it_may_be_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
         std::fs::write(&file, "abc").unwrap();
         let src = file.to_str().unwrap();
         let outcome = call("fetch", data! { "src" => src });
@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn long_content_goes_in_pieces_that_say_how_much_is_left() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
         let content: Vec<u8> = (0..PIECE * 2 + 7).map(|n| n as u8).collect();
         std::fs::write(&file, &content).unwrap();
         let src = file.to_str().unwrap();

@@ -140,20 +140,20 @@ impl Module for Find {
             examined: 0,
         };
         for path in &self.paths {
-            let folder = path.on(host);
-            if let (true, Some(error)) = (folder.is_dir(), &error) {
-                let length = fs::read_dir(&folder).map_or(0, Iterator::count);
+            let directory = path.on(host);
+            if let (true, Some(error)) = (directory.is_dir(), &error) {
+                let length = fs::read_dir(&directory).map_or(0, Iterator::count);
                 search.examined += length;
                 if length > 0 {
-                    search.skipped.insert(paths::text(&folder), error.as_str().into());
+                    search.skipped.insert(paths::text(&directory), error.as_str().into());
                 }
-            } else if folder.is_dir() {
-                if let Err(failure) = search.look(&folder, 1) {
-                    search.skipped.insert(paths::text(&folder), failure.msg.into());
+            } else if directory.is_dir() {
+                if let Err(failure) = search.look(&directory, 1) {
+                    search.skipped.insert(paths::text(&directory), failure.msg.into());
                 }
             } else {
-                let why = format!("'{}' is not a directory", folder.display());
-                search.skipped.insert(paths::text(&folder), why.into());
+                let why = format!("'{}' is not a directory", directory.display());
+                search.skipped.insert(paths::text(&directory), why.into());
             }
         }
         let msg = match () {
@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn files_are_found_by_what_is_known_of_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let base = folder.path();
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path();
         fs::create_dir_all(base.join("d/e")).unwrap();
         for (name, text) in
             [("a.log", "one\ntwo\n"), ("b.txt", "x"), (".h", ""), ("d/c.log", "1234567890"), ("d/e/f.log", "")]
@@ -314,11 +314,11 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_said_and_no_failure() {
-        let outcome = call("find", data! { "paths" => "/no/such/folder" });
+    fn a_directory_that_is_not_there_is_said_and_no_failure() {
+        let outcome = call("find", data! { "paths" => "/no/such/directory" });
         assert!(outcome.failure.is_none());
         assert_eq!(outcome.data["matched"], 0.into());
-        assert!(outcome.data["skipped_paths"].as_map().unwrap().contains_key("/no/such/folder"));
+        assert!(outcome.data["skipped_paths"].as_map().unwrap().contains_key("/no/such/directory"));
         assert_eq!(
             call("find", data! { "paths" => "/etc", "age" => "1y" }).failure.unwrap().arg.as_deref(),
             Some("age")

@@ -58,7 +58,7 @@ args! {
         archive: Option<PathArg>,
         /// A prefix for the paths in the archive.
         archive_prefix: Option<Text>,
-        /// A folder for the repository itself, in place of `.git` in the checkout.
+        /// A directory for the repository itself, in place of `.git` in the checkout.
         separate_git_dir: Option<PathArg>,
         /// Fail unless the version is signed.
         verify_commit: Flag = Flag(false),

@@ -145,7 +145,7 @@ impl GitConfig {
             (scope, _) => program.arg(format!("--{}", scope.unwrap_or(Scope::System).word())),
         };
         // Not in a repository by accident.
-        let folder = self.repo.as_ref().map(|repo| repo.on(host)).filter(|_| self.scope == Some(Scope::Local));
-        Ok(program.current_dir(folder.filter(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("/"))))
+        let directory = self.repo.as_ref().map(|repo| repo.on(host)).filter(|_| self.scope == Some(Scope::Local));
+        Ok(program.current_dir(directory.filter(|directory| directory.is_dir()).unwrap_or_else(|| PathBuf::from("/"))))
     }
 }

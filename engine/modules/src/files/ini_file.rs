@@ -313,8 +313,8 @@ mod tests {
 
     #[test]
     fn a_file_is_made() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("x.ini");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("x.ini");
         let args = || data! { "path" => paths::text(&file), "section" => "s", "option" => "a", "value" => true, "mode" => "0600" };
         assert!(call("ini_file", args()).changed && !call("ini_file", args()).changed);
         assert_eq!(fs::read_to_string(&file).unwrap(), "\n[s]\na = True\n");

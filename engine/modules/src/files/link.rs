@@ -13,7 +13,7 @@ use crate::{
     Change, Plan,
     files::file::job::{Job, described, present},
     io_failure::{io_failure, python_error},
-    system::{attributes::state_diff, folders::turned, paths, scratch},
+    system::{attributes::state_diff, directories::turned, paths, scratch},
 };
 
 impl Job {
@@ -40,8 +40,8 @@ impl Job {
             let plan = self.wanted.plan(&path, false, Plan::unchanged()).map_err(about)?;
             return Ok(Plan { data, ..plan });
         };
-        let is_folder = path.is_dir() && !path.is_symlink();
-        let base = if is_folder { path.clone() } else { paths::folder(&path).to_owned() };
+        let is_directory = path.is_dir() && !path.is_symlink();
+        let base = if is_directory { path.clone() } else { paths::directory(&path).to_owned() };
         if !self.force && !is_kept && !base.join(&src).exists() {
             let msg = format!(
                 "src file does not exist, use 'force=yes' if you really want to create the link: {}",
@@ -144,8 +144,8 @@ pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> i
     if path.is_dir() && !path.is_symlink() {
         fs::remove_dir(path)?;
     }
-    let folder = scratch::folder_in(paths::folder(path))?;
-    let temporary = folder.path().join("new");
+    let directory = scratch::directory_in(paths::directory(path))?;
+    let temporary = directory.path().join("new");
     make(&temporary)?;
     fs::rename(&temporary, path)
 }

@@ -109,21 +109,23 @@ impl Patch {
             let failure = Failure::new(format!("dest {} doesn't exist or not writable", dest.display()));
             return Some((format!("the file {}", dest.display()), failure.arg("dest")));
         }
-        let folder = self.basedir.as_ref().map(|folder| folder.on(host)).filter(|folder| !folder.exists())?;
-        let failure = Failure::new(format!("basedir {} doesn't exist", folder.display()));
-        Some((format!("the directory {}", folder.display()), failure.arg("basedir")))
+        let directory =
+            self.basedir.as_ref().map(|directory| directory.on(host)).filter(|directory| !directory.exists())?;
+        let failure = Failure::new(format!("basedir {} doesn't exist", directory.display()));
+        Some((format!("the directory {}", directory.display()), failure.arg("basedir")))
     }
 
     /// The program, with the patch as its input. It does not ask and writes no `.rej` files.
     fn program(&self, host: &Host, patch: &[u8], reverse: bool, dry: bool) -> Result<Program, Failure> {
         let dest = self.dest.as_ref().map(|dest| dest.on(host));
-        let folder: PathBuf = match (&self.basedir, &dest) {
-            (Some(folder), _) => folder.on(host),
+        let directory: PathBuf = match (&self.basedir, &dest) {
+            (Some(directory), _) => directory.on(host),
             (None, Some(dest)) => dest.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf),
             (None, None) => PathBuf::from("/"),
         };
         let program = host.required_program("patch")?.args(["--quiet", "--forward", "--batch", "--reject-file=-"]);
-        let program = program.arg(format!("--strip={}", self.strip)).arg(format!("--directory={}", folder.display()));
+        let program =
+            program.arg(format!("--strip={}", self.strip)).arg(format!("--directory={}", directory.display()));
         let program = program.arg_if(dry, "--dry-run").arg_if(reverse, "--reverse").arg_if(self.binary.0, "--binary");
         let program = program.arg_if(self.ignore_whitespace.0, "--ignore-whitespace");
         let program = match self.backup.0 && !dry {

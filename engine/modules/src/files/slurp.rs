@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn content_comes_in_base64_and_errors_name_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
         std::fs::write(&file, [0, 255, b'a']).unwrap();
         let outcome = call("slurp", data! { "path" => file.to_str().unwrap() });
         assert_eq!(outcome.data["content"], "AP9h".into());
@@ -131,8 +131,8 @@ mod tests {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let status = call("slurp", data! { "src" => "/proc/self/status" }).data["content"].clone();
         assert!(STANDARD.decode(status.as_str().unwrap()).unwrap().starts_with(b"Name:"));
-        let folder = tempfile::tempdir().unwrap();
-        let (short, long) = (folder.path().join("short"), folder.path().join("long"));
+        let directory = tempfile::tempdir().unwrap();
+        let (short, long) = (directory.path().join("short"), directory.path().join("long"));
         let content: Vec<u8> = (0..100_001).map(|n| n as u8).collect();
         std::fs::write(&short, &content).unwrap();
         let outcome = call("slurp", data! { "src" => short.to_str().unwrap() });

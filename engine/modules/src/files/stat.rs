@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn files_links_and_what_is_not_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("f"), folder.path().join("l"));
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("f"), directory.path().join("l"));
         fs::write(&file, "abc").unwrap();
         std::os::unix::fs::symlink("f", &link).unwrap();
         let found = stat(data! { "path" => file.to_str().unwrap() });
@@ -165,7 +165,7 @@ mod tests {
         let found = stat(data! { "path" => link.to_str().unwrap(), "follow" => "yes", "get_checksum" => "no" });
         assert_eq!(found["isreg"], true.into());
         assert!(!found.contains_key("checksum") && !found.contains_key("lnk_source"));
-        let found = stat(data! { "path" => folder.path().join("gone").to_str().unwrap() });
+        let found = stat(data! { "path" => directory.path().join("gone").to_str().unwrap() });
         assert_eq!(found, data! { "exists" => false });
     }
 }

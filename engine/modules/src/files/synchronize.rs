@@ -23,18 +23,19 @@ choice! {
 }
 
 args! {
-    /// Makes a directory on the host like one on the controller, or the other way round, with rsync. The controller runs
-    /// it and connects to the host, with `delegate_to` another host does; both need rsync. The host must accept a key: no
-    /// password is passed on. Another user on the host (`become`) is reached by sudo without a password.
+    /// Makes a directory on the host like one on the controller, or the other way round, with rsync. The controller
+    /// runs it and connects to the host, with `delegate_to` another host does; both need rsync. The host must accept a
+    /// key: no password is passed on. Another user on the host (`become`) is reached by sudo without a password.
     pub struct Synchronize {
-        /// What to copy; on the controller, or, with `mode: pull`, on the host. With a `/` at its end, the content of the
-        /// directory. `HOST:PATH` and `rsync://HOST/PATH` name other machines.
+        /// What to copy; on the controller, or, with `mode: pull`, on the host. With a `/` at its end, the content of
+        /// the directory. `HOST:PATH` and `rsync://HOST/PATH` name other machines.
         src: PathArg,
         /// Where to copy it to.
         dest: PathArg,
         /// Whether files go to the host or come from it.
         mode: Direction = Direction::Push,
-        /// Copy directories with all they contain, links, permissions, times, owners, groups, devices and special files.
+        /// Copy directories with all they contain, links, permissions, times, owners, groups, devices and special
+        /// files.
         archive: Flag = Flag(true),
         /// Compare contents instead of times and sizes.
         checksum: Flag = Flag(false),
@@ -62,8 +63,8 @@ args! {
         group: Option<Flag>,
         /// Keep files of which only a part arrived.
         partial: Flag = Flag(false),
-        /// Put all changed files in place at the end, so that there is never a mixture for long. Also reads `.rsync-filter`
-        /// files.
+        /// Put all changed files in place at the end, so that there is never a mixture for long. Also reads
+        /// `.rsync-filter` files.
         delay_updates: Flag = Flag(true),
         /// Directories with files to make hard links to, where these are the same.
         link_dest: Option<Vec<PathArg>>,
@@ -179,12 +180,12 @@ impl Synchronize {
         }
         self.rsync_opts.iter().for_each(|option| add(true, option));
         add(self.partial.0, "--partial");
-        if let Some(folders) = &self.link_dest {
+        if let Some(directories) = &self.link_dest {
             add(true, "-H");
             add(true, "-vv");
-            folders.iter().for_each(|folder| {
-                let folder = paths::text(folder.on(host));
-                add(true, &quoted(&format!("--link-dest={}", folder.trim_end_matches('/'))));
+            directories.iter().for_each(|directory| {
+                let directory = paths::text(directory.on(host));
+                add(true, &quoted(&format!("--link-dest={}", directory.trim_end_matches('/'))));
             });
         }
         add(true, &format!("--out-format='{MARK}%i %n%L'"));

@@ -47,7 +47,7 @@ impl Module for Tempfile {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let folder = match &self.path {
+        let directory = match &self.path {
             Some(path) => path.on(host),
             None => host.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
         };
@@ -56,19 +56,19 @@ impl Module for Tempfile {
             let mut name = crate::system::scratch::Builder::new();
             name.prefix(&self.prefix).suffix(&self.suffix).rand_bytes(8);
             let made = match self.state {
-                State::File => {
-                    name.tempfile_in(&folder).and_then(|file| file.into_temp_path().keep().map_err(|error| error.error))
-                }
+                State::File => name
+                    .tempfile_in(&directory)
+                    .and_then(|file| file.into_temp_path().keep().map_err(|error| error.error)),
                 State::Directory => {
-                    name.permissions(Permissions::from_mode(0o700)).tempdir_in(&folder).map(|made| made.keep())
+                    name.permissions(Permissions::from_mode(0o700)).tempdir_in(&directory).map(|made| made.keep())
                 }
             };
             let made = made.map_err(|error| {
                 // The name that was tried is unknown; ansible-core reports its own.
-                let tried = folder.join(format!("{}XXXXXXXX{}", self.prefix, self.suffix));
+                let tried = directory.join(format!("{}XXXXXXXX{}", self.prefix, self.suffix));
                 Failure::new(format!("{}: '{}'", python_error(&error), tried.display()))
                     .arg("path")
-                    .help(io_failure("create a file in", &folder, &error).msg)
+                    .help(io_failure("create a file in", &directory, &error).msg)
             })?;
             data.extend(data! { "path" => paths::text(&made) });
             data.extend(describe(&made));
@@ -88,24 +88,24 @@ mod tests {
     use crate::runner::tests::{call, checked};
 
     #[test]
-    fn what_is_made_stays_in_its_folder() {
+    fn what_is_made_stays_in_its_directory() {
         let base = tempfile::tempdir().unwrap();
-        let folder = base.path().join("inner");
-        std::fs::create_dir(&folder).unwrap();
+        let directory = base.path().join("inner");
+        std::fs::create_dir(&directory).unwrap();
         for part in ["prefix", "suffix"] {
             for text in ["../x", "/tmp/x", "a/b", "../../"] {
                 for state in ["file", "directory"] {
-                    let args = data! { "path" => folder.to_str().unwrap(), "state" => state, part => text };
+                    let args = data! { "path" => directory.to_str().unwrap(), "state" => state, part => text };
                     let failure = call("tempfile", args).failure.unwrap();
                     assert!(failure.msg.contains("cannot contain a slash"), "{part} {text}: {}", failure.msg);
                 }
             }
         }
-        assert_eq!(base.path().read_dir().unwrap().count() + folder.read_dir().unwrap().count(), 1);
+        assert_eq!(base.path().read_dir().unwrap().count() + directory.read_dir().unwrap().count(), 1);
     }
 
     #[test]
-    fn files_and_folders_are_made_for_the_user_alone() {
+    fn files_and_directories_are_made_for_the_user_alone() {
         let base = tempfile::tempdir().unwrap();
         let args = |state: &str| data! { "path" => base.path().to_str().unwrap(), "state" => state, "suffix" => ".x" };
         let skipped = checked("tempfile", args("file"));
@@ -115,7 +115,7 @@ mod tests {
         let path = file.data["path"].as_str().unwrap();
         assert!(Path::new(path).is_file() && path.ends_with(".x") && path.contains("/ansible."));
         assert_eq!(file.data["mode"], "0600".into());
-        let folder = call("tempfile", args("directory"));
-        assert_eq!((&folder.data["mode"], &folder.data["state"]), (&"0700".into(), &"directory".into()));
+        let directory = call("tempfile", args("directory"));
+        assert_eq!((&directory.data["mode"], &directory.data["state"]), (&"0700".into(), &"directory".into()));
     }
 }

@@ -90,16 +90,16 @@ impl Modprobe {
             Persistent::Present => [Some(name.as_str()), Some(options.as_str()).filter(|_| !written.trim().is_empty())],
             Persistent::Absent => [None, None],
         };
-        let folders = [
+        let directories = [
             (etc.join("modules-load.d"), wanted[0], &is_name as &dyn Fn(&str) -> bool),
             (etc.join("modprobe.d"), wanted[1], &is_options),
         ];
         // Stored parameters are kept unless the task sets parameters, even empty ones.
         let keeps_options = self.persistent == Persistent::Present && self.params.is_none();
-        for (folder, line, is_it) in folders.into_iter().take(if keeps_options { 1 } else { 2 }) {
+        for (directory, line, is_it) in directories.into_iter().take(if keeps_options { 1 } else { 2 }) {
             let mut is_there = false;
-            let mut files = crate::system::glob::matching(&folder.join("*.conf"));
-            files.push(folder.join(format!("{name}.conf")));
+            let mut files = crate::system::glob::matching(&directory.join("*.conf"));
+            files.push(directory.join(format!("{name}.conf")));
             files.dedup();
             for file in files {
                 let Some(text) = text::read(&file)? else { continue };
@@ -116,7 +116,7 @@ impl Modprobe {
             }
             if let (Some(line), false) = (line, is_there) {
                 let content = Content::Bytes(format!("{line}\n").into_bytes());
-                let file = folder.join(format!("{name}.conf"));
+                let file = directory.join(format!("{name}.conf"));
                 plan.changes.retain(|change| !change.what.ends_with(&format!("replace {}", file.display())));
                 plan = Placement::plain(file, content).plan(host, plan)?;
             }
@@ -164,8 +164,8 @@ mod tests {
     #[test]
     fn what_is_loaded_at_boot() {
         let etc = tempfile::tempdir().unwrap();
-        for folder in ["modules-load.d", "modprobe.d"] {
-            fs::create_dir(etc.path().join(folder)).unwrap();
+        for directory in ["modules-load.d", "modprobe.d"] {
+            fs::create_dir(etc.path().join(directory)).unwrap();
         }
         let apply = |args: Map| {
             let plan = Modprobe::from_map(&args).unwrap().plan_boot(etc.path(), Plan::unchanged(), &host()).unwrap();

@@ -139,9 +139,9 @@ impl Module for Mount {
             plan = plan.change(run(format!("unmount {}", point.display()), "umount", vec![paths::text(&point)]));
         }
         if matches!(self.state, State::Mounted | State::Ephemeral) && !point.exists() && !is_swap {
-            let folder = point.clone();
-            plan = plan.change(Change::new(format!("create directory {}", folder.display()), move |_, _| {
-                fs::create_dir_all(&folder).map_err(|error| io_failure("create", &folder, &error))
+            let directory = point.clone();
+            plan = plan.change(Change::new(format!("create directory {}", directory.display()), move |_, _| {
+                fs::create_dir_all(&directory).map_err(|error| io_failure("create", &directory, &error))
             }));
         }
         if is_new {
@@ -184,9 +184,9 @@ impl Module for Mount {
                 plan = plan.change(self.remount(&point, entry.as_ref()));
             }
             (State::Absent, _) if point.is_dir() => {
-                let folder = point.clone();
-                plan = plan.change(Change::new(format!("remove directory {}", folder.display()), move |_, _| {
-                    fs::remove_dir(&folder).map_err(|error| io_failure("remove", &folder, &error))
+                let directory = point.clone();
+                plan = plan.change(Change::new(format!("remove directory {}", directory.display()), move |_, _| {
+                    fs::remove_dir(&directory).map_err(|error| io_failure("remove", &directory, &error))
                 }));
             }
             _ => {}
@@ -271,8 +271,8 @@ mod tests {
 
     #[test]
     fn what_is_not_named_stays_in_the_table() {
-        let folder = tempfile::tempdir().unwrap();
-        let table = folder.path().join("fstab");
+        let directory = tempfile::tempdir().unwrap();
+        let table = directory.path().join("fstab");
         let text = "# keep\n/dev/sdb1 /srv ext4 noatime,errors=remount-ro 0 2\n";
         fs::write(&table, text).unwrap();
         let set = |more: Map| {

@@ -107,7 +107,7 @@ impl Reboot {
         if let Some(command) = &self.reboot_command {
             return Ok(shell(host, command));
         }
-        let mut all = self.search_paths.iter().map(|folder| format!("{}/shutdown", folder.trim_end_matches('/')));
+        let mut all = self.search_paths.iter().map(|directory| format!("{}/shutdown", directory.trim_end_matches('/')));
         let Some(shutdown) = all.find(|path| host.find_program(path).is_some()) else {
             let msg = format!("Unable to find command \"shutdown\" in search paths: {:?}", self.search_paths);
             return Err(Failure::new(msg).arg("search_paths"));
@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn a_restart_is_begun_and_verified() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("boot");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("boot");
         std::fs::write(&file, "one\n").unwrap();
         let step = |step: &str, more: Map| {
             let mut args = data! {

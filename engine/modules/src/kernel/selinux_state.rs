@@ -169,8 +169,8 @@ mod tests {
 
     fn planned(state: &str, text: &str, runtime: State) -> Plan {
         let wanted = Selinux::from_map(&data! { "state" => state, "policy" => "targeted" }).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config");
         fs::write(&path, text).unwrap();
         wanted.plan_from(&path, text, runtime, &host()).unwrap()
     }

@@ -66,7 +66,7 @@ impl Module for Sysctl {
         let present = text::read(&path)?.unwrap_or_default();
         let text = edited(&present, &name, (self.state == State::Present).then_some(&value));
         let mut plan = Plan::unchanged();
-        if !path.parent().is_some_and(|folder| folder.is_dir()) && host.rehearses() {
+        if !path.parent().is_some_and(|directory| directory.is_dir()) && host.rehearses() {
             plan = plan.assumption(format!("the directory of {}", path.display()));
         }
         if text != present {
@@ -208,8 +208,8 @@ mod tests {
 
     #[test]
     fn the_file_is_changed_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("90-test.conf");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("90-test.conf");
         let args = || data! { "name" => "net.ipv4.ip_forward", "value" => 1, "sysctl_file" => paths::text(&file), "reload" => false };
         assert!(checked("sysctl", args()).changed && !file.exists());
         assert!(call("sysctl", args()).changed && !call("sysctl", args()).changed);

@@ -202,8 +202,8 @@ fn by_files(name: &str, host: &Host, mut plan: Plan) -> Result<Plan, Failure> {
     let target = PathBuf::from(ZONES).join(name);
     Ok(plan.change(Change::new(format!("link {LOCALTIME} to {}", target.display()), move |_, _| {
         // A new link takes the place of the old one in one step.
-        let folder = scratch::folder_in(paths::folder(Path::new(LOCALTIME)))?;
-        let link = folder.path().join("localtime");
+        let directory = scratch::directory_in(paths::directory(Path::new(LOCALTIME)))?;
+        let link = directory.path().join("localtime");
         fs::symlink(&target, &link)?;
         fs::rename(&link, LOCALTIME)?;
         Ok(())

@@ -77,9 +77,9 @@ impl Module for GetUrl {
         if let Target::At(path) = &file {
             regular::refuse_special(path).map_err(|error| io_failure("replace", path, &error).arg("dest"))?;
         }
-        let folder = file.folder();
-        if !folder.is_dir() && host.rehearses() {
-            plan = plan.assumption(format!("the directory {}", folder.display()));
+        let directory = file.directory();
+        if !directory.is_dir() && host.rehearses() {
+            plan = plan.assumption(format!("the directory {}", directory.display()));
         }
         let wanted = self.attributes.resolve()?;
         let checksum = match self.checksum.as_str() {
@@ -135,9 +135,9 @@ enum Target {
 }
 
 impl Target {
-    fn folder(&self) -> &Path {
+    fn directory(&self) -> &Path {
         match self {
-            Target::At(path) => paths::folder(path),
+            Target::At(path) => paths::directory(path),
             Target::In(path) => path,
         }
     }
@@ -168,7 +168,7 @@ impl GetUrl {
         let response = response.map_err(|error| unreachable(&error, elapsed).data(told.clone()))?;
         let path = match &file {
             Target::At(path) => path.clone(),
-            Target::In(folder) => folder.join(file_name(&response)?),
+            Target::In(directory) => directory.join(file_name(&response)?),
         };
         let mut plan = plan.set("dest", paths::text(&path)).set("elapsed", elapsed);
         match response.status {
@@ -190,7 +190,7 @@ impl GetUrl {
 
 /// Where a file would lie on its way to that path.
 fn scratch_name(path: &Path) -> PathBuf {
-    paths::folder(path).join(".rplay-fetched")
+    paths::directory(path).join(".rplay-fetched")
 }
 
 /// The server could not be asked.
@@ -260,14 +260,14 @@ mod tests {
     #[test]
     fn a_file_is_fetched_once() {
         let server = server();
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let url = format!("{}/f.txt", server.url);
-        let args = || data! { "url" => url.as_str(), "dest" => paths::text(folder.path()), "mode" => "0600", "use_proxy" => false };
+        let args = || data! { "url" => url.as_str(), "dest" => paths::text(directory.path()), "mode" => "0600", "use_proxy" => false };
         assert!(checked("get_url", args()).changed);
         let first = call("get_url", args());
         assert!(first.changed && first.failure.is_none(), "{first:?}");
         assert_eq!(first.data["mode"], "0600".into());
-        let file = folder.path().join("f.txt");
+        let file = directory.path().join("f.txt");
         assert_eq!(fs::read_to_string(&file).unwrap(), "hi");
         assert!(!call("get_url", args()).changed, "the same content is no change");
         let mut exact = args();
@@ -277,14 +277,14 @@ mod tests {
         assert!(!checked("get_url", exact.clone()).changed);
         exact.insert("mode".into(), "0644".into());
         assert!(call("get_url", exact).changed, "another mode is a change");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
     }
 
     #[test]
     fn the_digest_decides() {
         let server = server();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("f.txt");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f.txt");
         let args = |checksum: &str| {
             data! { "url" => format!("{}/f.txt", server.url), "dest" => paths::text(&file), "checksum" => checksum, "use_proxy" => false }
         };
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_and_a_missing_folder() {
+    fn a_missing_file_and_a_missing_directory() {
         let server = server();
         let args = |url: &str, dest: &str| data! { "url" => format!("{}{url}", server.url), "dest" => dest, "use_proxy" => false };
         let missing = call("get_url", args("/missing", "/tmp/rplay-never"));

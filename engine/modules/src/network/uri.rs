@@ -282,9 +282,9 @@ fn target(dest: &Path, response: &Response) -> PathBuf {
 
 /// Downloads the content to a temporary file next to its destination.
 fn download(response: &mut Response, path: &Path) -> Result<scratch::TempPath, Failure> {
-    let folder = paths::folder(path);
-    let failed = |error: io::Error| io_failure("write into", folder, &error).arg("dest");
-    let mut new = scratch::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
+    let directory = paths::directory(path);
+    let failed = |error: io::Error| io_failure("write into", directory, &error).arg("dest");
+    let mut new = scratch::Builder::new().prefix(".rplay-uri-").tempfile_in(directory).map_err(failed)?;
     io::copy(&mut response.reader(), new.as_file_mut())
         .map_err(|error| Failure::new(format!("HTTP Error while fetching {}: {error}", response.url)).arg("url"))?;
     Ok(new.into_temp_path())

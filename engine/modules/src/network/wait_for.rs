@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_file_is_waited_for_until_it_is_there_or_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
         let name = path.to_str().unwrap();
         let writer = {
             let path = path.clone();

@@ -234,9 +234,9 @@ fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host)
     let suffix = if key.starts_with(b"-----BEGIN PGP") { "asc" } else { "gpg" };
     let path = keyrings.join(format!("{slug}.{suffix}"));
     if !keyrings.is_dir() {
-        let folder = keyrings.to_owned();
-        plan = plan.change(Change::new(format!("create directory {}", folder.display()), move |_, _| {
-            fs::create_dir_all(&folder).map_err(|error| crate::io_failure::io_failure("create", &folder, &error))
+        let directory = keyrings.to_owned();
+        plan = plan.change(Change::new(format!("create directory {}", directory.display()), move |_, _| {
+            fs::create_dir_all(&directory).map_err(|error| crate::io_failure::io_failure("create", &directory, &error))
         }));
     }
     let mut placement = Placement::plain(&path, Content::Bytes(key));
@@ -298,7 +298,7 @@ mod tests {
             )
         };
         let plan = wanted().plan_below(root.path(), &keyrings, &host()).unwrap();
-        assert_eq!(plan.changes.len(), 3, "the folder, the key, the file");
+        assert_eq!(plan.changes.len(), 3, "the directory, the key, the file");
         for change in plan.changes {
             change.make(&host(), &mut rplay_wire::Map::new()).unwrap();
         }

@@ -172,8 +172,8 @@ impl Dnf {
         if self.installroot != "/" {
             value("--installroot", &self.installroot);
         }
-        if let Some(folder) = &self.download_dir {
-            value(if dnf.is_dnf5 { "--destdir" } else { "--downloaddir" }, folder);
+        if let Some(directory) = &self.download_dir {
+            value(if dnf.is_dnf5 { "--destdir" } else { "--downloaddir" }, directory);
         }
         if !self.sslverify.0 || !self.validate_certs.0 {
             value("--setopt", "sslverify=0");

@@ -8,7 +8,7 @@ use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
-    system::{folders::make_folders, paths, program::Program, scratch},
+    system::{directories::make_directories, paths, program::Program, scratch},
 };
 
 choice! {
@@ -70,9 +70,11 @@ impl Module for Npm {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let mut plan = Plan::unchanged();
-        let folder = self.path.as_ref().map(|path| path.on(host));
-        if let Some(folder) = folder.as_ref().filter(|folder| !folder.exists() && self.state != State::Absent) {
-            plan = make_folders(folder, &crate::system::attributes::Wanted::default(), plan)?;
+        let directory = self.path.as_ref().map(|path| path.on(host));
+        if let Some(directory) =
+            directory.as_ref().filter(|directory| !directory.exists() && self.state != State::Absent)
+        {
+            plan = make_directories(directory, &crate::system::attributes::Wanted::default(), plan)?;
         }
         if host.rehearses() && !host.has_program(&self.program_name(host)) {
             plan = plan.assumption("the program npm");
@@ -82,7 +84,7 @@ impl Module for Npm {
         if self.ci.0 && self.state == State::Present {
             return Ok(plan.change(self.change("ci")));
         }
-        let (installed, missing) = match folder.as_ref().is_none_or(|folder| folder.is_dir()) {
+        let (installed, missing) = match directory.as_ref().is_none_or(|directory| directory.is_dir()) {
             true => self.list(host)?,
             false => (Vec::new(), vec![self.name.clone().unwrap_or_default()]),
         };
@@ -97,7 +99,7 @@ impl Module for Npm {
                 }
             }
             State::Latest => {
-                let exists = folder.as_ref().is_none_or(|folder| folder.is_dir());
+                let exists = directory.as_ref().is_none_or(|directory| directory.is_dir());
                 let is_outdated = exists && self.is_outdated(host)?;
                 if !missing.is_empty() {
                     plan = plan.change(self.change("install"));
@@ -132,13 +134,13 @@ impl Npm {
         let program = program.option("--registry", self.registry.as_deref());
         let program = program.arg_if(self.no_optional.0, "--no-optional");
         let program = program.arg_if(self.no_bin_links.0, "--no-bin-links").arg_if(self.force.0, "--force");
-        let folder = self.path.as_ref().map(|path| path.on(host)).unwrap_or_else(|| PathBuf::from("/"));
-        Ok(program.current_dir(folder))
+        let directory = self.path.as_ref().map(|path| path.on(host)).unwrap_or_else(|| PathBuf::from("/"));
+        Ok(program.current_dir(directory))
     }
 
     /// The output of npm. Its logs go to a temporary directory instead of the home directory.
     fn asked(&self, host: &Host, words: &[&str], package: Option<String>) -> Result<String, Failure> {
-        let cache = scratch::folder()?;
+        let cache = scratch::directory()?;
         Ok(self.npm(host, words, package)?.env("npm_config_cache", cache.path()).run()?.stdout)
     }
 

@@ -112,13 +112,14 @@ impl Module for Pip {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let wanted = self.wanted();
-        let task = Task { folder: self.virtualenv.as_ref().map(|path| path.on(host)), task: self, wanted };
+        let task = Task { directory: self.virtualenv.as_ref().map(|path| path.on(host)), task: self, wanted };
         let mut plan = Plan { data: task.data(host), ..Plan::default() };
-        let Some(folder) = task.folder.clone().filter(|folder| !folder.join("bin/activate").exists()) else {
+        let Some(directory) = task.directory.clone().filter(|directory| !directory.join("bin/activate").exists())
+        else {
             return task.packages(plan, host);
         };
-        let make = task.environment(&folder, host)?;
-        let shown = folder.display().to_string();
+        let make = task.environment(&directory, host)?;
+        let shown = directory.display().to_string();
         plan = plan.change(Change::new(format!("create the virtual environment {shown}"), move |_, data| {
             let output = make.run()?.success(&format!("cannot create the virtual environment {shown}"))?;
             said(data, &output);
@@ -158,8 +159,8 @@ mod tests {
     use crate::runner::tests::{call, checked};
 
     /// A fake pip that keeps its packages in a file and prints like pip.
-    fn pip_in(folder: &Path) -> String {
-        let path = folder.join("pip");
+    fn pip_in(directory: &Path) -> String {
+        let path = directory.join("pip");
         let script = r#"#!/bin/sh
 have="$(dirname "$0")/have"
 touch "$have"
@@ -177,16 +178,16 @@ esac
 
     #[test]
     fn packages_come_once_and_go_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let pip = pip_in(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let pip = pip_in(directory.path());
         let args = || data! { "name" => "Flask, x>=1,<2", "executable" => pip.as_str(), "umask" => "0027" };
         let dry = checked("pip", args());
         assert!(dry.changed && dry.failure.is_none());
         let first = call("pip", args());
         assert!(first.changed, "{first:?}");
         assert_eq!(first.data["cmd"], vec![pip.as_str(), "install", "Flask", "x>=1,<2"].into());
-        assert_eq!(std::fs::read_to_string(folder.path().join("umask")).unwrap().trim(), "0027");
-        std::fs::write(folder.path().join("have"), "flask==3.0\nx==1.5\n").unwrap();
+        assert_eq!(std::fs::read_to_string(directory.path().join("umask")).unwrap().trim(), "0027");
+        std::fs::write(directory.path().join("have"), "flask==3.0\nx==1.5\n").unwrap();
         assert!(!call("pip", args()).changed);
         let pinned = call("pip", data! { "name" => "x", "version" => "1.6", "executable" => pip.as_str() });
         assert_eq!(pinned.data["cmd"], vec![pip.as_str(), "install", "x==1.6"].into());

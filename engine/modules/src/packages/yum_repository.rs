@@ -144,9 +144,9 @@ impl Module for YumRepository {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let folder = self.reposdir.on(host);
+        let directory = self.reposdir.on(host);
         let name = self.file.as_ref().unwrap_or(&self.name);
-        let path = folder.join(format!("{}.repo", name.strip_suffix(".repo").unwrap_or(name)));
+        let path = directory.join(format!("{}.repo", name.strip_suffix(".repo").unwrap_or(name)));
         let mut plan = Plan::unchanged().set("repo", self.name.as_str()).set("state", self.state.word());
         let present = text::read(&path)?.unwrap_or_default();
         let sections = Section::split(&present);
@@ -193,9 +193,9 @@ impl Module for YumRepository {
             }
         };
         plan = plan.set("diff", diff(&text));
-        if !folder.is_dir() {
-            plan = plan.assumes(host, format!("the directory {}", folder.display()), || {
-                Failure::new(format!("Repo directory '{}' does not exist.", folder.display())).arg("reposdir")
+        if !directory.is_dir() {
+            plan = plan.assumes(host, format!("the directory {}", directory.display()), || {
+                Failure::new(format!("Repo directory '{}' does not exist.", directory.display())).arg("reposdir")
             })?;
         }
         let mut placement = Placement::new(&path, Content::Bytes(lossless::encode(&text)), &self.attributes)?;
@@ -334,18 +334,19 @@ mod tests {
 
     use crate::{runner::tests::call, system::paths};
 
-    fn args(folder: &Path, more: Map) -> Map {
-        let mut args = data! { "name" => "docker-ce", "description" => "Docker CE", "reposdir" => paths::text(folder) };
+    fn args(directory: &Path, more: Map) -> Map {
+        let mut args =
+            data! { "name" => "docker-ce", "description" => "Docker CE", "reposdir" => paths::text(directory) };
         args.extend(more);
         args
     }
 
     #[test]
     fn a_section_is_written_as_ansible_writes_it_and_only_once() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let wanted = || {
             args(
-                folder.path(),
+                directory.path(),
                 data! {
                     "baseurl" => vec!["https://a/$releasever", "https://b"], "gpgcheck" => true, "enabled" => false,
                     "exclude" => vec!["a*", "b"], "gpgkey" => vec!["https://k1", "https://k2"], "metadata_expire" => 5, "sslverify" => false,
@@ -353,7 +354,7 @@ mod tests {
             )
         };
         assert!(call("yum_repository", wanted()).changed);
-        let file = folder.path().join("docker-ce.repo");
+        let file = directory.path().join("docker-ce.repo");
         assert_eq!(
             fs::read_to_string(&file).unwrap(),
             "[docker-ce]\nbaseurl = https://a/$releasever\n\thttps://b\nenabled = 0\nexclude = a* b\ngpgcheck = 1\n\
@@ -364,25 +365,25 @@ mod tests {
 
     #[test]
     fn other_sections_stay_as_they_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("docker-ce.repo");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("docker-ce.repo");
         let other = "# by hand\n[other]\nname=Other\nbaseurl=http://o\n";
         fs::write(&file, format!("{other}[docker-ce]\nname=Docker CE\nbaseurl=https://download\n")).unwrap();
-        let wanted = |url: &str| args(folder.path(), data! { "baseurl" => url });
+        let wanted = |url: &str| args(directory.path(), data! { "baseurl" => url });
         assert!(!call("yum_repository", wanted("https://download")).changed, "the same in another notation");
         assert!(call("yum_repository", wanted("https://mirror")).changed);
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.starts_with(other) && text.contains("baseurl = https://mirror\n") && !text.contains("download"));
-        assert!(call("yum_repository", args(folder.path(), data! { "state" => "absent" })).changed);
+        assert!(call("yum_repository", args(directory.path(), data! { "state" => "absent" })).changed);
         assert_eq!(fs::read_to_string(&file).unwrap(), other);
-        assert!(!call("yum_repository", args(folder.path(), data! { "state" => "absent" })).changed);
+        assert!(!call("yum_repository", args(directory.path(), data! { "state" => "absent" })).changed);
     }
 
     #[test]
     fn passwords_are_not_shown() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let done =
-            call("yum_repository", args(folder.path(), data! { "baseurl" => "https://x", "password" => "hush" }));
+            call("yum_repository", args(directory.path(), data! { "baseurl" => "https://x", "password" => "hush" }));
         assert!(done.changed && !format!("{done:?}").contains("hush"));
     }
 }

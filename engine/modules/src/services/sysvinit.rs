@@ -74,8 +74,8 @@ impl Module for Sysvinit {
 /// Enables or disables the service in these runlevels.
 fn in_levels(name: &str, levels: &[String], enabled: bool, plan: Plan, host: &Host) -> Plan {
     let starts_in = |level: &String| {
-        let folder = format!("/etc/rc{level}.d");
-        let links = crate::system::glob::matching(format!("{folder}/S[0-9][0-9]{name}").as_ref());
+        let directory = format!("/etc/rc{level}.d");
+        let links = crate::system::glob::matching(format!("{directory}/S[0-9][0-9]{name}").as_ref());
         !links.is_empty()
     };
     let plan = plan.set("enabled", enabled).set("runlevels", levels.to_vec());

@@ -24,17 +24,17 @@ struct Registry {
 }
 
 impl Registry {
-    fn start(folder: &Path) -> Option<Registry> {
+    fn start(directory: &Path) -> Option<Registry> {
         let port = free_port();
-        let htpasswd = folder.join("htpasswd");
+        let htpasswd = directory.join("htpasswd");
         fs::write(&htpasswd, "me:$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e\n").unwrap();
         let config = format!(
             "version: 0.1\nlog: {{accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
              http: {{addr: '127.0.0.1:{port}'}}\nauth: {{htpasswd: {{realm: test, path: {}}}}}\n",
-            folder.join("registry").display(),
+            directory.join("registry").display(),
             htpasswd.display()
         );
-        let path = folder.join("registry.yml");
+        let path = directory.join("registry.yml");
         fs::File::create(&path).and_then(|mut file| file.write_all(config.as_bytes())).unwrap();
         let program = std::env::var("RPLAY_TEST_REGISTRY").unwrap_or_else(|_| "docker-registry".to_owned());
         let process = Command::new(program).arg("serve").arg(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -62,7 +62,7 @@ fn images_go_to_a_registry_and_come_back_after_a_login() {
         return;
     }
     let mut scene = Scene::new("registry");
-    let Some(registry) = Registry::start(scene.folder.path()) else {
+    let Some(registry) = Registry::start(scene.directory.path()) else {
         return println!("skipped: no docker-registry can be started; RPLAY_TEST_REGISTRY may name one");
     };
     let local = scene.image("v1", "one");
@@ -81,7 +81,7 @@ fn images_go_to_a_registry_and_come_back_after_a_login() {
     assert!(!wrong.msg.contains("wrong horse"));
 
     assert!(scene.call("docker_login", login("correct horse")).changed);
-    let config = scene.folder.path().join("config.json");
+    let config = scene.directory.path().join("config.json");
     assert_eq!(fs::metadata(&config).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!scene.call("docker_login", login("correct horse")).changed);
     assert!(scene.call("docker_login", with(&login("correct horse"), data! { "reauthorize" => true })).changed);

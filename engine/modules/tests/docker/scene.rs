@@ -13,7 +13,7 @@ use crate::archive::archive;
 /// What one test creates, under its own name; all of it is removed at the end.
 pub(crate) struct Scene {
     name: String,
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     /// Modules and arguments, the last one first.
     pub leftovers: Vec<(&'static str, Map)>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn new(name: &str) -> Self {
         let name = format!("rplay-test-{name}-{}", std::process::id());
-        Scene { name, folder: tempfile::tempdir().unwrap(), leftovers: Vec::new() }
+        Scene { name, directory: tempfile::tempdir().unwrap(), leftovers: Vec::new() }
     }
 
     /// A name beginning with this test's own.
@@ -30,7 +30,7 @@ impl Scene {
     }
 
     fn host(&self) -> Host {
-        let home = self.folder.path().to_string_lossy().into_owned();
+        let home = self.directory.path().to_string_lossy().into_owned();
         Host::new(vec![("HOME".into(), home.clone()), ("DOCKER_CONFIG".into(), home)], Arc::new(NoBlobs))
     }
 
@@ -53,7 +53,7 @@ impl Scene {
     /// An image called by this test's name, with that tag; `note` makes it differ.
     pub(crate) fn image(&mut self, tag: &str, note: &str) -> String {
         let name = format!("{}:{tag}", self.name);
-        let path = self.folder.path().join(format!("{tag}-{note}.tar"));
+        let path = self.directory.path().join(format!("{tag}-{note}.tar"));
         // The ID is derived from the content: without the name in it, tests would remove each other's image.
         fs::write(&path, archive(&name, &self.name(note))).unwrap();
         let args = data! { "name" => name.as_str(), "source" => "load", "load_path" => path.to_string_lossy().as_ref(), "force_source" => true };

@@ -130,7 +130,7 @@ fn only_what_nothing_uses_is_pruned() {
 #[test]
 fn check_mode_assumes_what_earlier_tasks_would_have_created() {
     let scene = Scene::new("check");
-    let nowhere = format!("unix://{}/none.sock", scene.folder.path().display());
+    let nowhere = format!("unix://{}/none.sock", scene.directory.path().display());
     let check = Mode { check: true, ..Mode::default() };
     for (module, args) in [
         ("docker_container", data! { "name" => "a", "image" => "b" }),

@@ -28,7 +28,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// A directory with one of everything.
 struct Tree {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     /// The directory for programs' temporary files.
     scratch: tempfile::TempDir,
     _socket: UnixListener,
@@ -38,8 +38,8 @@ struct Tree {
 
 impl Tree {
     fn new() -> Tree {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         fs::write(at("file"), "[s]\na = 1\n").unwrap();
         fs::create_dir_all(at("dir/inner")).unwrap();
         fs::write(at("dir/f"), "x\n").unwrap();
@@ -53,14 +53,15 @@ impl Tree {
         let mode = Bits::from_bits_truncate(0o644);
         // Like /dev/zero, which never ends.
         let device = mknod(&at("device"), SFlag::S_IFCHR, mode, makedev(1, 5));
-        let tree = Tree { scratch: tempfile::tempdir().unwrap(), _socket: socket, has_device: device.is_ok(), folder };
+        let tree =
+            Tree { scratch: tempfile::tempdir().unwrap(), _socket: socket, has_device: device.is_ok(), directory };
         let job = JobFile::of("j1", &tree.host()).unwrap();
         job.write(&Progress::Done(Box::default())).unwrap();
         tree
     }
 
     fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
+        self.directory.path().join(name).to_str().unwrap().to_owned()
     }
 
     fn environment(&self) -> Vec<(String, String)> {
@@ -88,12 +89,13 @@ impl Tree {
     /// Everything that could have been changed.
     fn state(&self) -> BTreeMap<PathBuf, String> {
         let mut state = BTreeMap::new();
-        let mut folders = vec![self.folder.path().to_owned()];
-        while let Some(folder) = folders.pop() {
-            for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).chain([folder.clone()]) {
+        let mut directories = vec![self.directory.path().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for path in fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).chain([directory.clone()])
+            {
                 let meta = fs::symlink_metadata(&path).unwrap();
-                if meta.is_dir() && path != folder {
-                    folders.push(path);
+                if meta.is_dir() && path != directory {
+                    directories.push(path);
                     continue;
                 }
                 let content = if meta.is_file() { fs::read(&path).unwrap() } else { Vec::new() };

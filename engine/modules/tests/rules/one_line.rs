@@ -50,12 +50,12 @@ fn run(args: Map, check: bool) -> Outcome {
 
 #[test]
 fn a_module_is_one_file_and_one_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let args = data! { "who" => "you", "path" => folder.path().to_str().unwrap() };
+    let directory = tempfile::tempdir().unwrap();
+    let args = data! { "who" => "you", "path" => directory.path().to_str().unwrap() };
     let planned = run(args.clone(), true);
-    assert!(planned.changed && planned.changes == ["greet you"] && !folder.path().join("greeting").exists());
+    assert!(planned.changed && planned.changes == ["greet you"] && !directory.path().join("greeting").exists());
     assert!(run(args.clone(), false).changed);
-    assert_eq!(std::fs::read_to_string(folder.path().join("greeting")).unwrap(), "hello you");
+    assert_eq!(std::fs::read_to_string(directory.path().join("greeting")).unwrap(), "hello you");
     assert!(!run(args, false).changed);
 }
 

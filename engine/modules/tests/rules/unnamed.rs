@@ -16,8 +16,8 @@ use rplay_modules::{
 /// Runs a module with these programs instead of the host's: each is a shell script under its name.
 fn run(module: &str, args: Map, check: bool, programs: Option<&Path>) -> Outcome {
     let mut environment = Vec::new();
-    if let Some(folder) = programs {
-        environment.push(("PATH".to_owned(), format!("{}:/usr/bin:/bin", folder.display())));
+    if let Some(directory) = programs {
+        environment.push(("PATH".to_owned(), format!("{}:/usr/bin:/bin", directory.display())));
     }
     let host = Host::new(environment.clone(), Arc::new(NoBlobs));
     let mode = Mode { check, diff: true, ..Mode::default() };
@@ -33,8 +33,8 @@ fn text(path: &Path) -> Value {
 /// Files with content of others, including a byte that is not UTF-8, and for each a task that names one thing.
 #[test]
 fn lines_of_others_stay_to_the_byte() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
     let user = rplay_modules::system::accounts::User::numbered(nix::unistd::geteuid().as_raw()).unwrap().name;
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMe me@home";
     let cases: Vec<(&str, &str, &[u8], Map)> = vec![
@@ -81,7 +81,7 @@ fn lines_of_others_stay_to_the_byte() {
             b"# caf\xe9\n[other]\nname = Other\nbaseurl = http://127.0.0.1/\nenabled = 0\n\n",
             data! {
                 "name" => "mine", "description" => "Mine", "baseurl" => "http://127.0.0.1/", "file" => "all",
-                "reposdir" => text(folder.path()),
+                "reposdir" => text(directory.path()),
             },
         ),
         (
@@ -121,8 +121,8 @@ fn only_named_properties_of_an_account_change() {
 
 #[test]
 fn only_named_properties_of_a_unit_change() {
-    let folder = tempfile::tempdir().unwrap();
-    let systemctl = folder.path().join("systemctl");
+    let directory = tempfile::tempdir().unwrap();
+    let systemctl = directory.path().join("systemctl");
     let script = r#"#!/bin/sh
 echo "$*" >>"${0%/*}/asked"
 case "$*" in
@@ -133,9 +133,9 @@ esac
     fs::write(&systemctl, script).unwrap();
     fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
     let asked = |args: Map| -> Vec<String> {
-        let _ = fs::remove_file(folder.path().join("asked"));
-        run("systemd", args, false, Some(folder.path()));
-        let all = fs::read_to_string(folder.path().join("asked")).unwrap();
+        let _ = fs::remove_file(directory.path().join("asked"));
+        run("systemd", args, false, Some(directory.path()));
+        let all = fs::read_to_string(directory.path().join("asked")).unwrap();
         let acts = ["enable ", "disable ", "start ", "stop ", "restart ", "mask ", "unmask ", "daemon-re"];
         all.lines().filter(|line| acts.iter().any(|act| line.contains(act))).map(str::to_owned).collect()
     };

@@ -37,7 +37,7 @@ use crate::Fixture;
 pub(crate) enum FileBefore {
     Text(String),
     Link { link: String },
-    Folder { folder: String },
+    Directory { directory: String },
     File { mode: String, content: String },
     Bytes { base64: String },
 }
@@ -54,7 +54,7 @@ pub(crate) fn set_umask() {
 }
 
 pub(crate) struct Stage {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     environment: Vec<(String, String)>,
     server: Server,
     /// Directories of the host that the fixture replaces, and their replacements.
@@ -64,38 +64,38 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(fixture: &Fixture) -> Stage {
-        let folder = tempfile::tempdir().unwrap();
-        let at = folder.path();
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
         for name in ["work", "bin", "tmp", "home"] {
             fs::create_dir(at.join(name)).unwrap();
         }
         let server = Server::start(&at.join("work/http.sock"));
         let mut stage = Stage {
             environment: Vec::new(),
-            views: view::folders(at),
+            views: view::directories(at),
             hidden: fixture.hide.iter().map(|pattern| Regex::new(pattern).unwrap()).collect(),
             server,
-            folder,
+            directory,
         };
         stage
             .server
             .respond(fixture.replies.iter().map(|response| response.filled(&|text| stage.fill(text))).collect());
         for (name, script) in &fixture.programs {
-            let path = stage.folder.path().join("bin").join(name);
+            let path = stage.directory.path().join("bin").join(name);
             let calls = stage.server.log();
             let text = format!("#!/bin/sh\necho \"${{0##*/}} $*\" >>{}\n{}", calls.display(), stage.fill(script));
             write(&path, text.as_bytes(), 0o755);
         }
         if view::is_left() {
-            view::seed(stage.folder.path());
+            view::seed(stage.directory.path());
         }
         for (path, file) in &fixture.files {
             stage.put(path, file);
         }
         if view::is_left() {
-            view::enter(&stage.views, stage.folder.path());
+            view::enter(&stage.views, stage.directory.path());
         }
-        let own = |name: &str| stage.folder.path().join(name).display().to_string();
+        let own = |name: &str| stage.directory.path().join(name).display().to_string();
         let mut environment = vec![
             ("PATH".to_owned(), format!("{}:/usr/bin:/bin", own("bin"))),
             ("HOME".to_owned(), own("home")),
@@ -114,7 +114,7 @@ impl Stage {
     }
 
     fn here(&self) -> String {
-        self.folder.path().join("work").display().to_string()
+        self.directory.path().join("work").display().to_string()
     }
 
     /// The text with `HERE` and `SERVER` replaced.
@@ -136,8 +136,8 @@ impl Stage {
     /// Where a fixture's path is before the view is entered.
     fn place(&self, path: &str) -> PathBuf {
         match path.strip_prefix('/') {
-            Some(inside) => self.folder.path().join("view").join(inside),
-            None => self.folder.path().join("work").join(path),
+            Some(inside) => self.directory.path().join("view").join(inside),
+            None => self.directory.path().join("work").join(path),
         }
     }
 
@@ -150,9 +150,9 @@ impl Stage {
             FileBefore::File { mode: bits, content } => write(&place, self.fill(content).as_bytes(), mode(bits)),
             FileBefore::Bytes { base64 } => write(&place, &STANDARD.decode(base64).unwrap(), 0o644),
             FileBefore::Link { link } => symlink(self.fill(link), place).unwrap(),
-            FileBefore::Folder { folder } => {
+            FileBefore::Directory { directory } => {
                 fs::create_dir_all(&place).unwrap();
-                fs::set_permissions(place, fs::Permissions::from_mode(mode(folder))).unwrap();
+                fs::set_permissions(place, fs::Permissions::from_mode(mode(directory))).unwrap();
             }
         }
     }
@@ -170,7 +170,7 @@ impl Stage {
     /// All files of the fixture by their paths, each with its mode and its content.
     pub(crate) fn files(&self) -> BTreeMap<String, Json> {
         let mut files = BTreeMap::new();
-        let mut roots = vec![(self.folder.path().join("work"), String::new())];
+        let mut roots = vec![(self.directory.path().join("work"), String::new())];
         roots.extend(self.views.iter().map(|(path, own)| (own.clone(), format!("{path}/"))));
         for (root, shown) in roots {
             self.list(&root, &shown, &mut files);
@@ -179,8 +179,8 @@ impl Stage {
         files
     }
 
-    fn list(&self, folder: &Path, shown: &str, files: &mut BTreeMap<String, Json>) {
-        for path in fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+    fn list(&self, directory: &Path, shown: &str, files: &mut BTreeMap<String, Json>) {
+        for path in fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path()) {
             let name = format!("{shown}{}", self.hide(&path.file_name().unwrap().to_string_lossy()));
             let meta = fs::symlink_metadata(&path).unwrap();
             let mode = format!("{:04o}", meta.mode() & 0o7777);
@@ -188,7 +188,7 @@ impl Stage {
                 json!({"link": self.hide(&fs::read_link(&path).unwrap().to_string_lossy())})
             } else if meta.is_dir() {
                 self.list(&path, &format!("{name}/"), files);
-                json!({"folder": mode})
+                json!({"directory": mode})
             } else {
                 let content = self.hide(&text(&fs::read(&path).unwrap_or_default()));
                 if mode == "0644" { json!(content) } else { json!({"mode": mode, "content": content}) }
@@ -261,7 +261,7 @@ impl Stage {
     }
 
     fn hide(&self, text: &str) -> String {
-        let own = self.folder.path().display().to_string();
+        let own = self.directory.path().display().to_string();
         let text = text.replace(&self.here(), "HERE").replace(&self.server.address(), "SERVER").replace(&own, "OWN");
         self.hidden.iter().fold(text, |text, pattern| pattern.replace_all(&text, "VARIES").into_owned())
     }
@@ -270,7 +270,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if view::is_left() {
-            view::exit(&self.views, self.folder.path());
+            view::exit(&self.views, self.directory.path());
         }
     }
 }

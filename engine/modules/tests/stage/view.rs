@@ -14,7 +14,7 @@ use nix::{
 };
 
 /// The fixture's own directories are mounted over these.
-const FOLDERS: [&str; 9] = ["/etc", "/var", "/run", "/root", "/home", "/srv", "/opt", "/boot", "/sys"];
+const DIRECTORIES: [&str; 9] = ["/etc", "/var", "/run", "/root", "/home", "/srv", "/opt", "/boot", "/sys"];
 /// Where programs are. Of the host's own programs, only those in [`PROGRAMS`] remain.
 const BIN: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
 /// Programs that scripts and modules can rely on.
@@ -48,19 +48,19 @@ pub(super) fn is_left() -> bool {
 }
 
 /// The directories of the view: their names and where they are.
-pub(super) fn folders(at: &Path) -> Vec<(String, PathBuf)> {
+pub(super) fn directories(at: &Path) -> Vec<(String, PathBuf)> {
     if !is_left() {
         return Vec::new();
     }
-    let there = FOLDERS.iter().filter(|path| Path::new(path).is_dir() && !Path::new(path).is_symlink());
+    let there = DIRECTORIES.iter().filter(|path| Path::new(path).is_dir() && !Path::new(path).is_symlink());
     there.map(|path| ((*path).to_owned(), at.join("view").join(path.trim_start_matches('/')))).collect()
 }
 
 /// What every host has.
 pub(super) fn seed(at: &Path) {
     let view = at.join("view");
-    for folder in FOLDERS {
-        fs::create_dir_all(view.join(folder.trim_start_matches('/'))).unwrap();
+    for directory in DIRECTORIES {
+        fs::create_dir_all(view.join(directory.trim_start_matches('/'))).unwrap();
     }
     fs::create_dir_all(view.join("home/me")).unwrap();
     let files = [
@@ -88,17 +88,17 @@ pub(super) fn enter(views: &[(String, PathBuf)], at: &Path) {
         fs::write(bin.join(&name), "").unwrap();
         bind(&program, &bin.join(name));
     }
-    for folder in BIN.iter().filter(|folder| is_own(folder)) {
-        bind(&bin, Path::new(folder));
+    for directory in BIN.iter().filter(|directory| is_own(directory)) {
+        bind(&bin, Path::new(directory));
     }
     for (path, own) in views {
         bind(own, Path::new(path));
     }
-    let mut folders = vec![at.join("view/proc")];
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+    let mut directories = vec![at.join("view/proc")];
+    while let Some(directory) = directories.pop() {
+        for path in fs::read_dir(&directory).into_iter().flatten().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
-                folders.push(path);
+                directories.push(path);
             } else {
                 let to = Path::new("/").join(path.strip_prefix(at.join("view")).unwrap());
                 bind(&path, &to);
@@ -109,17 +109,19 @@ pub(super) fn enter(views: &[(String, PathBuf)], at: &Path) {
 
 /// Those of [`PROGRAMS`] that the host has, by name.
 fn programs() -> BTreeMap<String, PathBuf> {
-    let places = PROGRAMS.iter().flat_map(|name| BIN.map(|folder| ((*name).to_owned(), Path::new(folder).join(name))));
+    let places =
+        PROGRAMS.iter().flat_map(|name| BIN.map(|directory| ((*name).to_owned(), Path::new(directory).join(name))));
     places.filter(|(_, program)| program.is_file()).collect()
 }
 
-fn is_own(folder: &str) -> bool {
-    Path::new(folder).is_dir() && !Path::new(folder).is_symlink()
+fn is_own(directory: &str) -> bool {
+    Path::new(directory).is_dir() && !Path::new(directory).is_symlink()
 }
 
 /// Unmounts everything, so that the fixture's directory can be removed.
 pub(super) fn exit(views: &[(String, PathBuf)], at: &Path) {
-    let paths = views.iter().map(|(path, _)| path.as_str()).chain(BIN.into_iter().filter(|folder| is_own(folder)));
+    let paths =
+        views.iter().map(|(path, _)| path.as_str()).chain(BIN.into_iter().filter(|directory| is_own(directory)));
     for path in paths {
         let _ = umount2(path, MntFlags::MNT_DETACH);
     }

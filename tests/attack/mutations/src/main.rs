@@ -1,5 +1,5 @@
-//! Mutates what rplay reads and counts what it does not survive: a panic, an abort, an answer that does not come, memory
-//! without end.
+//! Mutates what rplay reads and counts what it does not survive: a panic, an abort, an answer that does not come,
+//! memory without end.
 //!
 //!     mutations [--count N] [--seed N] [--workers N] [--seconds N] [--memory MIB] [--root DIR] [--keep DIR]
 //!     mutations --replay READER FILE
@@ -193,11 +193,11 @@ fn replay(name: &str, file: &Path) -> Result<ExitCode, String> {
     let targets = targets::all(&seeds::Seeds::default());
     let target =
         targets.iter().find(|target| target.name == name).ok_or_else(|| format!("there is no reader `{name}`"))?;
-    let folder = std::env::temp_dir().join(format!("mutations-replay-{}", std::process::id()));
-    let bench = targets::Bench::new(&folder)?;
+    let directory = std::env::temp_dir().join(format!("mutations-replay-{}", std::process::id()));
+    let bench = targets::Bench::new(&directory)?;
     let begun = Instant::now();
     work::roomy(|| target.run(&bench, &content))?;
-    let _ = fs::remove_dir_all(&folder);
+    let _ = fs::remove_dir_all(&directory);
     println!("survived in {:?}", begun.elapsed());
     Ok(ExitCode::SUCCESS)
 }

@@ -21,9 +21,10 @@ impl Seeds {
     pub(crate) fn below(root: &Path) -> Self {
         let mut seeds = Seeds::default();
         let mut files = Vec::new();
-        for folder in ["playbooks", "roles", "inventory", "tests/plays", "tests/errors", "tests/syntax", "tests/compat"]
+        for directory in
+            ["playbooks", "roles", "inventory", "tests/plays", "tests/errors", "tests/syntax", "tests/compat"]
         {
-            collect(&root.join(folder), &mut files);
+            collect(&root.join(directory), &mut files);
         }
         for file in files {
             let Ok(mut content) = fs::read(&file) else { continue };
@@ -49,8 +50,8 @@ impl Seeds {
     }
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {

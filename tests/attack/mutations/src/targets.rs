@@ -41,7 +41,7 @@ impl Target {
 
 /// What readers need besides their input.
 pub(crate) struct Bench {
-    folder: PathBuf,
+    directory: PathBuf,
     project: Project,
     scope: Arc<Scope>,
     inventory: Inventory,
@@ -65,10 +65,10 @@ const VARIABLES: &str = "{x: [1, two, {three: 3.5}], y: {a: \"{{ x }}\", b: \"{{
                          items: [a, b, c], n: 5, text: \"a b\\nc\", users: [{name: u, groups: [g]}], flag: true, nothing: null}";
 
 impl Bench {
-    /// `folder` takes files while they are read.
-    pub(crate) fn new(folder: &Path) -> Result<Self, String> {
+    /// `directory` takes files while they are read.
+    pub(crate) fn new(directory: &Path) -> Result<Self, String> {
         let shown = |error: &dyn std::fmt::Display| error.to_string();
-        fs::create_dir_all(folder).map_err(|error| shown(&error))?;
+        fs::create_dir_all(directory).map_err(|error| shown(&error))?;
         let source = Source::inline("variables", VARIABLES);
         let layer: Layer = syntax::read_vars(&source)
             .map_err(|problems| problems.0.iter().map(|problem| problem.to_string()).collect::<String>())?
@@ -79,15 +79,15 @@ impl Bench {
         let mut vault = Vault::default();
         vault.add("default", b"secret");
         let vault = Arc::new(vault);
-        let hosts = folder.join("hosts.ini");
+        let hosts = directory.join("hosts.ini");
         fs::write(&hosts, "[web]\nweb[1:9]\n[db]\ndb1\ndb2\n[all_of:children]\nweb\ndb\n")
             .map_err(|error| shown(&error))?;
         let inventory = Inventory::load(&[hosts.display().to_string()], vault.clone(), &SourceRules::default())
             .map_err(|problems| problems.0.iter().map(|problem| problem.to_string()).collect::<String>())?;
         Ok(Bench {
-            folder: folder.to_owned(),
+            directory: directory.to_owned(),
             project: Project::new(Vec::new(), Box::new(|source| Ok(source.clone())), Box::new(|_, _| ())),
-            scope: Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::new([folder.to_owned()]))),
+            scope: Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::new([directory.to_owned()]))),
             inventory,
             vault,
             host: Host::new(Vec::new(), Arc::new(NoBlobs)),
@@ -95,7 +95,7 @@ impl Bench {
     }
 
     fn file(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.folder.join(name);
+        let path = self.directory.join(name);
         // What cannot be written is not read; the reader then says that there is no file.
         let _ = fs::write(&path, content);
         path
@@ -389,7 +389,7 @@ fn vault(bench: &Bench, input: &[u8]) {
 
 fn settings(bench: &Bench, input: &[u8]) {
     bench.file("ansible.cfg", input);
-    drawn(Config::read(&Surroundings { env: &|_| None, folder: &bench.folder }));
+    drawn(Config::read(&Surroundings { env: &|_| None, directory: &bench.directory }));
 }
 
 fn extra(bench: &Bench, input: &[u8]) {

@@ -45,20 +45,20 @@ pub(crate) fn roomy<T: Send>(run: impl FnOnce() -> T + Send) -> Result<T, String
     })
 }
 
-/// The worker: `SEED FROM TO ROOT FOLDER`. The number of the present input stands in `FOLDER/at`, panics are told on
-/// standard output.
+/// The worker: `SEED FROM TO ROOT DIRECTORY`. The number of the present input stands in `DIRECTORY/at`, panics are told
+/// on standard output.
 pub(crate) fn work(words: &[&str]) -> Result<ExitCode, String> {
-    let [seed, from, to, root, folder] = words else { return Err("a worker takes five words".to_owned()) };
+    let [seed, from, to, root, directory] = words else { return Err("a worker takes five words".to_owned()) };
     let number = |word: &str| word.parse::<u64>().map_err(|error| error.to_string());
     let (seed, from, to) = (number(seed)?, number(from)?, number(to)?);
     let readers = crate::readers(Path::new(root))?;
-    let folder = PathBuf::from(folder);
+    let directory = PathBuf::from(directory);
     // Before the engine reads anything: it keeps panics that it expects from whatever hook there is.
     set_hook(Box::new(|about| {
         *PANICKED.lock() = Some(about.to_string().replace('\n', " "));
     }));
-    let bench = Bench::new(&folder)?;
-    let progress = File::create(folder.join("at")).map_err(|error| error.to_string())?;
+    let bench = Bench::new(&directory)?;
+    let progress = File::create(directory.join("at")).map_err(|error| error.to_string())?;
     roomy(|| {
         for at in from..to {
             let _ = progress.write_all_at(&at.to_le_bytes(), 0);
@@ -75,13 +75,13 @@ pub(crate) fn work(words: &[&str]) -> Result<ExitCode, String> {
 
 /// Has a share worked through, by as many workers one after the other as it takes.
 pub(crate) fn supervise(options: &Options, share: &Share) -> Result<Vec<Loss>, String> {
-    let folder = std::env::temp_dir().join(format!("mutations-{}-{}", std::process::id(), share.worker));
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let directory = std::env::temp_dir().join(format!("mutations-{}-{}", std::process::id(), share.worker));
+    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let mut lost = Vec::new();
     let mut from = share.from;
     while from < share.to {
-        let _ = fs::write(folder.join("at"), from.to_le_bytes());
-        let mut child = start(options, from, share.to, &folder)?;
+        let _ = fs::write(directory.join("at"), from.to_le_bytes());
+        let mut child = start(options, from, share.to, &directory)?;
         // Read on the side, so that a worker with much to say does not wait for us.
         let told = child.stdout.take().map(|told| {
             thread::spawn(move || {
@@ -95,28 +95,28 @@ pub(crate) fn supervise(options: &Options, share: &Share) -> Result<Vec<Loss>, S
                     .collect::<Vec<_>>()
             })
         });
-        let end = watch(&mut child, options.patience, &folder);
+        let end = watch(&mut child, options.patience, &directory);
         lost.extend(told.and_then(|told| told.join().ok()).into_iter().flatten());
         let Some(how) = end? else { break };
-        let at = position(&folder).unwrap_or(from);
+        let at = position(&directory).unwrap_or(from);
         lost.push(Loss { at, how });
         from = at + 1;
         if lost.len() > 200 {
             break;
         }
     }
-    let _ = fs::remove_dir_all(&folder);
+    let _ = fs::remove_dir_all(&directory);
     Ok(lost)
 }
 
 /// The address space is bounded by the shell: no allocation without end takes the machine with it.
-fn start(options: &Options, from: u64, to: u64, folder: &Path) -> Result<Child, String> {
+fn start(options: &Options, from: u64, to: u64, directory: &Path) -> Result<Child, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     Command::new("/bin/sh")
         .args(["-c", "ulimit -v \"$1\" && ulimit -c 0; shift; exec \"$@\"", "sh", &(options.memory << 10).to_string()])
         .arg(own)
         .args(["--work", &options.seed.to_string(), &from.to_string(), &to.to_string()])
-        .args([&options.root, folder])
+        .args([&options.root, directory])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -124,18 +124,18 @@ fn start(options: &Options, from: u64, to: u64, folder: &Path) -> Result<Child, 
         .map_err(|error| error.to_string())
 }
 
-fn position(folder: &Path) -> Option<u64> {
-    Some(u64::from_le_bytes(fs::read(folder.join("at")).ok()?.try_into().ok()?))
+fn position(directory: &Path) -> Option<u64> {
+    Some(u64::from_le_bytes(fs::read(directory.join("at")).ok()?.try_into().ok()?))
 }
 
 /// Waits for a worker; the text says how it was lost.
-fn watch(child: &mut Child, patience: Duration, folder: &Path) -> Result<Option<String>, String> {
+fn watch(child: &mut Child, patience: Duration, directory: &Path) -> Result<Option<String>, String> {
     let (mut last, mut since) = (None, Instant::now());
     loop {
         if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
             return ended(status);
         }
-        let now = position(folder);
+        let now = position(directory);
         if now != last {
             (last, since) = (now, Instant::now());
         }

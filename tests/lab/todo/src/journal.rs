@@ -1,4 +1,4 @@
-//! The log file of the day, shared by every replica that mounts the same folder: each line is one write to a file
+//! The log file of the day, shared by every replica that mounts the same directory: each line is one write to a file
 //! opened for appending, so lines of different replicas never mix.
 
 use std::fs::{File, OpenOptions};
@@ -9,18 +9,18 @@ use std::sync::Mutex;
 use crate::date;
 
 pub struct Journal {
-    folder: PathBuf,
+    directory: PathBuf,
     hostname: String,
     open: Mutex<Option<(String, File)>>,
 }
 
 impl Journal {
-    pub fn new(folder: &str, hostname: &str) -> Journal {
-        // Without the folder the service still works, as the real one does.
-        if let Err(why) = std::fs::create_dir_all(folder) {
-            eprintln!("todo: {folder}: {why}");
+    pub fn new(directory: &str, hostname: &str) -> Journal {
+        // Without the directory the service still works, as the real one does.
+        if let Err(why) = std::fs::create_dir_all(directory) {
+            eprintln!("todo: {directory}: {why}");
         }
-        Journal { folder: folder.into(), hostname: hostname.into(), open: Mutex::new(None) }
+        Journal { directory: directory.into(), hostname: hostname.into(), open: Mutex::new(None) }
     }
 
     pub fn write(&self, level: &str, message: &str) {
@@ -31,7 +31,7 @@ impl Journal {
             return;
         };
         if open.as_ref().is_none_or(|(of, _)| *of != day) {
-            let path = self.folder.join(format!("{day}.log"));
+            let path = self.directory.join(format!("{day}.log"));
             *open = OpenOptions::new().append(true).create(true).open(path).ok().map(|file| (day, file));
         }
         if let Some((_, file)) = open.as_mut() {
@@ -52,18 +52,18 @@ mod tests {
 
     #[test]
     fn replicas_share_a_file_line_by_line() {
-        let folder = std::env::temp_dir().join(format!("todo-journal-{}", std::process::id()));
-        let name = folder.to_str().unwrap().to_string();
+        let directory = std::env::temp_dir().join(format!("todo-journal-{}", std::process::id()));
+        let name = directory.to_str().unwrap().to_string();
         std::thread::scope(|scope| {
             for replica in ["one", "two", "three"] {
                 let journal = Journal::new(&name, replica);
                 scope.spawn(move || (0..200).for_each(|n| journal.write("info", &format!("line\n{n}"))));
             }
         });
-        let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        let file = std::fs::read_dir(&directory).unwrap().next().unwrap().unwrap().path();
         let text = std::fs::read_to_string(file).unwrap();
         assert_eq!(text.lines().count(), 600);
         assert!(text.lines().all(|line| line.contains(" info ") && line.contains(" line ")));
-        std::fs::remove_dir_all(folder).unwrap();
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

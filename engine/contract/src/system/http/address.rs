@@ -85,9 +85,9 @@ impl Address {
     /// # Errors
     /// If the result is not a URL.
     pub fn join(&self, location: &str) -> Result<Self, String> {
-        let folder = |path: &str| {
+        let directory = |path: &str| {
             let path = path.split('?').next().unwrap_or_default();
-            path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
+            path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned())
         };
         let joined = if location.contains("://") {
             location.to_owned()
@@ -98,7 +98,7 @@ impl Address {
         } else if location.starts_with('?') {
             format!("{}{}{location}", self.origin(), self.path.split('?').next().unwrap_or_default())
         } else {
-            format!("{}{}/{location}", self.origin(), folder(&self.path))
+            format!("{}{}/{location}", self.origin(), directory(&self.path))
         };
         Address::parse(&joined)
     }

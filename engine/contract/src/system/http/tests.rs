@@ -97,8 +97,8 @@ fn a_body_is_sent_with_any_method() {
 
 #[test]
 fn a_unix_socket() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("s");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || {
         let seen = Mutex::new(Vec::new());

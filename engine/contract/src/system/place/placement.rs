@@ -233,11 +233,11 @@ impl Placement {
     /// there, it is elsewhere: for `unsafe_writes` with an existing file, and for a new file in an append-only
     /// directory.
     fn temporary(&self, is_there: bool, unsafe_writes: bool) -> Result<(NamedTempFile, bool), Failure> {
-        let folder = paths::folder(&self.path);
-        let lock = locked(folder);
+        let directory = paths::directory(&self.path);
+        let lock = locked(directory);
         // A file created in an append-only directory could neither be moved nor removed.
         let made = match &lock {
-            None => scratch::file_in(folder),
+            None => scratch::file_in(directory),
             Some(_) => Err(io::Error::from(nix::errno::Errno::EPERM)),
         };
         match made {
@@ -248,10 +248,10 @@ impl Placement {
                 Ok((new, false))
             }
             Err(error) => Err(match lock {
-                Some(lock) => lock.failure("create a file in", folder),
+                Some(lock) => lock.failure("create a file in", directory),
                 None if error.kind() == io::ErrorKind::PermissionDenied => {
                     let help = "files are replaced by a new one in the same directory; set `unsafe_writes: true` to write in place";
-                    io_failure("create a file in", folder, &error).help(help)
+                    io_failure("create a file in", directory, &error).help(help)
                 }
                 None => io_failure("write", &self.path, &error),
             }),
@@ -265,7 +265,7 @@ impl Placement {
         let flags = nix::libc::O_TMPFILE | nix::libc::O_CLOEXEC;
         let mut nameless = File::options();
         nameless.read(true).write(true).mode(0o600).custom_flags(flags);
-        let mut file = nameless.open(paths::folder(&self.path)).map_err(failed)?;
+        let mut file = nameless.open(paths::directory(&self.path)).map_err(failed)?;
         let source = new.as_file_mut();
         source.rewind().and_then(|()| io::copy(source, &mut file)).map_err(failed)?;
         preserved::give_new(&file, &self.wanted, &self.path)?;

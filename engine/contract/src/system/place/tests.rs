@@ -32,8 +32,8 @@ fn placement(path: &Path, text: &str) -> Placement {
 
 #[test]
 fn the_same_content_is_no_change_and_other_content_is_shown_and_put() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
     fs::write(&file, "old\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     assert!(placement(&file, "old\n").plan(&host(), Plan::unchanged()).unwrap().changes.is_empty());
@@ -47,13 +47,13 @@ fn the_same_content_is_no_change_and_other_content_is_shown_and_put() {
     assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o640);
     let kept = data["backup_file"].as_str().unwrap();
     assert_eq!(fs::read_to_string(kept).unwrap(), "old\n");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "no temporary file is left");
 }
 
 #[test]
 fn content_that_does_not_validate_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
     let good = placement(&file, "good").validate(Some("grep -q good %s".into()));
     good.put(&host(), &mut Map::new()).unwrap();
     let bad = placement(&file, "bad").validate(Some("grep -q good %s".into()));
@@ -66,8 +66,8 @@ fn content_that_does_not_validate_is_refused() {
 
 #[test]
 fn a_link_is_replaced_and_not_written_through() {
-    let folder = tempfile::tempdir().unwrap();
-    let (file, link) = (folder.path().join("f"), folder.path().join("l"));
+    let directory = tempfile::tempdir().unwrap();
+    let (file, link) = (directory.path().join("f"), directory.path().join("l"));
     fs::write(&file, "old").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
     assert!(placement(&link, "old").differs().unwrap());
@@ -102,8 +102,8 @@ fn bits(path: &Path) -> u32 {
 
 #[test]
 fn the_new_file_and_the_backup_have_the_attributes_of_the_old_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
     // cap_net_raw+ep in the kernel's format.
     let capability = [[1, 0, 0, 2, 0, 32, 0, 0].as_slice(), &[0; 12]].concat();
     let all = [
@@ -134,8 +134,8 @@ fn the_new_file_and_the_backup_have_the_attributes_of_the_old_one() {
 
 #[test]
 fn explicit_permissions_move_the_mask_and_not_the_group() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
     fs::write(&file, "old").unwrap();
     if !attribute(&file, "system.posix_acl_access", ACL) {
         return;
@@ -149,11 +149,11 @@ fn explicit_permissions_move_the_mask_and_not_the_group() {
 
 #[test]
 fn a_directorys_default_list_does_not_affect_a_replaced_file() {
-    let folder = tempfile::tempdir().unwrap();
-    if !attribute(folder.path(), "system.posix_acl_default", ACL) {
+    let directory = tempfile::tempdir().unwrap();
+    if !attribute(directory.path(), "system.posix_acl_default", ACL) {
         return;
     }
-    let file = folder.path().join("f");
+    let file = directory.path().join("f");
     let made = tempfile::NamedTempFile::new().unwrap();
     fs::write(&made, "old").unwrap();
     // A moved file has no list.
@@ -167,8 +167,8 @@ fn a_directorys_default_list_does_not_affect_a_replaced_file() {
 
 #[test]
 fn another_owner_gets_neither_setuid_nor_capabilities() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
     fs::write(&file, "old").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o4755)).unwrap();
     if !nix::unistd::geteuid().is_root() {
@@ -182,8 +182,8 @@ fn another_owner_gets_neither_setuid_nor_capabilities() {
 
 #[test]
 fn backups_within_a_second_do_not_replace_each_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
     fs::write(&file, "1").unwrap();
     let kept = |text: &str| {
         let mut data = Map::new();
@@ -191,13 +191,13 @@ fn backups_within_a_second_do_not_replace_each_other() {
         fs::read_to_string(data["backup_file"].as_str().unwrap()).unwrap()
     };
     assert_eq!((kept("2"), kept("3"), kept("4")), ("1".into(), "2".into(), "3".into()));
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4);
 }
 
 #[test]
 fn special_files_are_not_replaced_and_links_to_them_are() {
-    let folder = tempfile::tempdir().unwrap();
-    let (fifo, link) = (folder.path().join("fifo"), folder.path().join("link"));
+    let directory = tempfile::tempdir().unwrap();
+    let (fifo, link) = (directory.path().join("fifo"), directory.path().join("link"));
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
     symlink(&fifo, &link).unwrap();
     let said = format!("cannot replace {}: it is a FIFO, not a regular file", fifo.display());
@@ -214,8 +214,8 @@ fn files_of_proc_have_content_but_no_length() {
     let text = fs::read_to_string("/proc/version").unwrap();
     assert!(!placement(Path::new("/proc/version"), &text).differs().unwrap());
     assert!(placement(Path::new("/proc/version"), "other").differs().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("f");
     let from_proc = Placement::plain(&copy, Content::File("/proc/version".into()));
     from_proc.put(&host(), &mut Map::new()).unwrap();
     assert_eq!(fs::read_to_string(&copy).unwrap(), text);
@@ -225,8 +225,8 @@ fn files_of_proc_have_content_but_no_length() {
 /// Runs only as root, and only on file systems with these attributes.
 #[test]
 fn a_locked_file_is_reported_and_nothing_is_left_behind() {
-    let folder = tempfile::tempdir().unwrap();
-    let (file, inner) = (folder.path().join("f"), folder.path().join("d"));
+    let directory = tempfile::tempdir().unwrap();
+    let (file, inner) = (directory.path().join("f"), directory.path().join("d"));
     fs::write(&file, "old").unwrap();
     fs::create_dir(&inner).unwrap();
     fs::write(inner.join("g"), "old").unwrap();
@@ -262,30 +262,30 @@ fn a_locked_file_is_reported_and_nothing_is_left_behind() {
             assert!(in_place.is_err());
         }
         assert_eq!(fs::read_to_string(&target).unwrap(), "old");
-        assert_eq!((fs::read_dir(folder.path()).unwrap().count(), fs::read_dir(&inner).unwrap().count()), (2, 1));
+        assert_eq!((fs::read_dir(directory.path()).unwrap().count(), fs::read_dir(&inner).unwrap().count()), (2, 1));
     }
 }
 
 #[test]
 fn a_new_file_in_an_append_only_directory_gets_its_name_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    if flags::change(folder.path(), "+a").is_err() {
-        eprintln!("skipped: no folder can be append-only here");
+    let directory = tempfile::tempdir().unwrap();
+    if flags::change(directory.path(), "+a").is_err() {
+        eprintln!("skipped: no directory can be append-only here");
         return;
     }
-    let mut placement = placement(&folder.path().join("f"), "new").validate(Some("grep -q new %s".into()));
+    let mut placement = placement(&directory.path().join("f"), "new").validate(Some("grep -q new %s".into()));
     placement.wanted.mode = Some(Mode::Bits(0o640));
     let made = placement.put(&host(), &mut Map::new());
-    flags::change(folder.path(), "-a").unwrap();
+    flags::change(directory.path(), "-a").unwrap();
     made.unwrap();
-    assert_eq!(fs::read_to_string(folder.path().join("f")).unwrap(), "new");
-    assert_eq!((bits(&folder.path().join("f")), fs::read_dir(folder.path()).unwrap().count()), (0o640, 1));
+    assert_eq!(fs::read_to_string(directory.path().join("f")).unwrap(), "new");
+    assert_eq!((bits(&directory.path().join("f")), fs::read_dir(directory.path()).unwrap().count()), (0o640, 1));
 }
 
 #[test]
 fn a_full_disk_leaves_the_old_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let mount = folder.path().join("m");
+    let directory = tempfile::tempdir().unwrap();
+    let mount = directory.path().join("m");
     fs::create_dir(&mount).unwrap();
     let small = nix::mount::mount(Some("tmpfs"), &mount, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=16k"));
     if small.is_err() {
@@ -309,8 +309,8 @@ fn a_full_disk_leaves_the_old_file() {
 
 #[test]
 fn a_mount_point_is_written_into_only_on_request() {
-    let folder = tempfile::tempdir().unwrap();
-    let (below, point) = (folder.path().join("below"), folder.path().join("point"));
+    let directory = tempfile::tempdir().unwrap();
+    let (below, point) = (directory.path().join("below"), directory.path().join("point"));
     fs::write(&below, "old, and long").unwrap();
     fs::write(&point, "").unwrap();
     let bind = nix::mount::MsFlags::MS_BIND;
@@ -325,13 +325,13 @@ fn a_mount_point_is_written_into_only_on_request() {
     assert!(refused.msg.ends_with("Device or resource busy") && refused.help.unwrap().contains("unsafe_writes"));
     written.unwrap();
     assert_eq!(fs::read_to_string(&below).unwrap(), "new");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
 #[test]
 fn long_and_binary_content_is_not_shown() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
     fs::write(&file, [0, 159, 1]).unwrap();
     let plan = placement(&file, &"x".repeat(200_000)).plan(&host(), Plan::unchanged()).unwrap();
     let diff = plan.changes[0].diff.as_ref().unwrap();

@@ -49,8 +49,8 @@ pub(super) fn search(machine: &Machine<'_>, kind: &str, name: &str) -> Option<Pa
     if name.is_absolute() {
         return name.exists().then(|| name.to_owned());
     }
-    let folders = machine.session.scope.folders.iter();
-    folders.flat_map(|folder| [folder.join(kind).join(name), folder.join(name)]).find(|path| path.exists())
+    let directories = machine.session.scope.directories.iter();
+    directories.flat_map(|directory| [directory.join(kind).join(name), directory.join(name)]).find(|path| path.exists())
 }
 
 pub(super) fn missing(kind: &str, name: &str) -> Box<EvalError> {
@@ -151,7 +151,7 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
             }
         }
         let layers = [Arc::new(layer)].into_iter().chain(scope.layers.iter().cloned()).collect();
-        let scope = Arc::new(Scope { layers, magic: scope.magic.clone(), folders: scope.folders.clone() });
+        let scope = Arc::new(Scope { layers, magic: scope.magic.clone(), directories: scope.directories.clone() });
         found.push(template_file::file_value(&source, &scope, &layout, machine.session.library)?);
     }
     Ok(found)
@@ -168,8 +168,9 @@ fn fileglob(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Eval
         let paths = match path.is_absolute() {
             true => files(path),
             false => {
-                let folders = machine.session.scope.folders.iter();
-                let places = folders.flat_map(|folder| [folder.join("files").join(path), folder.join(path)]);
+                let directories = machine.session.scope.directories.iter();
+                let places =
+                    directories.flat_map(|directory| [directory.join("files").join(path), directory.join(path)]);
                 places.map(|place| files(&place)).find(|files| !files.is_empty()).unwrap_or_default()
             }
         };
@@ -250,11 +251,11 @@ pub(super) fn named_encoding(options: &mut Args) -> EvalResult<Encoding> {
 }
 
 /// The output of a command. Like Ansible, runs it on the controller in a shell.
-fn printed(lookup: &str, command: &str, folder: Option<&PathBuf>) -> EvalResult<String> {
+fn printed(lookup: &str, command: &str, directory: Option<&PathBuf>) -> EvalResult<String> {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command);
-    if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
-        shell.current_dir(folder);
+    if let Some(directory) = directory.filter(|directory| directory.is_dir()) {
+        shell.current_dir(directory);
     }
     let output = program::run(shell.stdin(Stdio::inherit()).stderr(Stdio::piped()))
         .map_err(|error| EvalError::new(format!("the command `{command}` failed: {error}")))?;
@@ -272,16 +273,16 @@ fn printed(lookup: &str, command: &str, folder: Option<&PathBuf>) -> EvalResult<
 
 fn pipe(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     options.finish()?;
-    let folder = machine.session.scope.folders.last();
-    terms.iter().map(|term| Ok(Value::from(printed("pipe", &show::text(term)?, folder)?.trim_end()))).collect()
+    let directory = machine.session.scope.directories.last();
+    terms.iter().map(|term| Ok(Value::from(printed("pipe", &show::text(term)?, directory)?.trim_end()))).collect()
 }
 
 fn lines(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     options.finish()?;
     let mut found = Vec::new();
-    let folder = machine.session.scope.folders.last();
+    let directory = machine.session.scope.directories.last();
     for term in terms {
-        found.extend(printed("lines", &show::text(&term)?, folder)?.lines().map(Value::from));
+        found.extend(printed("lines", &show::text(&term)?, directory)?.lines().map(Value::from));
     }
     Ok(found)
 }

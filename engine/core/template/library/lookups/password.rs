@@ -196,16 +196,16 @@ fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<Strin
 /// Relative paths start at the playbook's directory.
 fn place(machine: &Machine<'_>, path: &str) -> PathBuf {
     let path = paths::expanduser(path);
-    match (Path::new(&path).is_absolute(), machine.session.scope.folders.last()) {
-        (false, Some(folder)) => folder.join(path),
+    match (Path::new(&path).is_absolute(), machine.session.scope.directories.last()) {
+        (false, Some(directory)) => directory.join(path),
         _ => PathBuf::from(path),
     }
 }
 
 /// The file is readable only by the current user.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
     let temporary = file.with_extension(format!("rplay-{}", std::process::id()));
     let mut new = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;

@@ -173,8 +173,8 @@ fn config(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Ev
     }
     let of = kind.as_deref().zip(plugin.as_deref());
     let label = of.map(|(kind, plugin)| format!(" for '{plugin}' {kind} plugin")).unwrap_or_default();
-    let folder = std::env::current_dir().unwrap_or_default();
-    let around = Surroundings { env: &expand::own_environment, folder: &folder };
+    let directory = std::env::current_dir().unwrap_or_default();
+    let around = Surroundings { env: &expand::own_environment, directory: &directory };
     let mut found = Vec::new();
     for term in terms {
         let Some(name) = term.as_str() else {

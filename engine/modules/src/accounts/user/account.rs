@@ -11,7 +11,7 @@ use crate::{
     system::{
         accounts::{Group, User as Entry, editor, group_name},
         attributes::Wanted,
-        folders::make_folders,
+        directories::make_directories,
         paths,
         shadow::Shadow,
     },
@@ -70,10 +70,10 @@ impl User {
         tool = tool.arg(&self.name);
         let mut plan = Plan::unchanged();
         // useradd creates the home directory, but not its parents.
-        if let Some(folder) =
-            home.as_deref().and_then(Path::parent).filter(|folder| self.create_home.0 && !folder.exists())
+        if let Some(directory) =
+            home.as_deref().and_then(Path::parent).filter(|directory| self.create_home.0 && !directory.exists())
         {
-            plan = make_folders(folder, &Wanted::default(), plan)?;
+            plan = make_directories(directory, &Wanted::default(), plan)?;
         }
         plan = plan.change(run(tool, &self.name));
         if self.local.0 {

@@ -51,10 +51,10 @@ impl User {
                 fs::remove_file(&path).map_err(|error| io_failure("remove", &path, &error))?;
             }
             let owned = |mode| Wanted { uid: Some(user.uid), gid: Some(user.gid), mode, ..Wanted::default() };
-            let folder = paths::folder(&file);
-            if !folder.exists() {
-                fs::create_dir(folder).map_err(|error| io_failure("create", folder, &error))?;
-                owned(Some(Mode::Bits(0o700))).apply(folder, false)?;
+            let directory = paths::directory(&file);
+            if !directory.exists() {
+                fs::create_dir(directory).map_err(|error| io_failure("create", directory, &error))?;
+                owned(Some(Mode::Bits(0o700))).apply(directory, false)?;
             }
             let mut tool = keygen;
             tool = tool.arg("-q").option("-t", Some(&module.ssh_key_type)).option("-b", module.ssh_key_bits);

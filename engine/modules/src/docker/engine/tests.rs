@@ -18,10 +18,10 @@ use crate::{Args, NoBlobs};
 
 /// An Engine with fixed responses, by the first line of a request; counts connections.
 fn fake(
-    folder: &Path,
+    directory: &Path,
     answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
 ) -> (EngineArgs, Arc<AtomicUsize>) {
-    let path = folder.join("docker.sock");
+    let path = directory.join("docker.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let count = Arc::new(AtomicUsize::new(0));
     let (connections, answer) = (count.clone(), Arc::new(answer));
@@ -85,8 +85,8 @@ fn host() -> Host {
 
 #[test]
 fn one_connection_serves_many_requests_whatever_their_answers() {
-    let folder = tempfile::tempdir().unwrap();
-    let (args, connections) = fake(folder.path(), |request, body| match request {
+    let directory = tempfile::tempdir().unwrap();
+    let (args, connections) = fake(directory.path(), |request, body| match request {
         "GET /v1.41/containers/a/json" => chunked(&["{\"Id\"", ": \"1\"}"]),
         "GET /v1.41/containers/b/json" => plain("404 Not Found", r#"{"message":"No such container: b"}"#),
         "POST /v1.41/containers/create?name=a%20b" => plain("201 Created", body),
@@ -114,8 +114,8 @@ fn one_connection_serves_many_requests_whatever_their_answers() {
 
 #[test]
 fn a_connection_that_the_engine_has_closed_is_not_used_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let (args, connections) = fake(folder.path(), |request, _| match request {
+    let directory = tempfile::tempdir().unwrap();
+    let (args, connections) = fake(directory.path(), |request, _| match request {
         "GET /v1.41/bye" => plain("200 OK\r\nConnection: close", "{}"),
         _ => plain("200 OK", "[]"),
     });
@@ -132,8 +132,8 @@ fn a_connection_that_the_engine_has_closed_is_not_used_again() {
 
 #[test]
 fn an_error_in_the_middle_of_progress_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let (args, _) = fake(folder.path(), |request, _| match request {
+    let directory = tempfile::tempdir().unwrap();
+    let (args, _) = fake(directory.path(), |request, _| match request {
         "POST /v1.41/good" => chunked(&["{\"status\":\"Pul", "ling\"}\r\n{\"status\":\"Done\"}\r\n"]),
         _ => chunked(&["{\"status\":\"Pulling\"}\r\n", r#"{"errorDetail":{"message":"toomanyrequests"},"error":"x"}"#]),
     });
@@ -148,8 +148,8 @@ fn an_error_in_the_middle_of_progress_is_an_error() {
 
 #[test]
 fn answers_that_are_cut_short_or_never_come_are_errors() {
-    let folder = tempfile::tempdir().unwrap();
-    let (args, _) = fake(folder.path(), |request, _| match request {
+    let directory = tempfile::tempdir().unwrap();
+    let (args, _) = fake(directory.path(), |request, _| match request {
         "GET /v1.41/half" => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}".to_owned(),
         "GET /v1.41/hangs" => {
             thread::sleep(Duration::from_secs(20));
@@ -165,8 +165,8 @@ fn answers_that_are_cut_short_or_never_come_are_errors() {
 
 #[test]
 fn a_missing_engine_is_a_failure_but_not_in_check_mode() {
-    let folder = tempfile::tempdir().unwrap();
-    let address = format!("unix://{}/none.sock", folder.path().display());
+    let directory = tempfile::tempdir().unwrap();
+    let address = format!("unix://{}/none.sock", directory.path().display());
     let args = EngineArgs::from_map(&rplay_wire::data! { "docker_host" => address.as_str() }).unwrap();
     let mut host = host();
     let failure = Engine::reach(&host, &args).unwrap_err();
@@ -180,8 +180,8 @@ fn a_missing_engine_is_a_failure_but_not_in_check_mode() {
 fn versions_are_asked_for_and_compared_as_numbers() {
     assert!(Version::parse("1.9") < Version::parse("1.41"));
     assert_eq!(Version::parse("1.x"), None);
-    let folder = tempfile::tempdir().unwrap();
-    let (mut args, _) = fake(folder.path(), |request, _| plain("200 OK", &json!(request).to_string()));
+    let directory = tempfile::tempdir().unwrap();
+    let (mut args, _) = fake(directory.path(), |request, _| plain("200 OK", &json!(request).to_string()));
     args.api_version = Some("1.30".to_owned());
     assert_eq!(Engine::reach(&host(), &args).unwrap().get("/x").unwrap(), json!("GET /v1.30/x"));
     args.api_version = Some("1.20".to_owned());

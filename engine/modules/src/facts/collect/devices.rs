@@ -47,10 +47,10 @@ pub(super) fn gather(source: &Source) -> Map {
     }
 }
 
-fn all_by(folder: &Path) -> HashMap<String, Vec<String>> {
+fn all_by(directory: &Path) -> HashMap<String, Vec<String>> {
     let mut all: HashMap<String, Vec<String>> = HashMap::new();
-    for name in names(folder) {
-        if let Ok(target) = fs::canonicalize(folder.join(&name)) {
+    for name in names(directory) {
+        if let Ok(target) = fs::canonicalize(directory.join(&name)) {
             let device = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
             all.entry(device).or_default().push(name);
         }
@@ -70,27 +70,28 @@ impl Links {
     }
 }
 
-fn disk(folder: &Path, name: &str, links: &Links, uuids: &HashMap<String, String>) -> Map {
+fn disk(directory: &Path, name: &str, links: &Links, uuids: &HashMap<String, String>) -> Map {
     let read = |file: &str| {
-        let line = text(&folder.join(file)).trim().to_owned();
+        let line = text(&directory.join(file)).trim().to_owned();
         (!line.is_empty()).then_some(line)
     };
     let sector = read("queue/logical_block_size").unwrap_or_else(|| "512".to_owned());
     let sectors: u64 = read("size").and_then(|size| size.parse().ok()).unwrap_or_default();
-    let partitions = names(folder).into_iter().filter(|part| part.starts_with(name));
+    let partitions = names(directory).into_iter().filter(|part| part.starts_with(name));
     let partitions: Map = partitions
-        .filter(|part| folder.join(part).join("partition").exists() || folder.join(part).join("start").exists())
+        .filter(|part| directory.join(part).join("partition").exists() || directory.join(part).join("start").exists())
         .map(|part| {
-            let facts = partition(&folder.join(&part), &part, &sector, links, uuids);
+            let facts = partition(&directory.join(&part), &part, &sector, links, uuids);
             (part, Value::Map(facts))
         })
         .collect();
     let scheduler = read("queue/scheduler").unwrap_or_default();
     let mode = scheduler.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(mode, _)| mode.to_owned());
-    let is_virtual = folder.join("device").canonicalize().is_ok_and(|path| path.to_string_lossy().contains("/virtio"));
+    let is_virtual =
+        directory.join("device").canonicalize().is_ok_and(|path| path.to_string_lossy().contains("/virtio"));
     let serial = read("device/serial").or_else(|| read("serial"));
     let mut facts = data! {
-        "virtual" => i32::from(is_virtual || !folder.join("device").exists()),
+        "virtual" => i32::from(is_virtual || !directory.join("device").exists()),
         "links" => links.of(name),
         "vendor" => read("device/vendor"),
         "model" => read("device/model"),
@@ -105,7 +106,7 @@ fn disk(folder: &Path, name: &str, links: &Links, uuids: &HashMap<String, String
         // The kernel counts sectors of 512 bytes, whatever the disk uses.
         "size" => human(sectors * 512),
         "host" => "",
-        "holders" => names(&folder.join("holders")),
+        "holders" => names(&directory.join("holders")),
         "partitions" => partitions,
     };
     if let Some(serial) = serial {
@@ -117,8 +118,8 @@ fn disk(folder: &Path, name: &str, links: &Links, uuids: &HashMap<String, String
     facts
 }
 
-fn partition(folder: &Path, name: &str, sector: &str, links: &Links, uuids: &HashMap<String, String>) -> Map {
-    let line = |file: &str| text(&folder.join(file)).trim().to_owned();
+fn partition(directory: &Path, name: &str, sector: &str, links: &Links, uuids: &HashMap<String, String>) -> Map {
+    let line = |file: &str| text(&directory.join(file)).trim().to_owned();
     let sectors: u64 = line("size").parse().unwrap_or_default();
     data! {
         "links" => links.of(name),
@@ -127,7 +128,7 @@ fn partition(folder: &Path, name: &str, sector: &str, links: &Links, uuids: &Has
         "sectorsize" => sector,
         "size" => human(sectors * 512),
         "uuid" => uuids.get(&format!("/dev/{name}")).cloned(),
-        "holders" => names(&folder.join("holders")),
+        "holders" => names(&directory.join("holders")),
     }
 }
 
@@ -152,8 +153,8 @@ mod tests {
 
     #[test]
     fn a_disk_and_its_partition_are_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk_folder = folder.path().join("sda");
+        let directory = tempfile::tempdir().unwrap();
+        let disk_directory = directory.path().join("sda");
         for (file, content) in [
             ("size", "4096\n"),
             ("queue/logical_block_size", "512\n"),
@@ -163,13 +164,13 @@ mod tests {
             ("sda1/start", "2048\n"),
             ("sda1/size", "2048\n"),
         ] {
-            let path = disk_folder.join(file);
+            let path = disk_directory.join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
         let none = HashMap::new;
         let links = Links { ids: none(), labels: none(), uuids: none(), masters: none() };
-        let facts = disk(&disk_folder, "sda", &links, &HashMap::new());
+        let facts = disk(&disk_directory, "sda", &links, &HashMap::new());
         assert_eq!((&facts["size"], &facts["scheduler_mode"]), (&"2.00 MB".into(), &"mq-deadline".into()));
         let part = facts["partitions"].as_map().unwrap()["sda1"].as_map().unwrap();
         assert_eq!((&part["start"], &part["size"]), (&"2048".into(), &"1.00 MB".into()));

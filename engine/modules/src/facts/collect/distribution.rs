@@ -305,16 +305,16 @@ mod tests {
 
     /// The facts of a host with these files.
     fn of(files: &[(&str, &str)], gather: fn(&Source) -> Map) -> Map {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for (path, content) in files {
-            let path = folder.path().join(path.trim_start_matches('/'));
+            let path = directory.path().join(path.trim_start_matches('/'));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
         let host = Host::new(Vec::new(), Arc::new(NoBlobs));
         gather(&Source {
             host: &host,
-            root: folder.path().to_owned(),
+            root: directory.path().to_owned(),
             fact_path: PathArg(String::new()),
             timeout: Duration::from_secs(1),
         })

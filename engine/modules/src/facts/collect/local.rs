@@ -11,10 +11,10 @@ use crate::system::{bounded, process};
 const LONGEST: usize = 4 << 20;
 
 pub(super) fn gather(source: &Source) -> Map {
-    let folder = source.fact_path.on(source.host);
+    let directory = source.fact_path.on(source.host);
     let mut facts = Map::new();
-    for name in names(&folder).into_iter().filter(|name| name.ends_with(".fact")) {
-        let value = said(source, &folder.join(&name)).map(|text| parsed(&text, &name));
+    for name in names(&directory).into_iter().filter(|name| name.ends_with(".fact")) {
+        let value = said(source, &directory.join(&name)).map(|text| parsed(&text, &name));
         let value = value.unwrap_or_else(Value::from);
         facts.insert(name.trim_end_matches(".fact").to_owned(), value);
     }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn json_ini_and_programs_are_read_and_errors_reported() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for (name, content, mode) in [
             ("a.fact", "{\"x\": [1, true]}", 0o644),
             ("b.fact", "[General]\nKey = value\n# no\n[other]\nk: v\n", 0o644),
@@ -121,12 +121,12 @@ mod tests {
             ("g.fact", "[x]\na = 1%%\nb = %(A)s!\n", 0o644),
             ("h.fact", "[x]\na = 1% of it\n", 0o644),
         ] {
-            let path = folder.path().join(name);
+            let path = directory.path().join(name);
             fs::write(&path, content).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
         let host = Host::new(Vec::new(), Arc::new(NoBlobs));
-        let fact_path = PathArg(folder.path().to_string_lossy().into_owned());
+        let fact_path = PathArg(directory.path().to_string_lossy().into_owned());
         let source = Source { host: &host, root: "/".into(), fact_path, timeout: Duration::from_secs(1) };
         let facts = gather(&source)["local"].as_map().unwrap().clone();
         assert_eq!(facts["a"], data! { "x" => Value::List(vec![1.into(), true.into()]) }.into());

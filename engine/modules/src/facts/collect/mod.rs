@@ -62,8 +62,8 @@ impl Source<'_> {
 
     /// The path of a program, if it is in a standard directory.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
-        let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
-        folders.iter().map(|folder| self.path(folder).join(name)).find(|path| path.is_file())
+        let directories = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
+        directories.iter().map(|directory| self.path(directory).join(name)).find(|path| path.is_file())
     }
 }
 
@@ -73,8 +73,8 @@ fn text(path: &Path) -> String {
 }
 
 /// The names in a directory, sorted.
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names

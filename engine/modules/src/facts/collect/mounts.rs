@@ -16,12 +16,12 @@ pub(crate) fn gather(source: &Source) -> Map {
 }
 
 /// Devices and their names in a directory of links.
-pub(crate) fn by_id(folder: &Path) -> HashMap<String, String> {
+pub(crate) fn by_id(directory: &Path) -> HashMap<String, String> {
     let link = |name: String| {
-        let target = fs::canonicalize(folder.join(&name)).ok()?;
+        let target = fs::canonicalize(directory.join(&name)).ok()?;
         Some((target.to_string_lossy().into_owned(), unescaped_hex(&name)))
     };
-    names(folder).into_iter().filter_map(link).collect()
+    names(directory).into_iter().filter_map(link).collect()
 }
 
 /// `\x20`, udev's encoding of a space in names of links.

@@ -138,13 +138,13 @@ fn addresses(if_inet6: &str) -> HashMap<String, Addresses> {
     all
 }
 
-fn interface(folder: &Path, name: &str, addresses: &Addresses) -> Map {
+fn interface(directory: &Path, name: &str, addresses: &Addresses) -> Map {
     let read = |file: &str| {
-        let line = text(&folder.join(file)).trim().to_owned();
+        let line = text(&directory.join(file)).trim().to_owned();
         (!line.is_empty()).then_some(line)
     };
     let link_name = |link: &str| {
-        let target = folder.join(link).canonicalize().ok()?;
+        let target = directory.join(link).canonicalize().ok()?;
         target.file_name().map(|name| name.to_string_lossy().into_owned())
     };
     let flags = read("flags").and_then(|hex| u32::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
@@ -164,8 +164,8 @@ fn interface(folder: &Path, name: &str, addresses: &Addresses) -> Map {
         }
     }
     let kind = match read("type").as_deref() {
-        _ if folder.join("bridge").exists() => Some("bridge"),
-        _ if folder.join("bonding").exists() => Some("bonding"),
+        _ if directory.join("bridge").exists() => Some("bridge"),
+        _ if directory.join("bonding").exists() => Some("bonding"),
         Some("1") => Some("ether"),
         Some("32") => Some("infiniband"),
         Some("512") => Some("ppp"),
@@ -177,7 +177,7 @@ fn interface(folder: &Path, name: &str, addresses: &Addresses) -> Map {
         facts.insert("type".to_owned(), kind.into());
     }
     if kind == Some("bridge") {
-        facts.insert("interfaces".to_owned(), names(&folder.join("brif")).into());
+        facts.insert("interfaces".to_owned(), names(&directory.join("brif")).into());
         facts.insert("id".to_owned(), read("bridge/bridge_id").unwrap_or_default().into());
         facts.insert("stp".to_owned(), (read("bridge/stp_state").as_deref() == Some("1")).into());
     }

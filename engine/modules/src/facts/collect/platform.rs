@@ -109,7 +109,7 @@ pub(super) fn python(source: &Source) -> Map {
     });
     let Some((executable, real, (major, minor))) = found else { return Map::new() };
     let libraries = ["/usr/lib64", "/usr/lib", "/usr/local/lib"];
-    let libraries = libraries.map(|folder| source.path(folder).join(format!("libpython{major}.{minor}.so.1.0")));
+    let libraries = libraries.map(|directory| source.path(directory).join(format!("libpython{major}.{minor}.so.1.0")));
     let micro = std::iter::once(&real).chain(&libraries).find_map(|path| micro_in(path, major, minor));
     let mut version = data! { "major" => major, "minor" => minor };
     let mut info: Vec<Value> = vec![major.into(), minor.into()];

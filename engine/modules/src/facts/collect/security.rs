@@ -108,7 +108,7 @@ fn has_library(source: &Source) -> bool {
     let triplet = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
     ["/usr/lib64", "/lib64", &triplet, "/usr/lib", "/lib"]
         .iter()
-        .any(|folder| source.exists(&format!("{folder}/libselinux.so.1")))
+        .any(|directory| source.exists(&format!("{directory}/libselinux.so.1")))
 }
 
 /// Whether this process's root differs from that of PID 1.
@@ -126,8 +126,8 @@ pub(super) fn chroot(source: &Source) -> Map {
 pub(super) fn ssh_keys(source: &Source) -> Map {
     let mut facts = Map::new();
     for kind in ["dsa", "rsa", "ecdsa", "ed25519"] {
-        let folders = ["/etc/ssh", "/etc/openssh", "/etc"];
-        let key = folders.iter().find_map(|folder| source.line(&format!("{folder}/ssh_host_{kind}_key.pub")));
+        let directories = ["/etc/ssh", "/etc/openssh", "/etc"];
+        let key = directories.iter().find_map(|directory| source.line(&format!("{directory}/ssh_host_{kind}_key.pub")));
         let key = key.unwrap_or_default();
         let mut words = key.split_whitespace();
         if let (Some(name), Some(key)) = (words.next(), words.next()) {

@@ -44,9 +44,15 @@ impl Format {
 
     /// Writes the archive into a directory of its own and returns its path. Without `packs` there is one member, which
     /// is compressed alone.
-    pub(super) fn write(self, host: &Host, packs: bool, folder: &Path, members: &[Member]) -> Result<PathBuf, Failure> {
-        let plain = folder.join("plain");
-        let made = folder.join("made");
+    pub(super) fn write(
+        self,
+        host: &Host,
+        packs: bool,
+        directory: &Path,
+        members: &[Member],
+    ) -> Result<PathBuf, Failure> {
+        let plain = directory.join("plain");
+        let made = directory.join("made");
         let failed = |error: &io::Error| io_failure("write", &made, error);
         if self == Format::Zip {
             zip::write(&made, members)?;
@@ -73,19 +79,19 @@ impl Format {
                 file.flush().map_err(|error| failed(&error))?;
                 let Some(program) = self.program() else { return Ok(plain) };
                 host.required_program(program)?.arg(&plain).succeed()?;
-                Ok(folder.join(format!("plain.{}", self.word())))
+                Ok(directory.join(format!("plain.{}", self.word())))
             }
         }
     }
 
-    /// Whether the archive at `dest` already holds these members: the same names, sizes, times, owners and modes, or, for
-    /// a single compressed file, the same content.
+    /// Whether the archive at `dest` already holds these members: the same names, sizes, times, owners and modes, or,
+    /// for a single compressed file, the same content.
     pub(super) fn holds(self, host: &Host, packs: bool, dest: &Path, members: &[Member]) -> Result<bool, Failure> {
         if self == Format::Zip {
             return Ok(zip::holds(dest, members));
         }
-        let folder = scratch::folder()?;
-        let Some(plain) = self.plain(host, dest, folder.path())? else { return Ok(false) };
+        let directory = scratch::directory()?;
+        let Some(plain) = self.plain(host, dest, directory.path())? else { return Ok(false) };
         if !packs {
             let Some(member) = members.first() else { return Ok(false) };
             return Ok(same(plain, member.open()?).unwrap_or(false));
@@ -99,7 +105,7 @@ impl Format {
     }
 
     /// The uncompressed content; `None` if it is not of this format.
-    fn plain(self, host: &Host, dest: &Path, folder: &Path) -> Result<Option<Box<dyn Read>>, Failure> {
+    fn plain(self, host: &Host, dest: &Path, directory: &Path) -> Result<Option<Box<dyn Read>>, Failure> {
         let file = open(dest)?;
         let Some(program) = self.program() else {
             return Ok(Some(match self {
@@ -107,11 +113,11 @@ impl Format {
                 _ => Box::new(file),
             }));
         };
-        let copy = folder.join(format!("copy.{}", self.word()));
+        let copy = directory.join(format!("copy.{}", self.word()));
         io::copy(&mut io::BufReader::new(file), &mut create(&copy)?)?;
         let done = host.required_program(program)?.arg("-d").arg(&copy).run()?;
         Ok(match done.rc {
-            0 => Some(Box::new(open(&folder.join("copy"))?)),
+            0 => Some(Box::new(open(&directory.join("copy"))?)),
             _ => None,
         })
     }
@@ -133,8 +139,8 @@ fn pour(members: &[Member], target: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A member of a tar file, as far as it is compared: the name, and the checksum of its header, in which mode, owner, size
-/// and time are.
+/// A member of a tar file, as far as it is compared: the name, and the checksum of its header, in which mode, owner,
+/// size and time are.
 type Listed = (Vec<u8>, u32);
 
 fn header(member: &Member) -> Result<(tar::Header, Listed), Failure> {
@@ -242,8 +248,8 @@ mod tests {
 
     #[test]
     fn a_tar_file_has_whole_records() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
         std::fs::write(&path, "text").unwrap();
         let archive = tar(Vec::new(), &[Member { path, name: "f".to_owned() }]).unwrap();
         assert_eq!(archive.len(), 10240);

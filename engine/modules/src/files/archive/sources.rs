@@ -94,8 +94,8 @@ impl Sources {
     pub(super) fn members(&self, dest: &Path) -> Vec<Member> {
         let mut members = Vec::new();
         for path in self.present(dest) {
-            let is_folder = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir());
-            match is_folder {
+            let is_directory = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir());
+            match is_directory {
                 true => self.walk(&path, dest, &mut members),
                 false => members.extend(self.member(path)),
             }
@@ -103,16 +103,16 @@ impl Sources {
         members
     }
 
-    fn walk(&self, folder: &Path, dest: &Path, members: &mut Vec<Member>) {
+    fn walk(&self, directory: &Path, dest: &Path, members: &mut Vec<Member>) {
         let mut below: Vec<PathBuf> =
-            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+            fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         below.sort();
-        let is_folder = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
-        let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = below.into_iter().partition(is_folder);
-        for path in folders.iter().chain(&files).filter(|path| path.as_path() != dest) {
+        let is_directory = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+        let (directories, files): (Vec<PathBuf>, Vec<PathBuf>) = below.into_iter().partition(is_directory);
+        for path in directories.iter().chain(&files).filter(|path| path.as_path() != dest) {
             members.extend(self.member(path.clone()));
         }
-        for path in folders {
+        for path in directories {
             self.walk(&path, dest, members);
         }
     }
@@ -151,13 +151,13 @@ fn expanded(written: &[String]) -> Vec<PathBuf> {
 
 /// The directory that all paths lie in. A path with a slash at its end is that directory itself.
 fn root(paths: &[&PathBuf]) -> String {
-    let folder = |path: &PathBuf| match path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+    let directory = |path: &PathBuf| match path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         true => path.clone(),
-        false => paths::folder(path).to_owned(),
+        false => paths::directory(path).to_owned(),
     };
-    let mut folders = paths.iter().map(|path| folder(path));
-    let Some(first) = folders.next() else { return "/".to_owned() };
-    let common = folders.fold(first, |common, next| {
+    let mut directories = paths.iter().map(|path| directory(path));
+    let Some(first) = directories.next() else { return "/".to_owned() };
+    let common = directories.fold(first, |common, next| {
         let same = common.components().zip(next.components()).take_while(|(one, other)| one == other);
         same.map(|(part, _): (Component<'_>, _)| part).collect()
     });

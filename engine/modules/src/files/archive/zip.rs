@@ -24,11 +24,11 @@ pub(super) fn holds(dest: &Path, members: &[Member]) -> bool {
     let Ok(present) = entries(dest) else { return false };
     present.len() == members.len()
         && members.iter().all(|member| {
-            let is_folder = member.path.is_dir();
+            let is_directory = member.path.is_dir();
             let own = present.iter().find(|entry| entry.name.trim_end_matches('/') == member.name);
             // A link is packed as its target.
             let real = member.path.canonicalize().unwrap_or_else(|_| member.path.clone());
-            own.is_some_and(|own| own.is_folder() == is_folder && own.is_at(&real, false))
+            own.is_some_and(|own| own.is_directory() == is_directory && own.is_at(&real, false))
         })
 }
 
@@ -137,13 +137,13 @@ mod tests {
 
     #[test]
     fn what_was_written_is_held_and_its_directory_is_whole() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let members = ["one", "two"].map(|name| {
-            let path = folder.path().join(name);
+            let path = directory.path().join(name);
             std::fs::write(&path, name.repeat(100)).unwrap();
             Member { path, name: name.to_owned() }
         });
-        let archive = folder.path().join("all.zip");
+        let archive = directory.path().join("all.zip");
         write(&archive, &members).unwrap();
         assert!(holds(&archive, &members));
         // The directory ends where the record of the end begins, at the place that this record names.

@@ -11,7 +11,7 @@ use crate::{
     system::{
         attributes::{Attributes, Wanted, describe},
         digest::Algorithm,
-        folders::make_folders,
+        directories::make_directories,
         mode::Mode,
         paths,
         place::{Content, Placement},
@@ -43,7 +43,7 @@ pub(super) struct Job {
 
 impl Job {
     /// Owner and mode of created directories.
-    fn folders(&self) -> Wanted {
+    fn directories(&self) -> Wanted {
         Wanted { mode: self.directory_mode.clone(), flags: None, ..self.wanted.clone() }
     }
 
@@ -66,7 +66,7 @@ impl Job {
         content: Content,
         dest: PathBuf,
         src: Option<String>,
-        makes_folder: bool,
+        makes_directory: bool,
     ) -> Result<Plan, Failure> {
         let dest = if self.follow && dest.is_symlink() && dest.exists() { paths::real(&dest) } else { dest };
         let mut data = data! { "dest" => paths::text(&dest) };
@@ -113,15 +113,15 @@ impl Job {
             }
         }
         let mut plan = Plan::unchanged();
-        let folder = paths::folder(&dest).to_owned();
-        if !folder.is_dir() {
-            if makes_folder {
-                plan = make_folders(&folder, &self.folders(), plan)?;
+        let directory = paths::directory(&dest).to_owned();
+        if !directory.is_dir() {
+            if makes_directory {
+                plan = make_directories(&directory, &self.directories(), plan)?;
             } else if host.check && !self.is_remote {
-                plan = plan.assumption(format!("the directory {}", folder.display()));
+                plan = plan.assumption(format!("the directory {}", directory.display()));
             } else {
-                plan = plan.assumes(host, format!("the directory {}", folder.display()), || {
-                    let msg = format!("Destination directory {} does not exist", folder.display());
+                plan = plan.assumes(host, format!("the directory {}", directory.display()), || {
+                    let msg = format!("Destination directory {} does not exist", directory.display());
                     let failure = Failure::new(msg).arg("dest").help("make it first with file and `state: directory`");
                     // Content that lies on the host is looked at later.
                     let sum = sum.clone().or_else(|| fetched_sum(&placement.content, host)).filter(|_| !self.is_remote);
@@ -207,12 +207,12 @@ impl Job {
         }
         let mut plan = Plan::unchanged();
         if !dest.is_dir() {
-            plan = make_folders(&dest, &self.folders(), plan)?;
+            plan = make_directories(&dest, &self.directories(), plan)?;
         }
         for node in nodes {
             let path = dest.join(&node.path);
             plan = match node.kind {
-                Kind::Folder => self.folder(&node, path, plan)?,
+                Kind::Directory => self.directory(&node, path, plan)?,
                 Kind::Link(target) => self.link(target, path, plan)?,
                 Kind::File(content) => self.file(host, content, node.mode, path, plan)?,
             };
@@ -243,8 +243,8 @@ impl Job {
         }))
     }
 
-    fn folder(&self, node: &Node, path: PathBuf, plan: Plan) -> Result<Plan, Failure> {
-        let mut wanted = self.folders();
+    fn directory(&self, node: &Node, path: PathBuf, plan: Plan) -> Result<Plan, Failure> {
+        let mut wanted = self.directories();
         if self.keeps_modes || wanted.mode.is_none() && self.wanted.mode == Some(Mode::Preserve) {
             wanted.mode = node.mode.map(Mode::Bits);
         }
@@ -253,7 +253,7 @@ impl Job {
             let wanted = Wanted { mode: None, ..wanted };
             return wanted.plan(&path, true, plan);
         }
-        make_folders(&path, &wanted, plan)
+        make_directories(&path, &wanted, plan)
     }
 
     fn file(

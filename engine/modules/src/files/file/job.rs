@@ -15,7 +15,7 @@ use crate::{
     io_failure::{io_failure, python_error},
     system::{
         attributes::{Wanted, describe, state_diff, state_word},
-        folders::{made_diff, make_folders_or},
+        directories::{made_diff, make_directories_or},
         machine, paths,
         times::Times,
     },
@@ -97,16 +97,16 @@ impl Job {
         let mut plan = match found {
             "absent" => {
                 let whole = path.clone();
-                let not_made = move |folder: &Path, error: &io::Error| {
+                let not_made = move |directory: &Path, error: &io::Error| {
                     let msg = format!(
                         "There was an issue creating {} as requested: {}: b'{}'",
-                        folder.display(),
+                        directory.display(),
                         python_error(error),
-                        folder.display()
+                        directory.display()
                     );
                     Failure::new(msg).arg("path").data(data! { "path" => paths::text(&whole) })
                 };
-                make_folders_or(&path, &self.wanted, Plan::unchanged(), not_made)?
+                make_directories_or(&path, &self.wanted, Plan::unchanged(), not_made)?
             }
             "directory" => self.settled(&path, Plan::unchanged())?,
             other => {
@@ -120,9 +120,9 @@ impl Job {
         Ok(plan.set("path", paths::text(path)))
     }
 
-    fn recurse(&self, folder: &Path, mut plan: Plan) -> Result<Plan, Failure> {
-        let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-        let mut entries = entries.map_err(|error| io_failure("read", folder, &error))?;
+    fn recurse(&self, directory: &Path, mut plan: Plan) -> Result<Plan, Failure> {
+        let entries = fs::read_dir(directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let mut entries = entries.map_err(|error| io_failure("read", directory, &error))?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let path = entry.path();
@@ -131,7 +131,7 @@ impl Job {
             if path.is_dir() && (!is_link || self.follow) {
                 if is_link {
                     plan = self.wanted.plan(&path, true, plan)?;
-                    if folder.starts_with(paths::real(&path)) {
+                    if directory.starts_with(paths::real(&path)) {
                         // It leads back to a directory being walked.
                         continue;
                     }
@@ -203,21 +203,21 @@ pub(super) fn absent(path: &Path, host: &Host) -> Result<Plan, Failure> {
     });
     let mut before = data! { "path" => paths::text(path), "state" => found };
     if host.diff && found == "directory" {
-        let (mut folders, mut files) = (Vec::new(), Vec::new());
-        held(path, &mut folders, &mut files);
-        before.insert("path_content".to_owned(), data! { "directories" => folders, "files" => files }.into());
+        let (mut directories, mut files) = (Vec::new(), Vec::new());
+        held(path, &mut directories, &mut files);
+        before.insert("path_content".to_owned(), data! { "directories" => directories, "files" => files }.into());
     }
     let after = data! { "path" => paths::text(path), "state" => "absent" };
     Ok(Plan::unchanged().change(change.diff(state_diff(&before, &after))))
 }
 
 /// What is in a directory and those below: directories and anything else.
-fn held(folder: &Path, folders: &mut Vec<String>, files: &mut Vec<String>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+fn held(directory: &Path, directories: &mut Vec<String>, files: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
     let mut own: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     own.sort();
     let (below, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|path| path.is_dir());
-    folders.extend(below.iter().map(paths::text));
+    directories.extend(below.iter().map(paths::text));
     files.extend(rest.iter().map(paths::text));
-    below.iter().filter(|path| !path.is_symlink()).for_each(|path| held(path, folders, files));
+    below.iter().filter(|path| !path.is_symlink()).for_each(|path| held(path, directories, files));
 }

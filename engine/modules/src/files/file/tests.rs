@@ -29,7 +29,7 @@ fn text(path: &Path) -> Value {
 }
 
 #[test]
-fn folders_are_made_with_those_they_stand_in() {
+fn directories_are_made_with_those_they_stand_in() {
     let base = tempfile::tempdir().unwrap();
     let path = base.path().join("a/b");
     let args = data! { "path" => text(&path), "state" => "directory", "mode" => "u=rwx,g=rx,o=" };
@@ -192,14 +192,14 @@ fn hard_links_share_what_they_are() {
 }
 
 #[test]
-fn absent_takes_away_folders_and_links_but_not_what_links_lead_to() {
+fn absent_takes_away_directories_and_links_but_not_what_links_lead_to() {
     let base = tempfile::tempdir().unwrap();
-    let (folder, link) = (base.path().join("d"), base.path().join("l"));
-    fs::create_dir_all(folder.join("e")).unwrap();
-    symlink(&folder, &link).unwrap();
+    let (directory, link) = (base.path().join("d"), base.path().join("l"));
+    fs::create_dir_all(directory.join("e")).unwrap();
+    symlink(&directory, &link).unwrap();
     thrice(data! { "path" => text(&link), "state" => "absent" }, || link.is_symlink());
-    assert!(folder.is_dir());
-    let made = thrice(data! { "path" => text(&folder), "state" => "absent" }, || folder.is_dir());
+    assert!(directory.is_dir());
+    let made = thrice(data! { "path" => text(&directory), "state" => "absent" }, || directory.is_dir());
     assert_eq!(made.data["state"], "absent".into());
 }
 

@@ -72,11 +72,11 @@ impl Search<'_> {
     }
 
     /// Searches a directory.
-    pub(super) fn look(&mut self, folder: &Path, depth: i64) -> Result<(), Failure> {
-        let entries = match fs::read_dir(folder) {
+    pub(super) fn look(&mut self, directory: &Path, depth: i64) -> Result<(), Failure> {
+        let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) => {
-                self.skipped.insert(paths::text(folder), error.to_string().into());
+                self.skipped.insert(paths::text(directory), error.to_string().into());
                 return Ok(());
             }
         };
@@ -102,10 +102,10 @@ impl Search<'_> {
             }
             let name = paths::text(path.file_name().unwrap_or_default());
             let Ok(meta) = fs::symlink_metadata(&path) else { continue };
-            let is_folder = meta.is_dir() || self.asked.follow.0 && path.is_dir();
+            let is_directory = meta.is_dir() || self.asked.follow.0 && path.is_dir();
             if name.starts_with('.') && !self.asked.hidden.0 {
                 // Like Ansible, searches hidden directories anyway.
-                if is_folder {
+                if is_directory {
                     below.push(path);
                 }
                 continue;
@@ -113,7 +113,7 @@ impl Search<'_> {
             if self.fits(&path, &name, &meta)? {
                 self.files.push(self.describe(&path, &meta)?.into());
             }
-            if is_folder {
+            if is_directory {
                 below.push(path);
             }
         }

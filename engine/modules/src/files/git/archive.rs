@@ -36,8 +36,8 @@ impl Checkout {
         if host.rehearses() && self.present(host)?.is_none() {
             return Ok(Plan::unchanged().change(Change::new(what, |_, _| Ok(()))));
         }
-        let folder = scratch::folder()?;
-        let made = folder.path().join(format!("archive.{format}"));
+        let directory = scratch::directory()?;
+        let made = directory.path().join(format!("archive.{format}"));
         self.archive(&made, format, host)?;
         let bytes = regular::read(&made)?;
         if regular::read(&path).is_ok_and(|present| present == bytes) {

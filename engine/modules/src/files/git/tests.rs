@@ -14,28 +14,28 @@ use crate::{
     system::paths,
 };
 
-fn git(folder: &Path, args: &[&str]) -> String {
+fn git(directory: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
-    command.current_dir(folder).args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false"]);
+    command.current_dir(directory).args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false"]);
     let done = command.args(args).output().unwrap();
     assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
-fn commit(folder: &Path, text: &str) -> String {
-    fs::write(folder.join("f"), text).unwrap();
-    git(folder, &["add", "f"]);
-    git(folder, &["commit", "-q", "-m", text]);
-    git(folder, &["rev-parse", "HEAD"])
+fn commit(directory: &Path, text: &str) -> String {
+    fs::write(directory.join("f"), text).unwrap();
+    git(directory, &["add", "f"]);
+    git(directory, &["commit", "-q", "-m", text]);
+    git(directory, &["rev-parse", "HEAD"])
 }
 
 fn has_git() -> bool {
     Command::new("git").arg("--version").output().is_ok_and(|done| done.status.success())
 }
 
-/// A repository with one commit, in a folder.
-fn repository(folder: &Path) -> PathBuf {
-    let repo = folder.join("repo");
+/// A repository with one commit, in a directory.
+fn repository(directory: &Path) -> PathBuf {
+    let repo = directory.join("repo");
     fs::create_dir(&repo).unwrap();
     git(&repo, &["init", "-q", "-b", "main"]);
     commit(&repo, "one");

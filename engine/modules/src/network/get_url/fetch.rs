@@ -35,7 +35,7 @@ impl Fetch {
         data.insert("elapsed".to_owned(), elapsed().into());
         let path = match &self.file {
             Target::At(path) => path.clone(),
-            Target::In(folder) => folder.join(file_name(&response)?),
+            Target::In(directory) => directory.join(file_name(&response)?),
         };
         data.insert("dest".to_owned(), paths::text(&path).into());
         let wanted = module.attributes.resolve()?;
@@ -48,11 +48,11 @@ impl Fetch {
         if response.status != 200 {
             return Err(refused(&response));
         }
-        let folder = self.file.folder();
-        let has_folder = folder.is_dir();
+        let directory = self.file.directory();
+        let has_directory = directory.is_dir();
         let nearby = match &module.tmp_dest {
-            Some(folder) => folder.on(host),
-            None if has_folder => folder.to_owned(),
+            Some(directory) => directory.on(host),
+            None if has_directory => directory.to_owned(),
             // Only for the result.
             None => machine::temp_dir(),
         };
@@ -83,8 +83,8 @@ impl Fetch {
         data.extend(data! { "src" => paths::text(new.path()), "checksum_src" => source.as_str() });
         let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
         data.insert("checksum_dest".to_owned(), before.clone().into());
-        if !has_folder {
-            return Err(Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest"));
+        if !has_directory {
+            return Err(Failure::new(format!("Destination {} does not exist", directory.display())).arg("dest"));
         }
         if let Some((algorithm, hex)) = &self.checksum {
             let found = hashed(new.path(), algorithm).inspect_err(|_| data.clear())?;
@@ -115,6 +115,6 @@ impl Fetch {
     }
 }
 
-fn place_failure(folder: &Path, error: &io::Error) -> Failure {
-    crate::io_failure::io_failure("write into", folder, error)
+fn place_failure(directory: &Path, error: &io::Error) -> Failure {
+    crate::io_failure::io_failure("write into", directory, error)
 }

@@ -87,12 +87,12 @@ fn bodies() {
 #[test]
 fn a_file_is_kept_and_fetching_it_is_a_change() {
     let server = Server::start(|_| response("200 OK", "", "content"));
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let url = format!("{}/f.txt", server.url);
-    let args = || with(&url, data! { "dest" => paths::text(folder.path()) });
+    let args = || with(&url, data! { "dest" => paths::text(directory.path()) });
     let done = call("uri", args());
     assert!(done.changed && done.failure.is_none(), "{done:?}");
-    assert_eq!(fs::read_to_string(folder.path().join("f.txt")).unwrap(), "content");
+    assert_eq!(fs::read_to_string(directory.path().join("f.txt")).unwrap(), "content");
     assert!(call("uri", args()).changed);
 }
 

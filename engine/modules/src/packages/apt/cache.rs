@@ -24,8 +24,8 @@ const STAMPS: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", LISTS];
 const LISTS: &str = "/var/lib/apt/lists";
 
 /// Whether apt's list directory contains a package index, compressed or not.
-fn lists_packages(folder: &Path) -> bool {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+fn lists_packages(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name()).any(|name| {
         let name = name.to_string_lossy();
         name.ends_with("_Packages") || name.contains("_Packages.")
@@ -313,8 +313,8 @@ mod tests {
 
     #[test]
     fn only_a_list_of_packages_makes_an_index() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(!lists_packages(&folder.path().join("missing")));
+        let directory = tempfile::tempdir().unwrap();
+        assert!(!lists_packages(&directory.path().join("missing")));
         for (name, is_index) in [
             ("lock", false),
             ("partial", false),
@@ -322,9 +322,9 @@ mod tests {
             ("deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages.lz4", true),
             ("mirror_dists_stable_main_binary-arm64_Packages", true),
         ] {
-            let file = folder.path().join(name);
+            let file = directory.path().join(name);
             fs::write(&file, "").unwrap();
-            assert_eq!(lists_packages(folder.path()), is_index, "{name}");
+            assert_eq!(lists_packages(directory.path()), is_index, "{name}");
             fs::remove_file(file).unwrap();
         }
     }

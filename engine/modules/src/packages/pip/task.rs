@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Task {
     pub task: Pip,
     pub wanted: Vec<Requirement>,
-    pub folder: Option<PathBuf>,
+    pub directory: Option<PathBuf>,
 }
 
 impl Task {
@@ -36,7 +36,7 @@ impl Task {
     }
 
     /// The command that creates the virtual environment.
-    pub(super) fn environment(&self, folder: &std::path::Path, host: &Host) -> Result<Program, Failure> {
+    pub(super) fn environment(&self, directory: &std::path::Path, host: &Host) -> Result<Program, Failure> {
         let words = shell_words::split(&self.task.virtualenv_command).unwrap_or_default();
         let [command, arguments @ ..] = words.as_slice() else {
             return Err(Failure::new("`virtualenv_command` is empty").arg("virtualenv_command"));
@@ -61,7 +61,7 @@ impl Task {
             Some(python) => program = program.args(["-p", python]),
             None => {}
         }
-        Ok(program.arg(folder))
+        Ok(program.arg(directory))
     }
 
     fn begin(&self, program: &str, arguments: &[String], host: &Host) -> Program {
@@ -73,20 +73,20 @@ impl Task {
             }
             None => host.program(program),
         };
-        if let Some(folder) = &self.task.chdir {
-            begun = begun.current_dir(folder.on(host));
+        if let Some(directory) = &self.task.chdir {
+            begun = begun.current_dir(directory.on(host));
         }
         begun.args(arguments)
     }
 
     /// The pip command: the given one, the virtual environment's, or the host's.
     fn pip(&self, host: &Host) -> Result<Program, Failure> {
-        let words = match (&self.task.executable, &self.folder) {
+        let words = match (&self.task.executable, &self.directory) {
             (Some(named), _) => vec![paths::text(named.on(host))],
-            (None, Some(folder)) => {
+            (None, Some(directory)) => {
                 let own =
-                    ["pip3", "pip"].map(|name| folder.join("bin").join(name)).into_iter().find(|path| path.exists());
-                let own = own.ok_or_else(|| Failure::new(format!("there is no pip in {}", folder.display())))?;
+                    ["pip3", "pip"].map(|name| directory.join("bin").join(name)).into_iter().find(|path| path.exists());
+                let own = own.ok_or_else(|| Failure::new(format!("there is no pip in {}", directory.display())))?;
                 vec![paths::text(own)]
             }
             (None, None) => {

@@ -115,8 +115,8 @@ fn some_command_line_holds(proc: &Path, pattern: &str) -> bool {
 /// Whether one of the runlevels 2 to 5 has a start link.
 fn is_enabled(etc: &Path, name: &str) -> bool {
     (2..=5).any(|level| {
-        [format!("rc{level}.d"), format!("rc.d/rc{level}.d")].iter().any(|folder| {
-            let Ok(entries) = fs::read_dir(etc.join(folder)) else { return false };
+        [format!("rc{level}.d"), format!("rc.d/rc{level}.d")].iter().any(|directory| {
+            let Ok(entries) = fs::read_dir(etc.join(directory)) else { return false };
             entries.flatten().any(|entry| {
                 let link = entry.file_name();
                 let link = link.to_string_lossy();

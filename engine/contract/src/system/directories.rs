@@ -34,56 +34,56 @@ pub fn made_diff(path: &Path, wanted: &Wanted, as_what: &str) -> rplay_wire::Dif
             after.insert(key.to_owned(), new);
         }
     };
-    let is_folder = as_what == "directory";
-    let first = Wanted::default().mode_of_new(is_folder);
-    differs("mode", octal(first).into(), octal(wanted.mode_of_new(is_folder)).into());
+    let is_directory = as_what == "directory";
+    let first = Wanted::default().mode_of_new(is_directory);
+    differs("mode", octal(first).into(), octal(wanted.mode_of_new(is_directory)).into());
     let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     differs("owner", uid.into(), wanted.uid.unwrap_or(uid).into());
     differs("group", gid.into(), wanted.gid.unwrap_or(gid).into());
     state_diff(&before, &after)
 }
 
-/// Adds the change that makes a folder and those it stands in, all with the same owner and mode.
+/// Adds the change that makes a directory and those it stands in, all with the same owner and mode.
 ///
 /// # Errors
 /// If a part of the path exists and is no directory.
-pub fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<Plan, Failure> {
-    make_folders_or(path, wanted, plan, |folder, error| io_failure("create", folder, error).arg("path"))
+pub fn make_directories(path: &Path, wanted: &Wanted, plan: Plan) -> Result<Plan, Failure> {
+    make_directories_or(path, wanted, plan, |directory, error| io_failure("create", directory, error).arg("path"))
 }
 
-/// Like [`make_folders`]; `not_made` tells of the folder that could not be created.
+/// Like [`make_directories`]; `not_made` tells of the directory that could not be created.
 ///
 /// # Errors
-/// Same as [`make_folders`].
-pub fn make_folders_or(
+/// Same as [`make_directories`].
+pub fn make_directories_or(
     path: &Path,
     wanted: &Wanted,
     plan: Plan,
     not_made: impl Fn(&Path, &io::Error) -> Failure + 'static,
 ) -> Result<Plan, Failure> {
     let mut missing: Vec<PathBuf> = Vec::new();
-    for folder in path.ancestors() {
-        if folder.as_os_str().is_empty() || folder.is_dir() {
+    for directory in path.ancestors() {
+        if directory.as_os_str().is_empty() || directory.is_dir() {
             break;
         }
-        if folder.symlink_metadata().is_ok() {
+        if directory.symlink_metadata().is_ok() {
             let below = missing.last().map_or(path, PathBuf::as_path);
-            let help = format!("{} is not a directory", folder.display());
+            let help = format!("{} is not a directory", directory.display());
             return Err(not_made(below, &nix::errno::Errno::ENOTDIR.into()).help(help));
         }
-        missing.push(folder.to_owned());
+        missing.push(directory.to_owned());
     }
     missing.reverse();
     let wanted = wanted.clone();
     let diff = made_diff(path, &wanted, "directory");
     let change = Change::new(format!("create directory {}", path.display()), move |_, _| {
-        for folder in &missing {
-            match fs::DirBuilder::new().mode(wanted.mode_of_new(true)).create(folder) {
+        for directory in &missing {
+            match fs::DirBuilder::new().mode(wanted.mode_of_new(true)).create(directory) {
                 // An earlier change of the same plan created it, with its own owner and mode.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => continue,
-                made => made.map_err(|error| not_made(folder, &error))?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => continue,
+                made => made.map_err(|error| not_made(directory, &error))?,
             }
-            wanted.apply(folder, false)?;
+            wanted.apply(directory, false)?;
         }
         Ok(())
     });

@@ -23,7 +23,7 @@ const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 
 /// A directory that may contain `group_vars` and `host_vars`.
 #[derive(Debug)]
-pub(super) struct VarsFolder {
+pub(super) struct VarsDirectory {
     groups: Listing,
     hosts: Listing,
 }
@@ -38,9 +38,12 @@ struct Listing {
     loaded: Mutex<HashMap<String, Arc<Layer>>>,
 }
 
-impl VarsFolder {
+impl VarsDirectory {
     pub(super) fn open(path: &Path) -> Result<Self, Problems> {
-        Ok(VarsFolder { groups: Listing::of(&path.join("group_vars"))?, hosts: Listing::of(&path.join("host_vars"))? })
+        Ok(VarsDirectory {
+            groups: Listing::of(&path.join("group_vars"))?,
+            hosts: Listing::of(&path.join("host_vars"))?,
+        })
     }
 
     /// A warning for each file that is not read because another one for the same group or host takes precedence.
@@ -71,9 +74,9 @@ impl VarsFolder {
 }
 
 impl Listing {
-    fn of(folder: &Path) -> Result<Self, Problems> {
+    fn of(directory: &Path) -> Result<Self, Problems> {
         let mut listing = Listing::default();
-        for (name, path) in entries(folder)? {
+        for (name, path) in entries(directory)? {
             for (rank, extension) in EXTENSIONS.iter().enumerate() {
                 let Some(subject) = name.strip_suffix(extension).filter(|subject| !subject.is_empty()) else {
                     continue;
@@ -149,9 +152,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>, descent: &mut Descent) -> Resu
 }
 
 /// The entries of a directory, sorted by name; empty if it does not exist.
-pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, InventoryError> {
-    let unreadable = |error| InventoryError::Unreadable { path: folder.to_owned(), error };
-    let listed = match std::fs::read_dir(folder) {
+pub(super) fn entries(directory: &Path) -> Result<Vec<(String, PathBuf)>, InventoryError> {
+    let unreadable = |error| InventoryError::Unreadable { path: directory.to_owned(), error };
+    let listed = match std::fs::read_dir(directory) {
         Ok(listed) => listed,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(Vec::new());

@@ -18,19 +18,19 @@ use rplay_wire::hex::is_hex;
 const LONGEST: usize = 107 - 17 - 1 - 16 - 9;
 
 /// The first suitable directory, created if necessary: in the session's runtime directory, the cache, or /tmp.
-pub(super) fn control_folder() -> io::Result<PathBuf> {
+pub(super) fn control_directory() -> io::Result<PathBuf> {
     let uid = getuid();
     let variable = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let candidates = [
-        variable("XDG_RUNTIME_DIR").map(|folder| folder.join("rplay")),
-        variable("XDG_CACHE_HOME").map(|folder| folder.join("rplay/ssh")),
-        variable("HOME").map(|folder| folder.join(".cache/rplay/ssh")),
+        variable("XDG_RUNTIME_DIR").map(|directory| directory.join("rplay")),
+        variable("XDG_CACHE_HOME").map(|directory| directory.join("rplay/ssh")),
+        variable("HOME").map(|directory| directory.join(".cache/rplay/ssh")),
         Some(PathBuf::from(format!("/tmp/rplay-{uid}"))),
     ];
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for folder in candidates.into_iter().flatten().filter(|folder| folder.as_os_str().len() <= LONGEST) {
-        match make_private(&folder) {
-            Ok(()) => return Ok(folder),
+    for directory in candidates.into_iter().flatten().filter(|directory| directory.as_os_str().len() <= LONGEST) {
+        match make_private(&directory) {
+            Ok(()) => return Ok(directory),
             Err(error) => last = error,
         }
     }
@@ -39,11 +39,11 @@ pub(super) fn control_folder() -> io::Result<PathBuf> {
 
 /// Creates the directory with mode 0700. An existing one must be owned by and private to the current user, since
 /// anybody can create one in /tmp.
-pub(super) fn make_private(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let found = fs::symlink_metadata(folder)?;
+pub(super) fn make_private(directory: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let found = fs::symlink_metadata(directory)?;
     if !found.is_dir() || found.uid() != getuid().as_raw() || found.mode() & 0o077 != 0 {
-        let text = format!("{} is not a private directory of the current user (mode 0700)", folder.display());
+        let text = format!("{} is not a private directory of the current user (mode 0700)", directory.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     Ok(())
@@ -57,8 +57,8 @@ const OLD_NOTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Removes what ended runs left in the directory: sockets without a listener, logs, partial notes. Other files stay,
 /// since it may also be the cache directory of a managed host.
-pub(super) fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+pub(super) fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(kind) = name.to_str().and_then(Kind::of) else { continue };
         let modified = entry.metadata().and_then(|found| found.modified()).ok();
@@ -112,15 +112,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_others_can_enter_or_a_link_is_refused() {
+    fn a_directory_that_others_can_enter_or_a_link_is_refused() {
         let there = tempfile::tempdir().unwrap();
-        let folder = there.path().join("a/b");
-        make_private(&folder).unwrap();
-        make_private(&folder).unwrap();
-        symlink(&folder, there.path().join("link")).unwrap();
+        let directory = there.path().join("a/b");
+        make_private(&directory).unwrap();
+        make_private(&directory).unwrap();
+        symlink(&directory, there.path().join("link")).unwrap();
         assert!(make_private(&there.path().join("link")).is_err());
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(make_private(&folder).is_err());
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(make_private(&directory).is_err());
     }
 
     #[test]
