@@ -10,7 +10,7 @@ use crate::template::value::{
     undefined::present,
 };
 
-/// The arguments that were not taken yet.
+/// The arguments that have not been taken yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Args {
     pub positional: Vec<Value>,
@@ -25,7 +25,7 @@ impl Args {
         Args { positional, named, taken: 0, lenient: false }
     }
 
-    /// The same arguments, where unknown names are no error.
+    /// The same arguments, but unknown names are not an error.
     pub(super) fn lenient(self) -> Self {
         Args { lenient: true, ..self }
     }
@@ -105,14 +105,14 @@ impl Args {
         rest.into_iter().map(present).collect()
     }
 
-    /// The same as they are: any of them may be undefined.
+    /// All remaining positional arguments; any of them may be undefined.
     pub(super) fn raw_rest(&mut self) -> Vec<Value> {
         let rest = self.positional.get(self.taken..).unwrap_or_default().to_vec();
         self.taken = self.positional.len();
         rest
     }
 
-    /// Refuses what nobody has taken.
+    /// Fails if an argument has not been taken.
     pub(super) fn finish(&self) -> EvalResult<()> {
         if let Some((name, _)) = self.named.first().filter(|_| !self.lenient) {
             return Err(EvalError::new(format!("got an unexpected keyword argument '{name}'")));

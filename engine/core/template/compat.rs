@@ -260,7 +260,7 @@ const KNOWN_VALUES: &[(&str, &str)] = &[
     ),
 ];
 
-/// What a message begins with that Ansible puts before what the template says.
+/// The prefix that Ansible adds to a template's own message.
 const RENDERING: &str = "Error rendering template: ";
 
 #[test]
@@ -279,7 +279,7 @@ fn values_and_messages_are_those_of_ansible() {
     let magic = Arc::new(Nothing(&[Lenience::EmbeddedTemplates]));
     let scope = Arc::new(Scope { layers: vec![Arc::new(layer)], magic, directories: Arc::from([]) });
     let (mut equal, mut different, mut mended) = (0, vec![], vec![]);
-    // What a template yields is a list; what a variable of it is, `type_debug` told of the tuple.
+    // A template yields a list where `type_debug` of the expression names a tuple.
     for row in rows(&read("values.csv")).iter().skip(1) {
         let [case, kind, want] = row.as_slice() else { panic!("a row of {} fields: {row:?}", row.len()) };
         let got = match case.strip_prefix("T ") {

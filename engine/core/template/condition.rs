@@ -62,11 +62,11 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
                          removed from ansible-core version 2.23.",
                         at,
                     );
-                    // Surrounding spaces are not part of its value.
+                    // Spaces around the delimiters are not part of the value.
                     let trimmed = Template { text: template.text.trim().into(), ..Template::clone(template) };
                     let value = render(&Lazy::Template(Arc::new(trimmed)), scope)?;
-                    // Text could be an expression, but may come from a host: nothing decides on it, unless a playbook
-                    // wrote it.
+                    // Text could be an expression, but may come from a host: it is evaluated only if a playbook wrote
+                    // it.
                     match value.as_str() {
                         Some(text) if is_trusted(&value) => (expression_value(text, &origin, scope)?, origin),
                         Some(_) => return Err(untrusted(at)),
@@ -131,7 +131,7 @@ fn untrusted(at: &Span) -> TemplateError {
     }
 }
 
-/// Whether delimiters stand round the whole text. `{'a': 1} == x` begins with a brace, too, but is an expression.
+/// Whether delimiters enclose the whole text. `{'a': 1} == x` also begins with a brace, but is an expression.
 fn is_whole_template(text: &str) -> bool {
     let text = text.trim();
     [("{{", "}}"), ("{%", "%}")].iter().any(|(start, end)| text.starts_with(start) && text.ends_with(end))

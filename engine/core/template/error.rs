@@ -142,13 +142,13 @@ impl TemplateError {
         }
     }
 
-    /// The error with what was being evaluated, which its message then begins with.
+    /// Adds what was being evaluated; the message then begins with it.
     #[must_use]
     pub fn within(self, context: impl Into<String>) -> Self {
         TemplateError::Within { context: context.into(), error: Box::new(self) }
     }
 
-    /// The same error, named as one of a condition. Syntax errors and results that are no booleans say so themselves, and
+    /// The same error, worded as that of a condition. Syntax errors and results that are not booleans already say so;
     /// an operator's error says that it comes from an expression.
     #[must_use]
     pub(super) fn of_condition(self) -> Self {

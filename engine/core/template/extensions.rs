@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 /// Whether `{% do %}` is a statement. Set once at the start, as it holds for all templates.
 static DO: OnceLock<()> = OnceLock::new();
 
-/// Turns extensions on for this process, by their names. Gives back those that are not supported.
+/// Turns on extensions for this process, by name. Returns those that are not supported.
 pub fn enable_extensions(names: &[String]) -> Vec<&str> {
     let mut unknown = Vec::new();
     for name in names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {

@@ -67,7 +67,7 @@ fn complaint(pattern: &str) -> Option<String> {
             }
             '(' => {
                 open.push(at);
-                // What begins with a question mark is no quantifier.
+                // The `?` of `(?:` is not a quantifier.
                 chars.next_if(|(_, c)| *c == '?');
             }
             ')' if open.pop().is_none() => return Some(format!("unbalanced parenthesis at position {at}")),
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_said_as_by_python() {
+    fn errors_are_worded_as_by_python() {
         for (pattern, wanted) in [
             ("a(b", "missing ), unterminated subpattern at position 1"),
             ("(a(b)", "missing ), unterminated subpattern at position 0"),

@@ -411,7 +411,7 @@ fn patterns_have_pythons_meaning() {
     }
 }
 
-/// Errors name what was evaluated, in ansible-core's words; so do what tests of failures search for.
+/// Errors name what was evaluated, in ansible-core's words, which scripts search for.
 #[test]
 fn errors_say_what_was_evaluated() {
     for (text, message) in [
@@ -442,7 +442,7 @@ fn errors_say_what_was_evaluated() {
     assert_eq!(error.undefined(), Some("nope"));
 }
 
-/// A text without scheme can be read as a URI; a URL needs a scheme or at least a host; schemes have no case.
+/// Text without a scheme can be read as a URI; a URL needs a scheme or at least a host; schemes are case-insensitive.
 #[test]
 fn uris_are_those_that_can_be_read() {
     for (expression, want) in [
@@ -472,7 +472,7 @@ fn groups_are_pairs_with_names() {
     }
 }
 
-/// Only a text that a playbook wrote may be an expression: neither one that a template yields nor one marked `!unsafe`.
+/// Only text that a playbook wrote may be an expression, neither text that a template yields nor text marked `!unsafe`.
 #[test]
 fn text_of_a_playbook_is_trusted_until_it_changes() {
     let text = "written: 1 == 1\nnot_me: !unsafe 1 == 1\nitself: '{{ written }}'\nmade: '{{ written ~ \"\" }}'\n\

@@ -49,11 +49,11 @@ pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, Tem
     }
 }
 
-/// The value of a bare expression for somebody who looks at it: in place of each part that has no value stands a note,
-/// and what the notes are about comes beside it.
+/// The value of a bare expression, to be shown to a person: a note replaces each part that has no value. Also returns
+/// the reasons.
 ///
 /// # Errors
-/// The expression is wrong, or a part of it fails for another reason than a missing value.
+/// If the expression is invalid, or a part of it fails for a reason other than a missing value.
 pub fn shown(text: &str, at: Span, scope: &Arc<Scope>) -> Result<(Value, Vec<String>), TemplateError> {
     let template = Template { text: text.into(), span: at, style: Style::Plain };
     let origin = Arc::new(Origin::Scalar(Arc::new(template)));
@@ -78,7 +78,7 @@ pub fn shown(text: &str, at: Span, scope: &Arc<Scope>) -> Result<(Value, Vec<Str
     }
 }
 
-/// A text with a note in place of each part that has no value; the notes too. For texts that are only shown.
+/// A rendered text, to be shown to a person: a note replaces each part that has no value. Also returns the reasons.
 pub fn shown_text(template: &Arc<Template>, scope: &Arc<Scope>) -> (String, Vec<String>) {
     let mut notes = Vec::new();
     let origin = Arc::new(Origin::Scalar(template.clone()));
@@ -112,7 +112,7 @@ pub fn noted(notes: &[String]) -> Option<String> {
 /// # Errors
 /// If a template in it fails.
 pub fn render_terms(lookup: &str, lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, TemplateError> {
-    // `first_found` passes over what is undefined.
+    // `first_found` skips undefined terms.
     let value = match lookup.rsplit('.').next() {
         Some("first_found") => present(lazy, scope)?.unwrap_or_else(|| Value::from(Vec::<Value>::new())),
         _ => render(lazy, scope)?,
@@ -184,7 +184,7 @@ pub fn repr(value: &Value) -> String {
     show::repr(value)
 }
 
-/// The name that Python has for a value's type.
+/// Python's name of a value's type.
 pub fn type_name(value: &Value) -> String {
     show::type_name(value).to_string()
 }
@@ -207,15 +207,15 @@ pub fn failed_value(message: &str) -> Value {
     })
 }
 
-/// The value of a variable, or of what a path leads to within it: of a host in `hostvars`. It may be undefined, and parts
-/// of it are rendered when they are read.
+/// The value at a path: a variable's name, then keys in its value (a host in `hostvars`). It may be undefined, and its
+/// parts are rendered when they are read.
 pub fn variable(scope: &Arc<Scope>, path: &[&str]) -> Option<Value> {
     let (name, path) = path.split_first()?;
     let value = entry(&scope.get(name)?, scope, Level::now(), built_in());
     path.iter().try_fold(value, |value, key| value.as_object()?.get_value(&Value::from(*key)))
 }
 
-/// The names of the variables that a value as it is written reads, in order; none of a text that is no template.
+/// The names of the variables that a written value reads, in order; none for text that is not a template.
 pub fn names_in(value: &Lazy) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     match value {

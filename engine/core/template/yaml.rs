@@ -196,7 +196,7 @@ impl Writer<'_> {
                 let tag = Some("tag:yaml.org,2002:binary");
                 self.emit(Event::scalar(None, tag, &text, false, false, ScalarStyle::Literal))
             }
-            // PyYAML marks a time as something special.
+            // PyYAML quotes times.
             _ if value.downcast_object_ref::<Moment>().is_some() => {
                 let text = show::text(value)?;
                 self.emit(Event::scalar(None, None, &text, true, false, ScalarStyle::SingleQuoted))
@@ -249,7 +249,7 @@ fn float(f: f64) -> String {
 /// A value as YAML in blocks, as reports show it: texts of several lines are written as such.
 ///
 /// # Errors
-/// It is nested too deeply.
+/// If the value is nested too deeply.
 pub(crate) fn block_yaml(value: &Value, indent: Option<i32>) -> Result<String, minijinja::Error> {
     let options = crate::syntax::emit::Options {
         literal_lines: true,

@@ -183,7 +183,7 @@ impl Machine<'_> {
     }
 }
 
-/// As in ansible-core: a call that comes upon an undefined value has that value, which `default` may still replace.
+/// As in ansible-core, a call that meets an undefined value returns it, and `default` may still replace it.
 pub(super) fn or_undefined(result: EvalResult) -> EvalResult {
     match result {
         Err(error) => match error.cause {

@@ -1,4 +1,4 @@
-//! Plugins that are not native, as the evaluator calls them.
+//! Calls of plugins that are not built in.
 
 use minijinja::Value;
 
@@ -15,15 +15,15 @@ use crate::{
     vars::{Outside, PluginCall, PluginError, PluginKind},
 };
 
-/// What became of a call.
+/// The result of a call.
 pub(crate) enum Called {
     /// It may be undefined.
     Value(Value),
-    /// There is no such plugin; what may be done about it.
+    /// There is no such plugin; with a help text.
     Missing(Option<String>),
 }
 
-/// Whether a name that is native leads to a plugin of the user's.
+/// Whether a plugin of the user's overrides the built-in one of this name.
 pub(crate) fn replaces(machine: &Machine<'_>, kind: PluginKind, name: &str) -> bool {
     let magic = &machine.session.scope.magic;
     magic.plugins().is_some_and(|plugins| plugins.replaces(kind, name))
@@ -32,7 +32,7 @@ pub(crate) fn replaces(machine: &Machine<'_>, kind: PluginKind, name: &str) -> b
 /// Calls a plugin by name.
 ///
 /// # Errors
-/// It fails, or may not be called now.
+/// If the plugin fails, or must not be called now.
 pub(crate) fn call(
     machine: &Machine<'_>,
     kind: PluginKind,
@@ -43,7 +43,7 @@ pub(crate) fn call(
 ) -> EvalResult<Called> {
     let scope = &machine.session.scope;
     let Some(plugins) = scope.magic.plugins() else { return Ok(Called::Missing(None)) };
-    // Filters and tests compute; what a lookup looks at nobody knows.
+    // Filters and tests only compute; what a lookup reads is unknown.
     machine.look_outside(if kind == PluginKind::Lookup { Outside::Moment } else { Outside::Files })?;
     let at = machine.origin.span(None);
     match plugins.call(&PluginCall { kind, name, positional, named, is_loop, scope, at: &at }) {
@@ -53,7 +53,7 @@ pub(crate) fn call(
     }
 }
 
-/// The value of a filter; `Err` of the outer result is what may be done where there is none.
+/// The result of a filter; the inner `Err` is the help text if there is no such filter.
 pub(crate) fn filter(
     machine: &Machine<'_>,
     name: &str,
@@ -67,7 +67,7 @@ pub(crate) fn filter(
     })
 }
 
-/// What a test says.
+/// The result of a test; the inner `Err` is the help text if there is no such test.
 pub(crate) fn test(
     machine: &Machine<'_>,
     name: &str,

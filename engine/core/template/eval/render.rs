@@ -1,4 +1,4 @@
-//! Renders values as written to data.
+//! Renders written values to data.
 
 use std::{cell::RefCell, path::PathBuf, sync::Arc};
 
@@ -190,7 +190,7 @@ fn guarded(
     limits::with_stack(run)
 }
 
-/// Renders text that a plugin got as a template, such as the file of `lookup('template')`.
+/// Renders text that a plugin has read, such as the file of `lookup('template')`.
 pub(crate) fn render_page(
     page: &'static ParsedTemplate,
     origin: Arc<Origin>,

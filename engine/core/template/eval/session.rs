@@ -1,4 +1,4 @@
-//! What one rendering shares with those of the variables that it reads.
+//! The state that a rendering shares with the renderings of the variables it reads.
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 

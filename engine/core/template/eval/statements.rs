@@ -49,7 +49,7 @@ impl Machine<'_> {
         Ok(out)
     }
 
-    /// Runs the whole page, with a note in place of each expression between its texts that has no value.
+    /// Runs the whole page; a note replaces each output expression that has no value.
     pub(crate) fn run_noting(&mut self, notes: &mut Vec<String>) -> EvalResult<Output> {
         let Body::Template(ast::Stmt::Template(template)) = &self.page.body else { return self.run() };
         let is_plain = |child: &ast::Stmt<'_>| matches!(child, ast::Stmt::EmitRaw(_) | ast::Stmt::EmitExpr(_));

@@ -34,9 +34,9 @@ pub struct FileOptions {
     pub block_end_string: String,
     pub comment_start_string: String,
     pub comment_end_string: String,
-    /// What a line begins with that is a statement.
+    /// The prefix of lines that are statements.
     pub line_statement_prefix: Option<String>,
-    /// What a comment begins with that ends with its line.
+    /// The prefix of comments that end with their line.
     pub line_comment_prefix: Option<String>,
 }
 
@@ -105,7 +105,7 @@ impl FileOptions {
         }
     }
 
-    /// The text with statements and comments of whole lines written as those between delimiters.
+    /// The text with line statements and line comments rewritten with delimiters.
     fn without_line_syntax<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let prefix = |prefix: &Option<String>| prefix.clone().filter(|prefix| !prefix.is_empty());
         let (statement, comment) = (prefix(&self.line_statement_prefix), prefix(&self.line_comment_prefix));
@@ -123,7 +123,7 @@ impl FileOptions {
                 Some(code) => {
                     let code = code.trim_start_matches(['-', '+']).trim();
                     let code = code.strip_suffix(':').unwrap_or(code);
-                    // No newline is left of the line, and none is taken from the next one.
+                    // The line leaves no newline behind and takes none from the next line.
                     out.extend([&self.block_start_string, "+ ", code, " +", &self.block_end_string]);
                 }
                 None => out.extend([line, end]),

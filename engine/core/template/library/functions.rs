@@ -85,13 +85,13 @@ fn call(machine: &mut Machine<'_>, name: &str, mut args: Args) -> EvalResult {
     }
 }
 
-/// Whether a value is there, but no whole number.
-fn whole_is_needed(value: &Value) -> bool {
+/// Whether a value is given but is not an integer.
+fn is_not_integer(value: &Value) -> bool {
     !value.is_integer() && value.kind() != ValueKind::Bool && !is_undefined(value)
 }
 
 fn range(mut args: Args) -> EvalResult {
-    if let Some(value) = args.positional.iter().find(|value| whole_is_needed(value)) {
+    if let Some(value) = args.positional.iter().find(|value| is_not_integer(value)) {
         let kind = show::type_name(value);
         return Err(EvalError::new(format!("'{kind}' object cannot be interpreted as an integer")));
     }

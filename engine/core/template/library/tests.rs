@@ -302,7 +302,7 @@ fn job(value: &Value, test: &str) -> EvalResult<bool> {
 
 fn on_path(machine: &Machine<'_>, value: &Value, args: &Args, holds: impl FnOnce(&Path) -> bool) -> EvalResult<bool> {
     machine.look_outside(Outside::Files)?;
-    // A number is that of an open file, which a template has none of.
+    // Python takes a number for a file descriptor; a template has no open files.
     if matches!(value.kind(), ValueKind::Number | ValueKind::Bool) {
         return unary(args, false);
     }
@@ -375,7 +375,7 @@ fn uri(value: &Value, mut args: Args, urn: Option<bool>) -> EvalResult<bool> {
         None => (String::new(), text),
     };
     let host = rest.strip_prefix("//").map_or("", |rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    // The brackets of an address that are not closed make it unreadable.
+    // An address with unbalanced brackets cannot be parsed.
     let readable = host.contains('[') == host.contains(']');
     let allowed = schemes.is_empty() || schemes.contains(&scheme);
     Ok(readable

@@ -24,7 +24,7 @@ fn loose_order(a: &str, b: &str) -> EvalResult<Ordering> {
         match pair {
             (Piece::Word(_), Piece::Number(_)) | (Piece::Number(_), Piece::Word(_)) => {
                 return Err(EvalError::with_help(
-                    // Python names the kinds of what it compares.
+                    // Python names the types that it compares.
                     "Version comparison failed: '<' not supported between instances of 'str' and 'int'",
                     "set version_type, for example to 'semver' or 'pep440'",
                 ));

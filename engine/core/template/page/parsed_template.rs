@@ -286,7 +286,7 @@ fn unary_plus(masked: &str, error: &minijinja::Error) -> Option<usize> {
     Some(at)
 }
 
-/// Puts parentheses round a tuple that has none, as in `{{ a, b }}`, in place of the blanks there. Says whether it did.
+/// Replaces the blanks around a bare tuple, as in `{{ a, b }}`, by parentheses. Returns whether it did.
 fn bare_tuple(masked: &mut String, error: &minijinja::Error, reading: &Reading) -> bool {
     let Some(range) = error.range().filter(|_| !reading.bare) else { return false };
     let [start, end, ..] = &reading.delimiters;
@@ -334,7 +334,7 @@ fn complaint(detail: &str, found: &str, bare: bool) -> String {
         got => named(got),
     };
     match expected {
-        // A bracket that is left open.
+        // An unclosed bracket.
         Some(open @ ("`)`" | "`]`")) if got.starts_with('`') => {
             format!("unexpected '{token}', expected '{}'", open.trim_matches('`'))
         }
@@ -356,7 +356,7 @@ fn syntax_error(error: &minijinja::Error, masked: &str, bare: bool) -> Box<EvalE
     let found = error.range().and_then(|range| masked.get(range)).unwrap_or_default();
     let before = error.range().and_then(|range| masked.get(..range.start)).unwrap_or_default();
     if detail.contains("unexpected end of string") || detail.contains("unexpected character") {
-        // Of a text without end, the quote that opens it.
+        // For an unterminated string, the opening quote.
         let opened = before.rfind(['\'', '"']).filter(|_| detail.contains("end of string"));
         let at = opened.unwrap_or(before.len());
         if let Some(c) = masked[at..].chars().next() {

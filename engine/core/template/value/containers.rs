@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::vars::Lines;
 
-/// A list that `append` and its like change.
+/// A list that `append` and the like modify.
 pub(crate) struct List(Mutex<Vec<Value>>);
 
 /// A mapping that `update` and the like modify; also created by `namespace()`.

@@ -1,5 +1,5 @@
-//! Values on their way to a plugin in Python and back, as JSON. What JSON has no word for is an object with the key `$`,
-//! which says what it is; `engine/core/python/values.py` has the other end.
+//! Values as JSON, on their way to a plugin in Python and back. Types that JSON lacks are objects whose key `$` names
+//! the type; `engine/core/python/values.py` is the other end.
 
 use std::sync::Arc;
 
@@ -26,19 +26,20 @@ use crate::{
     vars::{holds_template, is_omit, is_trusted, omit},
 };
 
-/// How deep values may be nested on the way: both ends read JSON no deeper.
+/// Maximum nesting of values; neither end reads deeper JSON.
 const MOST_LEVELS: usize = 100;
 
-/// The values of one call. What is undefined stays here and comes back as what it was.
+/// The values of one call. Undefined values stay here: the plugin gets references, which are resolved when they come
+/// back.
 #[derive(Default)]
 pub struct Exchange {
     undefined: Vec<Value>,
-    /// Whether values carry a mark if they come from a playbook.
+    /// Whether text that a playbook wrote is marked as trusted.
     tells_trust: bool,
 }
 
 impl Exchange {
-    /// For plugins, which may treat what a playbook wrote in another way.
+    /// For plugins that treat text from a playbook differently.
     pub fn with_trust() -> Self {
         Exchange { tells_trust: true, ..Exchange::default() }
     }
@@ -46,7 +47,7 @@ impl Exchange {
     /// A value as JSON, with everything in it rendered.
     ///
     /// # Errors
-    /// A plugin can make nothing of it.
+    /// If the value contains something that plugins do not understand.
     pub fn encode(&mut self, value: &Value) -> Result<Json, String> {
         self.encode_at(value, 0)
     }
@@ -57,7 +58,7 @@ impl Exchange {
         }
         if value.is_undefined() || as_undefined(value).is_some() {
             let hint = as_undefined(value).map_or_else(|| "the value is undefined".to_owned(), Undefined::message);
-            // What could not be rendered is an error that waits, not something undefined.
+            // A value that failed to render is a deferred error, not an undefined value.
             let failed = as_undefined(value).is_some_and(|undefined| !undefined.undefined());
             self.undefined.push(value.clone());
             return Ok(json!({ "$": "undefined", "n": self.undefined.len() - 1, "v": hint, "failed": failed }));
@@ -78,12 +79,12 @@ impl Exchange {
                     Ok(small) => Json::from(small),
                     Err(_) => json!({ "$": "int", "v": int.to_string() }),
                 },
-                // What is larger than that is written in digits.
+                // Larger integers are written as digits.
                 Some(Number::Float(_)) if value.is_integer() => json!({ "$": "int", "v": value.to_string() }),
                 Some(Number::Float(float)) => json!({ "$": "float", "v": number::float_repr(float) }),
                 None => json!({ "$": "int", "v": value.to_string() }),
             }),
-            // What a playbook wrote is trusted there, too. What still has templates stays data: it was only shown.
+            // Text from a playbook is trusted there, too, unless it still contains templates: then it is data to show.
             ValueKind::String if tells_trust && is_trusted(value) && !value.as_str().is_some_and(holds_template) => {
                 Ok(json!({ "$": "trusted", "v": value.as_str() }))
             }
@@ -125,10 +126,10 @@ impl Exchange {
         Err(format!("a value of type '{}' cannot be passed to a plugin in Python", show::type_name(value)))
     }
 
-    /// The value that a plugin gives.
+    /// The value that a plugin returned.
     ///
     /// # Errors
-    /// It is none that both sides know.
+    /// If it is not of a type that both ends know.
     pub fn decode(&self, json: Json) -> Result<Value, String> {
         let entries = match json {
             Json::Array(items) => return self.decode_all(items).map(Value::from),

@@ -187,7 +187,7 @@ pub(crate) fn note(notes: &mut Vec<String>, why: String) -> Value {
     Value::from(shown)
 }
 
-/// The value without entries and items that are `omit`, all the way down: what a module is given.
+/// The value without entries and items that are `omit`, at any depth: what a module receives.
 pub fn drop_omitted(value: Value) -> Value {
     match value.kind() {
         ValueKind::Seq => {

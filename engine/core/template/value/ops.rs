@@ -125,7 +125,7 @@ pub(crate) fn mul(a: &Value, b: &Value) -> EvalResult {
     }
     .ok_or_else(|| {
         let sequence = |value: &Value| value.as_str().is_some() || is_list(value);
-        // Python names the factor that is no number.
+        // Python names the factor that is not a number.
         match (sequence(a), sequence(b)) {
             (true, _) => multiplied(b),
             (false, true) => multiplied(a),

@@ -50,7 +50,7 @@ impl Undefined {
     pub(crate) fn message(&self) -> String {
         match &self.what {
             UndefinedReason::Variable(name) => format!("'{name}' is undefined"),
-            // As Ansible says it of a host that it does not know.
+            // Ansible's message about an unknown host.
             UndefinedReason::Attribute { parent, key }
                 if parent.as_object().is_some_and(|object| object.type_name().ends_with("::HostVars")) =>
             {

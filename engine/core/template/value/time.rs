@@ -39,7 +39,7 @@ impl Moment {
         Ok(Moment { at: at.to_zoned_datetime(zone).datetime(), zone: None })
     }
 
-    /// Formats it with a format of `strftime`.
+    /// Formats it like `strftime`.
     pub(crate) fn format(&self, pattern: &str) -> EvalResult<String> {
         let refuse = |error: jiff::Error| EvalError::new(format!("cannot write a time as '{pattern}': {error}"));
         match self.zoned() {
@@ -100,7 +100,7 @@ impl Object for Span {
     }
 }
 
-/// The moment that a value is, or the start of the day that it is.
+/// The value as a moment; a day counts as its start.
 pub(crate) fn moment(value: &Value) -> Option<Cow<'_, Moment>> {
     match value.downcast_object_ref::<Moment>() {
         Some(moment) => Some(Cow::Borrowed(moment)),
@@ -155,7 +155,7 @@ pub(crate) fn add(a: &Value, b: &Value) -> Option<Value> {
     shifted(a, span.0)
 }
 
-/// The span between moments, or a moment or span less a span.
+/// The span between two moments, or a moment or span minus a span.
 pub(crate) fn sub(a: &Value, b: &Value) -> Option<Value> {
     if let Some((a, b)) = moments(a, b) {
         return Some(Value::from_object(Span(a.micros() - b.micros())));

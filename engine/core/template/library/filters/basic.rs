@@ -187,7 +187,7 @@ fn escape(value: Value, args: Args) -> EvalResult {
     show::text(&value).map(|text| Value::from(escaped(&text)))
 }
 
-/// A text that a filter of vaults is given, or Ansible's words for what is none.
+/// The text given to a vault filter; any other value is an error in Ansible's words.
 fn vault_text<'v>(value: &'v Value, what: &str) -> EvalResult<&'v str> {
     value.as_str().ok_or_else(|| {
         let kind = show::type_name(value);
@@ -195,7 +195,7 @@ fn vault_text<'v>(value: &'v Value, what: &str) -> EvalResult<&'v str> {
     })
 }
 
-/// Encrypts a text with the password that is given.
+/// Encrypts text with the given password.
 fn encrypt(value: Value, mut args: Args) -> EvalResult {
     let secret = args.required("secret")?;
     let salt = args.text("salt")?;
@@ -212,7 +212,7 @@ fn encrypt(value: Value, mut args: Args) -> EvalResult {
     encrypted.map(Value::from).map_err(EvalError::new)
 }
 
-/// Decrypts a text with the password that is given; what is not encrypted stays as it is.
+/// Decrypts text with the given password; text that is not encrypted stays as it is.
 fn decrypt(value: Value, mut args: Args) -> EvalResult {
     let secret = args.required("secret")?;
     args.text("vault_id")?;

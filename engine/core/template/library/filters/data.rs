@@ -41,7 +41,7 @@ struct Layout {
     key: String,
     sort: bool,
     ascii: bool,
-    /// Whether numbers are written that JSON does not have.
+    /// Whether to write numbers that JSON lacks.
     nan: bool,
 }
 
@@ -52,7 +52,7 @@ fn layout(args: &mut Args, indent: Option<usize>, sort: bool) -> EvalResult<Layo
         Some(value) => Some(match value.as_str() {
             Some(text) => text.to_owned(),
             None => " ".repeat(match number::Number::of(&value) {
-                // It occurs in each line, several times.
+                // The indentation occurs on each line, several times.
                 Some(number::Number::Int(width)) => size::room(width.saturating_mul(1 << 10))? >> 10,
                 _ => 0,
             }),

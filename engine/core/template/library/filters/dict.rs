@@ -71,7 +71,7 @@ fn combine(value: Value, mut args: Args) -> EvalResult {
     super::list::flat([value].into_iter().chain(others).collect(), Some(1), false, &mut maps)?;
     // `none` adds nothing.
     maps.retain(|map| !map.is_none());
-    // From the last one on, as the messages tell.
+    // Merged from the last one on, as Ansible's messages show.
     let mut maps = maps.into_iter().rev();
     let Some(mut merged) = maps.next() else { return Ok(Value::from_object(IndexMap::<Value, Value>::new())) };
     for map in maps {

@@ -69,7 +69,7 @@ fn b64encode(value: Value, mut args: Args) -> EvalResult {
     }))
 }
 
-/// Decodes like Python: what is not of the alphabet is passed over.
+/// Decodes like Python: characters outside the alphabet are skipped.
 fn b64decode(value: Value, mut args: Args) -> EvalResult {
     let (encoding, urlsafe) = base64_options(&mut args)?;
     let mut text: String = show::text(&value)?

@@ -349,7 +349,7 @@ fn subelements(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalR
 fn shuffle(value: Value, mut args: Args) -> EvalResult {
     let seed = args.optional("seed")?.filter(|seed| !seed.is_none());
     args.finish()?;
-    // What has no items stays as it is.
+    // A value without items stays as it is.
     let Ok(mut items) = items::items(&value) else { return Ok(value) };
     let mut chance = Chance::new(seed.as_ref());
     for at in (1..items.len()).rev() {

@@ -29,7 +29,7 @@ fn number(value: &Value, what: &str) -> EvalResult<Number> {
         .ok_or_else(|| EvalError::new(format!("{what} must be a real number, not {}", show::type_name(value))))
 }
 
-/// A number for a function of this name, or Ansible's words for what is none.
+/// A number for the function of this name; any other value is an error in Ansible's words.
 fn operand(value: &Value, function: &str) -> EvalResult<f64> {
     Number::of(value).map(Number::float).ok_or_else(|| {
         let kind = show::type_name(value);

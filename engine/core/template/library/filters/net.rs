@@ -151,7 +151,7 @@ fn number_of(address: IpAddr) -> u128 {
     }
 }
 
-/// The network of an address by a netmask such as 255.255.255.0, or by a wildcard such as 0.0.0.255.
+/// The network of an address with a netmask such as 255.255.255.0, or a wildcard mask such as 0.0.0.255.
 fn masked(address: IpAddr, mask: Ipv4Addr) -> Option<IpNet> {
     IpNet::with_netmask(address, mask.into()).or_else(|_| IpNet::with_netmask(address, (!mask).into())).ok()
 }

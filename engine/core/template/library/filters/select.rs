@@ -46,20 +46,20 @@ fn map(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
     let name = name.ok_or_else(|| EvalError::new("map requires a filter argument"))?.to_owned();
     let rest = Args::new(args.positional.split_off(1), args.named);
     let items = items::items(&value)?.into_iter();
-    // An item that is undefined makes the whole undefined.
+    // An undefined item makes the whole result undefined.
     items
         .map(|item| machine.filter(&name, item, rest.clone()).and_then(present).map_err(unknown))
         .collect::<EvalResult<Vec<_>>>()
         .map(Value::from)
 }
 
-/// That a name is unknown, which is no syntax error of the template: the name is data.
+/// The error of an unknown name: not a syntax error of the template, because the name is data.
 fn unknown(mut error: Box<EvalError>) -> Box<EvalError> {
     if let Cause::Syntax { message, help } = &mut error.cause
         && message.starts_with("No ")
     {
         error.cause = Cause::Failed { message: std::mem::take(message), help: help.take() };
-        // Where it stands is said by the filter.
+        // The filter adds the place.
         error.range = None;
     }
     error

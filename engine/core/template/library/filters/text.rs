@@ -280,7 +280,7 @@ fn comment(value: Value, mut args: Args) -> EvalResult {
     let (before, after) = (times(&mut args, "prefix_count")?, times(&mut args, "postfix_count")?);
     let line = prefix.len().max(postfix.len()) + newline.len();
     size::fits(before.saturating_add(after).saturating_mul(line))?;
-    // Other names have no meaning, and do no harm.
+    // As in Ansible, unknown names are ignored.
     args.named.clear();
     args.finish()?;
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Links of the addresses in a text.
+//! Turns the addresses in a text into links.
 
 use minijinja::Value;
 
@@ -12,7 +12,7 @@ use crate::template::{
 
 pub(super) const FILTERS: Table = &[("urlize", Pure(urlize))];
 
-/// Makes links of the addresses in a text.
+/// Turns web and mail addresses into HTML links.
 fn urlize(value: Value, mut args: Args) -> EvalResult {
     let limit = args.int("trim_url_limit")?.and_then(|limit| usize::try_from(limit).ok());
     let nofollow = args.flag("nofollow", false)?;

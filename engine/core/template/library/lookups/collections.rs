@@ -212,7 +212,8 @@ fn flattened(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResul
 
 fn random_choice(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     options.finish()?;
-    // The choice is among the terms: `with_random_choice` passes the items of its list, a call that of a list one term.
+    // The choice is among the terms: `with_random_choice` passes each item of its list, a call passes a list as one
+    // term.
     match terms.len() {
         0 => Ok(vec![]),
         len => Ok(terms.get(Chance::Free.index(len)).cloned().into_iter().collect()),

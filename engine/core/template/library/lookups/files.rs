@@ -124,7 +124,7 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
     text(&mut options, "variable_end_string", &mut layout.variable_end_string)?;
     text(&mut options, "comment_start_string", &mut layout.comment_start_string)?;
     text(&mut options, "comment_end_string", &mut layout.comment_end_string)?;
-    // The documentation has neither, but both work.
+    // Neither is documented, but both work in Ansible.
     layout.trim_blocks = options.flag("trim_blocks", true)?;
     layout.lstrip_blocks = options.flag("lstrip_blocks", false)?;
     // The value of a template keeps its type here anyway.
@@ -184,7 +184,7 @@ fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) 
     let mut skip = options.flag("skip", false)?;
     let files = options.optional("files")?;
     let paths = options.optional("paths")?;
-    // Only `with_first_found` looks into the directories for files; the lookup itself finds what is named.
+    // Only `with_first_found` searches `files/` and the like; the lookup itself takes paths as they are.
     let kind = options.text_or("_subdir", ".")?;
     options.finish()?;
     let words = |value: &Value| -> EvalResult<Vec<String>> {
@@ -244,7 +244,7 @@ fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) 
     }
 }
 
-/// The encoding that the option of that name asks for.
+/// The encoding named by the option `encoding`.
 pub(super) fn named_encoding(options: &mut Args) -> EvalResult<Encoding> {
     let name = options.text_or("encoding", "utf-8")?;
     Encoding::named(&name).ok_or_else(|| EvalError::new(format!("unknown encoding: {name}")))
@@ -330,7 +330,7 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
         };
         let default = options.optional("default")?;
         let encoding = named_encoding(&mut options)?;
-        // Of the term alone: unknown options of the call are not looked at.
+        // Only the term's options are checked: unknown options of the call are ignored.
         if let Some((name, _)) = options.named.iter().find(|(name, _)| !given.contains(name)) {
             return Err(EvalError::new(format!("'{name}' is not a valid option")));
         }
@@ -350,7 +350,7 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
         }
         match (row.and_then(|row| row.get(column).cloned()), default) {
             (Some(value), _) => found.push(Value::from(value)),
-            // Of a list, each item is a result.
+            // Each item of a list is a result.
             (None, Some(default)) if containers::is_list(&default) => found.extend(items::items(&default)?),
             (None, Some(default)) => found.push(default),
             (None, None) => {}

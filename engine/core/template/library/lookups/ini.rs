@@ -17,7 +17,7 @@ use crate::template::{
 
 pub(super) const LOOKUPS: Table = &[("ini", ini)];
 
-/// The section whose values every other section has, too.
+/// The section whose values all other sections have, too.
 const DEFAULT: &str = "DEFAULT";
 /// How far values may refer to each other.
 const MOST_LEVELS: usize = 10;
@@ -80,11 +80,11 @@ impl Sections {
     /// Reads a file as Python's `configparser` does.
     ///
     /// # Errors
-    /// In its words: lines before the first section, lines without a value.
+    /// If a line comes before the first section or has no value; in configparser's words.
     fn read(text: &str, allow_none: bool, fold: impl Fn(&str) -> String) -> EvalResult<Self> {
         let mut sections: Vec<(String, Pairs)> = Vec::new();
         let mut wrong = Vec::new();
-        // The indentation of the key whose value may go on.
+        // The indentation of the key whose value may continue.
         let mut key_indent = None;
         for (at, line) in text.lines().enumerate() {
             let trimmed = line.trim();

@@ -69,7 +69,7 @@ fn key_values(term: &str) -> Vec<(Option<String>, String)> {
     if !written.is_empty() {
         words.push((word, written));
     }
-    // What is no pair keeps its quotes.
+    // A word that is not a pair keeps its quotes.
     let pair = |(word, written): (String, String)| match word.split_once('=') {
         Some((key, value)) if !key.is_empty() => (Some(key.to_owned()), value.to_owned()),
         _ => (None, written),
@@ -116,7 +116,7 @@ fn failure(name: &str, mut error: Box<EvalError>, given: &[(String, Value)], ter
     error
 }
 
-/// The native lookup of a name, unless a plugin of the user's comes before it.
+/// The built-in lookup of a name, unless a plugin of the user's overrides it.
 fn native<'m>(machine: &Machine<'m>, name: &str) -> Option<&'m LookupRun> {
     let found = machine.session.library.lookup(name)?;
     (!plugins::replaces(machine, PluginKind::Lookup, name)).then_some(found)
@@ -131,7 +131,7 @@ fn unknown(name: &str, library: &Library, help: Option<String>) -> Box<EvalError
     }
 }
 
-/// What ansible-core says of an option of the wrong type.
+/// ansible-core's message about an option of the wrong type.
 fn of_option(lookup: &str, message: &str, given: &[(String, Value)], terms: &[Value]) -> Option<String> {
     let (option, kind) = message.strip_prefix("argument '")?.split_once("' must be ")?;
     let kind = ["integer", "boolean", "number"].iter().position(|name| kind.split([',', ' ']).nth(1) == Some(name))?;
@@ -188,7 +188,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
             if errors == "warn" {
                 let why = error.place(&machine.origin, &machine.session.scope, machine.page.reading.bare);
                 let why = why.to_string();
-                // The place says what the template is; the warning, what the lookup said.
+                // The warning has the template's place, so it quotes only the lookup's own message.
                 let why = why
                     .split_once(": ")
                     .filter(|(start, _)| start.starts_with("Error rendering "))
@@ -205,7 +205,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
     }
     // A single result is returned itself; several strings are joined, anything else stays a list.
     Ok(match found.as_slice() {
-        // Only a lookup that says so yields an empty text.
+        // No result is an empty list, not an empty text.
         [] => Value::from(Vec::<Value>::new()),
         [one] => one.clone(),
         all if all.iter().all(|item| item.as_str().is_some()) => {

@@ -27,7 +27,7 @@ use crate::vars::to_wire;
 
 pub(super) const LOOKUPS: Table = &[("url", url)];
 
-/// An option: of the call, of the variable `ansible_lookup_url_NAME`, or of the environment.
+/// An option: from the call, the variable `ansible_lookup_url_NAME`, or the environment.
 fn option(machine: &Machine<'_>, args: &mut Args, name: &str, outside: &str) -> EvalResult<Option<Value>> {
     let given = args.optional(name)?;
     let variable = || {
@@ -55,7 +55,7 @@ fn flag(value: Option<Value>, default: bool) -> bool {
     }
 }
 
-/// Texts of a list, or of a text with commas.
+/// The items of a list, or of comma-separated text.
 fn texts(value: Option<Value>) -> EvalResult<Vec<String>> {
     match value {
         Some(value) if containers::is_list(&value) => items::items(&value)?.iter().map(show::text).collect(),

@@ -203,7 +203,7 @@ fn config(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Ev
             Ok((value, _)) => found.push(from_wire(value.into())),
             Err(Unknown::Plugin) => {
                 let (kind, plugin) = of.unwrap_or_default();
-                // What options a plugin in Python has, only ansible-core can tell.
+                // Only ansible-core knows the options of a plugin in Python.
                 let asked = [
                     ("plugin_type", Value::from(kind)),
                     ("plugin_name", Value::from(plugin)),

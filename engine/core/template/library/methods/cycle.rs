@@ -13,7 +13,7 @@ use crate::template::{
     value::error::{EvalError, EvalResult},
 };
 
-/// Yields its items in turn, and then begins again.
+/// Yields its items in turn, over and over.
 #[derive(Debug)]
 pub(crate) struct Cycler {
     items: Vec<Value>,
@@ -22,7 +22,7 @@ pub(crate) struct Cycler {
 
 impl Cycler {
     /// # Errors
-    /// If there is no item.
+    /// If there are no items.
     pub(crate) fn of(items: Vec<Value>) -> EvalResult<Self> {
         match items.is_empty() {
             true => Err(EvalError::new("at least one item has to be provided")),
@@ -56,7 +56,7 @@ impl Object for Cycler {
     }
 }
 
-/// Yields nothing when it is called first, and then its separator.
+/// Yields nothing on the first call, and its separator on all later ones.
 #[derive(Debug)]
 pub(crate) struct Joiner {
     separator: Value,

@@ -20,7 +20,7 @@ pub(super) const NAMES: [&str; 10] =
 /// Calls a method of a mapping.
 ///
 /// # Errors
-/// There is no such method, or it does not take these arguments or this value.
+/// If there is no such method, or it does not take these arguments or this value.
 pub(super) fn call(value: &Value, name: &str, mut args: Args) -> EvalResult {
     let none = Value::from(());
     let answer = match name {

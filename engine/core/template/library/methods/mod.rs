@@ -20,7 +20,7 @@ use crate::template::{
     },
 };
 
-/// The method that a call of the value itself calls.
+/// The method that runs when the value itself is called.
 pub(crate) const CALL: &str = "__call__";
 
 /// The methods of values, as the evaluator finds them.
@@ -88,7 +88,7 @@ fn call(value: &Value, name: &str, args: Args) -> EvalResult {
         }
     };
     result.map_err(|mut error| {
-        // Python names the method where its arguments are wrong.
+        // In errors about arguments, Python names the method.
         if let Cause::Failed { message, .. } = &mut error.cause
             && ["missing ", "got ", "takes "].iter().any(|start| message.starts_with(start))
         {

@@ -32,7 +32,7 @@ pub(super) const NAMES: [&str; 11] = [
 /// Those of [`call`].
 pub(super) fn call_of_day(day: Day, method: &str, args: Args) -> EvalResult {
     let answer = call(&Moment::of_day(day), method, args)?;
-    // What a moment has a time for, a day has none for.
+    // The results for a day have no time of day.
     Ok(match (method, answer.downcast_object_ref::<Moment>()) {
         ("isoformat", _) => Value::from(day.0.to_string()),
         (_, Some(moment)) => Value::from_object(Day(moment.at.date())),
@@ -43,7 +43,7 @@ pub(super) fn call_of_day(day: Day, method: &str, args: Args) -> EvalResult {
 /// Calls a method of a moment.
 ///
 /// # Errors
-/// There is no such method, or it does not take these arguments or this value.
+/// If there is no such method, or it does not take these arguments or this value.
 pub(super) fn call(moment: &Moment, method: &str, mut args: Args) -> EvalResult {
     let answer = match method {
         "strftime" => Value::from(moment.format(&args.text_or("format", "%c")?)?),

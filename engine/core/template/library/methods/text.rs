@@ -66,7 +66,7 @@ pub(super) const NAMES: [&str; 47] = [
 /// Calls a method of a text.
 ///
 /// # Errors
-/// There is no such method, or it does not take these arguments or this value.
+/// If there is no such method, or it does not take these arguments or this value.
 pub(super) fn call(text: &str, name: &str, mut args: Args) -> EvalResult {
     let all = |test: fn(char) -> bool| Value::from(!text.is_empty() && text.chars().all(test));
     let strip = |args: &mut Args| -> EvalResult<Box<dyn Fn(char) -> bool>> {
@@ -255,7 +255,7 @@ fn word(args: &mut Args, name: &str) -> EvalResult<String> {
     }
 }
 
-/// What `split` parts at: a text, or blanks.
+/// The separator of `split`; `None` means white space.
 fn separator(args: &mut Args) -> EvalResult<Option<String>> {
     match args.optional("sep")? {
         Some(value) if !value.is_none() => match value.as_str() {
