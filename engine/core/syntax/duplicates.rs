@@ -1,9 +1,8 @@
-//! What becomes of a key that a mapping has twice: the setting `duplicate_dict_key`.
+//! How to handle a key that occurs twice in a mapping: the setting `duplicate_dict_key`.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-/// What a second value of one key is. In every case but an error the last value counts. Set once at the start, as it
-/// holds for all files.
+/// How to treat a duplicate key. Unless it is an error, the last value counts. Set once at the start, for all files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DuplicateKeys {
     Ignore,
@@ -14,7 +13,7 @@ pub enum DuplicateKeys {
 static WHAT: AtomicU8 = AtomicU8::new(DuplicateKeys::Warn as u8);
 
 impl DuplicateKeys {
-    /// Sets what the process does.
+    /// Sets it for the process.
     pub fn set(self) {
         WHAT.store(self as u8, Relaxed);
     }

@@ -10,7 +10,7 @@ use crate::source::Span;
 /// An error in a YAML file, with its location.
 #[derive(Debug, Diagnostic, Error)]
 pub enum YamlError {
-    /// What the parser says, in ansible-core's words, and what was meant.
+    /// The parser's message, in ansible-core's words, and what was probably meant.
     #[error("YAML parsing failed: {said}")]
     #[diagnostic(forward(meant))]
     Parsing { said: String, meant: Meant },
@@ -245,7 +245,7 @@ pub enum YamlWarning {
     },
 }
 
-/// The explanation of a parser's error: its help says what is wrong, too.
+/// The explanation of a parser's error. Its help also says what is wrong.
 #[derive(Debug)]
 pub struct Meant(pub Box<YamlError>);
 

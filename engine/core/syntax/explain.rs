@@ -96,7 +96,7 @@ pub(super) fn explain(source: &Arc<Source>, error: ParseError) -> YamlError {
     }
 }
 
-/// What ansible-core says of a parser's error.
+/// ansible-core's message about a parser's error.
 pub(super) fn said(problem: &str, meant: &YamlError) -> String {
     match meant {
         YamlError::Tab { .. } => return "Tabs are usually invalid in YAML.".to_owned(),

@@ -1,4 +1,4 @@
-//! A text as it was read.
+//! The result of parsing a text.
 
 use super::{Node, error::YamlWarning};
 

@@ -2,8 +2,8 @@
 
 use super::{Node, Word};
 
-/// Sorted. As in ansible-core, not every keyword: `vars`, `gather_subset`, `role`, `listen` and `user` may be used, while
-/// `loop_with` and `local_action`, which are ways to write a keyword, may not.
+/// Sorted. As in ansible-core, not all keywords: `vars`, `gather_subset`, `role`, `listen` and `user` may be used, but
+/// `loop_with` and `local_action`, which are other spellings of keywords, may not.
 const RESERVED: &[&str] = &[
     "action",
     "always",
@@ -99,7 +99,7 @@ mod tests {
     use crate::{source::Source, syntax::yaml};
 
     #[test]
-    fn keywords_and_functions_are_no_names_of_variables() {
+    fn keywords_and_functions_are_reserved() {
         assert!(RESERVED.is_sorted());
         let source = Source::inline("vars", "{lookup: 1, item: 2, when: 3, vars: 4, with_items: 5, 6: 7, hosts: 8}");
         let vars = yaml::load(&source).expect("a mapping").node;

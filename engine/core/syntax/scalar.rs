@@ -263,7 +263,7 @@ fn is_timestamp(text: &str) -> bool {
     read_timestamp(text).is_some()
 }
 
-/// The date or time in the format of Python's `str()`; `None` if it does not exist.
+/// The date or time in the format of Python's `str()`; `None` if there is no such date.
 fn timestamp(text: &str) -> Option<String> {
     let Stamp { date: [year, month, day], time } = read_timestamp(text)?;
     let [year, month, day]: [u32; 3] = [year.parse().ok()?, month.parse().ok()?, day.parse().ok()?];

@@ -183,7 +183,7 @@ impl Reader<'_> {
     }
 }
 
-/// Sets an argument; a later one wins.
+/// Sets an argument; a later one replaces an earlier one.
 fn put(args: &mut Vec<(Word, Node)>, key: Word, value: Node) {
     match args.iter_mut().find(|(known, _)| known.value == key.value) {
         Some(slot) => *slot = (key, value),

@@ -26,7 +26,7 @@ impl Reader<'_> {
         if let Some(lookup) = &lookup {
             let short = lookup.strip_prefix("ansible.builtin.").or_else(|| lookup.strip_prefix("ansible.legacy."));
             let lookups = self.modules.lookups();
-            // Those of collections are looked for when the task runs.
+            // Lookups of collections are searched for when the task runs.
             let is_known = lookups.contains(&short.unwrap_or(lookup))
                 || short.is_none() && lookup.contains('.')
                 || self.modules.has_lookup(short.unwrap_or(lookup));

@@ -212,7 +212,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Every entry of `vars_prompt` names its variable, and has only keys that are known.
+    /// Checks that every entry of `vars_prompt` names its variable and has only known keys.
     fn check_prompts(&mut self, value: &Node) {
         for entry in value.as_seq().unwrap_or_default() {
             if entry.get("name").is_none() {
@@ -235,7 +235,7 @@ impl Reader<'_> {
         self.report(problem, "and the other one", &key.span, None);
     }
 
-    /// A module among the keys of a play: its task stands at the wrong place.
+    /// A module among the keys of a play: a task in the wrong place.
     fn misplaced_task(&mut self, name: &str, key: &Word) -> bool {
         if Place::Play.knows(name) || self.module(name) == Known::No {
             return false;

@@ -106,7 +106,7 @@ impl Reader<'_> {
         self.problems.push(ReadError::Other { problem: problem.into(), label, at: head(at), help });
     }
 
-    /// Warns about an error that Ansible only detects when the task runs.
+    /// Warns about an error that Ansible detects only when the task runs.
     pub(super) fn foresee(&mut self, error: &ReadError, at: &Span) {
         let help = miette::Diagnostic::help(error).map(|help| format!("; {help}")).unwrap_or_default();
         self.warnings.push(Warning { message: format!("{error}{help}"), place: at.clone() });

@@ -201,7 +201,7 @@ impl Reader<'_> {
         self.misfit(name, shape, format!("`{name}`"), expected, node, help);
     }
 
-    /// A value of the wrong type: an error, or a warning if Ansible only detects it when the task runs.
+    /// A value of the wrong type: an error, or a warning if Ansible detects it only when the task runs.
     fn misfit(
         &mut self,
         keyword: &str,

@@ -168,7 +168,7 @@ impl Reader<'_> {
                 }
             };
             self.check(name, &value);
-            // Nothing is an empty condition for these two.
+            // For these two, an empty value is an empty condition.
             *slot = if matches!(name, "changed_when" | "failed_when") { Some(value) } else { given(value) };
         }
         // `local_action` determines the host, whatever `delegate_to` says.

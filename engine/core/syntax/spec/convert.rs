@@ -1,4 +1,4 @@
-//! Values of arguments: converted to their types, and shown as Python shows them.
+//! Converts values of arguments to their types, and formats them like Python.
 
 use std::sync::Arc;
 

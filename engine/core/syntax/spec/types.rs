@@ -19,7 +19,7 @@ pub struct ArgumentSpec {
     pub name: Arc<str>,
     pub short_description: Option<String>,
     pub options: IndexMap<Arc<str>, ArgumentOption>,
-    /// The options as they were written.
+    /// The options as written.
     pub written: Option<Node>,
     /// The name of the role that has it, and its directory.
     pub role: Option<(Arc<str>, String)>,
