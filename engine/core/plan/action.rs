@@ -29,7 +29,7 @@ impl std::fmt::Debug for Action {
 
 /// All modules that agents have.
 fn modules() -> &'static [Entry] {
-    // No executable hands them in before tests of this crate.
+    // In tests of this crate, no executable has installed them.
     #[cfg(test)]
     rplay_modules::registry::install();
     registry::modules()
@@ -78,8 +78,8 @@ impl Action {
         }
     }
 
-    /// What its registry entry says of it. Modules and plugins that rplay does not implement may set facts; those in results
-    /// of other actions are ignored.
+    /// What its registry entry says about it. Modules and plugins that rplay does not implement may set facts; facts in
+    /// the results of other actions are ignored.
     pub fn traits(&self) -> Traits {
         match self {
             Action::Module(entry) => entry.traits,
@@ -92,7 +92,7 @@ impl Action {
         }
     }
 
-    /// Whether its result that it was skipped for this reason has the key `failed`.
+    /// Whether its result has the key `failed` if it was skipped for this reason.
     pub fn skip_has_failed(&self, why: &str) -> bool {
         match self {
             Action::Module(_) | Action::External(_) | Action::Plugin(_) => true,
@@ -111,7 +111,7 @@ impl Action {
         }
     }
 
-    /// Whether it takes arguments of any name, such as variables.
+    /// Whether it accepts arguments of any name, such as variables.
     pub fn is_open(&self) -> bool {
         matches!(self, Action::Controller(entry) if entry.is_open)
     }

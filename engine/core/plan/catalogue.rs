@@ -34,8 +34,8 @@ pub enum Meant {
 }
 
 impl Meant {
-    /// Whether the run itself follows it, so that no plugin may take its place: includes, imports, `meta`.
-    pub(super) fn is_followed_by_the_run(&self) -> bool {
+    /// Whether it controls the run itself, so that no plugin may replace it: includes, imports, `meta`.
+    pub(super) fn controls_the_run(&self) -> bool {
         matches!(self, Meant::Action(Action::Statement(_)))
     }
 }

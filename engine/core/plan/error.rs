@@ -33,14 +33,14 @@ pub fn exit_code(problems: &Problems) -> u8 {
 }
 
 impl PlanError {
-    /// Something in a collection cannot be used; the message says why.
+    /// An error about something in a collection that cannot be used; the message says why.
     pub fn unusable(msg: String, at: &Span) -> Self {
         PlanError::Unusable { msg, at: at.clone(), label: "named here", help: None }
     }
 }
 
 impl PlanError {
-    /// Something stands where it has no meaning; the message says what.
+    /// An error about something in the wrong place; the message says what.
     pub fn misplaced(msg: String, at: &Span) -> Self {
         PlanError::Argument { msg, at: at.clone(), label: "not possible here".to_owned(), help: None }
     }
@@ -60,7 +60,7 @@ pub enum PlanError {
         #[help]
         help: Option<String>,
     },
-    /// Found while tasks run, and no failure of a host.
+    /// Found while tasks run, but not a failure of a host.
     #[error("{msg}")]
     EndsRun {
         msg: String,

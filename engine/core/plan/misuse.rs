@@ -1,4 +1,4 @@
-//! Tasks, above all includes and imports, that cannot be meant as they are written, in Ansible's words.
+//! Tasks, above all includes and imports, that cannot be meant as written; with Ansible's messages.
 
 use minijinja::value::ValueKind;
 
@@ -9,7 +9,7 @@ use crate::{source::Span, syntax, vars::Lazy};
 const FILES: [&str; 4] = ["tasks_from", "vars_from", "defaults_from", "handlers_from"];
 const OF_ROLES: [&str; 5] = ["name", "role", "public", "allow_duplicates", "rolespec_validate"];
 
-/// What is wrong with the arguments of a task, mostly of an include or import, whatever their values will be.
+/// An error in a task's arguments, mostly those of an include or import, that does not depend on their rendered values.
 pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<PlanError> {
     let written = &task.action.name;
     if let Some((name, _)) = task.action.args.iter().find(|(name, _)| name.value.starts_with("_ansible_")) {
@@ -53,7 +53,7 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
     misplaced(format!("Expected a string for {name} but got <class '{kind}'> instead"))
 }
 
-/// The first line of what stands there.
+/// The first line of a place.
 fn first_line(place: &Span) -> Span {
     let length = place.text().find('\n').unwrap_or(place.text().len());
     place.at(place.range().start..place.range().start + length)
@@ -67,7 +67,7 @@ fn is_nothing(value: &Lazy) -> bool {
     value.data().is_some_and(|value| value.is_none() || value.as_str() == Some(""))
 }
 
-/// Python's name of the type, if the value is no template.
+/// Python's name of the type, unless the value is a template.
 fn type_of(value: &Lazy) -> Option<&'static str> {
     Some(match value {
         Lazy::List(_) => "list",

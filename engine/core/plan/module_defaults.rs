@@ -1,4 +1,4 @@
-//! To which actions `module_defaults` apply.
+//! Which actions `module_defaults` apply to.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl Project {
-    /// Whether a key of `module_defaults` applies to an action: its name, or a group (`group/NAME`) that contains it.
-    /// Short names are those of `collections`, too.
+    /// Whether a key of `module_defaults` applies to an action: the key is its name, or a group (`group/NAME`) that
+    /// contains it. Short names are also searched for in `collections`.
     pub fn has_defaults(&self, key: &str, action: &Action, collections: &[Arc<str>]) -> bool {
         let around = Around { collections, ..Around::default() };
         let same = |name: &str| {
@@ -54,7 +54,7 @@ impl Project {
         action.group() == short || groups.any(|group| self.collections.group(&group).iter().any(|member| same(member)))
     }
 
-    /// Warns about metadata of a group that says nothing, unless the settings forbid it.
+    /// Warns about invalid metadata of a group, unless the settings disable that.
     fn warn_of_group(&self, name: &str, qualified: &Qualified) {
         let Some(collection) = self.collections.find(&qualified.collection).filter(|_| self.checks_groups) else {
             return;

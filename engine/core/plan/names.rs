@@ -10,9 +10,9 @@ use crate::{
 const MOST_REDIRECTS: usize = 10;
 
 impl Project {
-    /// The action that a task names. Candidates in order: a plugin of an `action_plugins/`, a module of the collections
-    /// to search, of a `library/`, one of rplay's own, one of a collection or of ansible-core, where an action plugin
-    /// comes before the module of its name. No module replaces an action of the controller.
+    /// The action that a task names. Candidates in order: a plugin in an `action_plugins/`; a module in the collections
+    /// to search; a module in a `library/`; one of rplay's own; one of a collection or of ansible-core, where an action
+    /// plugin takes precedence over the module of its name. No module replaces an action of the controller.
     ///
     /// # Errors
     /// If there is none, or none that can be used.
@@ -28,7 +28,7 @@ impl Project {
             let legacy = name.strip_prefix("ansible.legacy.").unwrap_or(&name);
             let own = Some(legacy).filter(|name| is_builtin && !name.contains('.'));
             let is_controllers = matches!(named.meant, Meant::Action(Action::Controller(_) | Action::Statement(_)));
-            let plugin = own.filter(|_| !around.modules_only && !named.meant.is_followed_by_the_run());
+            let plugin = own.filter(|_| !around.modules_only && !named.meant.controls_the_run());
             if let Some(plugin) = plugin.and_then(|own| finder.own_action(own, around)) {
                 return Ok(Action::Plugin(plugin));
             }

@@ -1,4 +1,4 @@
-//! Where entries stand that are resolved: settings, role and files around them.
+//! The context of entries that are being resolved: the settings, role and files around them.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,7 +8,7 @@ use std::{
 use super::step::{Role, Settings};
 use crate::{files, source, vars::Layer};
 
-/// The context of the entries that are resolved.
+/// The context of the entries that are being resolved.
 #[derive(Clone)]
 pub struct Place {
     pub settings: Arc<Settings>,
@@ -18,9 +18,9 @@ pub struct Place {
     /// The directory of the file that contains the entries.
     pub directory: PathBuf,
     pub handler: bool,
-    /// A block of the same file is round it.
+    /// A block of the same file encloses it.
     pub in_block: bool,
-    /// A `rescue` deals with failures.
+    /// A `rescue` handles failures.
     pub may_fail: bool,
     pub play_vars: Arc<Layer>,
     /// The chain of importing files, to detect one that imports itself.

@@ -1,4 +1,4 @@
-//! Resolves playbooks: follows imports, and makes plays of what is written.
+//! Resolves playbooks: follows imports, and turns their text into plays.
 
 use std::{
     path::{Path, PathBuf},
@@ -203,7 +203,7 @@ impl Resolver {
     }
 }
 
-/// The variables of both layers. As in Ansible, who imports has the last word.
+/// The variables of both layers. As in Ansible, the importing playbook's win.
 fn within(outer: &Arc<Layer>, inner: Arc<Layer>) -> Arc<Layer> {
     if outer.is_empty() {
         return inner;

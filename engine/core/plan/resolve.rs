@@ -28,7 +28,7 @@ const MANY: usize = 8;
 pub struct Resolver {
     pub project: Arc<Project>,
     pub tags: TagSelection,
-    /// `-e`: besides the surrounding variables, the only ones that an import may use.
+    /// `-e`. An import may use these and the surrounding variables, but no others.
     pub extra: Arc<Layer>,
     /// From the command line; weaker than the play's own settings.
     pub base: Arc<Settings>,
@@ -142,7 +142,7 @@ impl Resolver {
                 let msg = format!("Using '{name}' as a handler is not supported.");
                 found.problems.push(PlanError::misplaced(msg, &task.action.name.span));
             }
-            // What an import notifies, each of its tasks notifies when it changes something.
+            // The `notify` of an import applies to each of its tasks.
             Some(Statement::ImportTasks) => {
                 let settings = place.settings.with(&task.keywords, task.notify.as_ref());
                 let place = Place { settings, ..place.clone() };
@@ -308,7 +308,7 @@ pub fn secrets(action: &Action) -> Vec<&'static str> {
     secret.flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied())).collect()
 }
 
-/// A meta task that cannot stand where it does, in Ansible's words.
+/// A meta task in a place where it is not allowed; with Ansible's message.
 fn misplaced(task: &syntax::Task, place: &Place) -> Option<PlanError> {
     let args = arguments::of(&task.action);
     let field = args.free.clone().or_else(|| args.field("free_form"))?;
@@ -322,7 +322,7 @@ fn misplaced(task: &syntax::Task, place: &Place) -> Option<PlanError> {
     Some(PlanError::misplaced(msg.to_owned(), &field.span))
 }
 
-/// `async` of an action that is the controller's.
+/// The error of `async` with an action of the controller.
 fn no_async(task: &Task) -> Option<PlanError> {
     if !matches!(task.action, Action::Controller(_) | Action::Statement(_)) {
         return None;

@@ -178,7 +178,7 @@ impl Resolver {
         let mut role = Role {
             name: match &collection {
                 Some(collection) => format!("{collection}.{short}").into(),
-                // Only what has to be expanded is called by its last part, as in ansible-core.
+                // As in ansible-core, only a path that had to be expanded is shortened to its last part.
                 None if wanted.name.starts_with(['~', '$']) => short,
                 None => wanted.name.into(),
             },
@@ -293,7 +293,7 @@ fn not_in_role(directory: &Path, kind: &'static str, file: &str, at: &Span) -> O
     Some(Box::new(PlanError::NotInRole { kind, file: file.to_owned(), at: at.clone(), help }))
 }
 
-/// Refuses a file of `tasks_from` and the like that lies outside of the role's directory of its kind.
+/// Refuses a file of `tasks_from` and the like that is outside the role's directory of its kind.
 fn stays_inside(role: &Role, kind: &str, file: &str, at: &Span) -> Result<(), Problems> {
     let directory = role.path.join(kind);
     let mut left = 0;
@@ -315,7 +315,7 @@ fn stays_inside(role: &Role, kind: &str, file: &str, at: &Span) -> Result<(), Pr
     Err(Problems(vec![Box::new(PlanError::misplaced(msg, at))]))
 }
 
-/// What tells a use of a role apart from others besides its parameters.
+/// Besides its parameters, what distinguishes one use of a role from another.
 fn own_words(keywords: &Keywords) -> String {
     let tags = keywords.tags.as_ref().map(split_tags).unwrap_or_default();
     let tags: Vec<String> = tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
@@ -324,7 +324,7 @@ fn own_words(keywords: &Keywords) -> String {
     format!("{tags:?}{when:?}{:?}", keywords.vars.as_ref().and_then(layer))
 }
 
-/// What tells an import or include of a role apart from others: the variables at it.
+/// What distinguishes one import or include of a role from another: its variables.
 pub fn included(vars: Option<&Arc<Layer>>) -> String {
     format!("included {vars:?}")
 }
@@ -335,12 +335,12 @@ pub struct RoleCall<'a> {
     pub at: &'a Span,
     pub params: Arc<Layer>,
     pub files: RoleFiles,
-    /// What this use itself says of conditions, tags and variables: together with the parameters and files, it tells
-    /// two uses of a role apart. As in Ansible, what is around it does not count.
+    /// This use's own conditions, tags and variables. Together with the parameters and files, they distinguish two uses
+    /// of a role. As in Ansible, those of enclosing blocks do not count.
     pub own: String,
     /// `None`: as in the role's `meta/main.yml`.
     pub allow_duplicates: Option<bool>,
-    /// Whether the play sees its variables; `None`: as the setting `private_role_vars` says.
+    /// Whether the play sees its variables; `None`: determined by the setting `private_role_vars`.
     pub public: Option<bool>,
     /// Whether another role names it under `dependencies`.
     pub dependency: bool,

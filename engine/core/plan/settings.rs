@@ -26,7 +26,7 @@ impl Settings {
         if let Some(vars) = keywords.vars.as_ref().and_then(layer) {
             inner.vars.insert(0, vars);
         }
-        // Ansible passes over variables that tasks inherit under these names.
+        // Ansible does not warn about inherited variables named `tags` or `when`.
         let reserved = keywords.vars.iter().flat_map(reserved_names);
         inner.reserved.extend(reserved.filter(|name| !matches!(&*name.value, "tags" | "when")));
         inner.environment.extend(keywords.environment.iter().flat_map(fields));
@@ -67,7 +67,7 @@ impl Settings {
     }
 }
 
-/// The collections to search: first the own one, then the listed ones.
+/// The collections to search: first its own, then the listed ones.
 pub(super) fn searched(own: Option<&Arc<str>>, listed: &[Arc<str>]) -> Arc<[Arc<str>]> {
     let others = listed.iter().filter(|name| Some(*name) != own);
     own.into_iter().chain(others).cloned().collect()

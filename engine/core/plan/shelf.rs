@@ -1,4 +1,4 @@
-//! A cache of what was read.
+//! A cache of files that were read.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::source::Problems;
 
-/// A cache of what was read. Each entry is read by one thread, for which others wait; errors are not cached.
+/// A cache of files that were read. One thread reads each entry while others wait for it; errors are not cached.
 pub(super) struct Shelf<K, T>(Mutex<HashMap<K, Arc<Mutex<Option<T>>>>>);
 
 impl<K, T> Default for Shelf<K, T> {

@@ -1,4 +1,4 @@
-//! Tasks that steer the run itself: the resolver and the walk of the steps handle them, so they have no function.
+//! Tasks that control the run itself: the resolver and the walk over the steps handle them, so they have no function.
 
 use rplay_contract::{
     args,
@@ -8,7 +8,7 @@ use rplay_contract::{
 
 use crate::actions::Definition;
 
-/// What a task is that no host does.
+/// A kind of task that controls the run instead of acting on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statement {
     ImportPlaybook,

@@ -46,13 +46,13 @@ impl Condition {
         Condition { value: Lazy::Data(value), span }
     }
 
-    /// All conditions of a node; in a list, all must hold. Nothing (null) is no condition, but in a list it is an empty
-    /// one, which fails, as in ansible-core.
+    /// All conditions of a node; in a list, all must hold. Null means no condition, but as an item of a list it is an
+    /// empty condition, which fails, as in ansible-core.
     pub fn all_of(node: Option<&Node>) -> Vec<Condition> {
         Condition::written(node.filter(|node| !matches!(node.kind, Kind::Null)))
     }
 
-    /// The same for `when`, which passes over nothing in a list, too.
+    /// The same for `when`, which ignores null in a list, too.
     pub fn of_when(node: Option<&Node>) -> Vec<Condition> {
         match node.map(|node| &node.kind) {
             Some(Kind::Seq(items)) => {
@@ -63,7 +63,7 @@ impl Condition {
         }
     }
 
-    /// The same for `changed_when` and `failed_when`, for which nothing is an empty condition.
+    /// The same for `changed_when` and `failed_when`, for which null is an empty condition.
     pub fn written(node: Option<&Node>) -> Vec<Condition> {
         match node.map(|node| &node.kind) {
             Some(Kind::Seq(items)) => items.iter().map(Condition::from_node).collect(),
@@ -161,7 +161,7 @@ pub struct Role {
     /// Name and parameters: uses with the same identity run only once on a host.
     pub identity: String,
     pub allow_duplicates: bool,
-    /// Whether the play sees its variables; `None`: as the setting `private_role_vars` says.
+    /// Whether the play sees its variables; `None`: determined by the setting `private_role_vars`.
     pub public: Option<bool>,
     pub params: Arc<Layer>,
     pub vars: Arc<Layer>,
@@ -208,7 +208,7 @@ pub struct Task {
     pub tags: Arc<[String]>,
     /// The keywords around the task, without its own: an include passes these to its tasks.
     pub around: Arc<Settings>,
-    /// An argument that the module does not have: the task fails if it runs.
+    /// Arguments that the module does not have: the task fails if it runs.
     pub unknown: Vec<Arc<str>>,
 }
 
@@ -346,7 +346,7 @@ impl Task {
         }
     }
 
-    /// What an action of the controller may see of it.
+    /// The part of it that an action of the controller may see.
     pub fn view(&self) -> TaskView<'_> {
         TaskView {
             span: &self.span,
@@ -357,7 +357,7 @@ impl Task {
         }
     }
 
-    /// Whether the author expects that it may fail.
+    /// Whether its author expects that it may fail.
     pub fn may_fail(&self) -> bool {
         let ignores = |field: &Field| field.value.data().is_none_or(|value| value.is_true());
         !self.failed_when.is_empty() || self.settings.ignore_errors.as_ref().is_some_and(ignores)

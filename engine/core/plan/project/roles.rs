@@ -1,4 +1,4 @@
-//! The files of roles: where they are, what they declare, their variables.
+//! The files of roles: locations, metadata, argument specifications, variables.
 
 use std::{
     path::{Path, PathBuf},
