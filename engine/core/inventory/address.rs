@@ -9,7 +9,7 @@ const MOST: usize = 1_000_000;
 pub(super) fn expand(entry: &str) -> Result<(Vec<String>, Option<u16>), String> {
     let (name, port) = split_port(entry)?;
     if name.starts_with('-') {
-        // ssh would take it for an option.
+        // ssh would treat it as an option.
         return Err(format!("host name `{name}` begins with a dash"));
     }
     if name.contains('=') {

@@ -1,4 +1,4 @@
-//! Every place of the inventory that gives a host's variable a value, for `rplay why`.
+//! All places in the inventory that give a variable of a host a value, for `rplay why`.
 
 use std::path::Path;
 
@@ -14,11 +14,11 @@ use crate::{
 };
 
 impl Inventory {
-    /// Every place that gives this variable of a host a value, strongest first, in the order of [`Inventory::layers`].
+    /// All places that give this variable of a host a value, strongest first, in the order of [`Inventory::layers`].
     /// Sources have places only if [`super::SourceRules::records_places`] was set when they were read.
     ///
     /// # Errors
-    /// A file of `group_vars` or `host_vars` cannot be read.
+    /// If a file of `group_vars` or `host_vars` cannot be read.
     pub fn definitions(
         &self,
         host: &str,
@@ -60,7 +60,7 @@ impl Inventory {
         self.of_files(&files, name, &format!("group_vars of {}", group.name), found)
     }
 
-    /// Of several files for the same host or group, the last one wins.
+    /// Among several files for the same host or group, the last one wins.
     fn of_files(
         &self,
         files: &[std::path::PathBuf],
@@ -100,7 +100,7 @@ impl Inventory {
         }
     }
 
-    /// Keeps the places of a host's variables, if they are wanted.
+    /// Records the places of a host's variables, if requested.
     pub(super) fn record_host(&mut self, host: &str, vars: &Layer, place_of: impl Fn(&str) -> Span) {
         if let Some(places) = &mut self.places {
             for (name, value) in vars {
@@ -110,7 +110,7 @@ impl Inventory {
         }
     }
 
-    /// Keeps the place of a group's variable, if places are wanted.
+    /// Records the place of a group's variable, if requested.
     pub(super) fn record_group(&mut self, group: usize, name: &str, value: &Lazy, place: &Span) {
         let Some(group) = self.group_at(group).map(|group| group.name.clone()) else { return };
         if let Some(places) = &mut self.places {

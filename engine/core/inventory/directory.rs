@@ -194,10 +194,10 @@ pub fn vars_file(path: &Path, vault: &Vault) -> Result<Layer, Problems> {
 /// The value that a variable file gives a variable, and the place of its name.
 ///
 /// # Errors
-/// The file is no YAML.
+/// If the file is not YAML.
 pub fn definition_in(source: &Arc<Source>, name: &str) -> Result<Option<(Lazy, Span)>, Problems> {
     let loaded = syntax::yaml::load(source)?;
-    // As in a mapping that is read: of equal keys, the last one counts.
+    // As when a mapping is read: of equal keys, the last one counts.
     let found = loaded.node.as_map().unwrap_or_default().iter().rev().find(|(key, _)| &*super::key::key(key) == name);
     Ok(found.map(|(key, value)| (Lazy::from_node(value), key.span.clone())))
 }

@@ -44,7 +44,7 @@ pub enum InventoryError {
     #[diagnostic(help("write it in YAML or INI"))]
     Toml { path: String },
 
-    /// What a plugin says, or ansible-core of it.
+    /// A message from a plugin, or from ansible-core about it.
     #[error("{message}")]
     Plugin { message: String },
 

@@ -23,18 +23,18 @@ pub struct Inventory {
     pub(super) directories: Vec<PathBuf>,
     /// Warnings to be shown once.
     pub warnings: Vec<String>,
-    /// What plugins tell of their work, as the verbosity asks for.
+    /// Notes of plugins about their work, up to the current verbosity.
     pub notes: Vec<String>,
     pub(super) layers: Layers,
     /// How invalid characters in group names are handled.
     pub(super) group_names: GroupNames,
     /// Whether the current source is of an unsupported kind, as opposed to malformed.
     pub(super) refused: bool,
-    /// The source at hand is for plugins: no other reader is tried.
+    /// The current source is for plugins: no other reader is tried.
     pub(super) is_plugins: bool,
-    /// What reads sources with plugins written in Python, while sources are read.
+    /// Runs inventory plugins written in Python; set while sources are read.
     pub(super) plugins: Option<Arc<dyn Plugins>>,
-    /// Where sources give variables their values, if that was asked for.
+    /// Where sources give variables their values, if requested.
     pub(super) places: Option<Places>,
     /// The sources that were understood, in order.
     pub(super) processed: Vec<String>,

@@ -21,7 +21,7 @@ pub struct Host {
     pub vars: Arc<Layer>,
     /// Groups that contain this host directly; indexes into [`super::Inventory::groups`].
     pub(super) groups: IndexSet<usize>,
-    /// Whether no source names it: the implicit `localhost`.
+    /// Whether it is the implicit `localhost`, which no source names.
     pub implicit: bool,
 }
 

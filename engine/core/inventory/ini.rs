@@ -44,7 +44,7 @@ impl Awaited {
         };
         let error =
             InventoryError::syntax(place, format!("Section [{parent}:children] includes undefined group '{name}'."));
-        // Naming it has created it.
+        // Mentioning it has created it.
         let known = inventory.groups().map(|group| &*group.name).filter(|known| guess && *known != name);
         match nearest(name, known) {
             Some(meant) => error.help(format!("did you mean `{meant}`?")),

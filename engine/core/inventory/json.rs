@@ -16,7 +16,7 @@ pub fn of(value: &Lazy) -> Json {
     }
 }
 
-/// The same for other programs: text that is no template whatever it holds says so, as in ansible-core.
+/// The same for other programs: as in ansible-core, text that must never be a template is marked.
 pub(super) fn marked(value: &Lazy) -> Json {
     match value {
         Lazy::Data(data) => of_value(data, true),
@@ -28,7 +28,7 @@ pub(super) fn marked(value: &Lazy) -> Json {
     }
 }
 
-/// The key of a mapping that stands for text that is no template.
+/// The key of a mapping that represents text which must never be a template.
 pub(super) const UNSAFE: &str = "__ansible_unsafe";
 
 pub(super) fn of_data(value: &Value) -> Json {
@@ -76,7 +76,7 @@ pub(crate) fn python(value: &Json, quoted: bool) -> String {
         Json::String(text) if text.contains('\'') && !text.contains('"') => format!("{text:?}"),
         Json::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
         Json::Array(items) => format!("[{}]", join(items.iter().map(|item| python(item, true)).collect())),
-        // What a person reads is the text.
+        // People see just the text.
         Json::Object(entries) if entries.len() == 1 && entries.contains_key(UNSAFE) => python(&entries[UNSAFE], quoted),
         Json::Object(entries) => {
             let entry = |(key, value): (&String, &Json)| format!("'{key}': {}", python(value, true));

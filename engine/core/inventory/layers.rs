@@ -90,7 +90,7 @@ impl Layers {
         self.forget_variables();
     }
 
-    /// Must be called when vars plugins may give other variables.
+    /// Must be called when vars plugins may return other variables.
     pub(super) fn forget_variables(&mut self) {
         self.groups = Mutex::default();
         self.hosts = Mutex::default();

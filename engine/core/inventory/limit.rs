@@ -52,10 +52,10 @@ impl Limit {
         Ok(matched)
     }
 
-    /// The hosts that the limit means, even if there are none.
+    /// The hosts that match, even if there are none.
     ///
     /// # Errors
-    /// A regular expression in it is not to be understood.
+    /// If a regular expression in it is invalid.
     pub fn matched(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
         self.pattern.matches(inventory)
     }

@@ -16,7 +16,7 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
-/// The playbook's directory whose variables are shown, with hosts and with groups.
+/// The playbook's directory whose variables the tree shows: for hosts, and for groups.
 #[derive(Clone, Copy, Default)]
 pub struct Seen<'s> {
     pub hosts: Option<&'s Path>,
@@ -28,7 +28,7 @@ pub struct Seen<'s> {
 pub struct Listing<'l> {
     /// The playbook's directory, for its `group_vars` and `host_vars`.
     pub playbook_dir: Option<&'l Path>,
-    /// Variables stand where they were defined, rather than all of them with each host.
+    /// Show variables where they were defined, rather than all of them with each host.
     pub export: bool,
     /// Only these hosts.
     pub allowed: Option<&'l Matched>,
@@ -39,7 +39,7 @@ impl Inventory {
     /// over all other variables.
     ///
     /// # Errors
-    /// Variables cannot be read.
+    /// If variables cannot be read.
     pub fn list(&self, how: Listing<'_>, extra: &Layer) -> Result<Json, Problems> {
         let mut groups = Map::new();
         let allowed = how.allowed.map(|allowed| allowed.hosts.iter().map(|host| &**host).collect::<HashSet<&str>>());
@@ -59,7 +59,7 @@ impl Inventory {
         }
         let meta = Map::from_iter([
             ("hostvars".to_owned(), Json::Object(hostvars)),
-            // How Ansible says which of its readers understands this JSON.
+            // Ansible's name of the reader that understands this JSON.
             ("profile".to_owned(), Json::from("inventory_legacy")),
         ]);
         let mut listing = Map::from_iter([("_meta".to_owned(), Json::Object(meta))]);
@@ -109,7 +109,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// The variables that one host has of itself, rather than by its groups; unrendered.
+    /// The variables of one host itself, without those of its groups; unrendered.
     ///
     /// # Errors
     /// If a variable file cannot be read.

@@ -1,9 +1,9 @@
 //! Hosts and groups from existing inventory sources, and host patterns.
 //!
-//! A source is a file in INI or YAML (or JSON), a directory of such files, an executable, a list of names with commas,
-//! a file that says what to ask Tencent Cloud for, or what a plugin written in Python reads ([`Plugins`],
-//! [`Inventory::load`]). Variables of groups and hosts may stand in `group_vars` and `host_vars` beside a source or
-//! beside the playbook; [`Inventory::layers`] puts all of a host's variables in Ansible's order.
+//! A source is a file in INI or YAML (or JSON), a directory of such files, an executable, a comma-separated list of
+//! names, the configuration of an inventory from Tencent Cloud, or anything that a plugin written in Python reads
+//! ([`Plugins`], [`Inventory::load`]). Groups and hosts may have variables in `group_vars` and `host_vars` next to a
+//! source or the playbook; [`Inventory::layers`] puts all of a host's variables in Ansible's order.
 
 mod address;
 mod definitions;

@@ -22,7 +22,7 @@ use crate::{
 struct Sources {
     /// How many were parsed.
     parsed: usize,
-    /// Errors by source, reported as warnings, with how ansible-core begins them.
+    /// Errors by source, reported as warnings, each with the start of ansible-core's message.
     malformed: Vec<(String, &'static str, Problems)>,
     /// Errors that end the run: unsupported kinds of sources.
     problems: Problems,
@@ -72,7 +72,7 @@ impl Inventory {
         if none_parsed && rules.warns_of_none {
             inventory.warnings.push("No inventory was parsed, only implicit localhost is available".to_owned());
         }
-        // Ansible attaches loose groups and hosts to `all` only after it read a source completely.
+        // Ansible attaches loose groups and hosts to `all` only after it has read a source completely.
         if !none_parsed {
             inventory.settle();
         }
@@ -113,8 +113,8 @@ impl Inventory {
         self.read_file(path, rules, found);
     }
 
-    /// Reads a source with the plugins that the settings enable; `None` when all of them are built in, or no other can
-    /// be run here.
+    /// Reads a source with the plugins that the settings enable; `None` if all of them are built in, or the others
+    /// cannot run here.
     fn with_enabled(&mut self, source: &str, rules: &SourceRules) -> Option<Result<(), Problems>> {
         let enabled = rules.enabled.as_deref().filter(|enabled| has_foreign(enabled))?;
         let plugins = self.plugins.clone()?;
@@ -205,7 +205,7 @@ impl Inventory {
                 let read = rules.enables("yaml", &text).or_else(|_| rules.enables("auto", &text));
                 read.and_then(|()| self.read_text(path, extension.as_deref()))
             }
-            // A name without an ending may be of either.
+            // A name without an extension may be either.
             false => rules
                 .enables("ini", &text)
                 .or_else(|error| if extension.is_none() { rules.enables("yaml", &text) } else { Err(error) })
@@ -216,7 +216,7 @@ impl Inventory {
                 found.parsed += 1;
                 self.processed.push(source::absolute(path));
             }
-            // Only what is wrong with the file itself; what rplay does not support ends the run.
+            // Only errors in the file itself are collected; a source that rplay does not support ends the run.
             Err(problems) if self.refused => found.problems.0.extend(problems.0),
             Err(problems) => {
                 let by = if self.is_plugins { "" } else { begun(path, extension.as_deref(), &problems) };
@@ -264,9 +264,9 @@ impl Inventory {
     }
 }
 
-/// How ansible-core begins its message about a source: with the plugin that its errors come from.
+/// The start of ansible-core's message about a source: it names the plugin that the errors come from.
 fn begun(path: &Path, extension: Option<&str>, problems: &Problems) -> &'static str {
-    // What cannot be read at all has no plugin.
+    // A file that cannot be read at all has no plugin.
     let is_format = |problem: &source::Problem| {
         let error: &(dyn std::error::Error + 'static) = &**problem;
         match error.downcast_ref::<InventoryError>() {

@@ -1,5 +1,5 @@
-//! Sources that only a plugin written in Python understands. What it makes of one comes back as data and is added to
-//! the hosts and groups that are known so far.
+//! Sources that only a plugin written in Python understands. The plugin's result is data and is added to the hosts and
+//! groups known so far.
 
 use std::{path::Path, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Inventory {
-    /// Reads a source with plugins. `place` is where the source names one.
+    /// Reads a source with plugins. `place` is where the source names its plugin.
     pub(super) fn read_with_plugins(
         &mut self,
         plugins: &dyn Plugins,
@@ -41,7 +41,7 @@ impl Inventory {
         };
         let texts = |name: &str| response[name].as_array().into_iter().flatten().filter_map(Json::as_str);
         self.notes.extend(texts("notes").map(str::to_owned));
-        // The last one is said of every source that is not understood.
+        // ansible-core adds this warning to every source that it cannot parse.
         let told = texts("warnings").filter(|text| !text.ends_with(" as an inventory source")).map(str::to_owned);
         if response["parsed"] != true {
             let mut problems = Problems::default();
@@ -99,7 +99,7 @@ impl Inventory {
     }
 }
 
-/// Variables on their way to Python: mappings, templates and encrypted values are marked as such.
+/// Variables to be sent to Python: mappings, templates and encrypted values are marked as such.
 fn given(vars: &Layer) -> Json {
     fn of(value: &Lazy) -> Json {
         match value {
@@ -137,7 +137,7 @@ pub(super) fn layer(vars: &Json, source: &Arc<Source>) -> Layer {
     entries.map(|(name, value)| (name.as_str().into(), taken(value, &source.name))).collect()
 }
 
-/// A value that comes from Python. Only what is marked as a template can be one.
+/// A value from Python. Only text that is marked as a template can be one.
 fn taken(value: &Json, name: &str) -> Lazy {
     let span = |text: &str| {
         let source = Source::inline(name, text);
@@ -187,7 +187,7 @@ mod tests {
         assert!(matches!(taken(&json!([{ "vault": "$ANSIBLE_VAULT;" }]), "x"), Lazy::List(_)));
     }
 
-    /// What goes to Python and comes back is the same.
+    /// Values survive the round trip to Python.
     #[test]
     fn variables_keep_what_they_are_both_ways() {
         let text = "a: 1\nb: [x, {c: '{{ d }}', vault: no}]\ne: {template: 2, map: {f: '{{ g }}'}}\nh: null\n";

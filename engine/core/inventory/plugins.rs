@@ -1,4 +1,4 @@
-//! What runs the inventory's plugins that are written in Python: those that read sources, and vars plugins.
+//! The interface to plugins written in Python: those that read sources, and vars plugins.
 
 use std::{fmt, path::Path};
 
@@ -12,27 +12,27 @@ pub trait Plugins: fmt::Debug + Send + Sync {
     /// `hosts`, `warnings`.
     ///
     /// # Errors
-    /// There is nothing that could run a plugin, or it does not answer.
+    /// If no plugin can be run here, or it does not answer.
     fn parse(&self, source: &str, known: Json, vault: &Vault) -> Result<Json, PluginsError>;
 
     /// Whether there may be vars plugins in Python.
     fn have_vars(&self) -> bool;
 
-    /// Adds a directory that may hold `vars_plugins`, and says whether it does.
+    /// Adds a directory that may contain `vars_plugins`; returns whether it does.
     fn add_directory(&self, directory: &Path) -> bool;
 
-    /// Asks vars plugins for something.
+    /// Sends a request to vars plugins.
     ///
     /// # Errors
-    /// There is nothing that could run a plugin, or one fails.
+    /// If no plugin can be run here, or one fails.
     fn ask(&self, op: &str, with: Json, vault: &Vault) -> Result<Json, PluginsError>;
 }
 
 /// Why plugins did not read a source.
 #[derive(Debug)]
 pub enum PluginsError {
-    /// There is no ansible-core here: what is missing, and what to do about it.
+    /// There is no ansible-core here; with what is missing and what to do about it.
     Unavailable { why: String, help: &'static str },
-    /// The plugin, or what runs it, failed.
+    /// The plugin, or the plugin host, failed.
     Failed(String),
 }

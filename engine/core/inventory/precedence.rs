@@ -57,7 +57,7 @@ impl Inventory {
         Ok(stack.into())
     }
 
-    /// The variables of one host alone, without those of its groups, the strongest first.
+    /// The variables of one host alone, without those of its groups, strongest first.
     pub(super) fn layers_of_host(&self, host: &Host, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let mut stack = Vec::new();
         for directory in self.var_directories(playbook_dir) {
@@ -67,7 +67,7 @@ impl Inventory {
         Ok(stack.into())
     }
 
-    /// What files and plugins give these groups for a directory, strongest first.
+    /// The layers that files and plugins provide for these groups in a directory, strongest first.
     fn push_groups(&self, directory: &Path, groups: &[&Group], stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
         let plugins = self.vars_of_plugins(directory, Owners::Groups(groups))?;
         stack.push(plugins.above);
@@ -91,7 +91,7 @@ impl Inventory {
         }
     }
 
-    /// What files and plugins give a host for a directory, strongest first.
+    /// The layers that files and plugins provide for a host in a directory, strongest first.
     fn push_host(&self, directory: &Path, name: &str, stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
         let plugins = self.vars_of_plugins(directory, Owners::Host(name))?;
         stack.push(plugins.above);
@@ -104,7 +104,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// The playbook's directory, then those of the inventory, the strongest first.
+    /// The playbook's directory, then those of the inventory, strongest first.
     pub(super) fn var_directories<'p>(&'p self, playbook_dir: Option<&'p Path>) -> impl Iterator<Item = &'p Path> {
         let playbook_dir = playbook_dir.filter(|_| self.layers.files != VarsFiles::WithInventory);
         playbook_dir.into_iter().chain(self.directories.iter().rev().map(PathBuf::as_path))
@@ -119,7 +119,7 @@ impl Inventory {
         let all: Vec<&Group> = self.group(ALL).into_iter().collect();
         let mut stack = Vec::new();
         if self.layers.files == VarsFiles::WithInventory {
-            // What stands beside the inventory belongs to the variables of the sources.
+            // Files next to the inventory have the precedence of the sources.
             for group in groups.iter().chain(&all) {
                 for directory in self.var_directories(playbook_dir) {
                     self.push_groups(directory, std::slice::from_ref(group), &mut stack)?;

@@ -7,11 +7,11 @@ use rplay_contract::system::pattern::Pattern;
 use super::{InventoryError, Plugins};
 use crate::source::Problems;
 
-/// Files of an inventory directory that end so are not read (INVENTORY_IGNORE_EXTS).
+/// Files in inventory directories whose names end like this are not read (INVENTORY_IGNORE_EXTS).
 const IGNORED: [&str; 12] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
 
-/// Plugins that are built in; `auto` stands for those that a source names itself.
+/// Built-in plugins; `auto` stands for a plugin that the source itself names.
 const NATIVE: [&str; 6] = ["host_list", "script", "auto", "yaml", "ini", "toml"];
 
 /// Whether one of these plugins is not built in.
@@ -38,13 +38,13 @@ pub struct SourceRules {
     /// Files in directories with matching names are ignored.
     pub ignored_patterns: Vec<Pattern>,
     pub group_names: GroupNames,
-    /// The plugins that may read sources, in order (INVENTORY_ENABLED); `None` stands for those that are built in.
+    /// The plugins that may read sources, in order (INVENTORY_ENABLED); `None`: the built-in ones.
     pub enabled: Option<Vec<String>>,
-    /// Whether to keep where sources give variables their values, for [`super::Inventory::definitions`].
+    /// Whether to record where sources give variables their values, for [`super::Inventory::definitions`].
     pub records_places: bool,
     /// Whether `group_vars` and `host_vars` are read, and when.
     pub files: VarsFiles,
-    /// What reads sources with plugins that are not built in, and runs vars plugins.
+    /// Runs inventory plugins that are not built in, and vars plugins.
     pub plugins: Option<Arc<dyn Plugins>>,
 }
 
@@ -72,7 +72,7 @@ impl SourceRules {
             || self.ignored_patterns.iter().any(|pattern| pattern.is_in(name))
     }
 
-    /// Refuses a source whose built-in plugin the settings leave out. Where they name others that cannot be run, the
+    /// Refuses a source whose built-in plugin is not enabled. If the settings enable plugins that cannot run here, the
     /// built-in ones stand in for them.
     pub(super) fn enables(&self, plugin: &str, source: &str) -> Result<(), Problems> {
         let enabled = self.enabled.as_deref().filter(|enabled| !has_foreign(enabled)).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! The errors of one inventory source, which leave nothing of it behind.
+//! The errors of one inventory source.
 
 use super::{Inventory, InventoryError, graph::Snapshot};
 use crate::source::Problems;
 
-/// The errors of one source. Everything after the first one is only read to find more errors.
+/// The errors of one source. After the first error, the rest is only read to find more errors.
 #[derive(Default)]
 pub(super) struct InventoryErrors {
     problems: Problems,

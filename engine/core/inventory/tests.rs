@@ -46,7 +46,7 @@ fn listings_are_those_of_ansible() {
         let mut expected: serde_json::Value = serde_json::from_str(expected).unwrap();
         expected["_meta"].as_object_mut().unwrap().remove("profile");
         let mut listing = inventory.list(Listing { playbook_dir, ..Listing::default() }, &Default::default()).unwrap();
-        // The recorded answers are without it.
+        // The recorded output does not have it.
         let profile = listing["_meta"].as_object_mut().and_then(|meta| meta.remove("profile"));
         assert_eq!(profile.as_ref().and_then(|profile| profile.as_str()), Some("inventory_legacy"));
         let (shown, expected) = (pretty(&listing), pretty(&expected));
@@ -317,7 +317,7 @@ fn built_in_plugins_read_only_where_they_are_enabled() {
     assert_eq!(hosts(&["ini"]), "b");
     assert_eq!(hosts(&["ansible.builtin.yaml", "host_list"]), "a c");
     assert_eq!(hosts(&["host_list", "auto", "yaml", "ini"]), "a b c");
-    // Those of other kinds cannot be run here, so the built-in ones stand in.
+    // Other plugins cannot run here, so the built-in ones stand in.
     assert_eq!(hosts(&["acme.tools.cloud"]), "a b c");
 }
 

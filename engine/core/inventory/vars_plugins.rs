@@ -1,8 +1,8 @@
-//! Vars plugins written in Python, which give groups and hosts variables for a directory of the inventory or the
-//! playbook.
+//! Vars plugins written in Python. For a directory of the inventory or the playbook, they give groups and hosts
+//! variables.
 //!
-//! `host_group_vars`, which reads `group_vars` and `host_vars`, is native. Plugins are asked when the inventory has
-//! been read (stage `inventory`), and again in each play (stage `task`).
+//! `host_group_vars`, which reads `group_vars` and `host_vars`, is built in. Plugins run when the inventory has been
+//! read (stage `inventory`), and again in each play (stage `task`).
 
 use std::{
     path::{Path, PathBuf},
@@ -17,12 +17,12 @@ use crate::{
     vars::Layer,
 };
 
-/// What vars plugins give for a directory.
+/// The variables that vars plugins give for a directory.
 #[derive(Default)]
 pub(super) struct PluginVars {
     /// Stronger than the files of the directory.
     pub above: Arc<Layer>,
-    /// Weaker than these.
+    /// Weaker than the files of the directory.
     pub below: Arc<Layer>,
 }
 
@@ -34,10 +34,10 @@ pub(super) enum Owners<'o> {
 }
 
 impl Inventory {
-    /// Asks vars plugins for what they add once the inventory has been read.
+    /// Adds the variables of vars plugins that run once the inventory has been read.
     ///
     /// # Errors
-    /// A plugin fails, or there is nothing to run it with.
+    /// If a plugin fails, or cannot be run here.
     pub(super) fn add_vars_of_plugins(&mut self) -> Result<(), Problems> {
         let Some(plugins) = self.vars_plugins() else { return Ok(()) };
         let response = self.begin_vars_plugins(&*plugins)?;
@@ -59,10 +59,10 @@ impl Inventory {
         Ok(())
     }
 
-    /// What vars plugins give these groups or this host for a directory.
+    /// The variables that vars plugins give these groups or this host for a directory.
     ///
     /// # Errors
-    /// A plugin fails, or there is nothing to run it with.
+    /// If a plugin fails, or cannot be run here.
     pub(super) fn vars_of_plugins(&self, directory: &Path, owners: Owners<'_>) -> Result<PluginVars, Problems> {
         let Some(plugins) = self.vars_plugins() else { return Ok(PluginVars::default()) };
         let known = *self.layers.vars_plugins.later.lock();
@@ -84,17 +84,17 @@ impl Inventory {
         Ok(PluginVars { above: part("above"), below: part("below") })
     }
 
-    /// What vars plugins warned of since the last call.
+    /// The warnings of vars plugins since the last call.
     pub fn take_warnings_of_plugins(&self) -> Vec<String> {
         std::mem::take(&mut self.layers.vars_plugins.warnings.lock())
     }
 
-    /// Whether vars plugins are asked in plays: their responses may change from play to play.
+    /// Whether vars plugins run in plays: their variables may change from play to play.
     pub fn asks_vars_plugins(&self) -> bool {
         self.vars_plugins().is_some() && *self.layers.vars_plugins.later.lock() != Some(false)
     }
 
-    /// Forgets what vars plugins answered. These directories, those of roles, may hold further plugins.
+    /// Forgets the variables of vars plugins. These directories, those of roles, may contain further plugins.
     pub fn ask_vars_plugins_again(&mut self, directories: &[PathBuf]) {
         let Some(plugins) = &self.layers.vars_plugins.plugins else { return };
         let mut more = false;
@@ -113,7 +113,7 @@ impl Inventory {
         self.layers.vars_plugins.plugins.clone().filter(|plugins| plugins.have_vars())
     }
 
-    /// Tells plugins of all hosts and groups.
+    /// Tells plugins about all hosts and groups.
     fn begin_vars_plugins(&self, plugins: &dyn Plugins) -> Result<Json, Problems> {
         let mut with = self.known();
         with["sources"] = self.directories.iter().map(|directory| Json::from(absolute(directory))).collect();

@@ -1,4 +1,4 @@
-//! What is known of the vars plugins of an inventory.
+//! The state of an inventory's vars plugins.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::Plugins;
 /// The vars plugins of an inventory.
 #[derive(Debug, Default)]
 pub(super) struct VarsPlugins {
-    /// What runs them, if anything can.
+    /// Runs them; `None` if they cannot run here.
     pub plugins: Option<Arc<dyn Plugins>>,
-    /// Whether plugins are asked in plays; `None` if they do not know the hosts and groups yet.
+    /// Whether plugins run in plays; `None` if they do not know the hosts and groups yet.
     pub later: Mutex<Option<bool>>,
-    /// What plugins warned of.
+    /// Warnings of plugins.
     pub warnings: Mutex<Vec<String>>,
 }
 
 impl VarsPlugins {
-    /// Must be called when hosts, groups or their variables change, or more plugins may be there.
+    /// Must be called when hosts, groups or their variables change, or there may be more plugins.
     pub(super) fn forget(&self) {
         *self.later.lock() = None;
     }

@@ -32,7 +32,7 @@ impl Inventory {
     /// Adds a group during a play (`group_by`) with hosts and parents; returns whether anything is new.
     ///
     /// # Errors
-    /// If a parent stands below the group.
+    /// If a parent is a descendant of the group.
     pub fn add_group(&mut self, name: &str, parents: &[&str], hosts: &[&str]) -> Result<bool, InventoryError> {
         let before = self.groups.len();
         let group = self.group_index(name);
@@ -180,7 +180,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// Called once sources are read or hosts were added: puts every group below `all`, and every host into a group.
+    /// Called when sources have been read or hosts added: puts every group below `all`, and every host into a group.
     pub(in crate::inventory) fn settle(&mut self) {
         let all = self.group_index(ALL);
         let ungrouped = self.group_index(UNGROUPED);
@@ -199,7 +199,7 @@ impl Inventory {
                     host.groups.shift_remove(&ungrouped);
                 }
                 if let Some((_, group)) = self.groups.get_index_mut(ungrouped) {
-                    // Keeps the order, though slower: only few hosts are ever removed here.
+                    // Slower, but keeps the order; only a few hosts are ever removed here.
                     group.hosts.shift_remove(&at);
                 }
             }
