@@ -229,15 +229,15 @@ impl Known {
     }
 }
 
-/// Whether a text is masked inside other text.
+/// Whether a secret is long enough to be masked inside other text.
 fn is_long_enough(text: &str) -> bool {
     let length = text.chars().count();
     let number = text.parse::<f64>().is_ok();
     length >= if number { SHORTEST_NUMBER } else { SHORTEST } && is_telling(text)
 }
 
-/// Whether a short text may be masked as a whole value. Single characters, YAML's booleans and null, and numbers of
-/// less than four digits are in every result.
+/// Whether a short text may be masked as a whole value. Single characters, YAML's booleans and null, and numbers with
+/// fewer than four digits occur in every result.
 fn is_telling(text: &str) -> bool {
     const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "null", "none"];
     let number = text.parse::<f64>().is_ok();

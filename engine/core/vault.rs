@@ -24,10 +24,10 @@ use crate::{
     source::{Problems, Source, Span},
 };
 
-/// The text in an envelope that this password opens.
+/// Decrypts the text in an envelope.
 ///
 /// # Errors
-/// The envelope is damaged, the password is another one, or the content is no text. The message says which.
+/// If the envelope is damaged, the password is wrong, or the content is not text. The message says which.
 pub fn decrypt_with(envelope: &str, password: &[u8]) -> Result<String, String> {
     let content = Envelope::parse(envelope)?
         .open(password)
@@ -55,11 +55,11 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Fetches the passwords; `prompt` is given the id and asks the user, `warn` is told of a file that gives no
-    /// password while another one does.
+    /// Fetches the passwords. `prompt` gets the ID and asks the user; `warn` gets an error about a file without a
+    /// password if another source has one.
     ///
     /// # Errors
-    /// A question stays without an answer, or all files and programs fail.
+    /// If the user does not answer, or all files and programs fail.
     pub fn gather(
         sources: &[PasswordSource],
         strict_ids: bool,
@@ -107,7 +107,7 @@ impl Vault {
         }
     }
 
-    /// The ids of the passwords, in their order.
+    /// The IDs of the passwords, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.passwords.iter().map(|(id, _)| id.as_str())
     }
@@ -120,12 +120,12 @@ impl Vault {
         self.passwords.push((id.to_owned(), password.to_owned()));
     }
 
-    /// The passwords with their ids, as they are tried.
+    /// The passwords with their IDs, in the order in which they are tried.
     pub fn passwords(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.passwords.iter().map(|(id, password)| (id.as_str(), password.as_slice()))
     }
 
-    /// What no output may show.
+    /// The secrets that all output masks.
     pub fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
     }
@@ -203,7 +203,7 @@ impl Vault {
         self.values.lock().contains(text)
     }
 
-    /// The id that an encrypted text names, and the first password that opens it.
+    /// The ID that an encrypted text names, and the first password that opens it.
     pub fn opener(&self, envelope: &str) -> Option<(Option<String>, &[u8])> {
         let parts = Envelope::parse(envelope).ok()?;
         let (_, password) = self.passwords.iter().find(|(_, password)| matches!(parts.open(password), Some(Ok(_))))?;
@@ -213,7 +213,7 @@ impl Vault {
     /// Decrypts a text with the first password that fits.
     ///
     /// # Errors
-    /// The text is damaged, or no password fits.
+    /// If the text is damaged, or no password fits.
     pub fn decrypt(&self, envelope: &str, place: &Span) -> Result<Arc<[u8]>, VaultError> {
         let lock = || self.opened.lock();
         if let Some(content) = lock().get(envelope) {
@@ -248,7 +248,7 @@ fn first_line(source: &Arc<Source>) -> Span {
     Span::new(source, 0..source.text.lines().next().map_or(0, str::len))
 }
 
-/// `before` holds the passwords that were named before: one of them may open a file that is encrypted itself.
+/// `before` has the passwords named earlier: one of them may open a password file that is itself encrypted.
 fn password_file(path: &Path, id: &str, before: &Vault) -> Result<Vec<u8>, String> {
     use std::os::unix::fs::PermissionsExt;
     let about = std::fs::metadata(path).map_err(|error| error.to_string())?;

@@ -6,15 +6,15 @@ use crate::source::Span;
 /// One place that gives a variable a value.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// What kind of place it is, in words: `group_vars of web`.
+    /// A description of the place: `group_vars of web`.
     pub origin: String,
     pub value: Lazy,
-    /// Where it is written; `None` for what no file says (a plugin, a program, a default).
+    /// Where it is written; `None` if not in a file (a plugin, a program, a default).
     pub place: Option<Span>,
 }
 
 impl Definition {
-    /// Whether the value must not be shown: it is encrypted, or stands in an encrypted file.
+    /// Whether the value must not be shown: it is encrypted, or comes from an encrypted file.
     pub fn is_secret(&self) -> bool {
         self.place.as_ref().is_some_and(|place| place.source.secret) || holds_vault(&self.value)
     }

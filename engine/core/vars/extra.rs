@@ -49,7 +49,7 @@ pub fn extra_vars(args: &[String], vault: &Vault) -> Result<Layer, Problems> {
     extra_vars_and_names(args, vault).map(|(layer, _)| layer)
 }
 
-/// The same, with all names and where they were given.
+/// The same, with all names and their places.
 ///
 /// # Errors
 /// Those of [`extra_vars`].
@@ -94,7 +94,7 @@ pub fn extra_definitions(args: &[String], vault: &Vault, name: &str) -> Result<V
     Ok(found)
 }
 
-/// Where Ansible puts words that are no `key=value`.
+/// The variable in which Ansible puts words that are not `key=value`.
 const FREE: &str = "_raw_params";
 
 /// A variable, its value, and the place of its name or value.

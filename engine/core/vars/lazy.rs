@@ -111,7 +111,7 @@ impl Lazy {
         }
     }
 
-    /// The value as it was written: templates as their text. `None` for what is encrypted.
+    /// The value as written: templates as their text. `None` if it is encrypted.
     pub fn written(&self) -> Option<Value> {
         match self {
             Lazy::Data(value) => Some(value.clone()),
@@ -125,12 +125,12 @@ impl Lazy {
     }
 }
 
-/// A text that a playbook wrote, so that it may be an expression. The mark is lost with any change to the text.
+/// Marks text as written in a playbook, so that it may be an expression. Any change to the text loses the mark.
 fn trusted(text: &str) -> Value {
     Value::from_safe_string(text.to_owned())
 }
 
-/// Whether a text is as a playbook wrote it: neither yielded by a template, nor said by a host, nor marked `!unsafe`.
+/// Whether a playbook wrote this text: it comes neither from a template nor from a host, and is not marked `!unsafe`.
 pub fn is_trusted(value: &Value) -> bool {
     value.is_safe()
 }

@@ -1,4 +1,4 @@
-//! The variables of a template file besides those of its task, among them `ansible_managed`.
+//! The variables that a template file has in addition to those of its task, such as `ansible_managed`.
 
 use std::{
     fs,
@@ -14,16 +14,16 @@ use crate::source::{Source, Span, Spanned, absolute};
 static MANAGED: OnceLock<String> = OnceLock::new();
 
 /// Sets the text of `ansible_managed` for this process. `{file}`, `{host}` and `{uid}`, and the codes of `strftime`,
-/// are those of the template; in doubled braces (`{{{{ }}}}`) it may contain a template.
+/// are filled in for each template file; it may contain a template in doubled braces (`{{{{ }}}}`).
 pub fn set_managed(text: &str) {
     let _ = MANAGED.set(text.to_owned());
 }
 
-/// The variables of the template file at `path`, which its task calls `written`; `destination` is where the result is
-/// written, if it is.
+/// The variables of the template file at `path`. `written` is its name in the task, `destination` where the result is
+/// written, if anywhere.
 ///
 /// # Errors
-/// The setting `ansible_managed` names something else than `file`, `host` and `uid`; the message is ansible-core's.
+/// If the setting `ansible_managed` has a field other than `file`, `host` and `uid`; with ansible-core's message.
 pub(crate) fn of_template(
     written: &str,
     path: &Path,
@@ -35,7 +35,7 @@ pub(crate) fn of_template(
     let (host, user) = (host_name(), user_name(about.as_ref().map_or(0, |meta| meta.uid())));
     let mut layer = Layer::new();
     let mut set = |name: &str, value: Lazy| drop(layer.insert(name.into(), value));
-    // That of a template around this one is not its own.
+    // One that was set for an enclosing template does not count.
     let own = scope.layers.iter().find(|layer| layer.contains_key("ansible_managed"));
     if own.is_none_or(|layer| layer.contains_key("template_fullpath")) {
         let text = MANAGED.get().map_or("Ansible managed", String::as_str);
@@ -56,8 +56,8 @@ fn of_setting(text: &str) -> Lazy {
     Lazy::from_text(&Spanned { span: Span::new(&source, 0..text.len()), value: Arc::from(text) })
 }
 
-/// The text with its fields filled in as by Python's `format`. What is filled in holds neither a code of `strftime` nor
-/// a template.
+/// The text with its fields filled in as by Python's `format`. Values that are filled in contain neither codes of
+/// `strftime` nor templates.
 fn filled(text: &str, file: &str, host: &str, user: &str) -> Result<String, String> {
     let quoted = |value: &str| value.replace('%', "%%").replace('{', "{{ '{' }}");
     let mut filled = String::new();
@@ -93,14 +93,14 @@ fn dated(text: &str, modified: i64) -> String {
     let Some(time) = time.map(|time| time.to_zoned_datetime(jiff::tz::TimeZone::system())) else {
         return text.to_owned();
     };
-    // Code by code, since unknown ones stay as they are written.
+    // Code by code, since unknown codes stay as written.
     let mut dated = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('%') {
         dated.push_str(&rest[..at]);
         let code = rest[at..].chars().take(2).map(char::len_utf8).sum::<usize>();
         let code = &rest[at..at + code];
-        // Those that Python does not have.
+        // Codes that Python does not have.
         let known = !matches!(code, "%q" | "%Q" | "%f" | "%N" | "%.");
         match if known { jiff::fmt::strtime::format(code, &time) } else { Ok(code.to_owned()) } {
             Ok(said) => dated.push_str(&said),

@@ -10,12 +10,12 @@ use minijinja::value::ValueKind;
 
 use super::Lazy;
 
-/// How a mapping that is defined twice is combined. Set once at the start, as it holds for all variables.
+/// How to combine a mapping that is defined twice. Set once at the start, for all variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashBehaviour {
     /// The stronger one replaces the weaker.
     Replace,
-    /// The stronger one goes over the weaker, including nested mappings.
+    /// The stronger one is merged over the weaker, including nested mappings.
     Merge,
 }
 
@@ -34,7 +34,7 @@ impl HashBehaviour {
 }
 
 impl Lazy {
-    /// `stronger` merged over this value, including nested mappings. What is no mapping is replaced.
+    /// `stronger` merged over this value, including nested mappings. Values that are not mappings are replaced.
     pub fn merged(&self, stronger: &Lazy) -> Lazy {
         let parts = |lazy: &Lazy| match lazy {
             Lazy::Map(parts) => Some(IndexMap::clone(parts)),

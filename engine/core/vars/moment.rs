@@ -77,7 +77,7 @@ impl Moment {
     }
 }
 
-/// The date or the time of a YAML text, which [`Kind::Time`](crate::syntax::Kind::Time) has in ISO 8601.
+/// The date or time from the text of a [`Kind::Time`](crate::syntax::Kind::Time), which is in ISO 8601.
 pub(super) fn of_yaml(text: &str) -> Option<Value> {
     match text.len() {
         10 => text.parse().ok().map(|date| Value::from_object(Day(date))),
@@ -85,7 +85,7 @@ pub(super) fn of_yaml(text: &str) -> Option<Value> {
     }
 }
 
-/// A date or time as JSON has it.
+/// A date or time as text for JSON.
 pub(crate) fn as_json(value: &Value) -> Option<String> {
     if let Some(moment) = value.downcast_object_ref::<Moment>() {
         return Some(moment.iso('T'));

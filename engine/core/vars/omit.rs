@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minijinja::value::{Object, Value};
 
-/// The value of the variable `omit`: an argument with it counts as not given.
+/// The value of the variable `omit`: an argument with this value counts as not given.
 #[derive(Debug)]
 struct Omit;
 

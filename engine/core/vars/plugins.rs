@@ -1,6 +1,6 @@
 //! The kinds of plugins that templates call, and how a call fails.
 
-/// What a plugin does in a template.
+/// A kind of plugin that templates call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PluginKind {
     Filter,
@@ -9,7 +9,7 @@ pub enum PluginKind {
 }
 
 impl PluginKind {
-    /// The word that messages and directories have for it.
+    /// Its name in messages and directories.
     pub fn word(self) -> &'static str {
         match self {
             PluginKind::Filter => "filter",
@@ -19,10 +19,10 @@ impl PluginKind {
     }
 }
 
-/// Why a plugin gave no value.
+/// Why a plugin returned no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PluginError {
-    /// There is none of that name; what may be done about it.
+    /// There is no plugin of that name; with a help text.
     Missing { help: Option<String> },
     /// A sentence, in Ansible's words.
     Failed(String),

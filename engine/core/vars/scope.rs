@@ -43,12 +43,12 @@ pub trait Magic: Send + Sync {
         None
     }
 
-    /// Called when no layer knows the name either. Facts that were not gathered yet can be requested here; rendering is
+    /// Called when no layer has the name either. Facts that were not gathered yet can be requested here; rendering is
     /// then repeated.
     fn missing(&self, _name: &str) {}
 
-    /// Called before a template reads other inputs than variables. Returns false if it must not, because the result is
-    /// not needed.
+    /// Called before a template reads inputs other than variables. Returns false if it must not read them, because the
+    /// result is not needed.
     fn look_outside(&self, _outside: Outside) -> bool {
         true
     }
@@ -64,12 +64,12 @@ pub trait Magic: Send + Sync {
     /// Warns about deprecated behaviour, unless such warnings are disabled.
     fn deprecated(&self, _message: &str, _place: &Span) {}
 
-    /// What calls plugins that are not native, if any can be called.
+    /// Calls plugins that are not built in; `None` if they cannot be called.
     fn plugins(&self) -> Option<&dyn Plugins> {
         None
     }
 
-    /// A text that no output may show from now on.
+    /// Masks a text in all output from now on.
     fn conceal(&self, _text: &str) {}
 
     /// Whether a text is the content of an encrypted value.
@@ -80,7 +80,7 @@ pub trait Magic: Send + Sync {
     /// Decrypts a vault envelope. Implementations must register the text as a secret.
     ///
     /// # Errors
-    /// A message in lower case.
+    /// If it cannot be decrypted; the message is in lower case.
     fn decrypt(&self, _envelope: &str) -> Result<String, String> {
         Err("no vault password to decrypt this value".into())
     }
@@ -97,24 +97,24 @@ impl Magic for () {
     }
 }
 
-/// A plugin is called by its name.
+/// A call of a plugin.
 #[derive(Clone, Copy)]
 pub struct PluginCall<'a> {
     pub kind: PluginKind,
-    /// As it is written, which may be with a collection.
+    /// The name as written, with or without a collection.
     pub name: &'a str,
     /// The input of a filter or test comes first. Any of them may be undefined.
     pub positional: &'a [Value],
     pub named: &'a [(String, Value)],
-    /// Whether a lookup is called by `with_NAME`.
+    /// Whether `with_NAME` calls this lookup.
     pub is_loop: bool,
     /// The variables that it may read.
     pub scope: &'a Arc<Scope>,
-    /// Where the template stands.
+    /// The place of the template.
     pub at: &'a Span,
 }
 
-/// A task becomes another user by a plugin.
+/// A call of a become plugin.
 #[derive(Clone, Copy)]
 pub struct BecomeCall<'a> {
     pub method: &'a str,
@@ -126,24 +126,24 @@ pub struct BecomeCall<'a> {
     pub scope: &'a Arc<Scope>,
 }
 
-/// What finds and calls plugins that are not native.
+/// Finds and calls plugins that are not built in.
 pub trait Plugins: Send + Sync {
-    /// Whether a name that is native leads to a plugin of the user's, which comes before it. Cheap where there is none.
+    /// Whether a plugin of the user's overrides the built-in one of this name. Cheap if there is none.
     fn replaces(&self, kind: PluginKind, name: &str) -> bool;
 
-    /// Calls a plugin. What it gives is data; it may be undefined.
+    /// Calls a plugin. The result is data; it may be undefined.
     ///
     /// # Errors
-    /// There is none, or it fails.
+    /// If there is no such plugin, or it fails.
     fn call(&self, call: &PluginCall<'_>) -> Result<Value, PluginError>;
 
-    /// Whether a native become method leads to a plugin of the user's.
+    /// Whether a plugin of the user's overrides a built-in become method.
     fn replaces_become(&self, method: &str) -> bool;
 
     /// How a become plugin starts an agent as another user; `None` if there is no such plugin.
     ///
     /// # Errors
-    /// It fails, or there is no ansible-core.
+    /// If the plugin fails, or there is no ansible-core.
     fn becoming(&self, call: &BecomeCall<'_>) -> Result<Option<Become>, String>;
 }
 

@@ -88,7 +88,7 @@ pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<Stri
     encrypt_salted(content, password, id, &salt)
 }
 
-/// Encrypts content with a given salt (`vault_encrypt_salt`): the same input gives the same text.
+/// Encrypts content with a given salt (`vault_encrypt_salt`): equal input gives equal text.
 ///
 /// # Errors
 /// Same as [`encrypt`].

@@ -94,13 +94,13 @@ fn passwords_come_from_files_programs_and_prompts() {
     std::fs::write(&file, "\n").unwrap();
     let empty = gather(&sources[..1]).0.unwrap_err();
     assert!(empty.to_string().contains("it is empty"), "{empty}");
-    // As long as one gives a password, the others only warn.
+    // As long as one source has a password, the others only cause warnings.
     let (some, warnings) = gather(&sources);
     assert_eq!(some.unwrap().ids().collect::<Vec<_>>(), ["dev", "ops"]);
     assert!(warnings[0].starts_with("Error in vault password file loading (default): "), "{warnings:?}");
     let missing = [PasswordSource::parse("id1@/nowhere/at/all"), sources[1].clone()];
     assert!(gather(&missing).1[0].starts_with("Error getting vault password file (id1): "));
-    // A password file may be encrypted with a password that was named before it.
+    // A password file may be encrypted with a password named before it.
     std::fs::write(&file, encrypt(b"inner", b"--vault-id dev", None).unwrap()).unwrap();
     let inner = [sources[1].clone(), sources[0].clone()];
     assert_eq!(gather(&inner).0.unwrap().password(Some(DEFAULT_ID)).unwrap().1, b"inner");
