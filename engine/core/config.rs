@@ -39,7 +39,7 @@ impl Config {
     /// Reads the settings of this process, with warnings.
     ///
     /// # Errors
-    /// Settings that are invalid, and a file that cannot be read.
+    /// If settings are invalid, or the file cannot be read.
     pub fn load() -> Result<(Self, Problems), Problems> {
         let env = expand::own_environment;
         let directory =

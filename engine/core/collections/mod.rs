@@ -47,7 +47,7 @@ pub struct Collection {
     pub path: PathBuf,
     /// The content of `meta/runtime.yml`.
     pub runtime: Runtime,
-    /// Why that file is invalid.
+    /// The reason if that file is invalid.
     pub error: Option<String>,
 }
 

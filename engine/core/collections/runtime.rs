@@ -42,7 +42,7 @@ pub struct Removal {
 pub struct Group {
     pub members: Vec<String>,
     pub extends: Vec<String>,
-    /// What stands among the members and is none.
+    /// Entries in the list of members that are not members.
     pub metadata: Vec<Node>,
 }
 

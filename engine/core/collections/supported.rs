@@ -10,7 +10,7 @@ pub const ANSIBLE_VERSION: &str = "2.19.14";
 /// Whether specifiers such as `>=2.15.0,<2.20` include a version. Both are those of Python packages (PEP 440).
 ///
 /// # Errors
-/// The part that is no specifier, or the version if it is none.
+/// If a part is not a specifier, or the version is invalid; with that text.
 pub fn supports(wanted: &str, version: &str) -> Result<bool, String> {
     let own = Version::from_str(version).map_err(|_| version.to_owned())?;
     let mut all = true;

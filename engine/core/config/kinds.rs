@@ -30,7 +30,7 @@ impl Base<'_> {
 
 /// The type of a setting.
 pub(super) trait Kind: Sized {
-    /// Whether an empty environment variable is a value; else it counts as not set.
+    /// Whether an empty environment variable is a value; otherwise it counts as not set.
     const TAKES_EMPTY: bool = true;
 
     /// Reads it, or says what is wrong.
@@ -187,7 +187,7 @@ pub enum Gathering {
 /// The look of errors and warnings with a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Diagnostics {
-    /// Lines if rplay was called by one of Ansible's names and not on a terminal; else boxes.
+    /// Lines if rplay was called by one of Ansible's names and not on a terminal; otherwise boxes.
     #[default]
     Auto,
     Boxes,

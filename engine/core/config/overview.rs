@@ -67,7 +67,7 @@ impl Overview {
     /// The same with this configuration file.
     ///
     /// # Errors
-    /// It cannot be read or parsed.
+    /// If it cannot be read or parsed.
     pub fn read_file(path: &Path, around: &Surroundings<'_>) -> Result<Self, Problems> {
         let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
         let file = ConfigFile::parse(Source::read(path).map_err(unreadable)?)?;
@@ -81,7 +81,7 @@ impl Overview {
         Self::of(ConfigFile::default(), around)
     }
 
-    /// Adds the settings of a plugin of the user's: the options in its documentation, in their order.
+    /// Adds the settings of a user's plugin: the options in its documentation, in order.
     pub fn add(&mut self, kind: &'static str, plugin: &str, options: &Map<String, Json>, around: &Surroundings<'_>) {
         let settings = options.iter().map(|(name, option)| of_documentation(name, option, &self.config, around));
         self.plugins.push(PluginSettings { kind, plugin: plugin.to_owned(), settings: settings.collect() });
@@ -89,7 +89,7 @@ impl Overview {
 
     fn of(config: ConfigFile, around: &Surroundings<'_>) -> Self {
         let file = &config;
-        // Ansible's own tests have settings that nobody else is to see.
+        // These settings are only for Ansible's own tests.
         let settings = settings(file, around).filter(|setting| !setting.name.starts_with("_Z_")).collect();
         let mut plugins: Vec<PluginSettings> = Vec::new();
         for line in PLUGINS.lines() {
@@ -110,18 +110,18 @@ fn settings<'s>(file: &'s ConfigFile, around: &'s Surroundings<'_>) -> impl Iter
     SETTINGS.lines().filter_map(move |line| shown(line, file, around))
 }
 
-/// What was asked for by name does not exist.
+/// A requested name that does not exist.
 #[derive(Debug)]
 pub enum Unknown {
     Setting,
     Plugin,
 }
 
-/// One setting: of a plugin (its kind and name) or of none. Variables of plays, asked for by name, go before the
-/// environment and the file.
+/// One setting: of a plugin (its kind and name) or of none. Variables of plays, looked up with `variable`, take
+/// precedence over the environment and the file.
 ///
 /// # Errors
-/// There is no such setting or plugin; the configuration file cannot be read.
+/// If the configuration file cannot be read or parsed. The inner error: there is no such setting or plugin.
 pub fn setting(
     name: &str,
     plugin: Option<(&str, &str)>,
@@ -168,7 +168,7 @@ pub fn setting(
     Ok(Ok((value, found)))
 }
 
-/// Settings of Ansible that somebody has changed and that have no effect here, each with where it comes from.
+/// Ansible's settings that are set but have no effect here, each with its origin.
 pub(super) fn ignored(file: &ConfigFile, around: &Surroundings<'_>) -> impl Iterator<Item = (&'static str, String)> {
     let default = |setting: &Shown| setting.origin == "default" || setting.value == setting.default;
     let followed = |setting: &Shown| {

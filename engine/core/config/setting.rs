@@ -44,7 +44,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The environment before the file; of several variables or keys of a setting the last one counts.
+/// The environment takes precedence over the file; among several variables or keys of a setting, the last one counts.
 pub(super) fn setting<T: Kind>(
     file: &ConfigFile,
     around: &Surroundings<'_>,
@@ -52,7 +52,7 @@ pub(super) fn setting<T: Kind>(
     variables: &[&'static str],
     problems: &mut Problems,
 ) -> Option<Setting<T>> {
-    // As Ansible has it: an empty variable is not set, unless the setting is a text.
+    // As in Ansible, an empty variable counts as not set, unless the setting is text.
     let set = |text: &String| !text.is_empty() || T::TAKES_EMPTY;
     let environment = variables.iter().rev().find_map(|name| Some((*name, (around.env)(name).filter(set)?)));
     if let Some((name, text)) = environment {

@@ -129,10 +129,10 @@ settings! {
     become_plugins: Directories = Directories::usual("plugins/become"), ["defaults.become_plugins"], ["ANSIBLE_BECOME_PLUGINS"];
     /// Directories with vars plugins in Python, after those next to playbooks and in roles.
     vars_plugins: Directories = Directories::usual("plugins/vars"), ["defaults.vars_plugins"], ["ANSIBLE_VARS_PLUGINS"];
-    /// The vars plugins to be used of those that must be named.
+    /// The enabled vars plugins among those that must be named.
     vars_plugins_enabled: Vec<String> = vec!["host_group_vars".to_owned()],
         ["defaults.vars_plugins_enabled"], ["ANSIBLE_VARS_ENABLED"];
-    /// When vars plugins are asked: `demand` or `start`.
+    /// When vars plugins run: `demand` or `start`.
     run_vars_plugins: String = "demand".to_owned(), ["defaults.run_vars_plugins"], ["ANSIBLE_RUN_VARS_PLUGINS"];
     /// The Python of hosts: a path, or `auto`.
     interpreter_python: Option<String> = None, ["defaults.interpreter_python"], ["ANSIBLE_PYTHON_INTERPRETER"];
@@ -164,16 +164,16 @@ settings! {
     forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
     /// When facts are gathered.
     gathering: Gathering = Gathering::Implicit, ["defaults.gathering"], ["ANSIBLE_GATHERING"];
-    /// Where facts are kept between runs: `memory` for nowhere, `jsonfile`, or the name of a cache plugin.
+    /// Where facts are cached between runs: `memory` (not at all), `jsonfile`, or the name of a cache plugin.
     fact_caching: String = "memory".to_owned(), ["defaults.fact_caching"], ["ANSIBLE_CACHE_PLUGIN"];
     /// The directory of `jsonfile`. Other cache plugins read this setting themselves.
     fact_caching_connection: Option<PathBuf> = None,
         ["defaults.fact_caching_connection"], ["ANSIBLE_CACHE_PLUGIN_CONNECTION"];
-    /// What the names of its files begin with.
+    /// The prefix of its files' names.
     fact_caching_prefix: Option<String> = None, ["defaults.fact_caching_prefix"], ["ANSIBLE_CACHE_PLUGIN_PREFIX"];
     /// Seconds after which cached facts are no longer used; 0 for never.
     fact_caching_timeout: u32 = 86400, ["defaults.fact_caching_timeout"], ["ANSIBLE_CACHE_PLUGIN_TIMEOUT"];
-    /// How a mapping that is defined twice is combined.
+    /// How to combine a mapping that is defined twice.
     hash_behaviour: HashBehaviour = HashBehaviour::Replace, ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
     /// The strategy of plays without one.
     strategy: String = "linear".to_owned(), ["defaults.strategy"], ["ANSIBLE_STRATEGY"];
@@ -182,7 +182,7 @@ settings! {
         ["defaults.duplicate_dict_key"], ["ANSIBLE_DUPLICATE_YAML_DICT_KEY"];
     /// Whether facts are also set as variables, such as `ansible_hostname`.
     inject_facts_as_vars: bool = true, ["defaults.inject_facts_as_vars"], ["ANSIBLE_INJECT_FACT_VARS"];
-    /// Whether role variables are only visible in the role.
+    /// Whether variables of roles are visible only in the role.
     private_role_vars: bool = false, ["defaults.private_role_vars"], ["ANSIBLE_PRIVATE_ROLE_VARS"];
     /// Whether notifying a handler that does not exist is an error.
     error_on_missing_handler: bool = true, ["defaults.error_on_missing_handler"], ["ANSIBLE_ERROR_ON_MISSING_HANDLER"];
@@ -346,7 +346,7 @@ settings! {
     show_custom_stats: bool = false, ["defaults.show_custom_stats"], ["ANSIBLE_SHOW_CUSTOM_STATS"];
     /// The output format: `default`, `json`, `junit` ...
     stdout_callback: String = "default".to_owned(), ["defaults.stdout_callback"], ["ANSIBLE_STDOUT_CALLBACK"];
-    /// The events for which modules in Python tell their traceback: `error`, `warning`, `deprecated`,
+    /// The events for which modules in Python return their traceback: `error`, `warning`, `deprecated`,
     /// `deprecated_value`, `always` or `never`.
     display_traceback: Vec<String> = vec!["never".to_owned()],
         ["defaults.display_traceback"], ["ANSIBLE_DISPLAY_TRACEBACK"];
@@ -363,9 +363,9 @@ settings! {
     /// How results are shown: `json` or `yaml`.
     result_format: String = "json".to_owned(),
         ["defaults.callback_result_format", "defaults.result_format"], ["ANSIBLE_CALLBACK_RESULT_FORMAT"];
-    /// Spaces for each level of the formats `json` (4) and `jsonl` (none).
+    /// Spaces per level in the formats `json` (4) and `jsonl` (none).
     json_indent: Option<String> = None, ["defaults.json_indent"], ["ANSIBLE_JSON_INDENT"];
-    /// Rows of the table of `profile_tasks`, or `all`.
+    /// Maximum number of rows in the table of `profile_tasks`, or `all`.
     profile_tasks_limit: String = "20".to_owned(),
         ["callback_profile_tasks.task_output_limit"], ["PROFILE_TASKS_TASK_OUTPUT_LIMIT"];
     /// Its order: `descending`, `ascending` or `none`.
@@ -384,40 +384,40 @@ settings! {
     tree_directory: Option<PathBuf> = None, ["callback_tree.directory"], ["ANSIBLE_CALLBACK_TREE_DIR"];
     /// The directory in which `junit` writes.
     junit_output_dir: Option<PathBuf> = None, [], ["JUNIT_OUTPUT_DIR"];
-    /// Changes are failures for `junit`.
+    /// Count changes as failures in `junit`.
     junit_fail_on_change: bool = false, [], ["JUNIT_FAIL_ON_CHANGE"];
-    /// Ignored failures are failures for `junit`.
+    /// Count ignored failures as failures in `junit`.
     junit_fail_on_ignore: bool = false, [], ["JUNIT_FAIL_ON_IGNORE"];
-    /// Names of test cases have no arguments.
+    /// Leave arguments out of the names of test cases.
     junit_hide_task_arguments: bool = false, [], ["JUNIT_HIDE_TASK_ARGUMENTS"];
-    /// Tasks that gather facts are test cases, too.
+    /// Include tasks that gather facts as test cases.
     junit_include_setup_tasks: bool = true, [], ["JUNIT_INCLUDE_SETUP_TASKS_IN_REPORT"];
-    /// Classes of test cases are files.
+    /// Use files as the classes of test cases.
     junit_task_class: bool = false, [], ["JUNIT_TASK_CLASS"];
     /// The directory to which paths of test cases are relative.
     junit_task_relative_path: Option<PathBuf> = None, [], ["JUNIT_TASK_RELATIVE_PATH"];
-    /// What stands for the directory of files outside of it.
+    /// Replaces the directory of files outside it.
     junit_replace_out_of_tree_path: Option<String> = None, [], ["JUNIT_REPLACE_OUT_OF_TREE_PATH"];
-    /// Only tasks whose names begin so, and failures, are test cases.
+    /// Only tasks whose names begin with this, and failures, are test cases.
     junit_test_case_prefix: String = String::new(), [], ["JUNIT_TEST_CASE_PREFIX"];
-    /// Results are indented and made easy to read; by default for YAML only.
+    /// Indent results and make them easy to read; by default for YAML only.
     pretty_results: Option<bool> = None, ["defaults.callback_format_pretty"], ["ANSIBLE_CALLBACK_FORMAT_PRETTY"];
-    /// A line when a host starts a task.
+    /// Show a line when a host starts a task.
     show_per_host_start: bool = false, ["defaults.show_per_host_start"], ["ANSIBLE_SHOW_PER_HOST_START"];
     /// A file that also receives the output.
     log_path: Option<PathBuf> = None, ["defaults.log_path"], ["ANSIBLE_LOG_PATH"];
     /// Warn if the inventory has no hosts.
     localhost_warning: bool = true, ["defaults.localhost_warning"], ["ANSIBLE_LOCALHOST_WARNING"];
-    /// A directory for temporary files of the controller; commands that need none only see to it that it is there.
+    /// The directory for temporary files on the controller; commands that need none only create it.
     local_tmp: Option<PathBuf> = None, ["defaults.local_tmp"], ["ANSIBLE_LOCAL_TEMP"];
-    /// Say more about how a play goes on.
+    /// Show debug output about the course of a play.
     debug: bool = false, ["defaults.debug"], ["ANSIBLE_DEBUG"];
-    /// Warn about metadata of groups of modules that has no meaning.
+    /// Warn about invalid metadata of groups of modules.
     validate_action_group_metadata: bool = true,
         ["defaults.validate_action_group_metadata"], ["ANSIBLE_VALIDATE_ACTION_GROUP_METADATA"];
-    /// Call the debugger at every failed task.
+    /// Start the debugger at every failed task.
     enable_task_debugger: bool = false, ["defaults.enable_task_debugger"], ["ANSIBLE_ENABLE_TASK_DEBUGGER"];
-    /// The debugger passes over failures that are ignored.
+    /// The debugger skips ignored failures.
     task_debugger_ignore_errors: bool = true,
         ["defaults.task_debugger_ignore_errors"], ["ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS"];
     /// The verbosity of the log, if it is higher than that of the output.

@@ -1,4 +1,4 @@
-//! A setting as `rplay config` shows it: its value, with its type, and what it changes.
+//! A setting as `rplay config` shows it: its value, type and effect.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::inventory::python;
 
-/// What a setting changes here.
+/// The effect of a setting in rplay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     Works,
@@ -32,26 +32,26 @@ impl Effect {
     }
 }
 
-/// A setting as it stands.
+/// A setting and its current value.
 #[derive(Clone, Debug)]
 pub struct Shown {
     pub name: &'static str,
     /// `boolean`, `integer`, `list`, `pathlist` ...
     pub kind: &'static str,
-    /// Section and key, with a dot between.
+    /// Section and key, separated by a dot.
     pub keys: Vec<&'static str>,
     pub variables: Vec<&'static str>,
     /// Variables of plays that set it.
     pub vars: Vec<&'static str>,
-    /// As Python writes it.
+    /// In Python's format.
     pub value: String,
     pub default: &'static str,
     /// `default`, `env: NAME`, `var: NAME` or the file.
     pub origin: String,
     pub effect: Effect,
-    /// Somebody must give a value: there is no default.
+    /// It must be set: there is no default.
     pub required: bool,
-    /// What its documentation says it is for, in lines; empty for those of the tables.
+    /// Its description, in lines; empty for settings from the tables.
     pub about: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ impl Shown {
         typed(&self.value, self.kind, self.default)
     }
 
-    /// The value as one writes it in a configuration file.
+    /// The value as written in a configuration file.
     pub fn plain(&self) -> String {
         let separator = if self.kind.starts_with("path") { ":" } else { ", " };
         match self.typed() {
@@ -92,7 +92,7 @@ pub(super) fn of_plugin(
     Some((of, plugin, stands(line, file, around)))
 }
 
-/// A line of the tables, taken apart; words have commas between.
+/// The fields of a line of the tables; words are separated by commas.
 struct Line {
     name: &'static str,
     kind: &'static str,
@@ -108,7 +108,7 @@ fn stands(line: Line, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
     let Line { name, kind, default, required, .. } = line;
     let (keys, variables, vars) = (words(line.keys), words(line.variables), words(line.vars));
     let is_set = |text: &String| !text.is_empty() || !matches!(kind, "integer" | "int" | "float");
-    // Of several variables or keys the last one counts.
+    // Among several variables or keys, the last one counts.
     let environment = variables.iter().rev().find_map(|name| {
         Some(((around.env)(name).filter(is_set)?, format!("env: {name}"), around.directory.to_owned()))
     });
@@ -122,7 +122,7 @@ fn stands(line: Line, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
     let (value, origin) = match environment.or_else(entry) {
         Some((text, origin, directory)) => (like(&text, kind, &|path| expanded(&directory, path)), origin),
         None => {
-            // Directories of the user's in Ansible's defaults.
+            // Ansible's defaults contain directories in the home directory.
             let home = (around.env)("HOME").unwrap_or_default();
             let default = match kind {
                 "path" | "pathspec" | "pathlist" | "tmppath" | "tmp" if !home.is_empty() => {
@@ -137,9 +137,9 @@ fn stands(line: Line, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
     Shown { name, kind, keys, variables, vars, value, default, origin, effect, required, about: Vec::new() }
 }
 
-/// An option of a plugin, as its documentation has it.
+/// An option of a plugin, from its documentation.
 pub(super) fn of_documentation(name: &str, option: &Json, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
-    // A command reads the documentation of a few plugins, once.
+    // Leaking is harmless: a command reads the documentation of a few plugins, once.
     let kept = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
     let sources = |key: &str, named: &dyn Fn(&Json) -> Option<String>| {
         let entries = option.get(key).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -165,7 +165,7 @@ pub(super) fn of_documentation(name: &str, option: &Json, file: &ConfigFile, aro
     Shown { about, ..stands(line, file, around) }
 }
 
-/// A text in the form of its type: booleans and lists as Python writes them.
+/// A text in the format of its type: booleans and lists as in Python.
 pub(super) fn like(text: &str, kind: &str, expanded: &dyn Fn(&str) -> String) -> String {
     let text = text.trim();
     let quoted = |items: Vec<String>| {
@@ -185,9 +185,9 @@ pub(super) fn like(text: &str, kind: &str, expanded: &dyn Fn(&str) -> String) ->
     }
 }
 
-/// A value as Python writes it, with its type.
+/// A value in Python's format as data of its type.
 pub(super) fn typed(text: &str, kind: &str, default: &str) -> Json {
-    // Python's lists and mappings of texts without quotes in them.
+    // Python's lists and mappings of texts that contain no quotes.
     let parsed = |text: &str| serde_json::from_str::<Json>(&text.replace('\'', "\"")).ok();
     let as_text = || Json::from(text);
     match kind {

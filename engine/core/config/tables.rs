@@ -1,18 +1,18 @@
 //! The tables of settings: those of ansible-core and its plugins, and rplay's own.
 
-/// Name, keys, variables of the environment, default, type and variables of plays of every setting, as
-/// `ansible-config` of ansible-core 2.19 names them.
+/// Name, keys, environment variables, default, type and variables of plays of every setting, as in `ansible-config` of
+/// ansible-core 2.19.
 pub(super) const SETTINGS: &str = include_str!("settings.tsv");
 
-/// The same for the settings of ansible-core's plugins, after the plugin's kind and name; in the end whether a value
-/// must be given.
+/// The same for the settings of ansible-core's plugins, preceded by the plugin's kind and name, and followed by whether
+/// the setting is required.
 pub(super) const PLUGINS: &str = include_str!("plugins.tsv");
 
 /// The same for rplay's own settings, which Ansible does not have.
 pub(super) const OWN: &str = include_str!("own.tsv");
 
-/// Ansible's name of the setting with this key (section and key, with a dot between) or environment variable; the key
-/// or variable itself if it is none of Ansible's.
+/// Ansible's name of the setting with this key (section and key, separated by a dot) or environment variable; the key
+/// or variable itself if it is not one of Ansible's.
 pub(super) fn name_of(key: &str) -> &str {
     let named = |line: &&str| line.split('\t').skip(1).take(2).any(|words| words.split(',').any(|word| word == key));
     SETTINGS.lines().find(named).and_then(|line| line.split('\t').next()).unwrap_or(key)
