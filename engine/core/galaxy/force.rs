@@ -1,16 +1,16 @@
-//! What is installed again.
+//! What to reinstall.
 
-/// What is installed although it is there already (`--force`, `--force-with-deps`).
+/// What to reinstall although it is already installed (`--force`, `--force-with-deps`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Force {
-    /// What the command line or the requirements name.
+    /// Collections or roles that the command line or the requirements name.
     pub named: bool,
-    /// That, and what it depends on.
+    /// These and their dependencies.
     pub dependencies: bool,
 }
 
 impl Force {
-    /// Whether what is named is installed again.
+    /// Whether named collections or roles are reinstalled.
     pub fn of_named(self) -> bool {
         self.named || self.dependencies
     }

@@ -12,7 +12,7 @@ use super::{GalaxyError, Result};
 /// # Errors
 /// If git is missing or fails; the message contains its output.
 pub(super) fn clone(repository: &str, version: Option<&str>, target: &Path) -> Result<()> {
-    // Nothing is taken for an option: `--` ends them, and git itself rejects a version with a dash.
+    // Nothing must be parsed as an option: `--` ends them, and git itself rejects a version with a leading dash.
     if repository.starts_with('-') || version.is_some_and(|version| version.starts_with('-')) {
         return Err(GalaxyError::new(format!("`{repository}` is not a repository")));
     }

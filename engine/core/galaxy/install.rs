@@ -54,7 +54,7 @@ impl Galaxy {
         let force = options.force.of_named();
         let there = in_directory(&directory);
         let (roots, at_hand) = self.at_hand(&options.wanted, scratch.path())?;
-        // A requirement is met by a collection in any place; a collection that is replaced is replaced here.
+        // A collection in any place meets a requirement; replacements always go here.
         let mut installed: Vec<Installed> = there.values().cloned().collect();
         installed.extend(self.installed().into_iter().filter(|one| !there.contains_key(&one.name)));
         let is_there = |name: &str, range: &Range| {

@@ -1,4 +1,4 @@
-//! What is asked of the solver, and its answer.
+//! The input and output of the solver.
 
 use std::collections::HashSet;
 

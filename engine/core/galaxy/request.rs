@@ -24,7 +24,7 @@ impl From<RequestError> for GalaxyError {
     }
 }
 
-/// Size limit of a download, the same as for the content of archives.
+/// Maximum size of a download in bytes, the same as for the content of archives.
 const MOST_BYTES: u64 = 2 << 30;
 
 impl Galaxy {

@@ -24,7 +24,7 @@ pub enum Origin {
     File(PathBuf),
     Url(String),
     Directory(PathBuf),
-    /// A directory with directories of collections.
+    /// A directory whose subdirectories are collections.
     Subdirectories(PathBuf),
     /// The repository, a directory in it, and a branch, tag or commit.
     Git {

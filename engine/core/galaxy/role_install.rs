@@ -166,7 +166,7 @@ impl Galaxy {
         self.say(format!("- extracting {} to {}", role.name, target.display()));
         stage.adopt(&root)?;
         let info = stage.path().join("meta/.galaxy_install_info");
-        // The archive may contain a file or link of that name.
+        // The archive may contain a file or link with that name.
         let _ = fs::remove_file(&info);
         let date = jiff::Timestamp::now().strftime("%a %b %e %H:%M:%S %Y");
         let shown =

@@ -65,7 +65,7 @@ fn files_directories_and_inner_links_are_unpacked_without_special_modes() {
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
 }
 
-/// A size that is false in the header is an error, not a file of zeroes.
+/// A wrong size in the header is an error, not a file of zeroes.
 #[test]
 fn a_truncated_archive_is_refused() {
     let mut part = hostile("a", EntryType::Regular, "", &[7; 4096]);
