@@ -20,20 +20,20 @@ pub struct Answers<W: Write> {
     out: W,
     /// Where warnings and errors are written.
     aside: Box<dyn Write + Send>,
-    /// Renders failures, if they are shown besides answers.
+    /// Renders failures, if they are shown in addition to results.
     explain: Option<Explain>,
     task: Option<Arc<TaskStarted>>,
     /// Errors and warnings that were shown: each is shown once.
     told: HashSet<String>,
     secrets: Arc<Secrets>,
     plain: bool,
-    /// Whether the task is one that only says something.
+    /// Whether the task only shows a message.
     is_debug: bool,
     is_playbook: bool,
     one_line: bool,
     log: Option<Arc<Log>>,
     results: ResultFormat,
-    /// A directory for the answers, too, each in a file of its host's name.
+    /// A directory that also receives the results, in a file for each host.
     tree: Option<PathBuf>,
 }
 
@@ -57,7 +57,7 @@ impl<W: Write> Answers<W> {
         }
     }
 
-    /// Also tells failures as errors with their place, as `explain` renders them.
+    /// Also shows failures as errors with their place, rendered by `explain`.
     pub fn with_errors(self, explain: Option<Explain>) -> Self {
         Answers { explain, ..self }
     }
@@ -67,7 +67,7 @@ impl<W: Write> Answers<W> {
         Answers { log, ..self }
     }
 
-    /// The results of playbooks rather than of one task.
+    /// Shows the results of playbooks rather than of one task.
     pub fn of_playbooks(self) -> Self {
         Answers { is_playbook: true, ..self }
     }
@@ -77,15 +77,15 @@ impl<W: Write> Answers<W> {
         Answers { results, ..self }
     }
 
-    /// Writes each answer to a file as well.
+    /// Also writes each result to a file.
     pub fn with_tree(self, tree: Option<PathBuf>) -> Self {
         Answers { tree, ..self }
     }
 
-    /// Writes an answer to the file of its host.
+    /// Writes a result to its host's file.
     fn keep(&mut self, result: &HostResult) {
         let Some(tree) = &self.tree else { return };
-        // A host cannot be called so that its file lies elsewhere.
+        // No host name can lead to a file elsewhere.
         let path = tree.join(result.host.replace('/', "_"));
         let text = words::json(&result.data, false, &self.secrets);
         if let Err(error) = std::fs::write(&path, text) {
@@ -136,7 +136,7 @@ impl<W: Write> Answers<W> {
 
     fn failure(&mut self, result: &HostResult) {
         if let (Some(explain), Some(task)) = (&self.explain, &self.task) {
-            // As in Ansible, what went wrong stands with the answers, once.
+            // As in Ansible, an error is shown among the results, once.
             let text = explain(&TaskError::of(task, result, &self.secrets));
             if self.told.insert(text.clone()) {
                 let _ = writeln!(self.out, "{}", piped(&text));
@@ -181,9 +181,9 @@ impl<W: Write> Answers<W> {
         match (word, of("rc")) {
             ("SKIPPED", _) => self.line(&format!("{host} | SKIPPED")),
             ("UNREACHABLE", _) if self.one_line => self.line(&format!("{host} | UNREACHABLE!: {}", text("msg"))),
-            // As in Ansible, what ran by itself shows all that is known of it.
+            // As in Ansible, a background job shows its whole result.
             ("SUCCESS" | "CHANGED" | "FAILED", rc) if self.plain && of("ansible_job_id").is_none() => {
-                // As in Ansible, for what has none, like the sum of a loop.
+                // As in Ansible, for results without one, such as a loop's combined result.
                 let rc = rc.unwrap_or_else(|| Value::from(-1));
                 let (out, err) = (text("stdout"), text("stderr"));
                 let msg = if word == "FAILED" || of("rc").is_none() { text("msg") } else { String::new() };
@@ -197,7 +197,7 @@ impl<W: Write> Answers<W> {
                         self.line(&format!("{host} | {word} | rc={rc} | (stdout) {out}{err}"));
                     }
                     false => {
-                        // As in Ansible, nothing stands between them.
+                        // As in Ansible, nothing separates them.
                         self.line(&format!("{host} | {word} | rc={rc} >>\n{out}{err}{msg}"));
                     }
                 }
@@ -206,7 +206,7 @@ impl<W: Write> Answers<W> {
                 let mark = if matches!(word, "FAILED" | "UNREACHABLE") { "!" } else { "" };
                 let head = format!("{host} | {word}{mark} => ");
                 let data = match () {
-                    // As in Ansible, a loop of debug says nothing at its end.
+                    // As in Ansible, a loop of `debug` shows nothing at its end.
                     () if self.is_debug && result.looped && !self.one_line => {
                         Layout::indented(4).write(&serde_json::json!({ "msg": text("msg") }))
                     }
@@ -226,7 +226,7 @@ impl<W: Write + Send> Reader for Answers<W> {
                 self.answer(result);
                 self.keep(result);
             }
-            // What is included may call other modules.
+            // Included tasks may call other modules.
             Event::TaskStarted(task) => {
                 let short = task.action.rsplit('.').next().unwrap_or_default();
                 self.plain = PLAIN.contains(&short);

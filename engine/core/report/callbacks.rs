@@ -1,8 +1,8 @@
-//! Callback plugins written in Python: every event goes to a process of ours in the Python that has ansible-core,
-//! which calls them.
+//! Callback plugins written in Python: every event is sent to a helper process in the Python that has ansible-core,
+//! which calls the plugins.
 //!
-//! Its output is the run's own: it writes where we write. So that lines stand in the order of events, the report's own
-//! thread waits until the plugins have had an event; the run itself waits for nobody.
+//! The process writes to the run's own standard output and standard error. To keep lines in the order of events, the
+//! reporting thread waits until the plugins have handled an event; the run itself never waits.
 
 use std::{
     collections::HashMap,
@@ -22,48 +22,48 @@ use crate::{
     secrets::Secrets,
 };
 
-/// Bytes of an answer at most.
+/// Maximum size of an answer in bytes.
 const MOST: u32 = 1 << 20;
 
-/// How long the process may take to end by itself: plugins may still be sending to their servers.
+/// How long the process may take to exit: plugins may still be sending to their servers.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How the plugins are to be loaded.
+/// How to load the plugins.
 pub struct CallbackSetup<'s> {
     /// The interpreter that has ansible-core.
     pub python: &'s Path,
-    /// The text of the program that calls plugins, and of what in it depends on the version.
+    /// The texts of the program that calls plugins, and of its version-dependent part.
     pub program: &'s str,
     pub versions: &'s str,
-    /// The plugin that writes to standard output in the place of our own report.
+    /// The plugin that writes to standard output instead of our own report.
     pub stdout: Option<&'s str>,
     /// Whether other plugins are called as well.
     pub additional: bool,
-    /// Directories of playbooks, in which `callback_plugins` may lie.
+    /// Directories of playbooks, which may contain `callback_plugins`.
     pub directories: Vec<String>,
-    /// What `context.CLIARGS` is to have.
+    /// The content of `context.CLIARGS`.
     pub options: Json,
-    /// What the playbook is called where plays are no file.
+    /// The name of the playbook if the plays do not come from a file.
     pub playbook: Option<&'static str>,
     /// How long plugins may take for one event.
     pub patience: Duration,
 }
 
-/// Why no plugin was loaded, and the report that there is without them.
+/// Why no plugin was loaded; with the report to use without them.
 pub struct CallbackError {
     pub why: String,
     pub own: Box<dyn Reader>,
 }
 
-/// Reads events for plugins, after our own report has read them.
+/// Passes events on to plugins, after our own report has read them.
 pub struct Callbacks {
-    /// Our own report; of what Python writes, it only tells warnings and messages.
+    /// Our own report; if a plugin writes the output, it only shows warnings and messages.
     own: Box<dyn Reader>,
     is_stdout: bool,
     secrets: Arc<Secrets>,
     process: Option<Process>,
     playbook: Option<&'static str>,
-    /// Tasks that have begun since the play began.
+    /// Tasks that have started in the current play.
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
 }
 
@@ -73,10 +73,10 @@ struct Process {
 }
 
 impl Callbacks {
-    /// Loads the plugins. Where there are none, the report is given back as it is.
+    /// Loads the plugins. If there are none, returns the report as it is.
     ///
     /// # Errors
-    /// The interpreter does not start, or a plugin that is needed cannot be loaded: why.
+    /// If the interpreter does not start, or a required plugin cannot be loaded.
     pub fn load(
         setup: &CallbackSetup<'_>,
         own: Box<dyn Reader>,
@@ -113,7 +113,8 @@ impl Callbacks {
         }))
     }
 
-    /// Tells the plugins. What goes wrong with one is told by the process; when it has gone, nobody is told any more.
+    /// Sends an event to the plugins. The process itself reports errors of plugins; once it has died, events are
+    /// dropped.
     fn tell(&mut self, mut event: Json, waits: bool) {
         let Some(process) = &mut self.process else { return };
         if waits {
@@ -173,7 +174,7 @@ impl Callbacks {
         })
     }
 
-    /// The result of a task or of an item of its loop; `None` for a task that no plugin was told of.
+    /// The result of a task or of an item of its loop; `None` for a task that was not announced to plugins.
     fn done(&self, event: &str, task: &TaskId, result: &HostResult) -> Option<Json> {
         let started = self.tasks.get(task)?;
         let status = match result.status {
@@ -185,7 +186,7 @@ impl Callbacks {
             Status::Unreachable => "unreachable",
             Status::UnreachableIgnored => "unreachable_ignored",
         };
-        // What a loop comes to has no failure of its own: its items have.
+        // A loop's combined result has no failure of its own: its items have.
         let is_loop =
             started.about.looped && result.data.get_attr("results").is_ok_and(|results| !results.is_undefined());
         let fails = !matches!(result.status, Status::Ok | Status::Changed | Status::Skipped) && !is_loop;
@@ -206,7 +207,7 @@ impl Reader for Callbacks {
         match (self.is_stdout && self.process.is_some(), event) {
             (false, _) => self.own.read(event),
             (true, Event::Warning { .. } | Event::Message { .. } | Event::Detail { .. }) => {
-                // Standard output is Python's: what it holds back comes first.
+                // Standard output belongs to Python: what it has buffered comes first.
                 self.tell(json!({ "event": "flush" }), true);
                 self.own.read(event);
             }
@@ -220,7 +221,7 @@ impl Reader for Callbacks {
         let is_end = matches!(event, Event::RunEnded(_));
         self.tell(told, !self.is_stdout || is_end);
         if is_end {
-            // Now, since the process of the run may end at any time.
+            // Now, since rplay itself may exit at any time.
             self.process = None;
         }
     }
@@ -272,7 +273,7 @@ impl Process {
     }
 }
 
-/// What the kinds of errors mean here.
+/// The meaning of kinds of errors here.
 fn described(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => io::Error::other("one of them takes too long"),

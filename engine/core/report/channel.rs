@@ -29,7 +29,7 @@ pub trait Reader: Send {
 pub struct Channel {
     sender: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
-    /// Set when the run is ended from outside: events from its threads are no longer shown.
+    /// Set when the run is aborted: events from its threads are no longer shown.
     closed: AtomicBool,
 }
 
@@ -40,10 +40,10 @@ enum Message {
     End,
 }
 
-/// Events that may wait to be reported: a run is slowed down only when it is so far ahead of its report.
+/// Maximum number of unreported events: the run is slowed down only when it is this far ahead of its report.
 const MOST_WAITING: usize = 1 << 14;
 
-/// How often the line of what is running is written anew.
+/// How often the live lines are redrawn.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Channel {

@@ -1,6 +1,6 @@
 //! Texts that must fit into one line of a terminal.
 
-/// The first columns of a text, whose colours take none. A character that takes two, as those of Chinese, counts as two.
+/// Cuts a text to a number of columns. Colour codes take no columns; wide characters, such as Chinese ones, take two.
 pub(super) fn cut(text: &str, most: usize) -> String {
     let (mut cut, mut used) = (String::new(), 0);
     let mut rest = text.chars();
@@ -29,7 +29,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     cut
 }
 
-/// How many columns a text takes, whose colours take none.
+/// The number of columns that a text takes; colour codes take none.
 pub(super) fn of(text: &str) -> usize {
     let (mut used, mut rest) = (0, text.chars());
     while let Some(c) = rest.next() {
@@ -41,7 +41,7 @@ pub(super) fn of(text: &str) -> usize {
     used
 }
 
-/// How many columns a character takes.
+/// The number of columns that a character takes.
 fn width(c: char) -> usize {
     match c as u32 {
         0x300..=0x36f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,

@@ -1,4 +1,4 @@
-//! Where a task failed and why, kept until all its hosts have answered.
+//! Where and why a task failed, kept until all its hosts have answered.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -10,16 +10,16 @@ use crate::{
     visible::{one_line, visible},
 };
 
-/// Lines of a program's output that an explanation quotes at most.
+/// Maximum number of lines of a program's output that an explanation quotes.
 const LAST_LINES: usize = 5;
-/// Helps for unreachable hosts that are shown at most.
+/// Maximum number of help texts shown for unreachable hosts.
 const MOST_HELPS: usize = 5;
 
 /// Failures of a task. Many hosts often fail alike and then share one explanation.
 #[derive(Default)]
 pub(super) struct Failures {
     failed: Vec<Alike>,
-    /// What helps to reach hosts, and those whom it helps.
+    /// Help texts for unreachable hosts, and the hosts they apply to.
     helps: Vec<(String, Vec<Arc<str>>)>,
 }
 
@@ -35,7 +35,7 @@ impl Failures {
     /// Keeps the location and help of a failure.
     pub(super) fn add(&mut self, place: &Span, result: &HostResult, secrets: &Secrets) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
-        // What an include shows has another name.
+        // The message of an include has another name.
         let msg = msg.or_else(|| result.task_result.data.get("msg").cloned());
         let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
         // Before wrapping: a secret that is split would not be found.
@@ -58,7 +58,7 @@ impl Failures {
         }
     }
 
-    /// Keeps the help for a host that cannot be reached, if there is one.
+    /// Keeps the help text for an unreachable host, if there is one.
     pub(super) fn add_unreachable(&mut self, result: &HostResult, secrets: &Secrets) {
         let Some(help) = &result.task_result.help else { return };
         let help = one_line(&secrets.mask(help)).into_owned();
@@ -68,7 +68,7 @@ impl Failures {
         }
     }
 
-    /// Takes the helps for unreachable hosts, a line each.
+    /// Takes the help texts for unreachable hosts, a line each.
     pub(super) fn take_helps(&mut self) -> Vec<String> {
         let helps = std::mem::take(&mut self.helps);
         let more = helps.iter().skip(MOST_HELPS).map(|(_, hosts)| hosts.len()).sum::<usize>();
@@ -83,7 +83,7 @@ impl Failures {
         lines
     }
 
-    /// Takes them, each as a diagnostic at its place.
+    /// Takes the failures, each as a diagnostic at its place.
     pub(super) fn take(&mut self) -> Vec<TaskError> {
         let error = |alike: Alike| {
             let label = format!("failed on {}", named(alike.hosts));
@@ -93,7 +93,7 @@ impl Failures {
     }
 }
 
-/// Hosts by their names, some of many.
+/// A list of host names, shortened if there are many.
 fn named(mut hosts: Vec<Arc<str>>) -> String {
     hosts.sort_unstable();
     match hosts.len() {
@@ -102,14 +102,14 @@ fn named(mut hosts: Vec<Arc<str>>) -> String {
     }
 }
 
-/// How the output of a program ends that failed: of standard error if there is any.
+/// The last lines of a failed program's output: of standard error, if there is any.
 fn last_words(result: &HostResult, secrets: &Secrets) -> Option<String> {
     let text = |key: &str| {
         let text = result.data.get_attr(key).ok()?;
         let text = secrets.mask(text.as_str()?.trim_end()).into_owned();
         (!text.is_empty()).then_some(text)
     };
-    // Others than programs have no exit code.
+    // Only programs have an exit code.
     result.data.get_attr("rc").ok().filter(|rc| !rc.is_undefined())?;
     let (what, text) = match text("stderr") {
         Some(text) => ("standard error", text),

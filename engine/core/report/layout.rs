@@ -1,4 +1,4 @@
-//! How JSON text is laid out: as Python's `json.dumps` does it with its arguments.
+//! The layout of JSON text: that of Python's `json.dumps` with its arguments.
 
 use std::io::{self, Write};
 
@@ -11,9 +11,9 @@ use serde_json::{
 /// The arguments of `json.dumps`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// Spaces for each level, with a line for each value; `None` writes one line.
+    /// Spaces per level, with a line for each value; `None` writes one line.
     indent: Option<usize>,
-    /// What stands between values, and after keys.
+    /// The separators between values, and after keys.
     comma: &'static str,
     colon: &'static str,
     /// Writes characters beyond ASCII as escapes.
@@ -27,12 +27,12 @@ impl Layout {
     /// `{"a":1,"b":2}`
     pub(super) const COMPACT: Layout = Layout { indent: None, comma: ",", colon: ":", ascii: false };
 
-    /// A line for each value, with so many spaces for each level.
+    /// A line for each value, with this many spaces per level.
     pub(super) fn indented(spaces: usize) -> Layout {
         Layout { indent: Some(spaces), comma: ",", colon: ": ", ascii: false }
     }
 
-    /// As this, with a line for each value where there are spaces for a level.
+    /// The same layout, but with a line for each value if `spaces` is given.
     pub(super) fn with_indent(self, spaces: Option<usize>) -> Layout {
         match spaces {
             Some(_) => Layout { indent: spaces, comma: ",", ..self },
@@ -58,7 +58,7 @@ impl Layout {
 struct Writer {
     layout: Layout,
     level: usize,
-    /// Whether the collection that was written last has values.
+    /// Whether the collection written last has values.
     is_filled: bool,
 }
 

@@ -1,7 +1,7 @@
-//! The lines at the end of a terminal that say what runs: on how many hosts and since when, how far it is, what failed.
+//! Live lines at the bottom of a terminal: what is running, on how many hosts, since when, how far it is, what failed.
 //!
-//! They are written below the output while the run waits, and removed before anything else is written; so what the
-//! output said is never scrolled away by them.
+//! They are written below the output while the run waits, and removed before anything else is written, so they never
+//! scroll the output away.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,33 +19,33 @@ use crate::{
     visible::one_line,
 };
 
-/// A task that is done sooner needs no lines.
+/// A task that ends sooner needs no lines.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Between two times of writing while events keep coming.
+/// Minimum time between redraws while events keep coming.
 const PACE: Duration = Duration::from_millis(200);
 
-/// Hosts that are named on a line at most.
+/// Maximum number of hosts named on a line.
 const NAMED: usize = 4;
 
 /// The terminal.
 pub struct Screen {
     pub out: Box<dyn Write + Send>,
-    /// Its columns and rows, now.
+    /// Its current columns and rows.
     pub size: Box<dyn Fn() -> (usize, usize) + Send>,
     pub colour: bool,
-    /// What is being sent to hosts.
+    /// Agents being sent to hosts.
     pub deliveries: Arc<Deliveries>,
 }
 
-/// An output, and below it what runs.
+/// An output with live lines below it.
 pub struct Live {
     own: Box<dyn Reader>,
     screen: Screen,
     secrets: Arc<Secrets>,
-    /// Hosts that work on a task, and since when.
+    /// Hosts that are running a task, and since when.
     running: HashMap<(TaskId, Arc<str>), Instant>,
-    /// Of the play: its hosts, and those that are done with the last task.
+    /// The number of hosts in the play, and of those that have finished the last task.
     hosts: usize,
     task: Option<TaskId>,
     done: HashSet<Arc<str>>,
@@ -54,7 +54,7 @@ pub struct Live {
     /// The widths of the lines that are on the screen.
     drawn: Vec<usize>,
     last: Instant,
-    /// Something else is about to write, as a prompt: nothing is drawn until the next event.
+    /// Something else is about to write, such as a prompt: nothing is drawn until the next event.
     is_held: bool,
 }
 
@@ -117,14 +117,14 @@ impl Live {
         }
     }
 
-    /// What is to be shown now: nothing while all goes fast.
+    /// The lines to show now: none while tasks end quickly.
     fn lines(&self, now: Instant) -> Vec<String> {
         let Some(oldest) = self.running.values().min().filter(|since| now - **since >= PATIENCE) else {
             return Vec::new();
         };
         let mut hosts: Vec<(&Arc<str>, &Instant)> =
             self.running.iter().map(|((_, host), since)| (host, since)).collect();
-        // Who takes longest comes first.
+        // The slowest host comes first.
         hosts.sort_unstable_by_key(|(host, since)| (**since, (*host).clone()));
         let count = hosts.len();
         let shown = named(hosts.into_iter().map(|(host, _)| host), count);
@@ -168,7 +168,7 @@ impl Live {
         self.last = Instant::now();
         let (width, rows) = (self.screen.size)();
         let mut lines = self.lines(self.last);
-        // On a very low terminal, one line is enough.
+        // With very few rows, one line is enough.
         if rows < 6 {
             lines.truncate(1);
         }
@@ -183,7 +183,7 @@ impl Live {
         let _ = self.screen.out.flush();
     }
 
-    /// What removes the lines from the screen; where it has become narrower, they take more rows.
+    /// The control sequence that removes the lines from the screen; if it has become narrower, they take more rows.
     fn removal(&mut self, width: usize) -> String {
         let rows: usize = self.drawn.drain(..).map(|line| line.div_ceil(width.max(1)).max(1)).sum();
         match rows {
@@ -208,7 +208,7 @@ impl Reader for Live {
     fn read(&mut self, event: &Event) {
         self.is_held = false;
         self.note(event);
-        // What shows nothing need not move the lines.
+        // An event that shows nothing leaves the lines in place.
         if !matches!(event, Event::HostStarted { .. }) {
             self.remove();
         }

@@ -1,4 +1,4 @@
-//! How the output on a terminal looks: its options and colours.
+//! The look of the output on a terminal: options and colours.
 
 use miette::Diagnostic;
 
@@ -20,7 +20,7 @@ pub struct Look {
     /// How results are written (`callback_result_format`, `callback_format_pretty`).
     pub results: ResultFormat,
     pub show_skipped: bool,
-    /// Failures of a task share boxes; else each is shown before its result, as in ansible-core.
+    /// Equal failures of a task share a box; otherwise each is shown before its result, as in ansible-core.
     pub boxes: bool,
     /// Failures go to standard error (`display_failed_stderr`).
     pub failures_aside: bool,
@@ -28,13 +28,13 @@ pub struct Look {
     pub check_markers: bool,
     /// The run as a whole is in check mode.
     pub check: bool,
-    /// Name the place of failed tasks without `-vv`, too (`show_task_path_on_failure`).
+    /// Show the place of failed tasks even without `-vv` (`show_task_path_on_failure`).
     pub failed_paths: bool,
-    /// A line when a host starts a task (`show_per_host_start`).
+    /// Show a line when a host starts a task (`show_per_host_start`).
     pub starts: bool,
-    /// With `-v`, the changes of results as phrases.
+    /// With `-v`, show the changes of results as phrases.
     pub changes: bool,
-    /// Equal lines around differences (`diff context`).
+    /// Unchanged lines around differences (`diff context`).
     pub diff_context: usize,
 }
 
@@ -90,7 +90,7 @@ impl Look {
         )
     }
 
-    /// What follows the name of a play or task in check mode.
+    /// The suffix of a play's or task's name in check mode.
     pub(super) fn marker(&self, check: bool) -> &'static str {
         if check && self.check_markers { " [CHECK MODE]" } else { "" }
     }

@@ -7,7 +7,7 @@ use crate::{
     vars::Value,
 };
 
-/// Actions that fail by themselves; the failures of others are those of their modules.
+/// Actions that report failures of their own; the failures of all others come from their modules.
 const OWN: &[&str] = &[
     "add_host",
     "assert",
@@ -24,10 +24,10 @@ const OWN: &[&str] = &[
     "wait_for_connection",
 ];
 
-/// Actions that prepare the call of a module, and fail by themselves before it.
+/// Actions that prepare the call of a module, and may fail before it.
 const SENDERS: &[&str] = &["assemble", "copy", "fetch", "script", "template", "unarchive", "uri"];
 
-/// How the refusals of arguments and files begin.
+/// How messages about refused arguments and files begin.
 const REFUSALS: &[&str] = &[
     "Could not find or access ",
     "This action (",
@@ -50,7 +50,7 @@ fn is_refusal(msg: &str) -> bool {
     REFUSALS.iter().any(|start| msg.starts_with(start))
 }
 
-/// Why an include failed, if it did: it has no other message.
+/// Why an include failed, if it did; it has no other message.
 pub(super) fn reason_of_include(result: &HostResult) -> Option<String> {
     let field = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined());
     match field("msg") {
@@ -59,13 +59,13 @@ pub(super) fn reason_of_include(result: &HostResult) -> Option<String> {
     }
 }
 
-/// Whether the message is that of an error while the task was prepared or its result was judged.
+/// Whether the message is from an error while the task was prepared or its result evaluated.
 pub(super) fn has_causes(msg: &str) -> bool {
     msg.strip_prefix("Task failed: ")
         .is_some_and(|rest| !rest.starts_with("Action failed") && !rest.starts_with("Module failed"))
 }
 
-/// The causes of a failure as ansible-core shows them one below the other, each with what follows from it.
+/// A failure's messages as ansible-core lists them: the whole message, then that of the cause alone.
 pub(super) fn causes(msg: &str) -> Vec<&str> {
     let rest = msg.strip_prefix("Task failed: ").unwrap_or(msg);
     let rest = match rest.strip_prefix("Finalization of task args for ").and_then(|rest| rest.split_once("' failed: "))
@@ -102,19 +102,19 @@ pub(super) fn message(result: &HostResult, action: &str) -> String {
         || field("attempts").is_some() && succeeded == Some(true);
     let whose = if OWN.contains(&short) || by_condition { "Action" } else { "Module" };
     match msg.is_empty() {
-        // An action refuses its arguments before it acts.
+        // An action rejects its arguments before it acts.
         false if (whose == "Action" || SENDERS.contains(&short)) && is_refusal(&msg) => format!("Task failed: {msg}"),
         true => format!("Task failed: {whose} failed."),
         false => format!("Task failed: {whose} failed: {msg}"),
     }
 }
 
-/// Whether a warning says what a later version of Ansible no longer has.
+/// Whether a warning is about a deprecation.
 pub(super) fn is_deprecation(message: &str) -> bool {
     message.starts_with(DEPRECATED) || message.contains("will be removed from ansible-core version ")
 }
 
-/// What stands before a warning, and its text without the mark of a deprecation.
+/// The prefix of a warning, and its text without the deprecation mark.
 pub(super) fn headed(message: &str) -> (&'static str, &str) {
     let is_deprecation = is_deprecation(message);
     let message = message.strip_prefix(DEPRECATED).unwrap_or(message);
@@ -125,7 +125,7 @@ pub(super) fn headed(message: &str) -> (&'static str, &str) {
     }
 }
 
-/// The reason without what ansible-core says before it: the place is shown with it.
+/// The reason without ansible-core's introduction: the place is shown with it.
 pub(super) fn reason(msg: &str) -> &str {
     let mut rest = msg.strip_prefix("Task failed: ").unwrap_or(msg);
     for (start, end) in [

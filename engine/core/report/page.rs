@@ -1,4 +1,4 @@
-//! The HTML page of a run: one file without anything from elsewhere.
+//! The HTML page of a run: one self-contained file.
 
 use std::fmt::Write;
 
@@ -11,8 +11,8 @@ const SCRIPT: &str = include_str!("page.js");
 /// The page for a run's data, which is JSON.
 ///
 /// Text from hosts occurs only in the data. There, `<`, `>` and `&` are written as JSON's escapes, so that no text can
-/// end the element; the script puts texts into the page as text. Moreover the page allows no other script than its
-/// own, by its digest, and loads nothing.
+/// end the element; the script inserts texts as text nodes. The page allows only its own script, by digest, and loads
+/// nothing.
 pub(super) fn page(data: &str) -> String {
     let digest = BASE64_STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
     let policy = format!("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'");
@@ -31,7 +31,7 @@ pub(super) fn page(data: &str) -> String {
     page
 }
 
-/// JSON without a character that HTML gives a meaning.
+/// JSON without characters that have a meaning in HTML.
 fn escape(json: &str, page: &mut String) {
     let mut start = 0;
     for (at, c) in json.char_indices().filter(|(_, c)| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}')) {

@@ -6,12 +6,12 @@ use serde_json::Value as Json;
 use super::{layout::Layout, words};
 use crate::secrets::Secrets;
 
-/// By the names of Ansible's settings and callbacks.
+/// The formats, named after Ansible's settings and callbacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultFormat {
-    /// `callback_result_format = json`; indented always, or only where details are wanted.
+    /// `callback_result_format = json`; with `pretty` always indented, otherwise only where details are requested.
     Json { pretty: bool },
-    /// `callback_result_format = yaml`; pretty is easier to read, but not always exact.
+    /// `callback_result_format = yaml`; `pretty` is easier to read, but not always exact.
     Yaml { pretty: bool },
     /// The callback `community.general.yaml`.
     ChangedAndYaml,
@@ -19,12 +19,12 @@ pub enum ResultFormat {
     Debug,
 }
 
-/// What [`ResultFormat::Debug`] shows as text.
+/// The keys that [`ResultFormat::Debug`] shows as text.
 const AS_TEXT: [&str; 5] = ["module_stdout", "module_stderr", "stdout", "stderr", "msg"];
 
 impl ResultFormat {
-    /// The data without secrets, as it stands after `=> `. `of_debug`: a result of the action `debug`. `indent` is for
-    /// JSON.
+    /// The data without secrets, as shown after `=> `. `of_debug`: it is a result of the action `debug`. `indent`
+    /// applies to JSON.
     pub(super) fn show(self, data: &Value, of_debug: bool, indent: bool, secrets: &Secrets) -> String {
         let shown = words::shown_of(data, of_debug, secrets);
         match self {

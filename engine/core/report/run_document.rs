@@ -1,4 +1,4 @@
-//! The document that a run's report is: its rows, and how it is written.
+//! The document of a run's report: its rows, and how it is written.
 
 use std::{io::Write, path::Path};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::page;
 use crate::{event::Counts, secrets::Secrets};
 
-/// What a report says of the run as a whole, beside what its events tell.
+/// Information about a run as a whole that its events do not contain.
 #[derive(Clone, Debug, Default)]
 pub struct RunAbout {
     pub version: &'static str,
@@ -21,7 +21,7 @@ pub struct RunAbout {
     pub controller: String,
     /// The working directory.
     pub directory: String,
-    /// The file of settings, if there is one.
+    /// The configuration file, if there is one.
     pub config: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Document {
     pub rplay: &'static str,
     pub started: String,
     pub elapsed_ms: u32,
-    /// False if the run was ended from outside.
+    /// False if the run was aborted.
     pub complete: bool,
     pub exit_code: u8,
     pub check: bool,
@@ -76,11 +76,11 @@ pub(super) struct TaskRow {
     pub action: String,
     pub place: String,
     pub handler: bool,
-    /// Milliseconds from the run's start to the task's first result's start.
+    /// Milliseconds from the start of the run to the start of the task's first result.
     pub start: u32,
     /// One letter for each result.
     pub status: String,
-    /// The hosts of the results; absent if they are the play's.
+    /// The hosts of the results; absent if they are all hosts of the play.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hosts: Option<Vec<usize>>,
     pub starts: Vec<u32>,
@@ -89,7 +89,7 @@ pub(super) struct TaskRow {
     pub results: Vec<ResultRow>,
 }
 
-/// One host's result, until the task's columns are made of it.
+/// One host's result, before it becomes part of the task's columns.
 pub(super) struct ResultRow {
     pub host: usize,
     pub status: char,
@@ -107,7 +107,7 @@ pub(super) struct FailureRow {
     pub place: Option<PlaceRow>,
     pub excerpt: Vec<LineRow>,
     pub help: Option<String>,
-    /// The whole result as JSON text, of the first host.
+    /// The first host's whole result, as JSON text.
     pub result: String,
 }
 
@@ -182,14 +182,14 @@ impl Document {
         }
     }
 
-    /// Writes the document to a file, as the kind that its name says.
+    /// Writes the document to a file; the file's name determines the format.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// If the file cannot be written.
     pub(super) fn write(&self, path: &Path) -> std::io::Result<()> {
         let json = serde_json::to_string(self)?;
         let text = if kind(path) == Some("json") { json + "\n" } else { page::page(&json) };
-        // Whoever reads the old report goes on to see it whole.
+        // Readers of the old report still see all of it.
         let mut file = tempfile::NamedTempFile::new_in(directory(path))?;
         file.write_all(text.as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
@@ -214,7 +214,7 @@ impl TaskRow {
     }
 }
 
-/// `html` or `json`, as the file's name says.
+/// `html` or `json`, from the file's name.
 pub(super) fn kind(path: &Path) -> Option<&'static str> {
     match path.extension()?.to_str()? {
         "html" | "htm" => Some("html"),

@@ -1,8 +1,8 @@
-//! What a whole run was, kept while it runs and written at its end: one HTML page (`--report run.html`), or the same
-//! data as JSON (`--report run.json`, whose schema is docs/report.schema.json).
+//! The report of a whole run, collected while it runs and written at its end: one HTML page (`--report run.html`), or
+//! the same data as JSON (`--report run.json`, whose schema is docs/report.schema.json).
 //!
-//! A result costs some ten bytes in the file; what has text (failures, differences) is kept once for all hosts that
-//! have the same, and within a budget.
+//! A result takes about ten bytes in the file; texts (failures, differences) are kept once for all hosts with the same
+//! text, and within a budget.
 
 use std::{
     collections::{HashMap, hash_map::DefaultHasher},
@@ -30,16 +30,16 @@ use crate::{
     visible::visible,
 };
 
-/// Bytes of text that all failures may take, and all differences.
+/// Maximum bytes of text of all failures, and of all differences.
 const BUDGET: usize = 1_200_000;
-/// Bytes of one text.
+/// Maximum bytes of one text.
 const LONGEST: usize = 16_000;
-/// Warnings that are kept.
+/// Maximum number of warnings that are kept.
 const MOST_WARNINGS: usize = 200;
 /// Lines of source around the place of a failure.
 const AROUND: usize = 3;
 
-/// Keeps a run for its report; the other reports read first.
+/// Collects a run for its report; the other reports read first.
 pub struct RunReport {
     own: Box<dyn Reader>,
     paths: Vec<PathBuf>,
@@ -49,7 +49,7 @@ pub struct RunReport {
     hosts: IndexMap<Arc<str>, Counts>,
     tasks: HashMap<TaskId, usize>,
     running: HashMap<(TaskId, Arc<str>), u32>,
-    /// Failures and differences by what they have in common.
+    /// Failures and differences by a hash of their shared content.
     known_failures: HashMap<u64, usize>,
     known_diffs: HashMap<u64, Option<usize>>,
     failures_left: usize,
@@ -57,10 +57,10 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// Begins a report that is written to these files; the kind of each follows from its name.
+    /// Begins a report that will be written to these files; each name determines the file's format.
     ///
     /// # Errors
-    /// A name ends neither in .html nor in .json, or its directory cannot be written to: the message.
+    /// If a name ends neither in .html nor in .json, or its directory is not writable.
     pub fn new(
         own: Box<dyn Reader>,
         paths: Vec<PathBuf>,
@@ -71,7 +71,7 @@ impl RunReport {
             if kind(path).is_none() {
                 return Err(format!("the name of the report {} must end in .html or .json", path.display()));
             }
-            // Before the run, not after it.
+            // Reported before the run, not after it.
             tempfile::NamedTempFile::new_in(directory(path))
                 .map_err(|error| format!("the report {} cannot be written: {error}", path.display()))?;
         }
@@ -95,7 +95,7 @@ impl RunReport {
         millis(self.begun.elapsed())
     }
 
-    /// A text of others as it may be shown: without secrets, with control characters made visible.
+    /// Foreign text made safe to show: secrets masked, control characters visible.
     fn text(&self, text: &str) -> String {
         visible(&self.secrets.mask(text)).into_owned()
     }
@@ -136,7 +136,7 @@ impl RunReport {
         let end = self.now();
         let started = self.running.remove(&(task, host.clone()));
         let host = self.host(host);
-        // What was sent together with other tasks says itself how long it took.
+        // A task that was sent together with others reports its own duration.
         let took = match (took, started) {
             (0, Some(started)) => end.saturating_sub(started),
             (took, _) => took,
@@ -158,7 +158,7 @@ impl RunReport {
         if let Some(status) = status.filter(|_| item.is_some() || !result.looped) {
             self.failure(at, host, status, item, result);
         }
-        // Only then is known that the failures of items are ignored.
+        // Only now is it known that the failures of items are ignored.
         if result.looped && result.status == Status::Ignored {
             let of_items = |row: &&mut FailureRow| row.task == at && row.item.is_some();
             self.data.failures.iter_mut().filter(of_items).for_each(|row| row.status = "ignored");
@@ -212,7 +212,7 @@ impl RunReport {
         }
     }
 
-    /// The lines around a place; none of a decrypted file.
+    /// The lines around a place; none if the file was decrypted.
     fn excerpt(&self, place: &Span) -> Vec<LineRow> {
         if place.source.secret {
             return Vec::new();
@@ -366,7 +366,7 @@ fn hashed(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// A text, cut after some bytes where it is longer.
+/// A text, truncated to a number of bytes.
 fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();

@@ -16,7 +16,7 @@ pub(super) struct TaskError {
     pub(super) label: Option<String>,
     pub(super) help: Option<String>,
     pub(super) cause: Option<Box<TaskError>>,
-    /// It is a warning.
+    /// Whether it is a warning.
     pub(super) warns: bool,
 }
 
@@ -48,8 +48,8 @@ impl TaskError {
         TaskError { msg, place: UpTo(place.clone()), label: None, help: None, cause: None, warns: false }
     }
 
-    /// The failure of a task on a host with its places, as in ansible-core: that of the task, and that of the cause if
-    /// it has its own.
+    /// The failure of a task on a host with its places, as in ansible-core: the task's place, and the cause's if it has
+    /// one.
     pub(super) fn of(task: &TaskStarted, result: &HostResult, secrets: &Secrets) -> Self {
         if let Some(reason) = message::reason_of_include(result) {
             let place = result.task_result.place.as_ref().unwrap_or(&task.place);
@@ -58,7 +58,7 @@ impl TaskError {
         let msg = message::message(result, &task.action);
         let masked = secrets.mask(&msg).into_owned();
         let mut error = TaskError::at(&task.place, masked.clone());
-        // What the message says already is not said again.
+        // Nothing that the message already contains is repeated.
         let told = words::json(&result.data, false, secrets);
         let help = result.task_result.help.as_ref().map(|help| secrets.mask(help).into_owned());
         let help = help.filter(|help| !masked.contains(help.as_str()) && !told.contains(first_line(help)));
@@ -67,7 +67,7 @@ impl TaskError {
             return TaskError { help, ..TaskError::at(place, masked) };
         }
         match &result.task_result.place {
-            // What a module or an action reports has the place of its task alone.
+            // Failures reported by a module or an action have only the place of their task.
             Some(place) if message::has_causes(&msg) && place.origin() != task.place.origin() => {
                 let causes = message::causes(&masked);
                 let mut cause = None;
@@ -94,8 +94,8 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// A place with two lines before it and none after, as Ansible quotes it: scripts look in the output for what tasks
-/// that stand further down would say.
+/// A place with two lines before it and none after, as Ansible quotes it: scripts search the output for the messages of
+/// later tasks, whose text must not appear.
 #[derive(Debug)]
 pub(super) struct UpTo(Span);
 
@@ -106,7 +106,7 @@ impl miette::SourceCode for UpTo {
         before: usize,
         after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
-        // The place itself is asked for, which has its own line and column.
+        // The place itself is requested; it has its own line and column.
         if before == 0 {
             return self.0.read_span(span, before, after);
         }

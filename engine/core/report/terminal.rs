@@ -33,12 +33,12 @@ pub struct Terminal<W: Write> {
     secrets: Arc<Secrets>,
     explain: Explain,
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
-    /// Those of the current task that are still to be explained.
+    /// Failures of the current task that have not been explained yet.
     failures: Failures,
     /// The task named by the last banner.
     shown: Option<TaskId>,
     log: Option<Arc<Log>>,
-    /// What is written now goes to standard error.
+    /// Whether output currently goes to standard error.
     aside_now: bool,
     told_of_deprecation: bool,
     /// Errors and warnings that were shown: as in ansible-core, each is shown once.
@@ -151,7 +151,7 @@ impl<W: Write> Terminal<W> {
             self.tasks.clear();
         }
         self.tasks.insert(task.id, task.clone());
-        // If results may be hidden, a task whose results all are is not named either.
+        // A task whose results are all hidden is not named either.
         if self.look.show_ok && self.look.show_skipped {
             self.head(task);
         } else {
@@ -196,7 +196,7 @@ impl<W: Write> Terminal<W> {
         self.dry_run();
     }
 
-    /// Says that nothing is changed, at the start and at the end.
+    /// Shows at the start and at the end that nothing is changed.
     fn dry_run(&mut self) {
         if self.look.check && self.look.check_markers {
             self.banner("DRY RUN");
@@ -214,7 +214,7 @@ impl<W: Write> Terminal<W> {
 
     fn warnings(&mut self, result: &HostResult) {
         for warning in &result.task_result.warnings {
-            // As in ansible-core, it may have lines.
+            // As in ansible-core, a warning may have several lines.
             let warning = match self.look.boxes {
                 true => self.name(warning),
                 false => self.secrets.mask(warning).into_owned(),
@@ -269,7 +269,7 @@ impl<W: Write> Terminal<W> {
 
     /// Differences that a task has made.
     fn differences(&mut self, result: &HostResult) {
-        // As in ansible-core, of what a task calls unchanged there is nothing to show.
+        // As in ansible-core, a result that is not changed shows no differences.
         if !result.shows_diff || result.status != Status::Changed {
             return;
         }
@@ -292,7 +292,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn recap(&mut self, recap: &Recap) {
-        // As in ansible-core, the error has the last word.
+        // As in ansible-core, the error comes last.
         if recap.aborted {
             return;
         }
@@ -310,7 +310,7 @@ impl<W: Write> Terminal<W> {
     fn custom(&mut self, recap: &Recap) {
         if self.look.custom_stats && !recap.custom.is_empty() {
             self.banner("CUSTOM STATS:");
-            // Hosts by name; those of the whole run come last, after an empty line.
+            // By host name; the statistics of the whole run come last, after an empty line.
             let mut custom: Vec<_> = recap.custom.iter().collect();
             custom.sort_by(|(one, _), (other, _)| (one.is_none(), one).cmp(&(other.is_none(), other)));
             for (host, data) in custom {

@@ -25,7 +25,7 @@ pub(super) fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
     shown_of(data, false, secrets)
 }
 
-/// The same; of `debug`, only what it is to show.
+/// The same; for `debug`, only its message or variable.
 pub(super) fn shown_of(data: &Value, debug: bool, secrets: &Secrets) -> serde_json::Value {
     let mut value = to_json(data);
     secrets.mask_data(&mut value);
@@ -44,7 +44,7 @@ pub(super) fn shown_of(data: &Value, debug: bool, secrets: &Secrets) -> serde_js
     value
 }
 
-/// What is shown of a loop's combined result: not the items' results.
+/// A loop's combined result without the results of the items.
 pub(super) fn without_results(data: &Value) -> Value {
     let mut value = to_json(data);
     if let serde_json::Value::Object(map) = &mut value {
@@ -112,18 +112,18 @@ pub(super) fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
     layout.write(&shown(data, secrets))
 }
 
-/// Data on one line that keeps the indentation of several, as the custom statistics have it.
+/// Data on one line with the indentation of several lines, as in custom statistics.
 pub(super) fn narrow(data: &Value, secrets: &Secrets) -> String {
     Layout::indented(1).write(&shown(data, secrets)).replace('\n', "")
 }
 
-/// A result as text with a line for each value, as `junit` has it.
+/// A result as text with a line for each value, as in `junit`.
 pub(super) fn result(result: &HostResult, secrets: &Secrets) -> String {
     let layout = Layout::indented(if result.task_result.verbose_always { 4 } else { 0 });
     layout.write(&with_changed(shown(&result.data, secrets), result))
 }
 
-/// Data with `changed`, which the default output does not show of every action.
+/// Data with `changed`, which the default output does not show for every action.
 pub(super) fn with_changed(mut data: serde_json::Value, result: &HostResult) -> serde_json::Value {
     if let serde_json::Value::Object(data) = &mut data
         && !data.contains_key("changed")
@@ -135,16 +135,16 @@ pub(super) fn with_changed(mut data: serde_json::Value, result: &HostResult) -> 
     data
 }
 
-/// A result on one line, as `oneline` has it.
+/// A result on one line, as in `oneline`.
 pub(super) fn one_line(result: &HostResult, secrets: &Secrets) -> String {
     self::result(result, secrets).replace('\n', "")
 }
 
-/// A result with all that callbacks get of it: its differences and warnings, too. Not masked yet.
+/// A result as callbacks receive it, including its differences and warnings. Not masked yet.
 pub(super) fn whole(result: &HostResult) -> serde_json::Value {
     let mut data = to_json(&result.data);
     if let serde_json::Value::Object(data) = &mut data {
-        // `register` alone says so of what did not fail, or was not skipped.
+        // Only `register` has these keys if they are false.
         for name in ["failed", "skipped"] {
             if data.get(name) == Some(&serde_json::Value::Bool(false)) {
                 data.shift_remove(name);
@@ -165,12 +165,12 @@ pub(super) fn whole(result: &HostResult) -> serde_json::Value {
     data
 }
 
-/// `FILE:LINE`, as callbacks know places.
+/// `FILE:LINE`, the format of places for callbacks.
 pub(super) fn place(span: &Span) -> String {
     format!("{}:{}", file(span), span.line_column().0)
 }
 
-/// The path of a place's file, from the root; the name of what is no file.
+/// The absolute path of a place's file; the name if it is not a file.
 pub(super) fn file(span: &Span) -> String {
     span.source.path.as_deref().map_or_else(|| span.source.name.clone(), crate::source::absolute)
 }
@@ -186,7 +186,7 @@ pub(super) fn own_name(task: &TaskStarted) -> &str {
     rest.unwrap_or(&task.name).trim()
 }
 
-/// Values as they were written.
+/// Values as written.
 pub(super) fn written(layer: &Layer) -> serde_json::Value {
     fn of(value: &Lazy) -> serde_json::Value {
         match value {

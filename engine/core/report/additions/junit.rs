@@ -16,22 +16,22 @@ use crate::{
     visible::visible,
 };
 
-/// The settings of Ansible's callback of this name.
+/// The settings of Ansible's callback `junit`.
 #[derive(Clone, Debug, Default)]
 pub struct JunitOptions {
     pub directory: PathBuf,
     pub fail_on_change: bool,
     pub fail_on_ignore: bool,
     pub hide_arguments: bool,
-    /// Classes are files, not lines of them.
+    /// The class of a test case is a file, without the line.
     pub task_class: bool,
     /// Tasks that gather facts are test cases, too.
     pub with_setup: bool,
-    /// Only tasks whose names begin so, and failures, are test cases.
+    /// Only tasks whose names begin with this, and failures, are test cases.
     pub prefix: String,
     /// Paths are relative to this directory.
     pub relative_to: Option<PathBuf>,
-    /// What stands for the directory of files outside of it.
+    /// Replaces the directory of files outside it.
     pub out_of_tree: Option<String>,
 }
 
@@ -87,7 +87,7 @@ impl Junit {
         self.cases.push(case);
     }
 
-    /// The class of a task: where it stands.
+    /// The class of a task: its place.
     fn class(&self, place: &str) -> String {
         let mut class = place.to_owned();
         if let Some(root) = &self.options.relative_to {

@@ -1,4 +1,4 @@
-//! The results of each host in a log of its name (`community.general.log_plays`).
+//! A log file for each host with its results (`community.general.log_plays`).
 
 use std::{collections::HashMap, fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf, sync::Arc};
 

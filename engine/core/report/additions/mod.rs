@@ -1,4 +1,4 @@
-//! What is added to the output of a run by the names that Ansible's users set (`callbacks_enabled`): times, files.
+//! Additions to the output of a run, by the names of Ansible's callbacks (`callbacks_enabled`): times, files.
 
 mod junit;
 mod log_plays;
@@ -17,10 +17,10 @@ use crate::event::Event;
 
 /// Reads events after the output has shown them.
 pub trait Addition: Send {
-    /// What is to stand in the output after the event, if anything.
+    /// The text to show after the event, if any.
     ///
     /// # Errors
-    /// What it is for cannot be done: a warning, after which the run goes on.
+    /// If it cannot do its work; the message becomes a warning, and the run goes on.
     fn read(&mut self, event: &Event) -> Result<Option<String>, String>;
 }
 
@@ -45,14 +45,14 @@ const ADDITIONS: [(&str, &str, Added); 6] = [
 ];
 
 impl Added {
-    /// The addition of this name, which may have its collection before it.
+    /// The addition of this name, with or without its collection.
     pub fn of(name: &str) -> Option<Added> {
         let is_named = |(collection, short, _): &&(&str, &str, Added)| is_named(name, collection, short);
         ADDITIONS.iter().find(is_named).map(|(_, _, added)| *added)
     }
 }
 
-/// An output, and what is added to it.
+/// An output with additions.
 pub struct WithAdditions {
     own: Box<dyn Reader>,
     additions: Vec<Box<dyn Addition>>,
@@ -97,7 +97,7 @@ fn filled(text: &str, with: char) -> String {
     format!("{text}{space}{} ", with.to_string().repeat(missing))
 }
 
-/// The heading of what stands after the recap.
+/// A heading after the recap.
 fn heading(text: &str) -> String {
     format!("\n{text} {}", "*".repeat(79usize.saturating_sub(text.chars().count())))
 }

@@ -9,11 +9,11 @@ use std::{
 use super::{Addition, filled, heading};
 use crate::event::{Event, TaskStarted};
 
-/// What times are summed up for.
+/// What times are added up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfileOf {
     Tasks,
-    /// Tasks outside of roles by their actions.
+    /// Tasks outside roles count under their action.
     Roles,
 }
 
@@ -29,7 +29,7 @@ pub enum Order {
 pub struct Profile {
     of: ProfileOf,
     order: Order,
-    /// Rows of the table at most.
+    /// Maximum number of rows in the table.
     most: Option<usize>,
     summary_only: bool,
     begun: Instant,
@@ -48,7 +48,7 @@ impl Profile {
         Profile { of, order, most, summary_only, begun: now, last: now, rows, known, running: None }
     }
 
-    /// The line at the start of a task, or at the end: the time, how long the last task took, how long all did.
+    /// The line at the start of a task, or at the end: the time of day, and how long the last task and all tasks took.
     fn step(&mut self) -> String {
         let now = Instant::now();
         let took = now - std::mem::replace(&mut self.last, now);

@@ -1,4 +1,4 @@
-//! The last result of each host in a file of its name (`tree`).
+//! A file for each host with its last result (`tree`).
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -22,7 +22,7 @@ impl Tree {
     fn keep(&self, result: &HostResult) -> Result<(), String> {
         let layout = if result.task_result.verbose_always { Layout::indented(4) } else { Layout::LINE };
         let text = layout.write(&words::with_changed(words::shown(&result.data, &self.secrets), result));
-        // A host cannot be called so that its file lies elsewhere.
+        // No host name can lead to a file elsewhere.
         let path = self.directory.join(result.host.replace('/', "_"));
         std::fs::create_dir_all(&self.directory)
             .and_then(|()| std::fs::write(&path, text))

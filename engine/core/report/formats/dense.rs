@@ -1,5 +1,5 @@
 //! One line for each play, and for each task that changed something or failed (`community.general.dense`). On a
-//! terminal, the line of the running task is written over until its next one.
+//! terminal, the line of the running task is overwritten in place.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::{
     report::{Reader, columns, words},
 };
 
-/// The best to the worst that happened on a host.
+/// What happened on a host, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Skipped,
@@ -44,7 +44,7 @@ impl Rank {
         }
     }
 
-    /// What tells the rank where there are no colours.
+    /// The word for the rank where there are no colours.
     fn word(self) -> &'static str {
         match self {
             Rank::Skipped => " (skipped)",
@@ -57,7 +57,7 @@ impl Rank {
     }
 }
 
-/// A task and what has come of it so far.
+/// A task and its results so far.
 struct Line {
     head: String,
     name: String,
@@ -69,13 +69,13 @@ struct Line {
 pub struct Dense {
     output: Output,
     colour: bool,
-    /// The terminal's columns, if the line of the running task may be written over.
+    /// The terminal's columns, if the line of the running task may be overwritten.
     columns: Option<usize>,
     plays: usize,
     tasks: usize,
     handlers: usize,
     lines: HashMap<TaskId, Line>,
-    /// The task whose line stands at the end of the screen.
+    /// The task on the last line of the screen.
     shown: Option<TaskId>,
 }
 
@@ -101,7 +101,7 @@ impl Dense {
     }
 
     fn result(&mut self, task: TaskId, result: &HostResult) {
-        // Hosts at their own pace: the line of another task ends.
+        // Hosts run at their own pace: the line of another task ends.
         if self.shown != Some(task) {
             self.end_line();
             self.shown = Some(task);
@@ -134,12 +134,12 @@ impl Dense {
     fn draw(&mut self) {
         let Some(columns) = self.columns else { return };
         let Some(line) = self.shown.and_then(|task| self.lines.get(&task)) else { return };
-        // A line that wraps cannot be written over.
+        // A wrapped line cannot be overwritten.
         let text = columns::cut(&self.text(line), columns.saturating_sub(1));
         self.output.draw(&format!("\r\x1b[K{text}"));
     }
 
-    /// Keeps the line of the last task if something came of it.
+    /// Keeps the line of the last task if it changed something or failed.
     fn end_line(&mut self) {
         if self.columns.is_some() && self.shown.is_some() {
             self.output.draw("\r\x1b[K");

@@ -20,17 +20,17 @@ use crate::{
 /// Options of both.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonOptions {
-    /// Spaces for each level; nothing or less writes one line.
+    /// Spaces per level; zero or less writes one line.
     pub indent: i64,
     /// Values of `set_stats` (`show_custom_stats`).
     pub custom_stats: bool,
 }
 
-/// Makes the parts that both formats have in common.
+/// Builds the parts that both formats have in common.
 struct Parts {
     output: Output,
     options: JsonOptions,
-    /// The first halves of identifiers, which differ from run to run.
+    /// The first half of each identifier, which differs from run to run.
     run: u64,
     next: AtomicU64,
 }
@@ -42,7 +42,7 @@ impl Parts {
         Parts { output, options, run, next: AtomicU64::new(1) }
     }
 
-    /// An identifier in the form of Ansible's.
+    /// An identifier in Ansible's format.
     fn id(&self) -> String {
         let run = format!("{:016x}", self.run);
         let (first, rest) = run.split_at(8);
@@ -59,7 +59,7 @@ impl Parts {
         json!({ "name": name, "id": self.id(), "path": words::place(&task.place), "duration": {"start": now()} })
     }
 
-    /// A host's result, with the action that it is of.
+    /// A host's result, with its action.
     fn result(&self, result: &HostResult, action: &str) -> Json {
         let mut data = words::whole(result);
         if let Json::Object(data) = &mut data {
@@ -171,7 +171,7 @@ impl Reader for JsonDocument {
     }
 }
 
-/// Writes each event as it comes.
+/// Writes each event when it happens.
 pub struct JsonLines {
     parts: Parts,
     tasks: HashMap<TaskId, (Json, Arc<TaskStarted>)>,

@@ -1,4 +1,4 @@
-//! Output formats by the names that Ansible's users set (`stdout_callback`).
+//! Output formats, by the names of Ansible's callbacks (`stdout_callback`).
 
 mod dense;
 mod json;
@@ -10,13 +10,13 @@ pub use json::{JsonDocument, JsonLines, JsonOptions};
 pub use output::Output;
 pub use quiet::Quiet;
 
-/// What writes to standard output.
+/// An output format for standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Default,
-    /// `ansible.posix.debug`: as the default, with output of programs as text.
+    /// `ansible.posix.debug`: the default, but with the output of programs as text.
     Debug,
-    /// `community.general.yaml`: as the default, with results as YAML.
+    /// `community.general.yaml`: the default, but with results as YAML.
     Yaml,
     Minimal,
     OneLine,
@@ -40,19 +40,19 @@ const FORMATS: [(&str, &str, Format); 9] = [
 ];
 
 impl Format {
-    /// The format of this name, which may have its collection before it.
+    /// The format of this name, with or without its collection.
     pub fn of(name: &str) -> Option<Format> {
         let is_named = |(collection, short, _): &&(&str, &str, Format)| is_named(name, collection, short);
         FORMATS.iter().find(is_named).map(|(_, _, format)| *format)
     }
 
-    /// Whether it is the output that people read while a playbook runs: with banners, messages and a recap.
+    /// Whether people read this output while a playbook runs: it has banners, messages and a recap.
     pub fn is_for_people(self) -> bool {
         matches!(self, Format::Default | Format::Debug | Format::Yaml)
     }
 }
 
-/// Whether a name, as users write it, means what a collection calls so.
+/// Whether a name as users write it means this plugin of this collection.
 pub(super) fn is_named(name: &str, collection: &str, short: &str) -> bool {
     match name.rsplit_once('.') {
         None => name == short,

@@ -12,7 +12,7 @@ use crate::{
 /// Where a format writes.
 pub struct Output {
     out: Box<dyn Write + Send>,
-    /// Warnings and messages, which must not stand in the middle of data.
+    /// Receives warnings and messages, which must not interrupt data.
     aside: Box<dyn Write + Send>,
     pub(super) secrets: Arc<Secrets>,
     log: Option<Arc<Log>>,
@@ -28,8 +28,8 @@ impl Output {
         Output { out, aside, secrets, log }
     }
 
-    /// Writes a text of ours, in which what others said has passed [`Output::name`] or [`Output::text`]. A closed pipe
-    /// must not stop the run.
+    /// Writes a text; foreign parts of it must have passed [`Output::name`] or [`Output::text`]. A closed pipe must not
+    /// stop the run.
     pub(super) fn write(&mut self, text: &str) {
         let _ = self.out.write_all(text.as_bytes());
         if let Some(log) = &self.log {
@@ -37,7 +37,7 @@ impl Output {
         }
     }
 
-    /// Writes what will be written over, which is nothing for the log.
+    /// Writes text that will be overwritten, and therefore not to the log.
     pub(super) fn draw(&mut self, text: &str) {
         let _ = self.out.write_all(text.as_bytes());
     }

@@ -31,7 +31,7 @@ impl Reader for Paper {
     }
 }
 
-/// What a terminal of so many columns shows in the end: lines, where the cursor goes up, and what is erased.
+/// The final screen of a terminal with this many columns, which interprets line breaks, cursor-up and erase sequences.
 fn screen(paper: &Paper, width: usize) -> Vec<String> {
     let text = String::from_utf8(paper.0.lock().clone()).unwrap();
     let (mut rows, mut row, mut column) = (vec![String::new()], 0, 0);
@@ -49,7 +49,7 @@ fn screen(paper: &Paper, width: usize) -> Vec<String> {
                 if rows.len() <= row {
                     rows.push(String::new());
                 }
-                // `ESC [ n A` is followed by the one that erases.
+                // `ESC [ n A` is followed by an erase sequence.
             }
             c => {
                 if column == width {
@@ -145,7 +145,7 @@ fn it_says_what_runs_since_when_how_far_and_what_failed() {
     assert_eq!(shown[..2], expected[..2]);
     assert_eq!(shown[2], expected[2][..59], "cut to the terminal's width");
     assert_eq!(shown[3], expected[3]);
-    // The output goes on where it was.
+    // The output continues where it was.
     stage.ends("b", Status::Ok);
     assert_eq!(stage.shows(), ["done: a", "done: e", "done: b"]);
     stage.live.tick();
@@ -185,7 +185,7 @@ fn lines_that_wrapped_are_removed_as_a_whole() {
     stage.starts("a", 3);
     stage.starts("b", 3);
     stage.live.tick();
-    // Terminals wrap what does not fit any more.
+    // Terminals wrap lines that no longer fit.
     stage.width.store(10, Ordering::Relaxed);
     let width = columns::of("running for 0:03 on a, b; 0 of 2 hosts done");
     stage.paper.0.lock().clear();

@@ -51,7 +51,7 @@ fn failed(host: &Arc<str>, msg: &str, place: &Span) -> HostResult {
     HostResult { data: result.data.value(), ..HostResult::of(host.clone(), Status::Failed, result) }
 }
 
-/// The bound that the documents promise, with failures and differences that all differ.
+/// The size limit that the documentation promises, even if all failures and differences are distinct.
 #[test]
 fn a_thousand_hosts_and_a_hundred_tasks_take_less_than_5_megabytes() {
     let directory = tempfile::tempdir().unwrap();
@@ -115,7 +115,7 @@ fn hosts_that_fail_alike_share_one_entry_and_secrets_are_masked() {
     assert_eq!((&json["complete"], &json["exit_code"]), (&false.into(), &2.into()));
 }
 
-/// No lines of a file that was decrypted.
+/// The report contains no lines of a decrypted file.
 #[test]
 fn encrypted_files_are_not_quoted() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! How the result of a task on a host looks.
+//! Shows the result of a task on a host.
 
 use std::io::Write;
 
@@ -32,7 +32,7 @@ impl<W: Write> Terminal<W> {
         };
         self.polled(result, "OK");
         self.differences(result);
-        // As in Ansible, warnings are part of a result that is hidden.
+        // As in Ansible, a hidden result also hides its warnings.
         if self.hides(result.status) {
             return;
         }
@@ -43,7 +43,7 @@ impl<W: Write> Terminal<W> {
         }
         let detailed = result.task_result.verbose_always && result.status != Status::Skipped;
         let data = match detailed || self.look.verbosity > 0 && !result.silent {
-            // Only a loop without items has no results.
+            // Only a loop without items has an empty `results`.
             true if result.data.get_attr("results").is_ok_and(|results| results.len() == Some(0)) => {
                 format!(" => {}", self.data(task, &words::without_results(&result.data), detailed))
             }
@@ -65,7 +65,7 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// That a job which was waited for has ended.
+    /// Shows that a polled job has ended.
     fn polled(&mut self, result: &HostResult, how: &str) {
         if result.polled {
             let known = |data: &Value| data.get_attr("ansible_job_id").ok().filter(|id| !id.is_undefined());
@@ -75,7 +75,7 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// The data of a result in the configured format; indented if details are wanted.
+    /// The data of a result in the configured format; indented if details are requested.
     fn data(&self, task: TaskId, data: &Value, detailed: bool) -> String {
         let indent = detailed || self.look.verbosity > 2;
         self.look.results.show(data, self.is_debug(task), indent, &self.secrets)
@@ -115,7 +115,7 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// Where a failed task is written, if that is wanted and was not yet shown.
+    /// Shows the place of a failed task, if requested and not shown yet.
     fn failed_path(&mut self, task: TaskId) {
         if self.look.failed_paths
             && self.look.verbosity < 2
@@ -131,7 +131,7 @@ impl<W: Write> Terminal<W> {
         let text = (self.explain)(&TaskError::of(task, result, &self.secrets));
         let masked = self.secrets.mask(&text).into_owned();
         if self.told.insert(masked.clone()) {
-            // As in ansible-core, what is wrong with an include is no result of a task.
+            // As in ansible-core, an error of an include is not the result of a task.
             let aside = self.aside_now;
             self.aside_now |= message::reason_of_include(result).is_some();
             self.write(&masked, Some(Colour::Failed), Level::Error);
