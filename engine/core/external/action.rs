@@ -1,4 +1,4 @@
-//! Action plugins in Python: the user's, of roles, of collections, of ansible-core.
+//! Action plugins in Python: the user's, and those of roles, collections and ansible-core.
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Finder {
-    /// The user's action plugin of a short name: beside the playbook, in the role, in the configured directories. It
-    /// comes before every module of its name.
+    /// The user's action plugin with a short name: next to the playbook, in the role, or in the configured directories.
+    /// It takes precedence over all modules of its name.
     pub fn own_action(&self, name: &str, around: Around<'_>) -> Option<&'static ActionPlugin> {
         let near = around.playbook.into_iter().chain(around.role).map(|directory| directory.join("action_plugins"));
         let found = near.into_iter().find_map(|directory| self.library.find(&directory, name));
@@ -20,7 +20,7 @@ impl Finder {
         self.action(found.or_else(configured)?, format!("ansible.legacy.{name}"))
     }
 
-    /// The action plugin of a short name in any role that the play may have loaded before.
+    /// The action plugin with a short name in any role that the play may have loaded before.
     pub fn action_of_other_roles(&self, name: &str, around: Around<'_>) -> Option<&'static ActionPlugin> {
         let beside = around.playbook.map(|directory| directory.join("roles"));
         let siblings = around.role.and_then(Path::parent).map(Path::to_owned);
@@ -31,7 +31,7 @@ impl Finder {
         self.action(found, format!("ansible.legacy.{name}"))
     }
 
-    /// The action plugin that does the work of a fully qualified name; the collection's metadata may name another one.
+    /// The action plugin that does the work for a fully qualified name; the collection's metadata may name another one.
     pub fn action_of_collection(&self, name: &str) -> Option<&'static ActionPlugin> {
         let qualified = Qualified::parse(name)?;
         let found = self.collections.find(&qualified.collection)?;
@@ -42,15 +42,15 @@ impl Finder {
         let moved = module.and_then(|route| route.redirect.as_deref());
         let action = found.runtime.route("action", &qualified.resource()).and_then(|route| route.redirect.as_deref());
         match action {
-            // Its defaults are those of the plugin, not of the module.
+            // Then `module_defaults` of the plugin apply, not those of the module.
             Some(plugin) if moved.is_some_and(|module| module != plugin) => self.action_named(plugin, plugin),
             // ansible-core follows the redirection when the plugin is loaded.
             _ => self.action_named(name, name).filter(|plugin| moved.is_none() || plugin.path.is_file()),
         }
     }
 
-    /// The action plugin of a fully qualified name, for tasks that name `caller`; where its collection redirects it,
-    /// its file need not be there.
+    /// The action plugin with a fully qualified name, for tasks that name `caller`; if its collection redirects it, its
+    /// file need not exist.
     fn action_named(&self, name: &str, caller: &str) -> Option<&'static ActionPlugin> {
         let qualified = Qualified::parse(name)?;
         let found = self.collections.find(&qualified.collection)?;
@@ -66,20 +66,20 @@ impl Finder {
         self.action(path, format!("ansible.builtin.{name}"))
     }
 
-    /// The action plugin of ansible-core that runs a module by a connection plugin.
+    /// The action plugin of ansible-core that runs a module over a connection plugin.
     ///
     /// # Errors
-    /// There is no ansible-core.
+    /// If there is no ansible-core.
     pub fn action_over_plugin(&self, name: &str) -> Result<&'static ActionPlugin, String> {
         let core = self.pythons.core().map_err(|error| error.to_string())?;
         let found = self.action_of_core(core, name).or_else(|| self.action_of_core(core, "normal"));
         found.ok_or_else(|| format!("{} has no action plugin `normal`", core.package.display()))
     }
 
-    /// Asks the plugin host for something that may be repeated.
+    /// Sends a request that may be repeated to the plugin host.
     ///
     /// # Errors
-    /// There is no ansible-core, or no answer: why, and what to do about it.
+    /// If there is no ansible-core, or no answer; with what to do about it.
     pub fn ask(&self, op: &str, with: Json) -> Result<Json, String> {
         if let Err(error) = self.pythons.core() {
             return Err(format!("it needs ansible-core on the controller: {error}; {}", CoreError::help()));
@@ -87,10 +87,10 @@ impl Finder {
         self.pythons.ask(op, with).map_err(|error| error.to_string())
     }
 
-    /// Runs an action plugin; `serve` answers what it asks.
+    /// Runs an action plugin; `serve` answers its questions.
     ///
     /// # Errors
-    /// Why there is no result, and what to do about it.
+    /// If there is no result; with what to do about it.
     pub fn run_action(
         &self,
         with: &Json,

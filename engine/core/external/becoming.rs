@@ -1,4 +1,4 @@
-//! Become plugins in Python: the user's, of collections, of ansible-core.
+//! Become plugins in Python: the user's, and those of collections and ansible-core.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::{Finder, plugins::answer_of_scope};
 use crate::{python::Repeat, source::Source, template::Exchange, vars::BecomeCall};
 
 impl Finder {
-    /// Whether a method leads to a become plugin of the user's, which comes before a native one.
+    /// Whether a method names a become plugin of the user's, which overrides a built-in one.
     pub(super) fn has_own_become(&self, method: &str) -> bool {
         let name = method.strip_prefix("ansible.legacy.").unwrap_or(method);
         if name.contains('.') {
@@ -24,7 +24,7 @@ impl Finder {
     /// How a become plugin starts an agent as another user; `None` if there is no such plugin.
     pub(super) fn becoming(&self, call: &BecomeCall<'_>) -> Result<Option<Become>, String> {
         if let Err(error) = self.pythons.core() {
-            // A name that nobody has here is wrong, whatever is missing.
+            // A short name without a plugin is wrong even with ansible-core.
             if !call.method.contains('.') && !self.has_own_become(call.method) {
                 return Ok(None);
             }

@@ -22,7 +22,7 @@ use crate::{
     python::{Core, CoreError, Pythons},
 };
 
-/// Where modules are searched, and how they run.
+/// Where to search for modules, and how they run.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Module directories, searched after those next to playbooks and in roles.
@@ -31,7 +31,7 @@ pub struct Settings {
     pub module_utils: Vec<PathBuf>,
     /// Role directories, whose `library/` is searched as well.
     pub roles: Vec<PathBuf>,
-    /// Directories with plugins, after those beside playbooks and in roles.
+    /// Directories with plugins, searched after those next to playbooks and in roles.
     pub filter_plugins: Vec<PathBuf>,
     pub test_plugins: Vec<PathBuf>,
     pub lookup_plugins: Vec<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Settings {
     pub ansible_python: Option<PathBuf>,
     /// The Python on hosts without a configured one: a path, or `auto`.
     pub interpreter: Option<String>,
-    /// The events of whose place modules are to tell: `error`, `warning`, `deprecated`, `deprecated_value`.
+    /// The events for which modules return their traceback: `error`, `warning`, `deprecated`, `deprecated_value`.
     pub tracebacks: Vec<String>,
     /// Where modules create temporary directories on hosts.
     pub remote_tmp: Option<String>,
@@ -58,7 +58,7 @@ pub struct Around<'a> {
     pub role: Option<&'a Path>,
     /// Collections that are searched for short names.
     pub collections: &'a [Arc<str>],
-    /// Whether the name is that of a module, for whose action plugin nobody looks: the plugin itself asks.
+    /// Whether to look only for a module, not for its action plugin: the plugin itself calls its module.
     pub modules_only: bool,
 }
 
@@ -71,7 +71,7 @@ pub struct Missing {
     pub reason: Reason,
 }
 
-/// What is known of a name without a module.
+/// What is known about a name without a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Nothing.
@@ -108,7 +108,7 @@ pub struct Finder {
     pub(super) pythons: Pythons,
     pub(super) library: Library,
     pub(super) plugged: Plugged,
-    /// What ansible-core says of its names.
+    /// ansible-core's metadata about its names.
     runtime: OnceLock<Runtime>,
     /// By path and full name.
     known: Mutex<HashMap<(PathBuf, String), &'static ExternalModule>>,
@@ -139,7 +139,7 @@ impl Finder {
         self.module(found, format!("ansible.legacy.{name}"), around).ok()
     }
 
-    /// The module in the `library/` of any role that the play may have loaded before.
+    /// The module with this name in the `library/` of any role that the play may have loaded before.
     pub fn in_other_roles(&self, name: &str, around: Around<'_>) -> Option<&'static ExternalModule> {
         let beside = around.playbook.map(|directory| directory.join("roles"));
         let siblings = around.role.and_then(Path::parent).map(Path::to_owned);
@@ -163,7 +163,7 @@ impl Finder {
         self.module(file, name.to_owned(), around)
     }
 
-    /// Why there is no module of a fully qualified name.
+    /// Why there is no module with a fully qualified name.
     pub fn lacks(&self, name: &str) -> Missing {
         let Some(qualified) = Qualified::parse(name) else {
             return Missing { msg: format!("there is no module `{name}`"), help: None, reason: Reason::Unknown };
@@ -222,7 +222,7 @@ impl Finder {
         }
     }
 
-    /// What ansible-core says of its names.
+    /// ansible-core's metadata about its names.
     pub(super) fn core_runtime(&self, core: &Core) -> &Runtime {
         let read = || Runtime::read(&core.package.join("config/ansible_builtin_runtime.yml")).unwrap_or_default();
         self.runtime.get_or_init(read)

@@ -20,7 +20,7 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// The module of that name directly in a directory. A deprecated one has a file whose name begins with `_`.
+    /// The module of that name directly in a directory. The file name of a deprecated one begins with `_`.
     pub(super) fn find(&self, directory: &Path, name: &str) -> Option<PathBuf> {
         let known = self.directories().get(directory).cloned();
         let found = known.unwrap_or_else(|| {

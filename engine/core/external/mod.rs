@@ -1,4 +1,4 @@
-//! Modules that rplay does not implement: of collections, of ansible-core, and users' own.
+//! Modules that rplay does not implement: those of collections and ansible-core, and users' own.
 //!
 //! [`Finder`] returns an [`ExternalModule`]; `plan` defines the search order. [`Finder::payload`] returns the files
 //! that a host needs for it. Names and metadata are read here, without Python; ansible-core is only needed to bundle a
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use rplay_contract::external::Style;
 
 /// A module as found for a task. It is kept for the lifetime of the process, so that it can be passed around like a
-/// native one.
+/// built-in one.
 #[derive(Debug)]
 pub struct ExternalModule {
     /// `community.general.archive`, `ansible.builtin.expect`, or `ansible.legacy.mine` for one in a `library/`.
@@ -32,7 +32,7 @@ pub struct ExternalModule {
     /// The last part of its name.
     pub name: String,
     pub path: PathBuf,
-    /// How it is run; `None` for a module of Windows, which cannot be.
+    /// How it is run; `None` for a Windows module, which cannot run.
     pub style: Option<Style>,
     /// The program in its shebang line, without `#!`.
     pub shebang: Option<String>,
@@ -71,7 +71,7 @@ pub struct ActionPlugin {
     pub full_name: String,
     /// The last part of its name.
     pub name: String,
-    /// The name by which ansible-core loads it: another one where the metadata of a module name it.
+    /// The name by which ansible-core loads it: a different one if a module's metadata refer to it.
     pub loaded_as: String,
     pub path: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! What is known of the places where plugins may lie.
+//! Where plugins may be, and what is known about these places.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::vars::PluginKind;
 
-/// Where plugins may lie, and what is known of them.
+/// Where plugins may be, and what is known about these places.
 #[derive(Default)]
 pub(super) struct Plugged {
     /// Directories of playbooks and of roles that were loaded.
@@ -19,6 +19,6 @@ pub(super) struct Plugged {
     pub libraries: RwLock<Vec<PathBuf>>,
     /// Words in the files of a directory.
     pub words: Mutex<HashMap<PathBuf, Arc<HashSet<String>>>>,
-    /// Native names, and whether they lead to a plugin of the user's.
+    /// Built-in names, and whether a plugin of the user's overrides them.
     pub replaced: Mutex<HashMap<(PluginKind, String), bool>>,
 }

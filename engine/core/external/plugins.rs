@@ -1,7 +1,7 @@
-//! Filters, tests and lookups in Python: the user's, of roles, of collections, of ansible-core.
+//! Filters, tests and lookups in Python: the user's, and those of roles, collections and ansible-core.
 //!
-//! ansible-core's own loaders find them. Here stands only what is needed to start no Python before a template names a
-//! plugin that is not native: which native names may lead to one of the user's is told from the texts of his files.
+//! ansible-core's own loaders find them. The code here only avoids starting Python before a template names a plugin
+//! that is not built in: the texts of the user's files show which built-in names they may override.
 
 use std::{
     collections::HashSet,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Finder {
-    /// From now on everybody may use the modules and plugins beside a playbook or in a role.
+    /// Makes the modules and plugins next to a playbook or in a role available from now on.
     pub fn add_plugins(&self, directory: &Path, is_playbook: bool) {
         let mut directories = self.plugged.directories.write();
         if directories.iter().any(|known| known == directory) {
@@ -39,7 +39,7 @@ impl Finder {
             .prepare_with("values.directory", json!({ "path": absolute(directory), "is_playbook": is_playbook }));
     }
 
-    /// Directories with plugins of a kind that are there, in the order in which they are searched.
+    /// The existing directories with plugins of a kind, in search order.
     fn plugin_directories(&self, kind: PluginKind) -> Vec<PathBuf> {
         let inner = format!("{}_plugins", kind.word());
         let own = self.plugged.directories.read();
@@ -57,7 +57,7 @@ impl Finder {
         near.chain(deeper).collect()
     }
 
-    /// Whether some file of these directories may define a filter or test of that name.
+    /// Whether a file in these directories may define a filter or test of that name.
     fn may_define(&self, directories: &[PathBuf], name: &str) -> bool {
         directories.iter().any(|directory| {
             let known = self.plugged.words.lock().get(directory).cloned();
@@ -77,7 +77,7 @@ impl Finder {
                 .iter()
                 .any(|directory| self.library.find(directory, name).is_some_and(|path| is_python(&path)));
         }
-        // Only ansible-core can tell what a file defines.
+        // Only ansible-core knows what a file defines.
         self.may_define(&directories, name)
             && self
                 .pythons
@@ -85,8 +85,8 @@ impl Finder {
                 .is_ok_and(|found| found == Json::Bool(true))
     }
 
-    /// Whether there may be a lookup of a short name that is not native, for a reader that does not know what surrounds
-    /// the task. `file` is where it stands.
+    /// Whether there may be a lookup with a short name that is not built in, for a reader that does not know the task's
+    /// context. `file` contains the task.
     pub fn may_be_lookup(&self, name: &str, file: Option<&Path>) -> bool {
         if !crate::collections::is_name(name) {
             return false;
@@ -109,7 +109,7 @@ impl Finder {
         PluginError::Failed(format!("The {} plugin '{}' failed: {why}", call.kind.word(), call.name))
     }
 
-    /// Without ansible-core, or where nothing has the name.
+    /// The error if there is no ansible-core, or no plugin of that name.
     fn lacking(&self, call: &PluginCall<'_>) -> PluginError {
         let core = self.pythons.core().err().map(|error| {
             format!("only native ones are known, since ansible-core was not found: {error}; {}", CoreError::help())
@@ -174,13 +174,13 @@ impl Plugins for Finder {
     }
 }
 
-/// Answers what a plugin asks.
+/// Answers a plugin's questions.
 fn serve(call: &PluginCall<'_>, exchange: &mut Exchange, op: &str, with: &Json) -> Result<Json, String> {
     answer_of_scope(call.scope, call.at, exchange, op, with)
         .unwrap_or_else(|| Err(format!("nobody answers `{op}` here")))
 }
 
-/// Answers what a plugin asks about variables and secrets, and takes its warnings; `None` if it asks something else.
+/// Answers a plugin's questions about variables and secrets, and takes its warnings; `None` for other questions.
 pub fn answer_of_scope(
     scope: &Arc<Scope>,
     at: &Span,
@@ -227,7 +227,7 @@ fn is_python(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "py")
 }
 
-/// The identifiers in the Python files of a directory: what may be names of filters and tests.
+/// The identifiers in the Python files of a directory: possible names of filters and tests.
 fn words_in(directory: &Path) -> HashSet<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     let texts = entries.filter(|path| is_python(path)).filter_map(|path| files::read(&path).ok());
@@ -256,7 +256,7 @@ mod tests {
         write("filter_plugins/mine.py", "class FilterModule:\n    def filters(self):\n        return {'upper': str}\n");
         write("lookup_plugins/env.py", "");
         write("lookup_plugins/file.yml", "");
-        // An interpreter that is not there: whoever would ask it learns nothing.
+        // An interpreter that does not exist: it cannot answer anything.
         let python = Some(directory.path().join("python"));
         let finder = Finder::new(Settings { ansible_python: python, ..Settings::default() }, Arc::default());
         assert!(!finder.replaces(PluginKind::Lookup, "env"));

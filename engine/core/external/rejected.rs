@@ -7,18 +7,18 @@ use crate::{
     syntax::{Kind, yaml},
 };
 
-/// The modules that are refused by their short names; by their full names they stay usable, as with Ansible.
+/// Modules that are refused by their short names; as in Ansible, their full names still work.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Rejected {
     #[default]
     Nothing,
     Modules(HashSet<String>),
-    /// The file asks for what cannot be; why no module can be used.
+    /// The file makes an impossible demand; with the reason why no module can be used.
     All(String),
 }
 
 impl Rejected {
-    /// Reads the file, if there is one, with what to warn of.
+    /// Reads the file, if there is one; also returns a warning.
     pub fn read(path: &Path) -> (Self, Option<String>) {
         let skipped = |what: String| {
             (Rejected::Nothing, Some(format!("The plugin filter file, {} was {what}. Skipping.", path.display())))

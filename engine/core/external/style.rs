@@ -15,7 +15,7 @@ static IMPORTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// The style of a module file with this name and content, by Ansible's conventions; `None` for one of Windows
+/// The style of a module file with this name and content, by Ansible's conventions; `None` for a Windows module
 /// (PowerShell).
 pub(super) fn style_of(name: &str, content: &[u8]) -> Option<Style> {
     let holds = |what: &[u8]| content.windows(what.len()).any(|window| window == what);

@@ -1,22 +1,23 @@
 """Action plugins, run with ansible-core's ActionBase.
 
-A plugin sees a connection of ansible-core's own class, whose commands and transfers the controller carries out through
-its agent, and so with `_execute_module`: there a native module runs natively. All other methods of ActionBase are
-ansible-core's own. Who becomes another user for a command is told to the controller, which does so at the host.
+A plugin sees a connection of ansible-core's own class, but the controller carries out its commands and transfers
+through the host's agent. The same holds for `_execute_module`, which runs rplay's built-in modules where there are any.
+All other methods of ActionBase are ansible-core's own. To become another user, the controller is told which, and its
+agent does it.
 
-What hosts send is data: no text of it is a template.
+What hosts send is data, never a template.
 """
 
 import base64
 import os
 import threading
 
-from __main__ import Wrong
+from __main__ import RequestError
 
 LOCK = threading.RLock()
 STATE = {}
 
-# Keys of a plugin's result that act on the run. A host cannot set them by way of a module.
+# Keys of a plugin's result that affect the run. A host cannot set them through a module.
 CONTROLS = ('add_host', 'add_group', 'parent_groups', 'ansible_stats')
 
 
@@ -29,13 +30,13 @@ def encode64(value):
     return base64.b64encode(content).decode('ascii')
 
 
-class Way(object):
-    """How a plugin reaches its host: takes the place of a connection's methods."""
+class AgentConnection(object):
+    """A plugin's way to its host: replaces the methods of a connection."""
 
     def __init__(self, call, connection):
         self.call = call
         self.connection = connection
-        # Whether the next command is another user's.
+        # Whether the next command runs as another user.
         self.becomes = False
 
     def ask(self, op, **arguments):
@@ -43,7 +44,7 @@ class Way(object):
 
         try:
             answer = self.call.ask(op, **arguments)
-        except Wrong as wrong:
+        except RequestError as wrong:
             raise AnsibleError(str(wrong))
         if isinstance(answer, dict) and 'unreachable' in answer:
             raise AnsibleConnectionFailure(answer['unreachable'])
@@ -81,7 +82,7 @@ class Way(object):
 
 
 def options_of(kind, plugin, variables, names):
-    """The options of a connection, shell or become plugin that variables set."""
+    """The options of a connection, shell or become plugin that are set by variables."""
     from ansible import constants
 
     wanted = constants.config.get_plugin_vars(kind, plugin._load_name)
@@ -93,11 +94,11 @@ def options_of(kind, plugin, variables, names):
 
 
 def connected(call, about, task, context, variables):
-    """A connection of ansible-core's class for the host's kind, which goes by way of the controller."""
+    """A connection of ansible-core's class for the host's connection type, which uses the controller."""
     loader = call.world.loader
     plugin = loader.connection_loader.get(about['kind'], context, os.devnull)
     if plugin is None:
-        # The collection with the plugin is not here; its class is not needed for the work.
+        # The plugin's collection is not installed; its class is not needed.
         plugin = loader.connection_loader.get('ssh', context, os.devnull)
     names = set(variables.keys())
     keys = {'remote_user': about['user'], 'port': about['port'], 'become': task.become}
@@ -108,7 +109,7 @@ def connected(call, about, task, context, variables):
         if about['remote_tmp'] and 'ansible_remote_tmp' not in shell:
             shell['ansible_remote_tmp'] = about['remote_tmp']
         set_options(plugin._shell, {}, shell)
-    way = Way(call, plugin)
+    way = AgentConnection(call, plugin)
     for name in ('exec_command', 'put_file', 'fetch_file', 'reset', 'close'):
         setattr(plugin, name, getattr(way, name))
     plugin._connect = way.connect
@@ -124,7 +125,7 @@ def connected(call, about, task, context, variables):
 
 
 def reached(call, about, task, context, variables):
-    """A connection plugin as it is, where no agent can be: ansible-core does the whole task."""
+    """An unchanged connection plugin, for hosts that cannot have an agent: ansible-core does the whole task."""
     from ansible.errors import AnsibleError
 
     loader = call.world.loader
@@ -136,7 +137,7 @@ def reached(call, about, task, context, variables):
         raise AnsibleError("the connection plugin '%s' needs a persistent connection, which is not supported"
                            % about['kind'])
     names = set(variables.keys())
-    # The login password of the command line has this name whatever the option is called that has it as an alias.
+    # The login password of the command line always has this name, even if the plugin's option only has it as an alias.
     keys = {'remote_user': about['user'], 'become': task.become, 'timeout': task.timeout or None,
             'password': about['password']}
     plugin.set_options(task_keys={key: value for key, value in keys.items() if value is not None},
@@ -164,30 +165,30 @@ def set_options(plugin, keys, variables):
     try:
         plugin.set_options(task_keys=keys, var_options=variables)
     except (AnsibleError, KeyError):
-        # An option is required that only the plugin's own way to the host needs.
+        # A required option is not set, but only the plugin's own transport needs it.
         plugin._options = dict(getattr(plugin, '_options', None) or {})
 
 
-class Told(object):
-    """`_execute_module` of all plugins: those of ours ask the controller."""
+class ExecuteModule(object):
+    """`_execute_module` of all plugins: those that rplay runs ask the controller."""
 
     def __init__(self, base):
         self.own = base._execute_module
-        told = self
+        shared = self
 
         def execute(plugin, module_name=None, module_args=None, tmp=None, task_vars=None, persist_files=False,
                     delete_remote_tmp=None, wrap_async=False, ignore_unknown_opts=False, **more):
             way = getattr(plugin._connection, '_rplay', None)
             if way is None:
-                # The plugin has made a connection of its own.
+                # The plugin has created a connection of its own.
                 if ignore_unknown_opts:
                     more['ignore_unknown_opts'] = True
-                result = told.own(plugin, module_name=module_name, module_args=module_args, task_vars=task_vars,
+                result = shared.own(plugin, module_name=module_name, module_args=module_args, task_vars=task_vars,
                                   persist_files=persist_files, wrap_async=wrap_async, **more)
                 for name in CONTROLS:
                     result.pop(name, None)
                 return result
-            return told.execute(way, plugin, module_name, module_args, wrap_async, ignore_unknown_opts)
+            return shared.execute(way, plugin, module_name, module_args, wrap_async, ignore_unknown_opts)
 
         base._execute_module = execute
 
@@ -207,12 +208,12 @@ class Told(object):
 
 
 def prepared():
-    """What is changed in ansible-core for all plugins, once."""
+    """Changes ansible-core for all plugins, once."""
     with LOCK:
-        if 'told' not in STATE:
+        if 'execute_module' not in STATE:
             from ansible.plugins.action import ActionBase
 
-            STATE['told'] = Told(ActionBase)
+            STATE['execute_module'] = ExecuteModule(ActionBase)
 
 
 def role_of(about):
@@ -228,7 +229,7 @@ def role_of(about):
 
 
 def task_of(about, args, directories, role):
-    """ansible-core's Task with what a plugin reads of one."""
+    """ansible-core's Task with the attributes that plugins read."""
     from ansible.playbook.task import Task
 
     class Given(Task):
@@ -253,7 +254,7 @@ def task_of(about, args, directories, role):
     return task
 
 
-# What the controller says of a context, or keeps to itself; all else comes from variables.
+# The parts of a context that the controller sets, or withholds; all others come from variables.
 OURS = ('connection', 'remote_addr', 'remote_user', 'port', 'password', 'become', 'become_method', 'become_user', 'become_pass')
 
 
@@ -282,7 +283,7 @@ def run(host, name, args, task, connection, directories, role, verbosity):
     values = host.part('values')
 
     class Call(values.Call):
-        """What comes here is rendered, and stays as it is."""
+        """Values here are already rendered and stay as they are."""
 
         def decoded(self, json):
             return self.templates.data(json) if isinstance(json, str) else values.Call.decoded(self, json)
@@ -306,14 +307,14 @@ def run(host, name, args, task, connection, directories, role, verbosity):
             name, task=given, connection=way, play_context=context, loader=call.world.data,
             templar=call.templates.templar(call.world.data, variables), shared_loader_obj=call.world.loader)
         if plugin is None:
-            raise Wrong("the action plugin '%s' was not found" % name)
+            raise RequestError("the action plugin '%s' was not found" % name)
         try:
             result = plugin.run(task_vars=variables)
         finally:
             plugin.cleanup()
             if connection['own']:
                 way.close()
-    except Wrong:
+    except RequestError:
         raise
     except Exception as error:
         result = call.templates.result(error)

@@ -1,12 +1,12 @@
-"""Become plugins: how a command is started as another user.
+"""Become plugins: how to start a command as another user.
 
-The plugin builds the command for a program whose path only the host's agent knows; a word takes its place. What a plugin
-makes up for each call is made the same for all, so that one agent of that user serves all tasks.
+The plugin builds the command for a program whose path only the host's agent knows; a placeholder stands for it. Values
+that the plugin would generate for each call are fixed, so that one agent of that user serves all tasks.
 """
 
 import threading
 
-from __main__ import Wrong
+from __main__ import RequestError
 
 LOCK = threading.RLock()
 
@@ -38,7 +38,7 @@ def command(host, method, keywords, password):
     if plugin is None:
         return None
     if getattr(plugin, 'require_tty', False):
-        raise Wrong("the become plugin '%s' needs a terminal, which rplay does not give it" % method)
+        raise RequestError("the become plugin '%s' needs a terminal, which rplay does not give it" % method)
     keys = {key: value for key, value in keywords.items() if value is not None}
     if password is not None:
         keys['become_pass'] = password
@@ -49,11 +49,11 @@ def command(host, method, keywords, password):
         if password is not None and not plugin.get_option('become_pass'):
             plugin.set_option('become_pass', password)
         made = plugin.build_become_command('%s agent' % AGENT, shell)
-    except Wrong:
+    except RequestError:
         raise
     except Exception as error:
         message = host.part('versions').failure(error)
-        raise Wrong("the become plugin '%s' failed: %s" % (method, message))
+        raise RequestError("the become plugin '%s' failed: %s" % (method, message))
     own = getattr(plugin, '_id', '') or ''
 
     def settled(value):

@@ -48,7 +48,7 @@ pub struct Pythons {
     cache: OnceLock<Result<Cache, String>>,
     core: OnceLock<Result<Core, CoreError>>,
     host: Mutex<Option<Arc<PluginHost>>>,
-    /// Requests that each plugin host gets first, in this order.
+    /// Requests that every plugin host gets first, in this order.
     preparation: Mutex<Vec<(String, Json)>>,
 }
 
@@ -125,11 +125,11 @@ impl Pythons {
         }
     }
 
-    /// Like [`converse`](Self::converse) for what has effects and takes as long as it likes: it is not repeated, and
-    /// its silence has no limit.
+    /// Like [`converse`](Self::converse), for requests with side effects and of any duration: they are not repeated and
+    /// have no time limit.
     ///
     /// # Errors
-    /// There is no ansible-core, or no response.
+    /// If there is no ansible-core, or no response.
     pub fn carry_out(
         &self,
         op: &str,
@@ -144,7 +144,7 @@ impl Pythons {
         host.ask_within(op, with, Some(&mut serve as Serve<'_>), NO_LIMIT)
     }
 
-    /// Sends this to every host, the running one and later ones, before the next request. Starts none.
+    /// Sends this to every plugin host, the running one and later ones, before the next request. Does not start one.
     pub fn prepare_with(&self, op: &str, with: Json) {
         self.preparation.lock().push((op.to_owned(), with));
     }

@@ -1,9 +1,9 @@
-"""rplay's callback host: tells callback plugins what happens in a run.
+"""rplay's callback host: passes the events of a run to callback plugins.
 
 The controller starts it when a run has callback plugins written in Python. Frames come on standard input, a socket: four
-bytes with the length (little-endian), then JSON. The first says how the run was started and is answered with the plugins
-that were loaded, or with what is wrong. Each further one is an event; those that say `wait` are answered once all plugins
-have had it. Standard output and standard error are those of the controller, so that what plugins print is seen.
+bytes with the length (little-endian), then JSON. The first says how the run was started; the answer lists the loaded
+plugins, or says what is wrong. Each further one is an event; one with `wait` is answered once all plugins have handled
+it. Standard output and standard error are those of the controller, so that the output of plugins is visible.
 
 Plugins are loaded, chosen and called by ansible-core's own TaskQueueManager, and get its own classes.
 """
@@ -25,7 +25,7 @@ def load(text):
     return module
 
 
-# What the result of a loop has of its items' results besides the modules' own.
+# The keys of items' results in a loop's result besides the modules' own.
 SHOWN = ('_ansible_item_label', '_ansible_verbose_always')
 
 
@@ -35,7 +35,7 @@ class Callbacks(object):
         self.native = setup['stdout'] is None
         self.tasks = {}
         self.sources = Sources(self.versions)
-        # What the items of a loop show, until its end, by task and host.
+        # The results of a loop's items, until the loop ends, by task and host.
         self.items = {}
         self.playbook = self.play = self.current = None
         sys.argv = setup['argv']
@@ -64,10 +64,10 @@ class Callbacks(object):
     def manager(self, setup):
         from ansible.executor.task_queue_manager import TaskQueueManager
 
-        # The manager wants one; where the controller writes itself, that one keeps silent.
+        # The manager needs one; if the controller itself writes the output, this one is silent.
         stdout = 'minimal' if self.native else setup['stdout']
         manager = TaskQueueManager(self.inventory, self.variables, self.loader, {}, stdout, setup['additional'])
-        # A run that is interrupted is still told of to its end; plugins may set handlers of their own.
+        # Plugins receive the events of an interrupted run until its end; they may set handlers of their own.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         manager.load_callbacks()
@@ -90,7 +90,7 @@ class Callbacks(object):
         known = self.inventory._inventory.hosts.get(name)
         return known if known is not None else Host(name)
 
-    # What happens, by the names of the controller's events.
+    # One method per event, by the controller's names.
 
     def playbook_started(self, path):
         from ansible.playbook import Playbook
@@ -130,7 +130,7 @@ class Callbacks(object):
         self.tqm.send_callback('v2_playbook_on_no_hosts_remaining')
 
     def task_started(self, id, name, action, handler, args, tags, role, role_path, looped, no_log, check_mode, place):
-        # What a task hides, its file shows.
+        # With `no_log`, the file would show what the task hides.
         task = new_task(handler, place, None if no_log else self.sources)
         task.name = name
         task.action = action
@@ -160,7 +160,7 @@ class Callbacks(object):
             self.tqm.send_callback('v2_playbook_on_task_start', task, is_conditional=False)
 
     def flushed(self, place):
-        """Only plugins with `wants_implicit_tasks` are told."""
+        """Only for plugins with `wants_implicit_tasks`."""
         task = new_task(False, place)
         task.action = 'meta'
         task.args = {'_raw_params': 'flush_handlers'}
@@ -178,7 +178,7 @@ class Callbacks(object):
         if delegated_to is not None:
             task.delegate_to = delegated_to
             data.setdefault('_ansible_delegated_vars', {'ansible_delegated_host': delegated_to})
-        # What shows nothing of itself is left out by the controller.
+        # The controller omits results that show nothing.
         data.setdefault('changed', status == 'changed')
         for word in ('skipped', 'failed', 'unreachable'):
             if status.startswith(word) or (word == 'failed' and status == 'ignored'):
@@ -261,7 +261,7 @@ class Callbacks(object):
 
 
 class Sources(object):
-    """Plays and tasks as they were written, for plugins that ask: files are read again by then."""
+    """Plays and tasks as written, for plugins that ask for them; files are read again then."""
 
     def __init__(self, versions):
         self.versions = versions
@@ -277,7 +277,7 @@ class Sources(object):
 
                 self.add(DataLoader().load_from_file(path), self.files[path])
             except Exception:
-                # No YAML any more, encrypted, or not a file at all.
+                # No longer YAML, encrypted, or not a file at all.
                 pass
         return self.files[path].get(line)
 
@@ -291,7 +291,7 @@ class Sources(object):
 
 
 def new_of(kind, place, sources=None):
-    """One of ansible-core's classes, which knows from the controller where it stands."""
+    """An object of one of ansible-core's classes, with its place as given by the controller."""
     if kind not in new_of.kinds:
         def written(self):
             if self._rplay_written is None and self._rplay_sources is not None:
@@ -353,7 +353,7 @@ def flush():
         try:
             stream.flush()
         except (IOError, OSError, ValueError):
-            # Nobody reads any more.
+            # Nobody reads any longer.
             pass
 
 
@@ -382,7 +382,7 @@ def main():
             if name != 'flush':
                 getattr(callbacks, name)(**event)
         except BaseException as raised:
-            # Plugins' own exceptions were told of by the manager; this one ends the run with Ansible.
+            # The manager has reported plugins' own exceptions; with Ansible, this one ends the run.
             error = '%s: %s' % (type(raised).__name__, raised)
             traceback.print_exc()
         if wait:

@@ -1,19 +1,19 @@
-"""Cache plugins, which keep the facts of hosts between runs.
+"""Cache plugins, which keep facts of hosts between runs.
 
-A plugin gets and gives what it does in ansible-core: since 2.19 ansible-core wraps it, so that its keys and values are in
-the format of that version. What a cache gives is data.
+A plugin receives and returns the same as in ansible-core: since 2.19, ansible-core wraps it, so that its keys and
+values have the format of that version. What a cache returns is data.
 """
 
 import threading
 
-from __main__ import Wrong
+from __main__ import RequestError
 
 LOCK = threading.RLock()
 PLUGINS = {}
 
 
 class Untrusted(object):
-    """A text of a cache is no template, even if it was one."""
+    """Text from a cache is not a template, even if it was one."""
 
     def template(self, text):
         return str.__str__(text)
@@ -34,23 +34,24 @@ def plugin(host, name):
             found = cache_loader.get(name)
         except Exception as error:
             message = str(error) or type(error).__name__
-            raise Wrong(message if name in message else "Unable to load the cache plugin '%s': %s" % (name, message))
+            whole = message if name in message else "Unable to load the cache plugin '%s': %s" % (name, message)
+            raise RequestError(whole)
         if found is None:
-            raise Wrong("Unable to load the cache plugin '%s'." % name)
+            raise RequestError("Unable to load the cache plugin '%s'." % name)
         PLUGINS[name] = found
     return PLUGINS[name]
 
 
 def asked(host, name, what):
-    """Does something with a plugin; its errors say whose they are."""
+    """Runs an operation of a plugin; its errors name the plugin."""
     with LOCK:
         cache = plugin(host, name)
         try:
             return what(cache)
-        except Wrong:
+        except RequestError:
             raise
         except Exception as error:
-            raise Wrong("The cache plugin '%s' failed: %s" % (name, str(error) or type(error).__name__))
+            raise RequestError("The cache plugin '%s' failed: %s" % (name, str(error) or type(error).__name__))
 
 
 def load(host, name):
@@ -66,7 +67,7 @@ def get(host, name, of):
         try:
             return dict(cache.get(of))
         except KeyError:
-            # It has grown too old meanwhile.
+            # It has expired in the meantime.
             return None
 
     facts = asked(host, name, found)

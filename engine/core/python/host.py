@@ -1,18 +1,18 @@
-"""rplay's plugin host: answers what only the Python that has ansible-core can tell.
+"""rplay's plugin host: does what only the Python that has ansible-core can do.
 
-The controller starts it once a run, when something first needs it. Frames go both ways: four bytes with the length
-(little-endian), then JSON. They come on standard input and leave by a copy of standard output, which itself leads to
-standard error, so that nothing that is imported here can print into an answer.
+The controller starts it once per run, when something first needs it. Frames go both ways: four bytes with the length
+(little-endian), then JSON. They arrive on standard input and leave through a copy of standard output; standard output
+itself is redirected to standard error, so that no imported code can print into an answer.
 
-A request is {id, op, with}: `op` names a function in `OPERATIONS`, or PART.NAME one in the `OPERATIONS` of a part,
-which takes the host and what `with` has. Its answer is {id, result} or {id, error}, with a sentence. Each request has a
-thread of its own while it is under way, the main thread where that is free, so functions must bear company.
+A request is {id, op, with}. `op` names a function in `OPERATIONS`, or as PART.NAME one in the `OPERATIONS` of a part;
+its arguments are the host and the entries of `with`. The answer is {id, result} or {id, error}, with a sentence. Each
+pending request has its own thread (the main thread if it is free), so functions must be thread-safe.
 
-While it works on a request a function may ask the controller: `host.controller.call(op, ...)` sends {call, for, op,
-with}, `for` being the request, and waits for {call, result} or {call, error}, which is raised as `Wrong`.
+During a request, a function may ask the controller: `host.controller.call(op, ...)` sends {call, for, op, with}, where
+`for` is the request, and waits for {call, result} or {call, error}, which is raised as `RequestError`.
 
-Parts are further files, whose texts come with `hello`. Each is loaded with its first operation, and finds `Wrong` here
-as `from __main__ import Wrong`. `versions` is what depends on ansible-core's version.
+Parts are further files, whose texts come with `hello`. Each is loaded by its first operation, and imports from here
+with `from __main__ import RequestError`. The part `versions` has what depends on ansible-core's version.
 """
 
 import ast
@@ -36,19 +36,19 @@ COLLECTIONS = 'ansible_collections'
 PLACEHOLDER = b'#<<INCLUDE_ANSIBLE_MODULE_COMMON>>'
 
 
-class Wrong(Exception):
-    """Something is wrong with what was asked for: a sentence for the user."""
+class RequestError(Exception):
+    """An invalid request; the message is a sentence for the user."""
 
 
 class Core(object):
-    """The ansible-core that is installed, and nothing of it imported but its version."""
+    """The installed ansible-core; only its version is imported."""
 
     def __init__(self, versions):
         spec = importlib.machinery.PathFinder.find_spec('ansible')
         origin = spec.origin if spec is not None else None
         release = os.path.join(os.path.dirname(origin), 'release.py') if origin else None
         if not release or not os.path.isfile(release):
-            raise Wrong('there is no ansible-core')
+            raise RequestError('there is no ansible-core')
         self.package = os.path.dirname(origin)
         names = {}
         with io.open(release, 'rb') as source:
@@ -56,14 +56,14 @@ class Core(object):
         self.version = names['__version__']
         self.versions = versions
         if not versions.is_supported(self.version):
-            raise Wrong('ansible-core %s is not supported; %s' % (self.version, versions.SUPPORTED))
+            raise RequestError('ansible-core %s is not supported; %s' % (self.version, versions.SUPPORTED))
         self.routes = {}
 
     def module_utils(self):
         return os.path.join(self.package, 'module_utils')
 
     def routing(self, path, kind):
-        """What a runtime.yml says of a kind of plugins: {name: {...}}."""
+        """The entries of a runtime.yml for a kind of plugins: {name: {...}}."""
         if path not in self.routes:
             self.routes[path] = read_yaml(path)
         found = self.routes[path].get('plugin_routing') or {}
@@ -80,12 +80,12 @@ def read_yaml(path):
     except (IOError, OSError):
         return {}
     except yaml.YAMLError as error:
-        raise Wrong('%s: %s' % (path, ' '.join(str(error).split())))
+        raise RequestError('%s: %s' % (path, ' '.join(str(error).split())))
     return content if isinstance(content, dict) else {}
 
 
 class Imports(ast.NodeVisitor):
-    """Names of module_utils that a source imports: for each what may be one, the longest first, and whether it may be
+    """The module_utils that a source imports: for each the candidate names, longest first, and whether it may be
     missing."""
 
     def __init__(self, package):
@@ -94,7 +94,7 @@ class Imports(ast.NodeVisitor):
         self.optional = 0
 
     def generic_visit(self, node):
-        # As in ansible-core, only what is imported by the source's own statements is required.
+        # As in ansible-core, only imports at the top level of the source are required.
         nested = not isinstance(node, ast.Module)
         self.optional += nested
         super().generic_visit(node)
@@ -128,7 +128,7 @@ class Imports(ast.NodeVisitor):
 
 
 class Closure(object):
-    """Files that a module needs, by the paths they get in its bundle."""
+    """Files that a module needs, by their paths in its bundle."""
 
     def __init__(self, core, utils, collections, without=()):
         self.core = core
@@ -136,15 +136,14 @@ class Closure(object):
         self.collections = collections
         self.without = without
         self.content = {}
-        # Paths on this machine: with size and time of those that were read; those that were looked for and are not
-        # there.
+        # Paths on this machine: those that were read, with size and time, and those that do not exist.
         self.read = []
         self.absent = []
         self.waiting = []
         self.seen = set()
 
     def add_source(self, name, is_package, source, path):
-        """Takes a module in, and notes what it imports."""
+        """Adds a module, and queues its imports."""
         words = name.split('.')
         inner = '/'.join(words + ['__init__.py'] if is_package else words) + ('' if is_package else '.py')
         if inner in self.content:
@@ -155,14 +154,15 @@ class Closure(object):
             tree = ast.parse(source)
         except (SyntaxError, ValueError) as error:
             line = getattr(error, 'lineno', None)
-            raise Wrong('%s%s: %s' % (path or name, ':%d' % line if line else '', getattr(error, 'msg', None) or error))
+            place = '%s%s' % (path or name, ':%d' % line if line else '')
+            raise RequestError('%s: %s' % (place, getattr(error, 'msg', None) or error))
         imports = Imports(package)
         imports.visit(tree)
         self.waiting.extend((whole, module, optional, name) for whole, module, optional in imports.found)
         self.add_packages(words[:-1])
 
     def add_packages(self, words):
-        """The packages round a module: their own files where there are some."""
+        """Adds the packages around a module, with their own files if they have any."""
         for depth in range(1, len(words) + 1):
             name = '.'.join(words[:depth])
             inner = '/'.join(words[:depth] + ['__init__.py'])
@@ -180,7 +180,7 @@ class Closure(object):
         return ('__version__ = %r\n' % self.core.version).encode('utf-8')
 
     def follow(self):
-        """Takes in what is imported, until nothing is left."""
+        """Adds imported modules until none is left."""
         while self.waiting:
             whole, module, optional, by = self.waiting.pop()
             if (whole, module) in self.seen:
@@ -188,18 +188,19 @@ class Closure(object):
             self.seen.add((whole, module))
             candidates = [whole] if module is None or module == whole else [whole, module]
             if whole.startswith(CORE + '.six.') or whole == CORE + '.six':
-                # It makes modules of its own below it.
+                # `six` creates its submodules itself.
                 candidates = [CORE + '.six']
             if module is None:
-                # `import a.b.c` needs each of them, which add_packages sees to.
+                # `import a.b.c` needs all of them; add_packages adds the outer ones.
                 candidates = [whole]
             for candidate in candidates:
                 if self.take(candidate):
                     break
             else:
                 if not optional:
-                    # The controller knows the module by another name.
-                    raise Wrong('Could not find imported module support code for {}. Looked for (%r)' % candidates)
+                    # The controller inserts its own name of the module.
+                    message = 'Could not find imported module support code for {}. Looked for (%r)'
+                    raise RequestError(message % candidates)
 
     def take(self, name):
         words = name.split('.')
@@ -213,7 +214,7 @@ class Closure(object):
         ends = (base + '.py', base + '/__init__.py')
         if any(end in self.content for end in ends):
             return True
-        # The user's own comes before what all modules share.
+        # The user's own takes precedence over the shared ones.
         found = self.find(words, self.utils) if words[0] == 'ansible' else None
         if found is None and any(end in self.without for end in ends):
             return True
@@ -228,7 +229,7 @@ class Closure(object):
         return True
 
     def find(self, words, directories=None):
-        """Source, whether it is a package, path."""
+        """(source, whether it is a package, path), or None."""
         places = self.places(words) if directories is None else [(directory, words[2:]) for directory in directories]
         for start, rest in places:
             path = os.path.join(start, *rest)
@@ -239,7 +240,7 @@ class Closure(object):
         return None
 
     def places(self, words):
-        """Directories to look in, and what to look for in each."""
+        """Directories to search, and what to search for in each."""
         if words[0] == 'ansible':
             own = [(directory, words[2:]) for directory in self.utils]
             return own + [(self.core.module_utils(), words[2:])]
@@ -257,7 +258,7 @@ class Closure(object):
         return content
 
     def redirect(self, words, root):
-        """Where a name of module_utils has gone, by the collection's or ansible-core's own meta data."""
+        """The new name of a moved module_utils, from the metadata of its collection or of ansible-core."""
         if words[0] == 'ansible':
             paths = [os.path.join(self.core.package, 'config', 'ansible_builtin_runtime.yml')]
         else:
@@ -265,7 +266,7 @@ class Closure(object):
         for path in paths:
             entry = self.core.routing(path, 'module_utils').get('.'.join(words[root:])) or {}
             if entry.get('tombstone'):
-                raise Wrong('%s was removed. %s' % ('.'.join(words), entry['tombstone'].get('warning_text', '')))
+                raise RequestError('%s was removed. %s' % ('.'.join(words), entry['tombstone'].get('warning_text', '')))
             to = entry.get('redirect')
             if to:
                 if not to.startswith(COLLECTIONS + '.') and not to.startswith('ansible.'):
@@ -296,7 +297,7 @@ class Closure(object):
 
 
 class Controller(object):
-    """The way to the controller."""
+    """The connection to the controller."""
 
     def __init__(self, out):
         self.out = out
@@ -312,15 +313,15 @@ class Controller(object):
             self.out.flush()
 
     def request(self):
-        """The request that this thread works on, which threads of its own need for their calls; None outside of one."""
+        """The request that this thread works on, or None; threads that it starts need it for their calls."""
         return getattr(self.local, 'request', None)
 
     def call(self, op, request=None, **arguments):
-        """Asks the controller, and gives back what it answers."""
+        """Asks the controller and returns its answer."""
         if request is None:
             request = self.request()
         if request is None:
-            raise Wrong('%r can only be asked while a request is under way' % op)
+            raise RequestError('%r can only be asked while a request is under way' % op)
         number = next(self.numbers)
         slot = self.waiting[number] = queue.SimpleQueue()
         try:
@@ -329,7 +330,7 @@ class Controller(object):
         finally:
             del self.waiting[number]
         if 'error' in answer:
-            raise Wrong(answer['error'])
+            raise RequestError(answer['error'])
         return answer.get('result')
 
     def answered(self, message):
@@ -345,7 +346,7 @@ class Host(object):
         self.base = None
         self.texts = {}
         self.parts = {}
-        # What threads without a request wait at.
+        # The queues at which threads without a request wait.
         self.idle = []
         self.lock = threading.RLock()
 
@@ -354,7 +355,7 @@ class Host(object):
         with self.lock:
             if name not in self.parts:
                 if name not in self.texts:
-                    raise Wrong('there is no part %r' % name)
+                    raise RequestError('there is no part %r' % name)
                 module = types.ModuleType('rplay_' + name)
                 sys.modules[module.__name__] = module
                 exec(compile(self.texts[name], 'rplay/%s.py' % name, 'exec'), module.__dict__)
@@ -362,7 +363,7 @@ class Host(object):
             return self.parts[name]
 
     def hello(self, parts):
-        """Which ansible-core this is, and where its Python keeps collections."""
+        """The version of ansible-core, and where its Python has collections."""
         self.texts = parts
         self.core = Core(self.part('versions'))
         collections = [os.path.join(directory, COLLECTIONS) for directory in sys.path if directory]
@@ -374,7 +375,7 @@ class Host(object):
         }
 
     def shared(self):
-        """What all modules share."""
+        """The bundle that all modules share."""
         with self.lock:
             if self.base is None:
                 base = Closure(self.core, [], [])
@@ -385,13 +386,13 @@ class Host(object):
             return self.base
 
     def build(self, path, package, utils, collections, directory):
-        """Bundles of a module: what all share, and what it brings itself. `read` and `absent` say by which files to see
-        whether they are still right."""
+        """The bundles of a module: the shared one and its own. `read` and `absent` name the files that show whether the
+        bundles are still valid."""
         base = self.shared()
         closure = Closure(self.core, utils, collections, base.content)
         source = closure.source(path)
         if source is None:
-            raise Wrong('%s cannot be read' % path)
+            raise RequestError('%s cannot be read' % path)
         source = source.replace(PLACEHOLDER, b'from ansible.module_utils.basic import *')
         closure.add_source(package, False, source, path)
         closure.follow()
@@ -404,7 +405,7 @@ class Host(object):
 
 
     def jinja(self, kind):
-        """Jinja's own filters or tests: the first sentence that each says of itself."""
+        """Jinja's own filters or tests, each with the first sentence of its docstring."""
         import inspect
 
         import jinja2.defaults
@@ -412,7 +413,7 @@ class Host(object):
         own = {'filter': jinja2.defaults.DEFAULT_FILTERS, 'test': jinja2.defaults.DEFAULT_TESTS}[kind]
         told = {}
         for name, function in own.items():
-            # Others are operators, which no template calls by name.
+            # The others are operators, which no template calls by name.
             if name.isidentifier():
                 first = (inspect.getdoc(function) or '').split('\n\n')[0]
                 sentence = re.split(r'[.!?]', ' '.join(first.split()).split(' (')[0])[0]
@@ -427,14 +428,14 @@ def operation(host, name):
     part, _, short = name.rpartition('.')
     known = host.part(part).OPERATIONS if part else OPERATIONS
     if short not in known:
-        raise Wrong('there is no operation %r' % name)
+        raise RequestError('there is no operation %r' % name)
     return known[short]
 
 
 def answer(host, request):
     try:
         return {'result': operation(host, request['op'])(host, **request.get('with', {}))}
-    except Wrong as wrong:
+    except RequestError as wrong:
         return {'error': str(wrong)}
     except Exception as error:
         traceback.print_exc()
@@ -442,8 +443,7 @@ def answer(host, request):
 
 
 def work(host, requests, is_main=False):
-    """Answers requests one after the other. The main thread is the first one that is taken when it is free, since some
-    things work there alone."""
+    """Answers requests one by one. The main thread is preferred when it is free, since some things work only there."""
     controller = host.controller
     while True:
         request = requests.get()
@@ -453,14 +453,14 @@ def work(host, requests, is_main=False):
         except (TypeError, ValueError, RecursionError) as error:
             controller.send({'id': number, 'error': 'what it yields cannot be passed on: %s' % error})
         except BaseException as error:
-            # A plugin wants to exit, which is not its to do.
+            # A plugin called exit, which must not end the process.
             controller.send({'id': number, 'error': '%s: %s' % (type(error).__name__, error)})
         controller.local.request = None
         host.idle.insert(0 if is_main else len(host.idle), requests)
 
 
 def receive(host, stream):
-    """Hands out what comes: answers to who waits for them, requests to the threads."""
+    """Distributes incoming messages: answers to the waiting calls, requests to threads."""
     while True:
         head = exactly(stream, 4)
         body = exactly(stream, struct.unpack('<I', head)[0]) if head is not None else None

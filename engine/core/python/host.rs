@@ -39,7 +39,7 @@ const PARTS: [(&str, &str); 7] = [
 /// Maximum size of a message in bytes.
 const MOST: u32 = 256 << 20;
 
-/// Lines of its output that are kept for messages.
+/// Number of its last lines of output that are kept for messages.
 const KEPT_LINES: usize = 20;
 
 /// Why there is no response.
@@ -137,7 +137,7 @@ impl PluginHost {
         Ok(host)
     }
 
-    /// Whether it should get no new requests: it died, or something in it hangs.
+    /// Whether it should get no new requests: it has died, or a request hangs.
     pub fn is_useless(&self) -> bool {
         self.useless.load(Relaxed) || self.waiting.lock().at_end.is_some()
     }
@@ -153,7 +153,8 @@ impl PluginHost {
 
     /// Like [`ask`](Self::ask), with a limit on the host's silence.
     ///
-    /// # Errors Same as [`ask`](Self::ask).
+    /// # Errors
+    /// Same as [`ask`](Self::ask).
     pub(super) fn ask_within(
         &self,
         op: &str,
@@ -161,7 +162,7 @@ impl PluginHost {
         mut serve: Option<Serve<'_>>,
         limit: Duration,
     ) -> Result<Json, HostError> {
-        /// Removes the request when nobody waits any more.
+        /// Removes the request when nobody waits any longer.
         struct Asker<'h>(&'h PluginHost, u64);
         impl Drop for Asker<'_> {
             fn drop(&mut self) {
@@ -318,7 +319,7 @@ def die(host):
 
 def noise(host):
     print('noise')
-    raise Wrong('it is too loud')
+    raise RequestError('it is too loud')
 
 OPERATIONS.update(echo=echo, ask=ask, inner=inner, hang=hang, die=die, noise=noise)
 main()

@@ -3,17 +3,17 @@
 `parse` has ansible-core's own InventoryManager read one source into the hosts and groups that are known so far, so that
 `enable_plugins`, `verify_file`, `auto`, caches and messages are those of the version installed.
 
-Values on the way: scalars and lists as they are; a mapping is {"map": {...}}, text that may be a template is
-{"template": text}, an encrypted value {"vault": envelope}. So what a cloud answers can never pass for a template.
+Format of values: scalars and lists as they are; a mapping is {"map": {...}}, text that may be a template is
+{"template": text}, an encrypted value {"vault": envelope}. So an answer from a cloud can never pass for a template.
 """
 
 import base64
 import datetime
 import threading
 
-from __main__ import Wrong
+from __main__ import RequestError
 
-# What every host gets from where it is added; the controller knows these itself.
+# Variables that every host gets when it is added; the controller computes them itself.
 OWN = ('inventory_hostname', 'inventory_hostname_short', 'inventory_file', 'inventory_dir')
 LOCK = threading.Lock()
 KEPT = []
@@ -21,21 +21,21 @@ KEPT = []
 DIRECTORIES = []
 
 
-class Words(object):
-    """What is displayed meanwhile: warnings, deprecations, errors and notes; nothing of it reaches a terminal."""
+class Messages(object):
+    """Collects messages instead of displaying them: warnings, deprecations, errors and notes."""
 
     def __init__(self):
         from ansible.utils.display import Display
 
         self.kept = []
         self.notes = []
-        words = self
+        messages = self
 
         def display(self, msg, *args, **kwargs):
-            words.kept.append(str(msg))
+            messages.kept.append(str(msg))
 
         Display.display = display
-        # Lines are cut where they are shown.
+        # Lines are wrapped where they are shown.
         Display().columns = 1 << 20
 
     def take(self):
@@ -52,20 +52,20 @@ class Words(object):
         return found
 
     def take_notes(self):
-        """What was told because of the verbosity. Warnings must have been taken."""
+        """The notes that the verbosity allows. Warnings must have been taken before."""
         notes, self.notes = self.notes, []
         return notes
 
 
-def words():
-    """The one that keeps what is displayed."""
+def messages():
+    """The only instance."""
     if not KEPT:
-        KEPT.append(Words())
+        KEPT.append(Messages())
     return KEPT[0]
 
 
 def ready(directories):
-    """The collection loader, and plugins beside playbooks."""
+    """Prepares the collection loader, and plugins next to playbooks."""
     from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
     from ansible.utils.collection_loader import AnsibleCollectionConfig
 
@@ -79,14 +79,14 @@ def ready(directories):
 
 
 def parse(host, source, directories, secrets, groups, hosts, processed, cache, verbosity, extra):
-    """Reads a source. `secrets` are ids with passwords in base64, `processed` the sources that were read before."""
+    """Reads a source. `secrets` are IDs with passwords in base64, `processed` the sources that were read before."""
     try:
         from ansible import context
         from ansible.module_utils.common.collections import ImmutableDict
         from ansible.utils.display import Display
 
         with LOCK:
-            told = words()
+            told = messages()
             Display().verbosity = verbosity
             context.CLIARGS = ImmutableDict(extra_vars=tuple(extra))
             told.take()
@@ -96,7 +96,7 @@ def parse(host, source, directories, secrets, groups, hosts, processed, cache, v
             Display().verbosity = 0
             return answer
     except ImportError as error:
-        raise Wrong('ansible-core cannot be imported: %s' % error)
+        raise RequestError('ansible-core cannot be imported: %s' % error)
 
 
 def read(versions, source, directories, secrets, groups, hosts, processed, cache):
@@ -104,7 +104,7 @@ def read(versions, source, directories, secrets, groups, hosts, processed, cache
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
 
-    told = words()
+    told = messages()
     ready(directories)
     told.take()
     loader = DataLoader()
@@ -114,12 +114,12 @@ def read(versions, source, directories, secrets, groups, hosts, processed, cache
     seed(data, versions, groups, hosts)
     data.processed_sources.extend(processed)
     before = {id(entity): dict(entity.vars) for entity in list(data.groups.values()) + list(data.hosts.values())}
-    # What there is to say of the names so far was said by the controller.
+    # The controller has already warned about the names so far.
     told.take()
     try:
         parsed = manager.parse_source(source, cache=cache)
     except AnsibleError as error:
-        # The settings make it an error that a source is not to be understood; why was said before.
+        # The settings make an unparsable source an error; the warnings say why.
         return {'parsed': False, 'warnings': told.take() or [str(error)]}
     return {
         'parsed': bool(parsed),
@@ -163,7 +163,7 @@ def changed(entity, before, versions):
 
 
 def take(value, versions):
-    """A value of the controller's."""
+    """Converts a value from the controller."""
     if isinstance(value, list):
         return [take(item, versions) for item in value]
     if isinstance(value, dict):
@@ -176,7 +176,7 @@ def take(value, versions):
 
 
 def give(value, versions):
-    """A value for the controller."""
+    """Converts a value for the controller."""
     if value is None or isinstance(value, bool):
         return value
     envelope = versions.envelope(value)

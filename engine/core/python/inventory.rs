@@ -15,36 +15,36 @@ use crate::{
     vault::Vault,
 };
 
-/// Runs inventory and vars plugins of the ansible-core that is installed, of collections, and of directories
-/// `inventory_plugins` and `vars_plugins`. Its host is one of its own, since it gets the vault's passwords; it starts
-/// with the first plugin that is needed.
+/// Runs inventory and vars plugins of the installed ansible-core, of collections, and of directories
+/// `inventory_plugins` and `vars_plugins`. It has its own plugin host, since that gets the vault's passwords; the first
+/// plugin starts it.
 pub struct InventoryPlugins {
     pythons: Pythons,
-    /// Directories that may hold directories with plugins, and `collections`: those of the playbooks, then of roles.
+    /// Directories that may contain directories with plugins, and `collections`: those of the playbooks, then of roles.
     directories: RwLock<Vec<PathBuf>>,
-    /// Whether plugins may answer from their caches.
+    /// Whether plugins may use their caches.
     cache: bool,
-    /// The number of `-v`: what plugins tell of their work.
+    /// The number of `-v`: up to which level plugins' notes are kept.
     verbosity: u8,
     /// `-e` as it was given, for plugins that use extra variables.
     extra: Vec<String>,
     vars: VarsSettings,
-    /// Whether there may be vars plugins, once that was looked for.
+    /// Whether there may be vars plugins; `None` if not searched yet.
     have_vars: Mutex<Option<bool>>,
 }
 
-/// What the settings say of vars plugins.
+/// The settings about vars plugins.
 #[derive(Clone, Debug, Default)]
 pub struct VarsSettings {
     /// Directories with plugins.
     pub directories: Vec<PathBuf>,
-    /// The plugins to be used that must be named (VARIABLE_PLUGINS_ENABLED).
+    /// The enabled plugins among those that must be named (VARIABLE_PLUGINS_ENABLED).
     pub enabled: Vec<String>,
 }
 
 impl InventoryPlugins {
-    /// `named` is the interpreter that the settings name. `directories`, those of the playbooks, may hold directories
-    /// with plugins and `collections`. Without `cache`, plugins read everything again.
+    /// `named` is the interpreter that the settings name. `directories` are those of the playbooks, which may contain
+    /// directories with plugins and `collections`. Without `cache`, plugins read everything again.
     pub fn new(named: Option<PathBuf>, directories: Vec<PathBuf>, cache: bool, vars: VarsSettings) -> Self {
         let directories = RwLock::new(directories.iter().map(|directory| full(directory)).collect());
         let pythons = Pythons::new(named);
@@ -59,17 +59,17 @@ impl InventoryPlugins {
         }
     }
 
-    /// With extra variables, as `-e` has them.
+    /// With extra variables, as given with `-e`.
     pub fn with_extra(self, extra: Vec<String>) -> Self {
         InventoryPlugins { extra, ..self }
     }
 
-    /// With notes of plugins up to this number of `-v`.
+    /// Keeps notes of plugins up to this verbosity.
     pub fn with_verbosity(self, verbosity: u8) -> Self {
         InventoryPlugins { verbosity, ..self }
     }
 
-    /// Sends a request to the plugin host, with what it needs for all of them.
+    /// Sends a request to the plugin host, together with the data that all requests need.
     fn request(&self, op: &str, mut with: Json, vault: &Vault) -> Result<Json, PluginsError> {
         if let Err(error) = self.pythons.core() {
             return Err(PluginsError::Unavailable { why: error.to_string(), help: CoreError::help() });
@@ -128,7 +128,7 @@ impl InventoryPlugins {
     }
 }
 
-/// Whether a directory has files in Python, which may be in directories of it, as deep as ansible-core looks.
+/// Whether a directory contains Python files, also in subdirectories as deep as ansible-core searches.
 fn holds_python(directory: &Path) -> bool {
     fn down_to(levels: u8, directory: &Path) -> bool {
         let paths = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -138,7 +138,7 @@ fn holds_python(directory: &Path) -> bool {
     down_to(2, directory)
 }
 
-/// The directory of `site.yml` is the current one.
+/// The path of a playbook's directory; empty (as for `site.yml`) means the working directory.
 fn full(directory: &Path) -> PathBuf {
     match directory.as_os_str().is_empty() {
         true => std::env::current_dir().unwrap_or_default(),

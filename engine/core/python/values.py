@@ -1,8 +1,8 @@
-"""Plugins that give values: filters, tests and lookups, called as ansible-core's own templates call them.
+"""Plugins that return values: filters, tests and lookups, called as by ansible-core's own templates.
 
-ansible-core's loaders find them, so that names, redirections and what several plugins in one file come to are as there.
-Values travel as JSON; what JSON has no word for is a mapping with the key `$` (see `decoded` and `encoded`). What comes
-from the controller is data: nothing of it is trusted as a template. Variables are fetched when a plugin reads them.
+ansible-core's loaders find them, so that names, redirections and files with several plugins work the same. Values are
+sent as JSON; types that JSON lacks are mappings with the key `$` (see `decoded` and `encoded`). Values from the
+controller are data: none is trusted as a template. Variables are fetched when a plugin reads them.
 """
 
 import base64
@@ -12,13 +12,13 @@ import os
 import threading
 
 from collections.abc import Mapping, Set
-from __main__ import Wrong
+from __main__ import RequestError
 
 STATE = {}
 DIRECTORIES = []
 LOCK = threading.RLock()
 
-# JSON nested deeper is not read at the other end.
+# The other end does not read deeper JSON.
 MOST_LEVELS = 100
 
 
@@ -46,7 +46,7 @@ class World(object):
         self.playbooks = []
 
         class Vault(VaultLib):
-            """The passwords stay with the controller, which decrypts."""
+            """The controller keeps the passwords and decrypts."""
 
             def decrypt(self, vaulttext, *more, **named):
                 text = vaulttext if isinstance(vaulttext, str) else bytes(vaulttext).decode('utf-8')
@@ -59,7 +59,7 @@ class World(object):
         if self.host.controller.request() is not None:
             try:
                 self.host.controller.call('tell', kind=kind, text=text, about=about)
-            except Wrong:
+            except RequestError:
                 pass
 
     def environment(self):
@@ -70,7 +70,7 @@ class World(object):
 
     def add(self, path, is_playbook):
         with LOCK:
-            # What was found in the directories before is looked for again.
+            # Plugins are searched for again.
             self.shared = None
             self.loader.add_all_plugin_dirs(path)
             if is_playbook:
@@ -81,7 +81,7 @@ class World(object):
 
 
 def world(host):
-    """ansible-core is imported when it is first needed: to bundle a module it is not."""
+    """Imports ansible-core when first needed; bundling a module does not need it."""
     with LOCK:
         if 'world' not in STATE:
             STATE['world'] = World(host)
@@ -91,13 +91,14 @@ def world(host):
 
 
 def directory(host, path, is_playbook):
-    """A playbook's or role's directory, whose plugins everybody may use from now on."""
+    """Makes the plugins in a playbook's or role's directory available from now on."""
     with LOCK:
         DIRECTORIES.append((path, is_playbook))
 
 
 class Fetched(dict):
-    """A mapping of the controller's whose entries come when they are read: all variables, `hostvars`, a host's."""
+    """A mapping whose entries are fetched from the controller when they are read: all variables, `hostvars`, or a
+    host's."""
 
     is_fetched = True
 
@@ -105,7 +106,7 @@ class Fetched(dict):
         dict.__init__(self)
         self.call = call
         self.path = path
-        # What the plugin has set, and the names it has deleted.
+        # Entries that the plugin has set, and names that it has deleted.
         self.own = {}
         self.gone = set()
         self.names = None
@@ -237,7 +238,7 @@ class Fetched(dict):
 
 
 class Call(object):
-    """A plugin is called."""
+    """A call of a plugin."""
 
     def __init__(self, host, kind, name):
         self.host = host
@@ -245,11 +246,11 @@ class Call(object):
         self.name = name
         self.world = world(host)
         self.templates = self.world.templates
-        # So that threads of the plugin can read variables, too.
+        # Threads of the plugin need it to read variables.
         self.request = host.controller.request()
-        # Undefined values of the controller's, by their identity: they go back as what they are.
+        # The controller's undefined values, by identity: they are sent back as references.
         self.markers = {}
-        # The engine of the template, and what makes a context of Jinja.
+        # The template engine, and the function that creates a Jinja context.
         self.engine = None
         self.context = None
 
@@ -289,7 +290,7 @@ class Call(object):
             marker = self.templates.failed(value) if json.get('failed') else self.templates.marker(value)
             self.markers[id(marker)] = (json['n'], marker)
             return marker
-        raise Wrong('there is no kind of value %r' % kind)
+        raise RequestError('there is no kind of value %r' % kind)
 
     def key(self, json):
         key = self.decoded(json)
@@ -297,7 +298,7 @@ class Call(object):
 
     def encoded(self, value, level=0):
         if level > MOST_LEVELS:
-            raise Wrong('its value is nested deeper than %d levels' % MOST_LEVELS)
+            raise RequestError('its value is nested deeper than %d levels' % MOST_LEVELS)
         level += 1
         if value is None or value is True or value is False:
             return value
@@ -342,11 +343,11 @@ class Call(object):
         if hasattr(value, '__next__') or isinstance(value, range):
             return [self.encoded(item, level) for item in value]
         if isinstance(getattr(value, 'data', None), str):
-            # A text that is decrypted when it is read.
+            # Text that is decrypted when it is read.
             return str(value)
         if callable(getattr(value, '_decrypt', None)):
             return str(value)
-        raise Wrong("Type '%s' is unsupported for variable storage." % type(value).__name__)
+        raise RequestError("Type '%s' is unsupported for variable storage." % type(value).__name__)
 
     def marked(self, marker):
         known = self.markers.get(id(marker))
@@ -358,7 +359,7 @@ class Call(object):
         return {'$': 'undefined', 'v': str(self.templates.hint(marker))}
 
     def run(self, within):
-        """What a plugin comes to: {value}, {error} or {missing}."""
+        """The result of a plugin: {value}, {error} or {missing}."""
         variables = Fetched(self, [])
 
         def inside(context, engine):
@@ -369,7 +370,7 @@ class Call(object):
         try:
             told = self.templates.call(self.world.environment(), self.world.data, variables, inside)
             return told if isinstance(told, dict) else {'value': self.marked(told)}
-        except Wrong:
+        except RequestError:
             raise
         except Exception as error:
             if self.templates.missing(error):
@@ -429,12 +430,12 @@ def test(host, name, args, named):
 def lookup(host, name, args, named, is_loop=False):
     """Runs a lookup. `named` may have `wantlist` and `errors`, as in a template."""
     call = Call(host, 'lookup', name)
-    # ansible-core shows other threads a module that it has only begun to load.
+    # While ansible-core loads a module, other threads may see it half loaded.
     with LOCK:
         try:
             call.world.loaders['lookup'].get(name, class_only=True)
         except Exception:
-            # Calling it tells.
+            # The call reports the error.
             pass
 
     def within(engine):
@@ -446,13 +447,13 @@ def lookup(host, name, args, named, is_loop=False):
 
 
 def replaces(host, kind, name):
-    """Whether a name that ansible-core has itself leads to a plugin of the user's."""
+    """Whether a plugin of the user's overrides ansible-core's own of this name."""
     own = world(host)
     try:
         with LOCK:
             found = own.loaders[kind].get(name)
     except Exception:
-        # It is there and cannot be loaded, which calling it tells.
+        # It exists but cannot be loaded; the call reports the error.
         return True
     path = getattr(found, '_original_path', None)
     return bool(path) and not os.path.realpath(path).startswith(own.package + os.sep)

@@ -1,21 +1,21 @@
-"""Vars plugins, asked for the variables of groups and hosts as ansible-core's VariableManager asks them.
+"""Vars plugins, called for the variables of groups and hosts as by ansible-core's VariableManager.
 
-`host_group_vars` is the controller's own. Since plugins are asked in the order of their files' names, what the others give
-comes in two parts: what counts less than the files of `host_group_vars` (`below`), and what counts more (`above`).
+`host_group_vars` is built into rplay. Since plugins run in the order of their file names, the variables of the others
+come in two parts: weaker than those of `host_group_vars` (`below`), and stronger (`above`).
 """
 
 import base64
 import threading
 
-from __main__ import Wrong
+from __main__ import RequestError
 
 LOCK = threading.RLock()
 STATE = {}
 
 
 def begin(host, directories, secrets, groups, hosts, processed, sources):
-    """What hosts and groups are there. Gives the variables that plugins add when the inventory has been read
-    (`run_vars_plugins = start`, `stage: inventory`), and whether any plugin is asked later."""
+    """Takes the hosts and groups. Returns the variables that plugins add when the inventory has been read
+    (`run_vars_plugins = start`, `stage: inventory`), and whether any plugin runs later."""
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
 
@@ -23,7 +23,7 @@ def begin(host, directories, secrets, groups, hosts, processed, sources):
     versions = host.part('versions')
     with LOCK:
         loader = DataLoader()
-        words = inventory.words()
+        messages = inventory.messages()
         inventory.ready(directories)
         if directories:
             loader.set_basedir(directories[0])
@@ -31,7 +31,7 @@ def begin(host, directories, secrets, groups, hosts, processed, sources):
         data = InventoryManager(loader=loader, sources=None, parse=False)._inventory
         inventory.seed(data, versions, groups, hosts)
         STATE.update(host=host, data=data, loader=loader)
-        words.take()
+        messages.take()
         found = {'groups': {}, 'hosts': {}}
         for kind, entities in (('groups', data.groups), ('hosts', data.hosts)):
             for name, entity in list(entities.items()):
@@ -39,12 +39,12 @@ def begin(host, directories, secrets, groups, hosts, processed, sources):
                 if vars:
                     found[kind][name] = inventory.give(vars, versions)['map']
         found['later'] = any(versions.vars_plugin_runs(plugin, 'task') for plugin, _ in foreign(versions))
-        found['warnings'] = words.take()
+        found['warnings'] = messages.take()
         return found
 
 
 def foreign(versions):
-    """All vars plugins but the controller's own: with whether they count more than that one."""
+    """All vars plugins except `host_group_vars`, each with whether it is stronger than that."""
     above = False
     for plugin in versions.vars_plugins():
         if versions.is_host_group_vars(plugin):
@@ -64,7 +64,7 @@ def merged(versions, paths, entities, stage, wanted=(False, True)):
                     more = versions.vars_of_plugin(STATE['loader'], plugin, path, entities)
                 except Exception as error:
                     message = versions.failure(error)
-                    raise Wrong("The vars plugin '%s' failed: %s" % (versions.plugin_name(plugin), message))
+                    raise RequestError("The vars plugin '%s' failed: %s" % (versions.plugin_name(plugin), message))
                 if more:
                     data = combine_vars(data, more)
     return data
@@ -85,14 +85,14 @@ def get(host, path, groups=None, name=None):
 
                 entity = Host(name)
             entities = [entity]
-        words = inventory.words()
-        words.take()
+        messages = inventory.messages()
+        messages.take()
         below = merged(versions, [path], entities, 'task', (False,))
         above = merged(versions, [path], entities, 'task', (True,))
         return {
             'below': inventory.give(below, versions)['map'],
             'above': inventory.give(above, versions)['map'],
-            'warnings': words.take(),
+            'warnings': messages.take(),
         }
 
 

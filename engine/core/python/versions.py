@@ -1,4 +1,4 @@
-"""What of ansible-core's insides depends on its version: all of it stands here."""
+"""All code that depends on the version of ansible-core."""
 
 import dataclasses
 import os
@@ -16,11 +16,11 @@ def is_supported(version):
 
 
 def base_modules(package, version):
-    """Modules that the runner on hosts needs whatever a module imports."""
+    """Modules that the runner on hosts always needs, whatever a module imports."""
     names = ['basic', 'common.respawn', 'common.parameters']
     if numbers(version) >= (2, 19):
-        # Since then arguments and results are coded by profiles, which are imported by names made up at run time,
-        # and a module that starts itself anew goes by way of the loader.
+        # Since then, arguments and results are serialized by profiles, which are imported by names computed at run
+        # time, and a module that restarts itself uses the loader.
         internal = os.path.join(package, 'module_utils', '_internal')
         profiles = os.listdir(os.path.join(internal, '_json', '_profiles'))
         modules = sorted(name[:-3] for name in profiles if name.startswith('_module_') and name.endswith('.py'))
@@ -35,7 +35,7 @@ def trusted(text):
     try:
         from ansible.template import trust_as_template
     except ImportError:
-        # Before 2.19 all text may be one that is not marked otherwise.
+        # Before 2.19, all text may be a template unless it is marked.
         return text
     return trust_as_template(text)
 
@@ -71,7 +71,7 @@ def envelope(value):
 
 
 def set_passwords(loader, passwords):
-    """Has encrypted values decrypted with these (id, password)."""
+    """Makes the loader decrypt with these (ID, password) pairs."""
     from ansible.parsing import vault
 
     secrets = [(name, vault.VaultSecret(password)) for name, password in passwords]
@@ -81,17 +81,17 @@ def set_passwords(loader, passwords):
         try:
             context.initialize(context(secrets))
         except RuntimeError:
-            # It was set already, with the same ones.
+            # Already set, with the same passwords.
             pass
 
 
 def templates(version):
-    """What calls filters, tests and lookups as the templates of this ansible-core do."""
+    """The object that calls filters, tests and lookups like the templates of this ansible-core."""
     return Since219() if numbers(version) >= (2, 19) else Before219()
 
 
 class Since219(object):
-    """Undefined values and errors are markers, which travel through templates as values."""
+    """Undefined values and errors are markers, which templates pass around as values."""
 
     def __init__(self):
         from ansible._internal._datatag._tags import TrustedAsTemplate
@@ -109,7 +109,7 @@ class Since219(object):
         flatten = _jinja_bits._flatten_and_lazify_vars
 
         def flattened(mapping):
-            # Variables that are fetched when they are read stay such.
+            # Mappings that are fetched when read stay as they are.
             if getattr(mapping, 'is_fetched', False):
                 yield mapping
             elif hasattr(mapping, 'maps'):
@@ -121,7 +121,7 @@ class Since219(object):
         _jinja_bits._flatten_and_lazify_vars = flattened
 
         class Engine(_engine.TemplateEngine):
-            """Values that are copied deeply have it in them; it is the same for the copy."""
+            """Deep copies of values share the engine."""
 
             def __deepcopy__(self, memo):
                 return self
@@ -139,7 +139,7 @@ class Since219(object):
         return self.common.UndefinedMarker(hint=hint, _no_template_source=True)
 
     def failed(self, message):
-        """Stands for an error of the controller's."""
+        """A marker for an error of the controller."""
         from ansible.errors import AnsibleTemplateError
 
         return self.common.CapturedExceptionMarker(AnsibleTemplateError(message))
@@ -148,14 +148,14 @@ class Since219(object):
         return isinstance(value, self.common.Marker)
 
     def failure(self, marker):
-        """The exception that a marker stands for; None where it stands for something undefined."""
+        """The exception that a marker stands for; None for an undefined value."""
         return None if isinstance(marker, self.common.UndefinedMarker) else marker._as_exception()
 
     def hint(self, marker):
         return marker._undefined_message
 
     def call(self, environment, loader, variables, run):
-        """Runs as within a template: run(function to get a context of Jinja)."""
+        """Calls run(function that returns a Jinja context) as if within a template."""
         engine = self.engine(loader=loader, variables=variables)
         engine._environment = environment
         options = self.engines.TemplateOptions.DEFAULT
@@ -173,17 +173,17 @@ class Since219(object):
             plugin_name=name, lookup_terms=terms, lookup_kwargs=named, invoked_as_with=is_loop)
 
     def templar(self, loader, variables):
-        """What action plugins get as their `_templar`."""
+        """The `_templar` of action plugins."""
         from ansible.template import Templar
 
         return Templar._from_template_engine(self.engine(loader=loader, variables=variables))
 
     def data(self, text):
-        """A text of a host's, which is no template: nothing is that is not trusted."""
+        """Text from a host: not a template, since it is not trusted."""
         return text
 
     def result(self, error):
-        """What a task comes to whose plugin raised this."""
+        """The result of a task whose plugin raised this."""
         from ansible.errors import AnsibleConnectionFailure
 
         try:
@@ -209,7 +209,7 @@ class Since219(object):
         return result.as_result_dict()
 
     def texts(self, value):
-        """Warnings, deprecations and errors in results, which are objects, as the texts that they were before."""
+        """Converts warnings, deprecations and errors in results, which are objects, to the texts of older versions."""
         from ansible.module_utils._internal import _messages
 
         if isinstance(value, dict):
@@ -225,7 +225,7 @@ class Since219(object):
         return value
 
     def plain(self, engine, text):
-        """A text as what it is: a plugin may return templates that it trusts."""
+        """Renders text that a plugin returned as a trusted template; other text is unchanged."""
         if self.trusted.is_tagged_on(text) and self.engines.is_possibly_template(text):
             return engine.template(text)
         return str.__str__(text)
@@ -241,15 +241,15 @@ class Since219(object):
         return type(error).__name__ == 'AnsibleTemplatePluginNotFoundError'
 
     def watch(self, display, tell):
-        """Has warnings told to tell(kind, text) instead of shown."""
+        """Passes warnings to tell(kind, text) instead of showing them."""
         from ansible.utils.display import _display_utils
 
         def text(summary):
-            # Where it comes from is the template, which the controller knows.
+            # The origin is the template, whose place the controller knows.
             return _display_utils.format_message(summary, False).split('\nOrigin: ')[0]
 
         def told(summary):
-            # As results hold it.
+            # The format in results.
             about = {'msg': summary.event.msg, 'version': summary.version, 'date': summary.date}
             by = getattr(summary.deprecator, 'resolved_name', None) or getattr(summary, 'collection_name', None)
             about = {key: str(value) for key, value in about.items() if value is not None}
@@ -261,7 +261,7 @@ class Since219(object):
 
 
 class Before219(object):
-    """Undefined values are Jinja's, and errors are raised."""
+    """Undefined values are Jinja's, and errors are exceptions."""
 
     def __init__(self):
         from ansible.template import AnsibleUndefined, Templar
@@ -324,7 +324,7 @@ class Before219(object):
             result = dict(found)
             result.setdefault('msg', str(error))
         else:
-            # In the words of 2.19, as everything else here.
+            # In the words of 2.19, like everything else here.
             result = {'failed': True, 'msg': 'Task failed: %s' % error}
         if isinstance(error, AnsibleConnectionFailure):
             result['unreachable'] = True
@@ -352,7 +352,7 @@ class Before219(object):
 
 
 def vars_plugins():
-    """Vars plugins in the order in which ansible-core asks them."""
+    """Vars plugins in the order in which ansible-core calls them."""
     from ansible.plugins.loader import vars_loader
     from ansible.vars import plugins
 
@@ -399,14 +399,14 @@ def failure(error):
 
 
 def version_info():
-    """What the variable `ansible_version` is made of."""
+    """The content of the variable `ansible_version`."""
     from ansible.cli import CLI
 
     return CLI.version_info(gitinfo=False)
 
 
 def task_result(host, task, data, fields):
-    """A result as the TaskQueueManager takes it."""
+    """A result in the form that the TaskQueueManager accepts."""
     try:
         from ansible._internal._task import HostTaskResult, UnifiedTaskResult
     except ImportError:
@@ -430,7 +430,7 @@ def line(mapping):
 
 
 def source_context(cause):
-    """The lines that a cause of a failure points at; None where this version shows none."""
+    """The lines that a cause of a failure points at; None if this version shows none."""
     try:
         from ansible._internal._datatag._tags import Origin
         from ansible._internal._errors._error_utils import SourceContext
@@ -442,7 +442,7 @@ def source_context(cause):
 
 
 def messages(data, causes):
-    """Makes of the texts of warnings, deprecations and errors what results have in this version.
+    """Converts the texts of warnings, deprecations and errors to the form that results have in this version.
 
     `causes` are the messages of a failure with their places, that of the task first.
     """
@@ -465,7 +465,7 @@ def messages(data, causes):
             result['exception'] = summary(_messages.ErrorSummary, str(result.get('msg', '')), result['exception'])
     event = None
     for cause in reversed(causes):
-        # A message ends with its cause's, which ansible-core adds itself.
+        # A message ends with its cause's message, which ansible-core appends itself.
         msg = cause['msg']
         if event is not None and msg.endswith(': ' + event.msg):
             msg = msg[:-len(event.msg) - 2]
@@ -480,7 +480,7 @@ def messages(data, causes):
 
 
 def set_resolved_action(task, name):
-    """The action's full name."""
+    """Sets the action's full name."""
     try:
         task.resolved_action = name
     except AttributeError:
