@@ -27,7 +27,7 @@ pub enum Event {
         pattern: Arc<str>,
     },
     TaskStarted(Arc<TaskStarted>),
-    /// Handlers are flushed where the play says nothing of it; plugins may want to know.
+    /// Handlers are flushed implicitly; plugins may want to know.
     Flushed {
         place: Span,
     },
@@ -80,14 +80,14 @@ pub enum Event {
     Message {
         text: Arc<str>,
     },
-    /// A line that is shown if there are at least `level` times `-v`, and logged if `log_verbosity` is at least
+    /// A line that is shown if the verbosity (`-v`) is at least `level`, and logged if `log_verbosity` is at least
     /// `level`.
     Detail {
         level: u8,
         text: Arc<str>,
     },
     RunEnded(Arc<Recap>),
-    /// A playbook ended that is not the last one: what is known so far.
+    /// A playbook other than the last one has ended; with the recap so far.
     PlaybookEnded(Arc<Recap>),
 }
 
@@ -99,11 +99,11 @@ pub struct TaskId(pub u64);
 pub struct PlayStarted {
     pub name: Arc<str>,
     pub hosts: Vec<Arc<str>>,
-    /// What chose them, as it was given.
+    /// The patterns that selected the hosts, as given.
     pub patterns: Vec<String>,
     pub check_mode: bool,
     pub place: Span,
-    /// The play's own variables as they were written.
+    /// The play's own variables, as written.
     pub vars: Arc<Layer>,
 }
 
@@ -119,29 +119,29 @@ pub struct TaskStarted {
     pub about: TaskAbout,
 }
 
-/// What a task is, as it was written.
+/// Static information about a task, as written.
 #[derive(Clone, Debug, Default)]
 pub struct TaskAbout {
-    /// It has a name of its own, not only its action's.
+    /// Whether it has a name of its own, rather than its action's.
     pub named: bool,
-    /// Nothing where `no_log` holds or may hold.
+    /// Its arguments; empty if `no_log` applies or may apply.
     pub args: Layer,
     pub tags: Arc<[String]>,
-    /// The role it stands in: its name and directory.
+    /// The role that contains it: name and directory.
     pub role: Option<(Arc<str>, PathBuf)>,
     pub looped: bool,
-    /// It stands under `no_log` for sure.
+    /// Whether `no_log` certainly applies.
     pub no_log: bool,
 }
 
-/// An item of a loop as it is shown.
+/// An item of a loop, as shown.
 #[derive(Clone, Debug)]
 pub struct Item {
     pub index: usize,
     pub label: Value,
 }
 
-/// The result of a task, or of one item of it, as an event tells it: whose it is, and what it counts as.
+/// The result of a task, or of one item of it, in an event: with its host and status.
 #[derive(Clone, Debug)]
 pub struct HostResult {
     pub host: Arc<str>,
@@ -154,9 +154,9 @@ pub struct HostResult {
     pub task_result: Arc<TaskResult>,
     /// Whether differences are to be shown: `--diff`, or `diff: true` at the task.
     pub shows_diff: bool,
-    /// A job of its own, which was waited for (`async` with `poll`).
+    /// Whether it is the result of a polled job (`async` with `poll`).
     pub polled: bool,
-    /// Not shown with `-v` either, like facts.
+    /// Not shown even with `-v`, like facts.
     pub silent: bool,
     /// Whether this is the combined result of items that were already shown.
     pub looped: bool,
@@ -205,13 +205,13 @@ pub struct Recap {
     pub failed: bool,
     /// Whether a host was given up because it was unreachable.
     pub unreachable: bool,
-    /// Whether the run was ended from outside, and this is what is known of it.
+    /// Whether the run was aborted, so that this is only the state so far.
     pub interrupted: bool,
     /// Whether an error ended the run before its last play.
     pub aborted: bool,
 }
 
-/// How often what happened to a host.
+/// How many tasks had which outcome on a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub ok: u32,

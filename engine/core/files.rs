@@ -31,7 +31,7 @@ pub fn named(name: &str) -> PathBuf {
     if name.starts_with(['/', '~']) { filled_in(name) } else { PathBuf::from(name) }
 }
 
-/// Expands `~` and environment variables in a path, also in a relative one: for included or imported files, roles named
+/// Expands `~` and environment variables in a path, even in a relative one: for included or imported files, roles named
 /// by their path, and password files.
 pub fn filled_in(name: &str) -> PathBuf {
     PathBuf::from(expand::path(name, &expand::own_environment))

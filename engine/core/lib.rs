@@ -1,5 +1,5 @@
 //! The engine as a library, independent of a terminal: it reads playbooks and inventories, runs plays over hosts, and
-//! tells what happens as events. The command `rplay` is one user of it.
+//! reports what happens as events. The command `rplay` is one user of it.
 //!
 //! A run has four steps. Inputs are read into typed values ([`inventory`], [`plan`]), and all their errors are reported
 //! together ([`source::Problems`]), each with its place. [`run::Run`] renders each task for its hosts ([`template`])
@@ -7,7 +7,7 @@
 //!
 //! # Run a playbook
 //!
-//! An agent on this machine is this executable, started with the word `agent`, so `main` answers to it first.
+//! An agent on this machine is this executable, started with the argument `agent`, so `main` handles that first.
 //!
 //! ```standalone_crate
 //! use std::{fs, process::ExitCode, sync::Arc, time::Duration};
@@ -113,7 +113,7 @@
 //! let url = scope.get("url").expect("it was set above");
 //! assert_eq!(render(&url, &scope)?.to_string(), "http://web1:8080/");
 //!
-//! // Values keep their types. An error has its place and, where it can, a suggestion.
+//! // Values keep their types. An error has its place and, if possible, a suggestion.
 //! let evaluate = |text: &str| expression(text, Span::new(&Source::inline("an example", text), 0..text.len()), &scope);
 //! assert_eq!(evaluate("port + 1")?, rplay::vars::Value::from(8081));
 //! assert!(evaluate("prot + 1").unwrap_err().to_string().contains("prot"));
@@ -126,7 +126,7 @@
 //! `secrets`, `vault`, `syntax`, `vars`, `collections`, `docs`, `inventory`, `config`, `galaxy`, `template`, `python`,
 //! `external`, `task_result`, `event`, `link`, `actions`, `plan`, `run`, `report`.
 
-// A panic ends all plays or all calls; what cannot happen is an error like any other.
+// A panic ends all plays or all calls, so even "impossible" cases are ordinary errors.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod actions;

@@ -1,4 +1,4 @@
-//! The result of a task on a host: one type on its whole way, from an action or an agent to the reports.
+//! The result of a task on a host: one type all the way from an action or an agent to the reports.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -16,10 +16,10 @@ use crate::{
     vars::{Layer, Lines, Value, from_wire, mapping},
 };
 
-/// What became of a task, or of one item of it, on one host.
+/// The result of a task, or of one item of it, on one host.
 ///
-/// An action returns it, or [`wire::Outcome`] is turned into it: the agent's form has other values, since an agent knows
-/// no templates. From then on it is handed on as it is. `run` applies the task's conditions to it, an event wraps it
+/// An action returns it, or it is made from a [`wire::Outcome`], which has its own value type because agents have no
+/// templates. From then on, the same object is passed on. `run` applies the task's conditions to it, an event wraps it
 /// ([`HostResult`](crate::event::HostResult)), and reports read it there.
 ///
 /// Its data, differences and changes are shared: a clone costs the same whatever the host sent.
@@ -42,16 +42,16 @@ pub struct TaskResult {
     pub blame: Option<Arc<str>>,
     /// How to fix a failure.
     pub help: Option<Arc<str>>,
-    /// The task had not begun: its message says all there is to say, as where its loop cannot be evaluated.
+    /// The task had not begun, for example because its loop cannot be evaluated: the message is complete.
     pub unbegun: bool,
-    /// Shown without `-v`, like the message of debug.
+    /// Shown even without `-v`, like the message of `debug`.
     pub verbose_always: bool,
-    /// Hidden whatever the task says: it comes from an encrypted file.
+    /// Hidden even without `no_log`: it comes from an encrypted file.
     pub no_log: bool,
     pub effects: Vec<Effect>,
-    /// What templates warned about on the way.
+    /// Warnings of templates that were rendered for it.
     pub told: Vec<Told>,
-    /// Handlers that it notifies besides those of the task.
+    /// Handlers to notify in addition to those of the task.
     pub notify: Vec<String>,
     pub micros: u64,
 }
@@ -166,7 +166,7 @@ impl TaskResult {
         TaskResult { unbegun: true, ..TaskResult::of_error(error) }.with("msg", message)
     }
 
-    /// Makes it a failure because something could not be rendered.
+    /// Turns it into a failure because something could not be rendered.
     pub fn fail_by(&mut self, error: &TemplateError) {
         self.failed = true;
         self.set("msg", format!("Task failed: {error}"));
@@ -193,7 +193,7 @@ impl TaskResult {
         self
     }
 
-    /// The result of a call, as the agent says it.
+    /// The result of a call, from the agent's outcome.
     pub fn from_outcome(outcome: wire::Outcome) -> Self {
         let fields = |map: wire::Map| map.into_iter().map(|(name, value)| (name.into(), from_wire(value))).collect();
         let mut result = TaskResult {

@@ -17,7 +17,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same for a pipe or a file, where a carriage return moves no cursor: it is kept, since scripts look for it.
+/// The same for a pipe or a file, where a carriage return moves no cursor: it is kept, since scripts may expect it.
 pub fn piped(text: &str) -> Cow<'_, str> {
     match text.contains('\r') {
         false => visible(text),

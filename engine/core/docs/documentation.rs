@@ -1,4 +1,4 @@
-//! What one plugin says of itself.
+//! The documentation of one plugin.
 
 use std::path::Path;
 
@@ -23,16 +23,16 @@ pub enum DocumentationError {
     Broken { name: String, why: String },
 }
 
-/// The documentation of a plugin, as its file has it, with its fragments.
+/// The documentation of a plugin from its file, including its fragments.
 #[derive(Debug)]
 pub struct Documentation {
-    /// What it is and which options it takes.
+    /// Its description and options.
     pub doc: Map<String, Json>,
-    /// Examples, as they are written; empty or missing if there are none.
+    /// Examples as written; empty or missing if there are none.
     pub examples: Option<String>,
-    /// What it returns; `Null` if that is not said.
+    /// Its return values; `Null` if not documented.
     pub returns: Json,
-    /// What old modules say of their state.
+    /// The metadata of old modules.
     pub metadata: Json,
 }
 
@@ -40,7 +40,7 @@ impl Documentation {
     /// Reads the documentation of a plugin that was located.
     ///
     /// # Errors
-    /// The file has none, or what it has is not valid.
+    /// If the file has none, or it is invalid.
     pub fn read(located: &Located, library: &Library) -> Result<Self, DocumentationError> {
         let name = located.short.clone();
         let broken = |why: String| DocumentationError::Broken { name: name.clone(), why };
@@ -69,10 +69,10 @@ impl Documentation {
         Ok(Documentation { doc, examples, returns, metadata })
     }
 
-    /// Whether every option and every value is described, without which there is no page.
+    /// Checks that all options and return values are described; otherwise there is no page.
     ///
     /// # Errors
-    /// One of them is not.
+    /// If one is not.
     pub fn check(&self, located: &Located) -> Result<(), DocumentationError> {
         let told = |fields: Option<&Json>, below: &[&str]| {
             fields.and_then(Json::as_object).is_none_or(|fields| all_described(fields, below))
@@ -85,7 +85,7 @@ impl Documentation {
         Err(DocumentationError::Broken { name: located.short.clone(), why })
     }
 
-    /// One sentence about the plugin, with its marks: `UNDOCUMENTED` where the file says nothing.
+    /// One sentence about the plugin, with its markup; `UNDOCUMENTED` if the file has none.
     pub fn summary(located: &Located) -> String {
         let doc = raw(&located.docs, false).ok().flatten().map(|(doc, ..)| doc).unwrap_or_default();
         match doc.get("short_description").and_then(Json::as_str) {
@@ -95,10 +95,10 @@ impl Documentation {
     }
 }
 
-/// Documentation, examples, return values and metadata of a file, before anything is made of them.
+/// Documentation, examples, return values and metadata of a file, unprocessed.
 type Raw = (Json, Option<String>, Json, Json);
 
-/// With `whole`, also examples, return values and metadata.
+/// The documentation; with `whole`, also examples, return values and metadata.
 fn raw(path: &Path, whole: bool) -> Result<Option<Raw>, String> {
     let text = files::read_text(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let name = path.display().to_string();
@@ -122,7 +122,7 @@ fn raw(path: &Path, whole: bool) -> Result<Option<Raw>, String> {
     if !whole {
         return Ok(Some((json::read(&name, &doc)?, None, Json::Null, Json::Null)));
     }
-    // A mapping in Python's syntax, which YAML's covers.
+    // A mapping in Python's syntax, which is also YAML.
     let metadata = text.split_once("\nANSIBLE_METADATA = {").and_then(|(_, rest)| {
         let (inner, _) = rest.split_once('}')?;
         json::read(&name, &format!("{{{inner}}}")).ok()

@@ -5,10 +5,10 @@ use serde_json::{Map, Value as Json};
 use super::{Library, json, literals::assignments, versions::tag};
 use crate::files;
 
-/// Adds the fragments that the documentation of a plugin in a collection names. What it says itself comes first.
+/// Adds the fragments that a plugin's documentation names. The documentation's own entries take precedence.
 ///
 /// # Errors
-/// A fragment is not there, or is not valid.
+/// If a fragment is missing or invalid.
 pub(super) fn merge(
     doc: &mut Map<String, Json>,
     library: &Library,
@@ -46,7 +46,7 @@ fn read(name: &str, library: &Library, collection: &str, is_module: bool) -> Res
     };
     let Some(((path, collection), attribute)) = whole.or_else(part) else { return Ok(None) };
     let text = files::read_text(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    // Some are put together by code: what they would add is left out.
+    // Some are built by code; they are left out.
     let Some(yaml) = assignments(&text, true).remove(&attribute) else { return Ok(Some(Map::new())) };
     match json::read(&path.display().to_string(), &yaml)? {
         Json::Object(mut fragment) => {
@@ -76,7 +76,7 @@ fn add(doc: &mut Map<String, Json>, fragment: Map<String, Json>) {
     }
 }
 
-/// Adds what is not there yet, at every depth.
+/// Adds missing entries, at every depth.
 fn fill(own: &mut Map<String, Json>, more: Map<String, Json>) {
     for (key, value) in more {
         match (own.get_mut(&key), value) {

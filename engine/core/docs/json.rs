@@ -10,7 +10,7 @@ use crate::{
 /// A YAML document as JSON. `name` is for messages.
 ///
 /// # Errors
-/// The text is not YAML: what is wrong with it.
+/// If the text is not YAML; with what is wrong.
 pub(super) fn read(name: &str, text: &str) -> Result<Json, String> {
     let source = Source::inline(name, text);
     yaml::load(&source).map(|loaded| of_node(&loaded.node)).map_err(|problems| problems.one_line())

@@ -1,4 +1,4 @@
-//! What ansible-core says of the keywords of playbooks.
+//! ansible-core's descriptions of the keywords of playbooks.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use super::json;
 use crate::files;
 
-/// What each keyword is for, by its name, in the words of an ansible-core whose Python package is in that directory.
-/// Empty if that has no such file.
+/// The descriptions of keywords by name, from the ansible-core whose Python package is in that directory. Empty if it
+/// has none.
 pub fn keywords(core: &Path) -> BTreeMap<String, String> {
     let file = core.join("keyword_desc.yml");
     let text = files::read_text(&file).unwrap_or_default();

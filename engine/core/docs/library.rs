@@ -1,4 +1,4 @@
-//! Where plugins and their documentation lie.
+//! Finds plugins and their documentation.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,17 +9,17 @@ use std::{
 use super::PluginType;
 use crate::collections::{BUILTIN, Collections, Qualified, Routed};
 
-/// Endings of files that are no plugins.
+/// Extensions of files that are not plugins.
 const NO_PLUGINS: [&str; 13] =
     ["pyc", "pyo", "swp", "bak", "orig", "rpm", "md", "txt", "rst", "cfg", "toml", "retry", "json"];
 
-/// Where plugins are looked for.
+/// Where to search for plugins.
 #[derive(Debug, Default)]
 pub struct Library {
     pub collections: Arc<Collections>,
     /// The directory of the Python package `ansible`, if ansible-core is installed.
     pub core: Option<PathBuf>,
-    /// Configured directories and those beside the playbooks, by type; earlier ones win.
+    /// Configured directories and those next to the playbooks, by type; earlier ones win.
     pub own: HashMap<PluginType, Vec<PathBuf>>,
 }
 
@@ -40,7 +40,7 @@ pub struct Located {
 }
 
 impl Located {
-    /// A plugin of a collection, or with an empty one of the user's own.
+    /// A plugin of a collection; if `collection` is empty, one of the user's own.
     fn new(kind: PluginType, collection: &str, short: String, file: PathBuf, docs: PathBuf) -> Self {
         let name = if collection.is_empty() { short.clone() } else { format!("{collection}.{short}") };
         Located { kind, name, short, file, docs, collection: collection.to_owned() }
@@ -75,7 +75,7 @@ impl Library {
     }
 
     fn builtin(&self, kind: PluginType, name: &str) -> Option<Located> {
-        // All filters and tests of ansible-core have their documentation beside them; others are Jinja's.
+        // The documentation of ansible-core's filters and tests is next to them; others are Jinja's.
         let (file, docs) = files_of(&self.core_directory(kind)?, name, kind)
             .filter(|(_, docs)| !kind.is_callable() || docs.file_stem().is_some_and(|stem| stem == name))?;
         Some(Located::new(kind, "ansible.builtin", name.to_owned(), file, docs))
@@ -105,8 +105,8 @@ impl Library {
         Some(Located::new(kind, &collection, qualified.resource(), file, docs))
     }
 
-    /// The name and the directory of a collection: of one that is installed, or of one inside ansible-core, which is
-    /// not listed unless it is named.
+    /// The name and directory of a collection: an installed one, or one inside ansible-core, which is listed only if it
+    /// is named.
     pub fn place(&self, collection: &str) -> Option<(String, PathBuf)> {
         if let Some(found) = self.collections.find(collection) {
             return Some((found.name.to_string(), found.path.clone()));
@@ -126,7 +126,7 @@ impl Library {
         }
     }
 
-    /// The file of a fragment, and the collection it is of.
+    /// The file of a fragment, and its collection.
     pub(super) fn fragment(&self, name: &str) -> Option<(PathBuf, String)> {
         let qualified = Qualified::parse(name);
         if let Some(found) = qualified.as_ref().and_then(|name| self.collections.find(&name.collection)) {
@@ -139,8 +139,8 @@ impl Library {
         file.is_file().then(|| (file, "ansible.builtin".to_owned()))
     }
 
-    /// All plugins of a type by their names, or those of some collections. `ansible.legacy` has the user's own as well
-    /// as those of ansible-core.
+    /// All plugins of a type by name, or those of some collections. `ansible.legacy` has the user's own as well as
+    /// those of ansible-core.
     pub fn list(&self, kind: PluginType, only: &[String]) -> Vec<Listed> {
         let mut found = BTreeMap::new();
         let wants = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
@@ -197,7 +197,7 @@ fn files_of(directory: &Path, name: &str, kind: PluginType) -> Option<(PathBuf, 
         let beside = ["yml", "yaml"].map(named).into_iter().find(|path| path.is_file());
         let own = named("py");
         if own.is_file() {
-            // Filters of one file are documented one by one.
+            // The filters in one file are documented separately.
             let docs = match beside {
                 Some(beside) if kind.is_callable() => beside,
                 _ => own.clone(),
@@ -211,13 +211,13 @@ fn files_of(directory: &Path, name: &str, kind: PluginType) -> Option<(PathBuf, 
         };
         match (beside, kind.name() == "module") {
             (Some(beside), true) => Some((other().unwrap_or_else(|| beside.clone()), beside)),
-            // Of other types only code is a plugin.
+            // For other types, only code is a plugin.
             (Some(beside), false) => {
                 let old = Some(directory.join(format!("_{name}.py"))).filter(|old| old.is_file());
                 Some((old.or_else(|| kind.is_callable().then(|| beside.clone()))?, beside))
             }
             (None, true) => other().map(|file| (file.clone(), file)),
-            // One of several in a file, without documentation of its own.
+            // One of several in a file, without its own documentation.
             (None, false) if kind.is_callable() => {
                 let mut files: Vec<PathBuf> =
                     std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect();
@@ -239,7 +239,7 @@ fn may_be_plugin(path: &Path) -> bool {
 fn plugins_in(directory: &Path, kind: PluginType, deep: bool) -> Vec<(String, PathBuf, PathBuf)> {
     let mut names: Vec<String> = Vec::new();
     let mut found = Vec::new();
-    // The files of those that share one.
+    // Files that several plugins share.
     let mut shared: HashMap<String, PathBuf> = HashMap::new();
     for path in std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -284,8 +284,8 @@ fn plugins_in(directory: &Path, kind: PluginType, deep: bool) -> Vec<(String, Pa
     found
 }
 
-/// The names of the filters or tests that a file of Python gives: the keys of the mapping that its method returns.
-/// Those that code puts together are not seen.
+/// The names of the filters or tests that a Python file defines: the keys of the mapping that its method returns.
+/// Computed names are not found.
 fn callables_in(path: &Path, kind: PluginType) -> Vec<String> {
     if path.extension().is_none_or(|end| end != "py") {
         return Vec::new();
@@ -300,7 +300,7 @@ fn callables_in(path: &Path, kind: PluginType) -> Vec<String> {
         [name, after] if is_name(name) && after.trim_start().starts_with(':') => Some((*name).to_owned()),
         _ => None,
     });
-    // `dict(name=function)` is one, too.
+    // `dict(name=function)` is also a mapping.
     let called = code.split("dict(").skip(1).filter_map(|inner| inner.split(')').next()).flat_map(|inner| {
         let names = inner.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.trim()));
         names.filter(|name| is_name(name)).map(str::to_owned).collect::<Vec<_>>()

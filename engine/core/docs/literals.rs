@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-/// The texts that a file assigns to names at its left edge or, with `in_class`, as attributes of its classes. The last
-/// assignment of a name counts, as it would when the file is run. Values that are no plain strings are left out.
+/// The strings that a file assigns to names at its top level or, with `in_class`, to attributes of its classes. The
+/// last assignment to a name counts, as when the file runs. Values other than plain strings are left out.
 pub(super) fn assignments(text: &str, in_class: bool) -> HashMap<String, String> {
     let indent = if in_class { "    " } else { "" };
     let mut found = HashMap::new();
     let mut at = 0;
-    // Lines inside a string are not code: what was read is passed over.
+    // Lines inside a string are not code, so strings that were read are skipped.
     while let Some(line) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let end = line.find('\n').map_or(text.len(), |end| at + end + 1);
         let first = line.lines().next().unwrap_or_default();
@@ -30,7 +30,7 @@ pub(super) fn assignments(text: &str, in_class: bool) -> HashMap<String, String>
     found
 }
 
-/// Where a string that stands alone on a line ends.
+/// The end of a string that is alone on its line.
 fn after_docstring(text: &str, at: usize) -> Option<usize> {
     let start = at + text.get(at..)?.find(|c: char| c != ' ')?;
     let rest = text.get(start..)?;
@@ -41,7 +41,7 @@ fn after_docstring(text: &str, at: usize) -> Option<usize> {
         .map(|(_, end)| end)
 }
 
-/// A string, or several in parentheses or one after the other, and where they end.
+/// A string, or several adjacent or parenthesized ones, and where they end.
 fn expression(text: &str, start: usize) -> Option<(String, usize)> {
     let mut at = start;
     let mut depth = 0_u32;
@@ -66,7 +66,7 @@ fn expression(text: &str, start: usize) -> Option<(String, usize)> {
     }
 }
 
-/// The string literal that begins at a place, and where it ends.
+/// The string literal at a position, and where it ends.
 fn literal(text: &str, start: usize) -> Option<(String, usize)> {
     let rest = text.get(start..)?;
     let prefix = rest.find(['"', '\''])?;

@@ -1,8 +1,8 @@
 //! The markup in documentation: `C(code)`, `O(option)`, `M(module)` and the like.
 
-/// A text without markup, as it is shown on a terminal.
+/// A text without markup, for a terminal.
 pub fn plain(text: &str) -> String {
-    // References of the documentation's own format.
+    // The documentation's own format of references.
     let text = &without_roles(text);
     let mut shown = String::new();
     let mut rest = text.as_str();
@@ -53,7 +53,7 @@ fn without_roles(text: &str) -> String {
     shown
 }
 
-/// What a mark stands for, and the text after it. `inner` begins behind its parenthesis.
+/// The text for a mark, and the text after it. `inner` begins after the opening parenthesis.
 fn marked<'t>(name: &str, inner: &'t str) -> Option<(String, &'t str)> {
     if matches!(name, "O" | "V" | "E" | "RV" | "P") {
         let (value, rest) = escaped(inner)?;
@@ -99,7 +99,7 @@ fn semantic(name: &str, value: &str) -> String {
     if matches!(name, "V" | "E") {
         return format!("`{value}'");
     }
-    // PLUGIN#TYPE:[ENTRY_POINT:]OPTION=VALUE, or `ignore:` for what is none of this plugin's.
+    // PLUGIN#TYPE:[ENTRY_POINT:]OPTION=VALUE, or `ignore:` for options of other plugins.
     let (front, assigned) = value.split_once('=').map_or((value, None), |(front, value)| (front, Some(value)));
     let (option, of) = match front.split_once('#').and_then(|(plugin, rest)| Some((plugin, rest.split_once(':')?))) {
         Some((plugin, ("role", rest))) => match rest.split_once(':') {

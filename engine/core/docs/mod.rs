@@ -1,7 +1,7 @@
 //! Documentation of plugins, modules and roles: YAML inside a Python file or next to it, and the fragments it includes.
 //! It is read as text; no Python runs.
 //!
-//! [`Library`] knows where plugins lie and finds or lists them; [`Documentation`] is what one of them says.
+//! [`Library`] finds and lists plugins; [`Documentation`] is the documentation of one of them.
 
 mod documentation;
 mod fragments;

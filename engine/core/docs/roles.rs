@@ -1,4 +1,4 @@
-//! Roles and the arguments that they say to take.
+//! The documentation of roles and their arguments.
 
 use std::path::{Path, PathBuf};
 
@@ -7,26 +7,26 @@ use serde_json::{Map, Value as Json};
 use super::json;
 use crate::files;
 
-/// A role's entry points, as its `meta/argument_specs.yml` or `meta/main.yml` has them.
+/// A role's entry points, from its `meta/argument_specs.yml` or `meta/main.yml`.
 #[derive(Debug)]
 pub struct RoleDocumentation {
-    /// The role's name, with its collection if it is of one.
+    /// The role's name, with its collection if it belongs to one.
     pub name: String,
     /// `NAMESPACE.NAME`, or empty.
     pub collection: String,
     /// The directory of the role, or of its collection.
     pub path: PathBuf,
-    /// By entry point; empty if the role says nothing.
+    /// By entry point; empty if nothing is documented.
     pub entry_points: Map<String, Json>,
-    /// One sentence about the role, from what its `meta/main.yml` tells Galaxy.
+    /// One sentence about the role, from the Galaxy metadata in its `meta/main.yml`.
     pub summary: String,
 }
 
 impl RoleDocumentation {
-    /// Reads what the role in a directory says; `path` is what is shown of its place.
+    /// Reads the documentation of the role in a directory; `path` is the location to show.
     ///
     /// # Errors
-    /// The file cannot be read or is not valid YAML.
+    /// If the file cannot be read or is not valid YAML.
     pub fn read(directory: &Path, name: &str, collection: &str, path: PathBuf) -> Result<Self, String> {
         let mut entry_points = Map::new();
         let mut summary = "UNDOCUMENTED".to_owned();
@@ -57,7 +57,7 @@ impl RoleDocumentation {
     }
 }
 
-/// The roles in a directory, by name, that have a `meta` directory or one of the usual others.
+/// The roles in a directory, by name: directories that contain `meta` or another usual directory of roles.
 pub fn roles_in(directory: &Path) -> Vec<(String, PathBuf)> {
     let mut found: Vec<(String, PathBuf)> = std::fs::read_dir(directory)
         .into_iter()

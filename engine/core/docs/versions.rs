@@ -1,8 +1,8 @@
-//! Of which collection the versions in a documentation are.
+//! Which collection the version numbers in documentation refer to.
 
 use serde_json::{Map, Value as Json};
 
-/// Says of which collection the versions in a documentation are.
+/// Adds to each version number in a documentation the name of its collection.
 pub(super) fn tag(doc: &mut Map<String, Json>, collection: &str, is_module: bool) {
     of_version(doc, collection);
     if let Some(Json::Object(removal)) = doc.get_mut("deprecated") {
@@ -15,12 +15,12 @@ pub(super) fn tag(doc: &mut Map<String, Json>, collection: &str, is_module: bool
     }
 }
 
-/// The same for options or return values and for those below them.
+/// The same for options or return values, and for nested ones.
 pub(super) fn tag_fields(fields: &mut Map<String, Json>, collection: &str, below: &str, is_module: bool) {
     for field in fields.values_mut().filter_map(Json::as_object_mut) {
         of_version(field, collection);
         of_removal(field, collection);
-        // A module's options are only set by its task.
+        // A module's options can only be set by its task.
         let sources: &[&str] = if is_module { &[] } else { &["cli", "env", "ini", "keyword", "vars"] };
         for source in sources {
             for entry in field.get_mut(*source).and_then(Json::as_array_mut).into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! How far the agents are that are on their way to hosts.
+//! The progress of agents that are being sent to hosts.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,7 +10,7 @@ pub struct Deliveries {
     all: AtomicU64,
 }
 
-/// One agent on its way; it no longer counts when this is dropped.
+/// One agent being sent; when this is dropped, it no longer counts.
 #[derive(Debug)]
 pub struct Delivery<'a> {
     deliveries: &'a Deliveries,
@@ -18,7 +18,7 @@ pub struct Delivery<'a> {
     all: u64,
 }
 
-/// What is on its way.
+/// The agents being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnTheWay {
     pub hosts: u64,
@@ -27,7 +27,7 @@ pub struct OnTheWay {
 }
 
 impl Deliveries {
-    /// So many bytes go to another host.
+    /// Begins sending this many bytes to another host.
     pub fn begin(&self, all: usize) -> Delivery<'_> {
         let all = all as u64;
         self.hosts.fetch_add(1, Relaxed);
@@ -35,7 +35,7 @@ impl Deliveries {
         Delivery { deliveries: self, sent: 0, all }
     }
 
-    /// `None` if nothing is.
+    /// The current progress; `None` if nothing is being sent.
     pub fn now(&self) -> Option<OnTheWay> {
         let [hosts, sent, all] = [&self.hosts, &self.sent, &self.all].map(|counter| counter.load(Relaxed));
         (hosts > 0).then_some(OnTheWay { hosts, sent: sent.min(all), all })
@@ -43,7 +43,7 @@ impl Deliveries {
 }
 
 impl Delivery<'_> {
-    /// So many more bytes have been sent.
+    /// Counts this many more bytes as sent.
     pub fn add(&mut self, sent: usize) {
         self.sent += sent as u64;
         self.deliveries.sent.fetch_add(sent as u64, Relaxed);
