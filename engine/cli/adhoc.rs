@@ -19,7 +19,7 @@ use crate::{
 /// Modules that do nothing without arguments.
 const NEED_ARGUMENTS: &[&str] = &["command", "raw", "script", "shell", "win_command", "win_shell"];
 
-/// The one action that stands beside plays, not in one.
+/// The one action that is written next to plays, not in a play.
 const BESIDE_PLAYS: &str = "import_playbook";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -68,7 +68,7 @@ pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     run::run(&args.run.run_args(), plays)
 }
 
-/// The report of one module's answers.
+/// The report of one module's results.
 pub(crate) fn answers(
     module: &str,
     one_line: bool,
@@ -88,20 +88,20 @@ pub(crate) fn answers(
 /// A task from the command line.
 pub(crate) struct Task<'t> {
     pub module: &'t str,
-    /// As it was written: `key=value`, or YAML or JSON in braces.
+    /// As written: `key=value`, or YAML or JSON in braces.
     pub args: &'t str,
-    /// Seconds that it may run by itself, and between looks at it.
+    /// The time limit of a background job, and the poll interval, in seconds.
     pub asynchronous: Option<(u32, Option<u32>)>,
-    /// Hosts are only listed; nothing need be said about what to do on them.
+    /// Hosts are only listed, so there need not be a task.
     pub none: bool,
 }
 
 impl Task<'_> {
-    /// The play of this one task.
+    /// A play with only this task.
     pub(crate) fn playbook(&self, pattern: &str, name: &str) -> Arc<Source> {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let written = self.args.trim();
-        // A mapping is YAML already; everything else is text that the module's reader takes apart.
+        // A mapping is already YAML; everything else is text that the module's reader splits.
         let given = match written {
             "" => "null".to_owned(),
             mapping if mapping.starts_with('{') && mapping.ends_with('}') && !mapping.starts_with("{{") => {

@@ -31,13 +31,13 @@ enum CallbackPluginError {
     NotLoaded { name: String, why: String },
 }
 
-/// What shows the results of ad-hoc tasks without Python.
+/// Formats for the results of ad-hoc tasks that need no Python.
 const OF_ADHOC: [Format; 3] = [Format::Default, Format::Minimal, Format::OneLine];
 
-/// The report of playbooks by the settings: a format that is built in, with what is added to it, or plugins in Python.
+/// The report of playbooks, from the settings: a built-in format with additions, or plugins in Python.
 ///
 /// # Errors
-/// The plugin that is to write to standard output cannot be loaded, or a setting of a format is wrong.
+/// If the plugin for standard output cannot be loaded, or a setting of a format is invalid.
 pub(crate) fn of_playbooks(
     args: &RunArgs,
     config: &Config,
@@ -51,10 +51,10 @@ pub(crate) fn of_playbooks(
     load(args, config, secrets, &directories, foreign(config, &directories, |_| true), true, own)
 }
 
-/// The report of `adhoc`, which calls plugins only where the settings say so.
+/// The report of `adhoc`, which calls plugins only if the settings enable that.
 ///
 /// # Errors
-/// As [`of_playbooks`].
+/// Same as [`of_playbooks`].
 pub(crate) fn of_adhoc(
     args: &RunArgs,
     config: &Config,
@@ -72,14 +72,14 @@ pub(crate) fn of_adhoc(
     }
 }
 
-/// The name of the plugin for standard output, if what it names is not built in. A file of the user's own precedes.
+/// The name of the plugin for standard output, unless it is built in. A plugin of the user's takes precedence.
 fn foreign(config: &Config, directories: &[PathBuf], is_native: impl Fn(Format) -> bool) -> Option<String> {
     let name = &config.stdout_callback.value;
     let is_native = Format::of(name).is_some_and(is_native) && !has_own(config, directories, name);
     (!is_native).then(|| name.clone())
 }
 
-/// Whether a plugin of this short name lies in a directory of plugins.
+/// Whether a plugin directory contains a plugin of this short name.
 fn has_own(config: &Config, directories: &[PathBuf], name: &str) -> bool {
     plugin_directories(config, directories).any(|directory| directory.join(format!("{name}.py")).exists())
 }
@@ -102,7 +102,7 @@ fn load(
         return Ok(own);
     }
     let enabled = config.callbacks_enabled.value.as_deref().unwrap_or_default();
-    // Where one must be called through Python, Python calls all of them, in their order.
+    // If one needs Python, all are called through Python, in order.
     let (native, others): (Vec<&String>, Vec<&String>) =
         enabled.iter().partition(|name| Added::of(name).is_some() && !has_own(config, directories, name));
     let added = |own| formats::with_additions(config, secrets, &native, own);
@@ -167,7 +167,7 @@ fn absolute(directory: impl AsRef<Path>) -> PathBuf {
     }
 }
 
-/// The command line as plugins find it in `context.CLIARGS`.
+/// The command line in the form of `context.CLIARGS`.
 fn options(args: &RunArgs, config: &Config, is_playbook: bool) -> Json {
     let playbooks: Vec<String> = args.playbooks.iter().map(|path| path.display().to_string()).collect();
     let (connection, becoming) = (&args.connection, &args.becoming);

@@ -1,8 +1,8 @@
 //! The completions of shells: what clap knows of the command line, and what the project has: hosts, tags, modules,
 //! playbooks.
 //!
-//! The scripts ask `rplay self words KIND` for the project's words. That runs no program and asks nobody, since it
-//! happens at each press of the key.
+//! The scripts call `rplay self words KIND` for the project's words. That must not run programs or prompt, since it
+//! runs at each press of the key.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -19,7 +19,7 @@ use crate::{
     diagnostics, here, passwords,
 };
 
-/// The words of a kind, one a line. Where something cannot be read, there are none.
+/// The words of a kind, one per line; empty if something cannot be read.
 pub(crate) fn words(kind: Words) -> String {
     let words: BTreeSet<String> = match kind {
         Words::Hosts => hosts().into_iter().collect(),
@@ -42,7 +42,7 @@ fn hosts() -> Vec<String> {
     hosts.chain(inventory.groups().map(|group| group.name.to_string())).collect()
 }
 
-/// Tags as playbooks and roles write them: `tags: a`, `tags: [a, b]`, and lists below `tags:`.
+/// Tags in playbooks and roles: `tags: a`, `tags: [a, b]`, and lists below `tags:`.
 fn tags(directory: &Path) -> BTreeSet<String> {
     let mut files = Vec::new();
     for name in [".", "playbooks", "tasks"] {
@@ -93,7 +93,7 @@ pub(crate) fn script(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// In zsh's script, each option says with which function it is completed.
+/// Adds to each option in zsh's script the function that completes it.
 fn zsh(script: &str) -> String {
     let mut text = String::new();
     for line in script.lines() {
@@ -111,7 +111,7 @@ fn zsh(script: &str) -> String {
             .replace(":_files'", &format!(":{}'", if function == "_rplay_playbooks" { function } else { "_files" }));
         text.push('\n');
     }
-    // The functions must be there before the last lines call the completion.
+    // The functions must be defined before the last lines call the completion.
     let functions = include_str!("completions/rplay.zsh");
     match text.find("\nif [ \"$funcstack[1]\"") {
         Some(at) => text.insert_str(at + 1, functions),

@@ -17,7 +17,7 @@ use crate::{
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum ConfigCommandError {
-    /// The exit code is that of options.
+    /// Invalid options, which have their own exit code.
     #[error("{0}")]
     Options(String),
     #[error("{0}")]
@@ -26,7 +26,7 @@ enum ConfigCommandError {
 
 /// Prints settings; the result is the exit code.
 pub(crate) fn command(args: &ConfigArgs) -> Result<u8, Problems> {
-    // As in ansible-core, the directory for temporary files is there afterwards. Nothing is lost without it.
+    // As in ansible-core, this creates the directory for temporary files. Errors do not matter.
     if let Ok((config, _)) = Config::load()
         && let Some(directory) = config.local_tmp.as_deref()
     {
@@ -88,7 +88,7 @@ fn shown(args: &ConfigArgs) -> Result<(String, u8), Problems> {
     }
 }
 
-/// At `-v`, the file that holds.
+/// With `-v`, the current configuration file.
 fn using(verbose: u8, settings: &SettingsArgs) -> Result<String, Problems> {
     Ok(match (verbose, read(settings)?.file) {
         (0, _) => String::new(),
@@ -101,7 +101,7 @@ fn own_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// All settings, of the file that is named if one is.
+/// All settings, from the named file if there is one.
 fn read(settings: &SettingsArgs) -> Result<Overview, Problems> {
     let directory = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
     let around = Surroundings { env: &own_environment, directory: &directory };
@@ -113,7 +113,7 @@ fn read(settings: &SettingsArgs) -> Result<Overview, Problems> {
     Ok(overview)
 }
 
-/// Adds the settings of the plugins that are named and are none of ansible-core's, as their documentation has them.
+/// Adds the settings of named plugins that are not part of ansible-core, from their documentation.
 fn add_named(overview: &mut Overview, wanted: &SettingsArgs, around: &Surroundings<'_>) -> Result<(), Problems> {
     let Some(kind) = PLUGIN_TYPES.iter().find(|kind| **kind == wanted.kind) else { return Ok(()) };
     let is_known = |name: &str| overview.plugins.iter().any(|of| of.kind == *kind && of.plugin == short(name));
@@ -143,7 +143,7 @@ fn short(name: &str) -> &str {
     name.strip_prefix("ansible.builtin.").unwrap_or(name)
 }
 
-/// A configuration file that is there and can be one.
+/// The path of a configuration file that exists and has a supported format.
 fn checked(path: &Path, directory: &Path) -> Result<PathBuf, ConfigCommandError> {
     let path = directory.join(rplay::files::filled_in(&path.to_string_lossy()));
     if std::fs::File::open(&path).is_err() || path.is_dir() {
@@ -159,10 +159,10 @@ fn checked(path: &Path, directory: &Path) -> Result<PathBuf, ConfigCommandError>
     }
 }
 
-/// Settings under a common title: type and name of a plugin, or none for those that are no plugin's.
+/// Settings under a common title: type and name of a plugin, or `None` for settings that belong to no plugin.
 type Titled<'s> = (Option<(&'static str, &'s str)>, Vec<&'s Shown>);
 
-/// The settings that the type and the names of plugins choose.
+/// The settings selected by the type and names of plugins.
 fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Result<Vec<Titled<'s>>, ConfigCommandError> {
     let kind = wanted.kind.as_str();
     if !matches!(kind, "all" | "base") && !PLUGIN_TYPES.contains(&kind) {
@@ -256,7 +256,7 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
     }
     match wanted.settings.kind.as_str() {
         "all" => all.extend(kinds.into_iter().map(|(kind, plugins)| json!({ kind: plugins }))),
-        // Of one type alone the plugins need no title.
+        // Plugins of a single type need no title.
         _ => all.extend(kinds.into_iter().flat_map(|(_, plugins)| plugins.as_array().cloned().unwrap_or_default())),
     }
     formatted(&Json::from(all), &wanted.format)
@@ -270,7 +270,7 @@ fn formatted(data: &Json, format: &str) -> Result<String, Problems> {
     Ok(output::json(data) + "\n")
 }
 
-/// What is said of each server of Galaxy: key, value and origin.
+/// The settings of each Galaxy server: key, value and origin.
 fn servers(wanted: &SettingsArgs) -> Result<Vec<(String, Vec<(&'static str, Option<String>, String)>)>, Problems> {
     const KEYS: [&str; 9] =
         ["url", "username", "password", "token", "auth_url", "api_version", "validate_certs", "client_id", "timeout"];
@@ -292,10 +292,9 @@ fn servers(wanted: &SettingsArgs) -> Result<Vec<(String, Vec<(&'static str, Opti
     Ok(shown.collect())
 }
 
-/// A file that sets all to their defaults: of each setting its own section and key, its variable, or its variable of
-/// plays.
+/// A file that sets everything to its default: as sections and keys, environment variables, or variables of plays.
 fn init(wanted: &InitArgs) -> Result<String, Problems> {
-    // Defaults alone: nothing that is set here counts.
+    // Only defaults: the current settings do not count.
     let nothing = Surroundings { env: &|_| None, directory: Path::new("/") };
     let mut overview = Overview::defaults(&nothing);
     add_named(&mut overview, &wanted.settings, &nothing)?;
@@ -306,7 +305,7 @@ fn init(wanted: &InitArgs) -> Result<String, Problems> {
     let settings = groups.into_iter().flat_map(|(_, settings)| settings);
     let mark = if wanted.disabled { ";" } else { "" };
     if wanted.format == "ini" {
-        // A key belongs into one section once, however many plugins read it.
+        // A key occurs once in its section, however many plugins read it.
         let mut sections: Vec<(&str, Vec<(&str, &Shown)>)> = Vec::new();
         for (section, key, setting) in settings
             .filter_map(|setting| setting.keys.last()?.split_once('.').map(|(section, key)| (section, key, setting)))
@@ -342,7 +341,7 @@ fn init(wanted: &InitArgs) -> Result<String, Problems> {
         let about = format!("# {}({}){said}\n", setting.name, setting.kind);
         let value = match wanted.format.as_str() {
             "env" => {
-                // As a shell reads it.
+                // Quoted for a shell.
                 let value = match setting.typed() {
                     Json::Bool(is_on) => u8::from(is_on).to_string(),
                     _ if setting.plain().is_empty() => String::new(),
@@ -361,14 +360,14 @@ fn init(wanted: &InitArgs) -> Result<String, Problems> {
     Ok(entries.join("\n"))
 }
 
-/// What in the configuration file or the environment is no setting, in Ansible's words.
+/// The entries of the configuration file or the environment that are not settings, in Ansible's words.
 fn validate(wanted: &ValidateArgs) -> Result<Vec<String>, Problems> {
     let overview = read(&wanted.settings)?;
     let groups = groups(&overview, &wanted.settings)?;
     let known: Vec<&Shown> = groups.into_iter().flat_map(|(_, settings)| settings).collect();
     if wanted.format == "env" {
         let is_known = |name: &str| known.iter().any(|setting| setting.variables.contains(&name));
-        // Of galaxy's servers each has variables of its own name.
+        // Each Galaxy server has environment variables with its name.
         let other = |name: &str| {
             name == "ANSIBLE_CONFIG" || name.starts_with("ANSIBLE_TEST_") || name.starts_with("ANSIBLE_GALAXY_SERVER_")
         };

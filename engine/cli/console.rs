@@ -1,4 +1,4 @@
-//! `rplay console`: a prompt at which modules run on the hosts of a pattern, as `ansible-console` has it.
+//! `rplay console`: a prompt that runs modules on the hosts of a pattern, like `ansible-console`.
 
 use std::{
     io::{self, BufRead, Write},
@@ -22,7 +22,7 @@ use crate::{
     run::{self, Plays},
 };
 
-/// Words of the prompt itself, each with what it does.
+/// Commands of the prompt itself, each with its description.
 const COMMANDS: &[(&str, &str)] = &[
     ("become", "Run what follows as another user or not: become yes|no"),
     ("become_method", "How to become the user: become_method sudo"),
@@ -41,7 +41,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("verbosity", "How much is said, 0 to 4: verbosity 2"),
 ];
 
-/// Takes commands until the input ends; the result is the exit code.
+/// Runs commands until the input ends; returns the exit code.
 pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     diagnostics::look_like(*config.diagnostics);
@@ -60,7 +60,7 @@ pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
         }
         return Ok(0);
     }
-    // A template is known only when it runs.
+    // A template is rendered only when a module runs.
     if !console.pattern.contains("{{") && console.hosts(&console.pattern)?.is_empty() && !console.inventory_is_empty() {
         let message = "Specified inventory, host pattern and/or --limit leaves us with no hosts to target.";
         output::aside(&format!("[ERROR]: {message}\n"));
@@ -80,7 +80,7 @@ pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// What holds for the next module.
+/// The options for the next module.
 struct Console {
     pattern: String,
     step: bool,
@@ -119,14 +119,14 @@ impl Console {
         Ok(self.inventory.matching(&pattern, allowed.as_ref())?.hosts)
     }
 
-    /// `user@pattern (hosts)[f:forks]$`; `#` for another user's rights.
+    /// `user@pattern (hosts)[f:forks]$`; `#` with become.
     fn prompt(&self) -> String {
         let count = self.hosts(&self.pattern).map_or(0, |hosts| hosts.len());
         let sign = if self.run.becoming.become_ { '#' } else { '$' };
         format!("{}@{} ({count})[f:{}]{sign} ", self.user, self.pattern, self.forks)
     }
 
-    /// Carries out a line. What is wrong with it is said; only what ends the console comes back.
+    /// Runs a line and prints its errors; returns only errors that end the console.
     fn obey(&mut self, line: &str) -> Result<(), Problems> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
@@ -249,7 +249,7 @@ impl Console {
         };
         let directory = self.run.playbook_dir.clone().unwrap_or_else(|| ".".into());
         let args: RunArgs = self.run.run_args();
-        // What goes wrong here is this line's own matter.
+        // An error of a run does not end the console.
         if let Err(problems) = run::run(&args, Plays::Text { source, directory, reader: Box::new(reader) }) {
             diagnostics::show(&problems);
         }
@@ -257,7 +257,7 @@ impl Console {
     }
 }
 
-/// Whether a person wants a task of `--step` to run.
+/// Asks the user whether to run a task (`--step`).
 fn asked(module: &str) -> Result<bool, Problems> {
     output::tell(&format!("Perform task: {module} (N)o/(y)es: "));
     let _ = io::stdout().flush();
@@ -266,7 +266,7 @@ fn asked(module: &str) -> Result<bool, Problems> {
     Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// A word's argument.
+/// The argument of a command.
 struct Known<'w>(&'w str);
 
 impl Known<'_> {

@@ -20,7 +20,7 @@ use crate::{output, plain};
 
 /// Secrets to mask in all output of this process, including the errors that end it.
 static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
-/// The agents on their way to hosts.
+/// The agents being sent to hosts.
 static DELIVERIES: LazyLock<Arc<Deliveries>> = LazyLock::new(Arc::default);
 /// The log that also receives problems.
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
@@ -60,7 +60,7 @@ pub(crate) fn show(problems: &Problems) {
 /// Whether this process was called by one of Ansible's names.
 static IS_ANSIBLE: OnceLock<bool> = OnceLock::new();
 
-/// From now on, what is written looks as from Ansible where a setting does not say otherwise.
+/// From now on, output looks like Ansible's unless a setting says otherwise.
 pub(crate) fn be_ansible(called_so: bool) {
     // A process has one name.
     let _ = IS_ANSIBLE.set(called_so);
@@ -71,7 +71,7 @@ pub(crate) fn is_ansible() -> bool {
     IS_ANSIBLE.get().copied().unwrap_or_default()
 }
 
-/// The look of diagnostics for this process, as the settings have it.
+/// The look of diagnostics, from the settings.
 static LOOK: OnceLock<Diagnostics> = OnceLock::new();
 
 /// Shows diagnostics in this look from now on.
@@ -82,7 +82,7 @@ pub(crate) fn look_like(look: Diagnostics) {
 
 /// Whether a diagnostic is shown as a box, on a terminal or elsewhere.
 pub(crate) fn boxes(to_terminal: bool) -> bool {
-    // The settings themselves may be wrong.
+    // The settings themselves may be invalid.
     let named = || std::env::var("RPLAY_DIAGNOSTICS").ok().and_then(|name| Diagnostics::named(&name));
     are_boxes(LOOK.get().copied().or_else(named).unwrap_or_default(), is_ansible(), to_terminal)
 }
@@ -100,7 +100,7 @@ pub(crate) fn lines(diagnostic: &dyn Diagnostic) -> String {
     plain::text(&Visible::new(&Shown::of(diagnostic)))
 }
 
-/// How a report that has no place for boxes renders errors and warnings: as ansible-core does, or not at all.
+/// How a report without boxes renders errors and warnings: like ansible-core, or not at all.
 pub(crate) fn explanation() -> Option<Explain> {
     let as_lines = !boxes(std::io::stderr().is_terminal());
     as_lines.then(|| Box::new(|diagnostic: &dyn Diagnostic| lines(diagnostic)) as Explain)
@@ -109,10 +109,10 @@ pub(crate) fn explanation() -> Option<Explain> {
 /// Ansible's exit code for a file that cannot be read or parsed.
 pub(crate) const UNREADABLE: u8 = 4;
 
-/// Ansible's exit code for options that make no sense.
+/// Ansible's exit code for invalid options.
 pub(crate) const OPTIONS: u8 = 5;
 
-/// The exit code of a command that ends with these problems: settings count as options.
+/// The exit code of a command that fails with these problems: invalid settings count as invalid options.
 pub(crate) fn exit_code(problems: &Problems) -> u8 {
     let of_settings = |problem: &rplay::source::Problem| {
         let error: &(dyn std::error::Error + 'static) = &**problem;
@@ -121,13 +121,13 @@ pub(crate) fn exit_code(problems: &Problems) -> u8 {
     if problems.0.first().is_some_and(of_settings) { OPTIONS } else { 1 }
 }
 
-/// Says what is wrong with the command line, and gives the exit code.
+/// Reports an error in the command line; returns the exit code.
 pub(crate) fn refuse(message: &str) -> u8 {
     output::aside(&format!("[ERROR]: {}\n", SECRETS.mask(message)));
     OPTIONS
 }
 
-/// Shows what ends the run, and gives the exit code back.
+/// Shows the problems that end the run; returns the exit code.
 pub(crate) fn end(problems: &Problems, exit_code: u8) -> u8 {
     show(problems);
     exit_code

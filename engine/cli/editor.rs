@@ -1,4 +1,4 @@
-//! A person's editor on a text that no other file may hold.
+//! Opens the user's editor on secret text.
 
 use std::{
     io::{self, Write},
@@ -6,18 +6,18 @@ use std::{
     process::Command,
 };
 
-/// Lets a person edit a text in a temporary file that only its owner may read; the new text comes back. `editor` is a
-/// command line; `like` gives the file its ending, by which editors choose colours.
+/// Opens an editor on a text, in a temporary file that only its owner can read; returns the new text. `editor` is a
+/// command line; the file gets the extension of `like`, by which editors choose colours.
 ///
 /// # Errors
-/// The file cannot be written or read, or the editor cannot be started or fails.
+/// If the file cannot be written or read, or the editor cannot be started or fails.
 pub(crate) fn edit(text: &[u8], like: &Path, editor: &str) -> Result<Vec<u8>, String> {
     let failed = |error: io::Error| format!("the text to edit cannot be kept in a temporary file: {error}");
     let suffix = like.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
     let mut file = tempfile::Builder::new().prefix("rplay-edit-").suffix(&suffix).tempfile().map_err(failed)?;
     file.write_all(text).and_then(|()| file.flush()).map_err(failed)?;
     let result = run(editor, file.path()).and_then(|()| std::fs::read(file.path()).map_err(failed));
-    // An editor may have put another file in its place; what was first written is overwritten in any case.
+    // The editor may have replaced the file, so the original is overwritten in any case.
     let _ = file.as_file().set_len(0);
     result
 }

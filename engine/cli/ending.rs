@@ -98,7 +98,7 @@ fn internal_error(place: &str) -> String {
     )
 }
 
-/// Ends the process, in a thread of its own; at once when asked for the second time.
+/// Ends the process, in a thread of its own; the second call ends it immediately.
 fn end(code: i32, text: String) {
     if ENDING.swap(true, Ordering::AcqRel) {
         // A panic while the run is being ended is ignored.

@@ -1,4 +1,4 @@
-//! The output formats that are built in, and what is added to them, by the settings.
+//! The built-in output formats and additions, from the settings.
 
 use std::{
     io::{BufWriter, IsTerminal},
@@ -29,21 +29,20 @@ struct SettingError {
     origin: String,
 }
 
-/// Whether standard output is for people: not JSON, not a plugin's.
+/// Whether standard output is for people: neither JSON nor a plugin's.
 pub(crate) fn is_for_people(config: &Config) -> bool {
     Format::of(&config.stdout_callback.value).is_some_and(Format::is_for_people)
 }
 
-/// Whether results must have the arguments of their modules, as Ansible's JSON has them, and as plugins in Python
-/// expect.
+/// Whether results must contain the arguments of their modules, as in Ansible's JSON and as plugins in Python expect.
 pub(crate) fn wants_invocations(config: &Config) -> bool {
     matches!(Format::of(&config.stdout_callback.value), None | Some(Format::Json | Format::JsonLines))
 }
 
-/// The format for standard output, the default if the settings name one that is not built in.
+/// The format for standard output; the default one if the configured one is not built in.
 ///
 /// # Errors
-/// A setting of the format is wrong.
+/// If a setting of the format is invalid.
 pub(crate) fn reader(
     args: &RunArgs,
     config: &Config,
@@ -90,7 +89,7 @@ pub(crate) fn reader(
     })
 }
 
-/// How results are shown by the default, minimal and oneline formats.
+/// How the formats default, minimal and oneline show results.
 pub(crate) fn result_format(config: &Config) -> ResultFormat {
     match config.result_format.value.as_str() {
         "yaml" => ResultFormat::Yaml { pretty: config.pretty_results.unwrap_or(true) },
@@ -164,10 +163,10 @@ fn terminal(
     Terminal::new(BufWriter::new(stdout), Box::new(std::io::stderr()), look, secrets.clone(), explain)
 }
 
-/// The report with what the settings add to it.
+/// The report with the additions that the settings enable.
 ///
 /// # Errors
-/// A setting of an addition is wrong.
+/// If a setting of an addition is invalid.
 pub(crate) fn with_additions(
     config: &Config,
     secrets: &Arc<Secrets>,

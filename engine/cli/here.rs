@@ -1,4 +1,4 @@
-//! What can be done in this directory: shown by `rplay` alone, which runs nothing.
+//! `rplay` without arguments: shows what can be done in this directory, and runs nothing.
 
 use std::{
     fmt::Write,
@@ -18,10 +18,10 @@ use crate::{
     diagnostics, output, passwords,
 };
 
-/// Playbooks that are named at most.
+/// Maximum number of playbooks to name.
 const MOST: usize = 12;
 
-/// Shows the project of this directory. The exit code is that of an error: who meant to run something has run nothing.
+/// Shows the project in this directory. The exit code is that of an error, since nothing was run.
 pub(crate) fn show() -> ExitCode {
     match text() {
         Ok(text) => {
@@ -71,7 +71,7 @@ fn text() -> Result<String, Problems> {
         ("rplay init DIRECTORY".to_owned(), "make a project that runs"),
         ("rplay --help".to_owned(), "show all options and commands"),
     ];
-    // Where there is nothing to run, only what makes a project.
+    // If there is nothing to run, only the commands that create a project.
     let commands = if is_empty { commands[5..].to_vec() } else { commands.to_vec() };
     let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
     text.push('\n');
@@ -81,7 +81,7 @@ fn text() -> Result<String, Problems> {
     Ok(text)
 }
 
-/// How many hosts sources have, if that is known from plain files: nothing is run and nobody is asked.
+/// The number of hosts in sources, if plain files show it: no program is run and nobody is prompted.
 fn counted(sources: &[String], config: &Config) -> String {
     if !sources.iter().all(is_plain) {
         return String::new();
@@ -97,7 +97,7 @@ fn counted(sources: &[String], config: &Config) -> String {
     count.unwrap_or_default()
 }
 
-/// Whether a source of the inventory is a plain file, which is neither run nor read by a plugin.
+/// Whether an inventory source is a plain file, neither a program nor for a plugin.
 #[allow(clippy::ptr_arg, reason = "it filters strings")]
 pub(crate) fn is_plain(source: &String) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -107,7 +107,7 @@ pub(crate) fn is_plain(source: &String) -> bool {
     is_file && !text().lines().any(|line| line.starts_with("plugin:"))
 }
 
-/// Files here and in playbooks/ that begin as a playbook does.
+/// Files here and in playbooks/ that begin like a playbook.
 pub(crate) fn playbooks(default: Option<&Path>) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
     for directory in [".", "playbooks"] {

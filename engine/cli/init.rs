@@ -1,4 +1,4 @@
-//! `rplay init`: makes a project that runs.
+//! `rplay init`: creates a runnable project.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use rplay::source::Problems;
 
 use crate::{args::init::InitArgs, doc, output};
 
-/// The files of a project, but for the schema.
+/// The files of a project, except the schema.
 const FILES: [(&str, &str); 9] = [
     ("ansible.cfg", include_str!("init/ansible.cfg")),
     (".gitignore", include_str!("init/gitignore")),
@@ -23,7 +23,7 @@ const FILES: [(&str, &str); 9] = [
     ("roles/greeting/templates/greeting.txt.j2", include_str!("init/greeting.txt.j2")),
 ];
 
-/// What editors check playbooks by, as `rplay doc --schema` prints it.
+/// The schema that editors check playbooks with, as printed by `rplay doc --schema`.
 const SCHEMA: &str = ".rplay/playbook.json";
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -40,10 +40,10 @@ fn taken(paths: &[PathBuf]) -> String {
     format!("{} {} already", names.join(", "), if paths.len() == 1 { "exists" } else { "exist" })
 }
 
-/// Makes the project; the result is the exit code.
+/// Creates the project; returns the exit code.
 ///
 /// # Errors
-/// One of its files is there already, in which case none is made, or cannot be written.
+/// If one of its files exists, in which case none is created, or cannot be written.
 pub(crate) fn command(args: &InitArgs) -> Result<u8, Problems> {
     let directory = &args.directory;
     let schema = doc::schema_of_playbooks()?;
@@ -68,7 +68,7 @@ pub(crate) fn command(args: &InitArgs) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// Writes a file that must not be there.
+/// Writes a file that must not exist.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;

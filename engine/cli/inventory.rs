@@ -74,7 +74,7 @@ pub(crate) fn command(args: &InventoryArgs) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// What is to be printed, and what is to be warned of.
+/// The text to print, and warnings.
 fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>), Ended> {
     match usize::from(args.list) + usize::from(args.graph) + usize::from(args.host.is_some()) {
         0 => return Err(InventoryCommandError::NoAction.into()),
@@ -84,7 +84,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let vault = passwords::vault(&args.sources.passwords, config, diagnostics::secrets())?;
     let sources = config.inventory_sources(&args.sources.inventory);
     let directory = args.playbook_dir.as_deref().or(config.playbook_dir.as_deref());
-    // A host has the variables that a playbook here would see; those of groups alone are of a directory that is named.
+    // Hosts have the variables that a playbook here would see; variables of groups need a named directory.
     let here = std::env::current_dir().ok();
     let of_hosts = directory.or(here.as_deref());
     let directories = directory.map(Path::to_owned).into_iter().collect();
@@ -98,7 +98,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let rules = SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() };
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
     let unreadable = |problems| Ended(problems, diagnostics::UNREADABLE);
-    // What was odd before anything is shown.
+    // Warnings that come before any output.
     let mut notes = Vec::new();
     let text = if args.graph {
         let group = args.group.as_deref().unwrap_or("all");
@@ -148,12 +148,12 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let mut warnings = std::mem::take(&mut inventory.warnings);
     warnings.extend(inventory.take_warnings());
     warnings.extend(notes);
-    // The process ends soon: to free it piece by piece would only take time.
+    // The process ends soon; freeing it would only take time.
     std::mem::forget(inventory);
     Ok((text, warnings))
 }
 
-/// The listing as a TOML inventory has it: one table a group; the variables of a host where it is named first.
+/// The listing as in a TOML inventory: one table per group; a host's variables where the host first occurs.
 fn by_group(listing: &Json) -> Json {
     let mut told = HashSet::new();
     let mut groups = Map::new();
@@ -187,20 +187,20 @@ fn by_group(listing: &Json) -> Json {
 fn nested(listing: &Json) -> Json {
     let mut told = HashSet::new();
     let all = nested_group("all", listing, &mut told);
-    // As Ansible has it: an inventory of nothing is an empty mapping.
+    // As in Ansible, an empty inventory is an empty mapping.
     let all = Some(("all".to_owned(), all)).filter(|(_, all)| all.as_object().is_some_and(|all| !all.is_empty()));
     Json::Object(Map::from_iter(all))
 }
 
-/// `told` holds the groups and hosts that have already been written in full, with their kind.
+/// `told` has the groups and hosts that have already been written in full, with their kind.
 fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static str, &'l str)>) -> Json {
     let empty = || Json::Object(Map::new());
     let mut group = Map::new();
     for kind in ["children", "hosts"] {
         let members = listing.get(name).and_then(|group| group.get(kind)).and_then(Json::as_array);
         let mut shown = Map::new();
-        // In the inventory's own order, as Ansible has it: the occurrence that is complete need not be the first one of
-        // the text, which is sorted.
+        // In the inventory's own order, as in Ansible: the complete occurrence need not be the first one in the text,
+        // which is sorted.
         for member in members.into_iter().flatten().filter_map(Json::as_str) {
             let first = told.insert((kind, member));
             let about = match (first, kind) {
@@ -208,7 +208,7 @@ fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static 
                 (true, "children") => nested_group(member, listing, told),
                 (true, _) => listing["_meta"]["hostvars"].get(member).cloned().unwrap_or_else(empty),
             };
-            // Groups with nothing in them are left out, as Ansible leaves them out.
+            // As in Ansible, empty groups are left out.
             if kind == "hosts" || about.as_object().is_some_and(|group| !group.is_empty()) || !first {
                 shown.insert(member.to_owned(), about);
             }

@@ -20,7 +20,7 @@ pub(crate) fn show(
     allowed: Option<&Matched>,
 ) -> Result<(), Problems> {
     let mut out = String::new();
-    // Of one module without a playbook, only the hosts.
+    // For a module without a playbook, only the hosts.
     if is_text {
         for play in playbooks.iter().flat_map(|(_, plays)| plays) {
             // A subscript beyond the last host matches none.

@@ -1,6 +1,6 @@
 //! The command `rplay`.
 
-// A panic ends all plays or all calls; what cannot happen is an error like any other.
+// A panic ends all plays or all calls, so even "impossible" cases are ordinary errors.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod adhoc;
@@ -46,12 +46,12 @@ fn main() -> ExitCode {
     if std::env::var_os(askpass::SOCKET).is_some() {
         return askpass::main(&first);
     }
-    // First of all, since an agent starts on every host.
+    // First, since every host starts an agent.
     if first == "agent" {
         return rplay_agent::main();
     }
     rplay_modules::registry::install();
-    // Before there are other threads: they would take the signal of Ctrl-Z, of which agents are to hear first.
+    // Before there are other threads: these would receive the signal of Ctrl-Z, but agents must be told first.
     hold_stops();
     ending::prepare();
     roomy(controller)
@@ -102,7 +102,7 @@ fn command() -> ExitCode {
         }
     };
     if called.tool == Some("ansible-playbook") && cli.command.is_none() && cli.run.playbooks.is_empty() {
-        // Only `rplay` itself takes the project's own playbook.
+        // Only `rplay` itself has a default playbook.
         output::aside("usage: ansible-playbook [OPTIONS] PLAYBOOK...; --help shows the options\n");
         output::aside("ansible-playbook: error: the following arguments are required: playbook\n");
         return ExitCode::from(2);

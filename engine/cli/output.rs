@@ -33,7 +33,7 @@ pub(crate) fn aside(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// A text of at most so many characters; `...` stands for what was cut off.
+/// A text of at most `most` characters; if it was cut off, it ends with `...`.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
@@ -55,7 +55,7 @@ pub(crate) fn json(value: &Json) -> String {
 /// Data as YAML in blocks, with sorted keys.
 ///
 /// # Errors
-/// It is nested too deeply.
+/// If it is nested too deeply.
 pub(crate) fn yaml(value: &Json) -> Result<String, Problems> {
     let options = emit::Options { vaults: true, indent: None, ..emit::Options::nice() };
     let value = rplay::vars::from_wire(value.clone().into());
@@ -69,7 +69,7 @@ pub(crate) fn page(text: &[u8], pager: &str) -> Result<(), Problems> {
     let child = std::process::Command::new(program).args(args).stdin(std::process::Stdio::piped()).spawn();
     let Ok(mut child) = child else { return show(text) };
     if let Some(mut pipe) = child.stdin.take() {
-        // Who leaves the pager has read enough.
+        // The user may leave the pager early.
         let _ = pipe.write_all(text);
     }
     let _ = child.wait();

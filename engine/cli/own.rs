@@ -1,4 +1,4 @@
-//! `rplay self`: this installation, and what belongs to it.
+//! `rplay self`: shows this installation; creates links, completions and man pages.
 
 use std::{
     fmt::Write,
@@ -33,10 +33,10 @@ enum SelfError {
     Taken { path: PathBuf },
 }
 
-/// Does what was asked for; the result is the exit code.
+/// Runs the subcommand; returns the exit code.
 ///
 /// # Errors
-/// A file cannot be written or would be overwritten, the configuration cannot be read, standard output has failed.
+/// If a file cannot be written or would be overwritten, the configuration cannot be read, or standard output fails.
 pub(crate) fn command(args: &SelfArgs) -> Result<u8, Problems> {
     match &args.action {
         None => output::show(about()?.as_bytes())?,
@@ -54,7 +54,7 @@ pub(crate) fn command(args: &SelfArgs) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// What this is, and what it finds on this machine.
+/// The version, and what it finds on this machine.
 fn about() -> Result<String, Problems> {
     let (config, _) = Config::load()?;
     let mut text = format!("rplay {}\n", env!("CARGO_PKG_VERSION"));
@@ -94,7 +94,7 @@ fn agent(found: Result<HostAgent, rplay_wire::Failure>) -> String {
     }
 }
 
-/// OpenSSH names its version on standard error.
+/// OpenSSH's version, which it prints on standard error.
 fn ssh() -> String {
     let asked = Command::new("ssh").arg("-V").output();
     let said = asked.map(|output| String::from_utf8_lossy(&output.stderr).trim().to_owned());
@@ -104,7 +104,7 @@ fn ssh() -> String {
     })
 }
 
-/// A place of collections with how many are in it, if there are any.
+/// A place of collections with their number, if there are any.
 fn counted(place: &Path) -> Option<String> {
     let directories = |path: &Path| -> Vec<PathBuf> {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
@@ -119,7 +119,7 @@ fn counted(place: &Path) -> Option<String> {
     }
 }
 
-/// Makes links with the names of Ansible's tools. All or none: nothing is made if one of the names is taken.
+/// Creates links with the names of Ansible's tools. All or none: if one of the names is taken, none is created.
 fn link(directory: &Path) -> Result<String, SelfError> {
     let at = |path: &Path| {
         let path = path.to_owned();

@@ -25,14 +25,14 @@ enum PasswordError {
     Asked(String),
 }
 
-/// What a vault password is asked for.
+/// When to prompt for a vault password.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// Only if an option or a setting says so.
+    /// Only if an option or a setting requests it.
     IfWanted,
-    /// To read what is encrypted; asked for when there is no other.
+    /// To decrypt; prompts if there is no other password.
     ToOpen,
-    /// To encrypt; asked for twice when there is no other.
+    /// To encrypt; prompts twice if there is no other password.
     ToEncrypt,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn vault_for(
     gather(&sources, config, secrets, purpose)
 }
 
-/// The passwords of these sources. A file without one is a warning as long as another gives one.
+/// The passwords of these sources. A file without one is only a warning if another source has one.
 pub(crate) fn gather(
     sources: &[PasswordSource],
     config: &Config,
@@ -105,7 +105,7 @@ pub(crate) fn password(
     }))
 }
 
-/// Asks a question once in the life of this process: `rplay console` and `rplay pull` run several plays.
+/// Asks each question once per process: `rplay console` and `rplay pull` run several plays.
 fn once(question: &str) -> std::io::Result<String> {
     static ANSWERS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
     let mut answers = ANSWERS.lock();

@@ -1,19 +1,19 @@
-//! Diagnostics in ansible-core's shape, for pipes and files: scripts look there for its words. No line is wrapped.
+//! Diagnostics in ansible-core's format, for pipes and files: scripts search for its words. No line is wrapped.
 
 use std::{fmt::Write, path::Path};
 
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 use rplay::{source, visible::one_line};
 
-/// Lines that are quoted before the place.
+/// Number of lines quoted before the place.
 const BEFORE: usize = 2;
 
-/// Characters of a quoted line with its number.
+/// Maximum length of a quoted line with its number, in characters.
 const LONGEST: usize = 120;
 
 /// A diagnostic as text: `[ERROR]: message`, its place, the lines up to the place, and its help.
 ///
-/// A cause (`diagnostic_source`) has its own part, and so has each related diagnostic.
+/// A cause (`diagnostic_source`) has its own part, and so does each related diagnostic.
 pub(crate) fn text(diagnostic: &dyn Diagnostic) -> String {
     let mut text = String::new();
     one(diagnostic, &mut text);
@@ -35,7 +35,7 @@ fn one(diagnostic: &dyn Diagnostic, text: &mut String) {
     let _ = writeln!(text, "[{word}]: {message}");
     let cause = diagnostic.diagnostic_source();
     if let Some(cause) = cause {
-        // What the cause says stands with its own place.
+        // The cause's message is shown with its own place.
         let own = message.strip_suffix(&cause.to_string()).unwrap_or(&message);
         let _ = writeln!(text, "\n{}.", own.trim_end_matches([' ', ':']));
     }
@@ -59,7 +59,7 @@ fn one(diagnostic: &dyn Diagnostic, text: &mut String) {
     }
 }
 
-/// Where it is, and what helps.
+/// The place and the help text.
 fn part(diagnostic: &dyn Diagnostic, text: &mut String) {
     let labels: Vec<LabeledSpan> = diagnostic.labels().into_iter().flatten().collect();
     let mut placed = false;
@@ -80,7 +80,7 @@ fn place(code: &dyn SourceCode, label: &LabeledSpan, text: &mut String) -> Optio
     let exact = code.read_span(label.inner(), 0, 0).ok()?;
     let (line, column) = (exact.line() + 1, exact.column() + 1);
     let name = exact.name().unwrap_or_default();
-    // What has no lines is quoted as it is.
+    // Text without lines is quoted as it is.
     if name.starts_with('<') && name.ends_with('>') {
         let quoted = String::from_utf8_lossy(exact.data());
         let _ = writeln!(text, "Origin: {name}\n\n{}\n", one_line(&quoted));
@@ -88,12 +88,12 @@ fn place(code: &dyn SourceCode, label: &LabeledSpan, text: &mut String) -> Optio
     }
     let file = if Path::new(name).exists() { source::absolute(Path::new(name)) } else { name.to_owned() };
     let _ = writeln!(text, "Origin: {file}:{line}:{column}\n");
-    // With a line after it, since a span alone ends where it ends, not with its line.
+    // With one more line: without it, the content would end at the span's end, not at the end of its line.
     let seen = code.read_span(label.inner(), BEFORE, 1).ok()?;
     let lines = String::from_utf8_lossy(seen.data()).into_owned();
     let width = line.to_string().len();
     let quoted = (seen.line() + 1..=line).zip(lines.lines());
-    // A source may give more than was asked for.
+    // A source may return more than requested.
     for (number, quoted) in quoted.filter(|(number, _)| number + BEFORE >= line) {
         let whole = format!("{number:>width$} {}", one_line(quoted));
         let cut = match whole.char_indices().nth(LONGEST) {
@@ -153,7 +153,7 @@ mod tests {
         Some(Span::new(&source, start..start + word.len()))
     }
 
-    /// As ansible-core 2.19 writes it, but for the label and the help.
+    /// Same as ansible-core 2.19, except for the label and the help.
     #[test]
     fn as_ansible_writes_it() {
         let long = format!("a\n\n{}\n  - here: x\n", "b".repeat(130));

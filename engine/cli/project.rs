@@ -1,4 +1,4 @@
-//! Where a project's files and plugins are, as the settings say.
+//! Where a project's files and plugins are, according to the settings.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -21,7 +21,7 @@ pub(crate) fn vars_settings(config: &Config) -> VarsSettings {
     VarsSettings { directories: config.vars_plugins.0.clone(), enabled: config.vars_plugins_enabled.value.clone() }
 }
 
-/// How sources of the inventory are read; plugins may stand beside the playbooks.
+/// How to read inventory sources; plugins may be next to the playbooks.
 pub(crate) fn source_rules(
     args: &RunArgs,
     config: &Config,
@@ -42,7 +42,7 @@ pub(crate) fn source_rules(
     SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() }
 }
 
-/// The files of a project: what the settings say of where they lie.
+/// The project, with the locations of its files from the settings.
 pub(crate) fn project(
     config: &Config,
     module_path: &[String],
@@ -67,7 +67,7 @@ pub(crate) fn project(
     let project = Project::new(config.roles_path.0.clone(), decrypt, warn);
     let project = project.with_collections(Arc::new(collections), mismatch, *config.deprecation_warnings);
     let project = project.checking_groups(*config.validate_action_group_metadata);
-    // What the command line names comes first.
+    // Directories from the command line come first.
     let named =
         module_path.iter().flat_map(|directories| directories.split(':')).filter(|directory| !directory.is_empty());
     let library = named.map(rplay::files::filled_in).chain(config.library.0.iter().cloned()).collect();
@@ -88,7 +88,7 @@ pub(crate) fn project(
     }))
 }
 
-/// The events for which modules are to give their traceback.
+/// The events for which modules return their traceback.
 fn tracebacks(written: &[String]) -> Vec<String> {
     let has = |word: &str| written.iter().any(|event| event == word);
     let all = ["error", "warning", "deprecated", "deprecated_value"];

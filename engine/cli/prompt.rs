@@ -17,8 +17,8 @@ use rplay::{actions::Prompt, report::Channel, secrets::Secrets, visible::visible
 
 use crate::output;
 
-/// Asks on the terminal itself, so that standard input and output may be pipes. Without a terminal the answer is a line
-/// of standard input, as with Ansible.
+/// Prompts on the terminal itself, so that standard input and output may be pipes. As in Ansible, the answer is a line
+/// of standard input if there is no terminal.
 pub(crate) fn secret(question: &str) -> io::Result<String> {
     line(question, false)
 }
@@ -58,7 +58,7 @@ pub(crate) fn restore() {
     }
 }
 
-/// Turns off echo while it lives.
+/// Turns off echo until dropped.
 struct Unseen<'t> {
     terminal: &'t File,
     before: Termios,
@@ -82,13 +82,13 @@ impl Drop for Unseen<'_> {
     }
 }
 
-/// Prompts for `pause` and `vars_prompt`, in order with the report.
+/// Prompts for `pause` and `vars_prompt`, in sync with the report.
 pub(crate) struct Person {
     pub report: Arc<Channel>,
     pub secrets: Arc<Secrets>,
 }
 
-/// Whether input that is no terminal has already ended, as that of a run in the background.
+/// Whether input other than a terminal has already ended, as for a run in the background.
 fn is_over(stdin: &io::Stdin) -> bool {
     let mut polled = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
     let is_ready = poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
@@ -101,7 +101,7 @@ impl Prompt for Person {
         let text = &*self.secrets.mask(text);
         let stdin = io::stdin();
         if !stdin.is_terminal() {
-            // Input may come from a pipe; end of input means that nobody is there.
+            // Input may come from a pipe; its end means that nobody can answer.
             if is_over(&stdin) {
                 return None;
             }
@@ -185,7 +185,7 @@ impl Prompt for Person {
     }
 }
 
-/// Whether the terminal is ours to read; a background job that tried would be stopped.
+/// Whether we may read from the terminal; a background job that tries is stopped.
 fn in_foreground(stdin: &io::Stdin) -> bool {
     nix::unistd::tcgetpgrp(stdin).is_ok_and(|group| group == nix::unistd::getpgrp())
 }
@@ -193,7 +193,7 @@ fn in_foreground(stdin: &io::Stdin) -> bool {
 /// Ctrl+C as a key.
 const INTERRUPT: u8 = 3;
 
-/// Single keys of the terminal, Ctrl+C among them, while it lives.
+/// Reads single keys from the terminal, including Ctrl+C, until dropped.
 struct Keys<'t> {
     stdin: &'t io::Stdin,
     before: Termios,
@@ -205,12 +205,12 @@ impl<'t> Keys<'t> {
         *hidden() = Some(before.clone());
         let mut keys = before.clone();
         keys.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
-        // What was typed before it was asked for counts, too.
+        // Keys typed before the prompt count, too.
         tcsetattr(stdin, SetArg::TCSANOW, &keys)?;
         Ok(Keys { stdin, before })
     }
 
-    /// The next key; none at the end of the time or of the input.
+    /// The next key; `None` when the time is up or the input ends.
     fn next(&self, until: Option<Instant>) -> io::Result<Option<u8>> {
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));

@@ -1,4 +1,4 @@
-//! `rplay pull`: fetches a repository and runs a playbook of it on this machine, as `ansible-pull` does.
+//! `rplay pull`: fetches a repository and runs one of its playbooks on this machine, like `ansible-pull`.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,7 +32,7 @@ enum PullError {
     File { path: String, error: std::io::Error },
 }
 
-/// Fetches and runs; the result is the exit code.
+/// Fetches and runs; returns the exit code.
 pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
     let Some(url) = &args.url else {
         return Ok(diagnostics::refuse("URL for repository not specified, use -h for help"));
@@ -51,7 +51,7 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
         Some(directory) => directory.clone(),
         None => rplay::files::filled_in("~/.ansible/pull").join(&names.short),
     };
-    // A path that begins somewhere else would change with the directory that the playbook runs in.
+    // A relative path would change its meaning in the directory that the playbook runs in.
     let directory = std::path::absolute(&directory)
         .map_err(|error| PullError::File { path: directory.display().to_string(), error })?;
     let now = jiff::ZonedDateTime::now().strftime("%F %H:%M:%S").to_string();
@@ -73,7 +73,7 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
     };
     let inside = |error| PullError::File { path: directory.display().to_string(), error };
     let before = std::env::current_dir().map_err(inside)?;
-    // Sources that do not exist here may be meant to come from the repository.
+    // Sources that do not exist here may be in the repository.
     let inventory = args.sources.inventory.iter().map(|source| match Path::new(source) {
         path if path.is_relative() && !source.contains(',') && path.exists() => before.join(path).display().to_string(),
         _ => source.clone(),
@@ -92,7 +92,7 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
     Ok(code)
 }
 
-/// Brings the repository into the directory: the exit code, and whether anything has changed.
+/// Fetches the repository into the directory; returns the exit code, and whether anything changed.
 fn fetch(args: &PullArgs, url: &str, directory: &Path, names: &Names) -> Result<(u8, bool), Problems> {
     let module = format!("ansible.builtin.{}", args.module_name);
     let mut given = serde_json::json!({"dest": directory.display().to_string()});
@@ -133,7 +133,7 @@ fn fetch(args: &PullArgs, url: &str, directory: &Path, names: &Names) -> Result<
     let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
         Box::new(Watching { inner: adhoc::answers(&name, false, config, secrets, log), changed: seen })
     };
-    // The repository may bring the inventory: until then there is only this machine.
+    // The inventory may be in the repository; until it is fetched, there is only this machine.
     let known = |source: &&String| source.contains(',') || Path::new(source).exists();
     let mut inventory: Vec<String> = args.sources.inventory.iter().filter(known).cloned().collect();
     if inventory.is_empty() {
@@ -147,7 +147,7 @@ fn fetch(args: &PullArgs, url: &str, directory: &Path, names: &Names) -> Result<
     Ok((code, changed.load(Ordering::Acquire)))
 }
 
-/// The options that a run has in common with fetching.
+/// The options that fetching and the run share.
 fn run_args(args: &PullArgs, inventory: Vec<String>) -> RunArgs {
     let mut connection = args.connection.clone();
     connection.connection.get_or_insert_with(|| "local".to_owned());
@@ -172,7 +172,7 @@ fn run_args(args: &PullArgs, inventory: Vec<String>) -> RunArgs {
     }
 }
 
-/// The playbooks: those given, else the first there is of FQDN.yml, HOSTNAME.yml and local.yml.
+/// The playbooks: those given, or else the first that exists of FQDN.yml, HOSTNAME.yml and local.yml.
 fn playbooks(args: &PullArgs, directory: &Path, names: &Names) -> Result<Vec<PathBuf>, String> {
     let readable = |path: &Path| match std::fs::File::open(path) {
         Ok(_) => Ok(()),
@@ -202,7 +202,7 @@ fn playbooks(args: &PullArgs, directory: &Path, names: &Names) -> Result<Vec<Pat
     Err(format!("Could not find a playbook to run.\n{}", failed.join("\n")))
 }
 
-/// What this machine is called.
+/// The names of this machine.
 struct Names {
     full: String,
     short: String,
@@ -211,7 +211,7 @@ struct Names {
 impl Names {
     fn of_this_machine() -> Self {
         let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // Names of /etc/hosts as the resolver gives them; the plain name where it has none.
+        // The name from the resolver and /etc/hosts; the plain host name if there is none.
         let printed = std::process::Command::new("hostname").arg("-f").output().ok();
         let full = printed.filter(|printed| printed.status.success());
         let full = full.map(|printed| String::from_utf8_lossy(&printed.stdout).trim().to_owned());

@@ -102,7 +102,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         tags: TagSelection {
             only: match (args.tags.is_empty(), config.tags_run.value.is_empty()) {
                 (false, _) => args.tags.clone(),
-                // The list of tags has those of tasks that never run unless they are asked for.
+                // The list of tags includes those of tasks with the tag `never`.
                 (true, true) if args.list_tags && args.skip_tags.is_empty() => {
                     vec!["all".to_owned(), "never".to_owned()]
                 }
@@ -178,7 +178,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         };
         channel.send(Event::Message { text: text.into() });
     }
-    // What another format or a plugin writes may be JSON.
+    // Another format or a plugin may write JSON.
     if args.announces && !is_text && formats::is_for_people(&config) {
         let text = announcement(args, &sources, &resolved, &inventory, allowed.as_ref()).into();
         channel.send(Event::Message { text });
@@ -206,7 +206,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     })
 }
 
-/// Refuses a pattern of which `--limit` leaves nothing, though it matches hosts.
+/// Refuses a pattern that matches hosts of which `--limit` leaves none.
 fn refuse_nothing(play: &Play, inventory: &Inventory, allowed: &Matched) -> Result<(), Problems> {
     let Some(text) = play.hosts.value.data().and_then(|value| value.as_str().map(str::to_owned)) else { return Ok(()) };
     let pattern = Pattern::parse(&text)?;
@@ -218,7 +218,7 @@ fn refuse_nothing(play: &Play, inventory: &Inventory, allowed: &Matched) -> Resu
     Ok(())
 }
 
-/// What is about to happen, in one line.
+/// One line about what will happen.
 fn announcement(
     args: &RunArgs,
     sources: &[String],
@@ -242,7 +242,7 @@ fn announcement(
         .into_owned()
 }
 
-/// The report, and those that `--report` writes to files.
+/// The report, together with those that `--report` writes to files.
 fn reported(
     args: &RunArgs,
     config: &Config,
@@ -279,7 +279,7 @@ fn controller() -> String {
     format!("{user}@{machine}")
 }
 
-/// The log that the configuration names. As in Ansible, a run goes on without one that cannot be written.
+/// The log that the configuration names. As in Ansible, a run continues without it if it cannot be written.
 fn log(config: &Config) -> Option<Arc<Log>> {
     let path = config.log_path.value.as_deref()?;
     match Log::open(path) {

@@ -14,7 +14,7 @@ use rplay::{
 
 use crate::{args::run::RunArgs, formats, passwords};
 
-/// What is wrong with the options of a run.
+/// An error in the options of a run.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum RunError {
     #[error("{0}")]
@@ -26,7 +26,7 @@ pub(crate) enum RunError {
 /// The options of a run, from the command line and the settings.
 ///
 /// # Errors
-/// Arguments for ssh cannot be split, or a password cannot be read.
+/// If arguments for ssh cannot be split, or a password cannot be read.
 pub(crate) fn options(
     args: &RunArgs,
     config: &Config,
@@ -111,7 +111,7 @@ pub(crate) fn options(
         debug: *config.debug,
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),
-        // What goes out together cannot be timed one by one.
+        // Tasks that are sent together have no separate time limits, and cannot be stepped through.
         batch: !args.no_batch && task_timeout == 0 && !args.step && !*config.enable_task_debugger,
         task_timeout: (task_timeout > 0).then_some(task_timeout),
         connection: defaults,
@@ -140,7 +140,7 @@ pub(crate) fn options(
     })
 }
 
-/// Where facts are kept between runs; `None` if they are not.
+/// Where facts are cached between runs; `None` if they are not.
 fn fact_caching(config: &Config, flush: bool) -> Option<FactCaching> {
     let plugin = config.fact_caching.value.as_str();
     let plugin = plugin.strip_prefix("ansible.builtin.").unwrap_or(plugin);

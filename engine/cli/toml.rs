@@ -1,8 +1,8 @@
-//! Data as TOML, in the form that Python's tomli-w writes.
+//! Data as TOML, in the format of Python's tomli-w.
 
 use serde_json::{Map, Value as Json};
 
-/// A mapping as a TOML document. What TOML cannot say, `null`, is left out.
+/// A mapping as a TOML document. `null`, which TOML lacks, is left out.
 pub(crate) fn text(data: &Json) -> String {
     let mut out = String::new();
     if let Some(table) = data.as_object() {
@@ -31,7 +31,7 @@ fn write_table(table: &Map<String, Json>, path: &mut Vec<String>, out: &mut Stri
     }
 }
 
-/// Text that is no template, which is marked in JSON; TOML has no mark.
+/// Text that must never be a template is marked in JSON; TOML has no such mark.
 fn unsafe_text(value: &Json) -> Option<&str> {
     let entries = value.as_object().filter(|entries| entries.len() == 1)?;
     entries.get("__ansible_unsafe")?.as_str()

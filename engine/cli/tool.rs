@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path};
 
-/// Ansible's tools and the commands that stand for them.
+/// Ansible's tools and the commands that implement them.
 const TOOLS: &[(&str, &str)] = &[
     ("ansible", "adhoc"),
     ("ansible-config", "config"),
@@ -20,9 +20,9 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TOOLS.iter().map(|(tool, _)| *tool)
 }
 
-/// The command line as `rplay` has it, whatever name it was called by.
+/// The command line in the form of `rplay`, whatever name it was called by.
 pub(crate) struct Called {
-    /// The tool of Ansible's by whose name it was called.
+    /// The name of Ansible's tool by which it was called, if any.
     pub tool: Option<&'static str>,
     pub words: Vec<OsString>,
 }
@@ -40,7 +40,7 @@ impl Called {
         Called { tool: Some(tool), words }
     }
 
-    /// A text of clap's with the tool's own name, where it has the command of `rplay` behind it.
+    /// Text from clap, with the tool's name in place of the command of `rplay`.
     pub(crate) fn named(&self, text: &str) -> String {
         match TOOLS.iter().find(|(tool, command)| Some(*tool) == self.tool && !command.is_empty()) {
             Some((tool, command)) => text.replace(&format!("{tool} {command}"), tool),
@@ -48,14 +48,14 @@ impl Called {
         }
     }
 
-    /// Whether the version is asked for, in the shape that Ansible's tools have.
+    /// Whether `--version` was requested, in the format of Ansible's tools.
     pub(crate) fn wants_version(&self) -> bool {
-        // The first word of its own: further on it may belong to a module's arguments.
+        // Only as the first argument: later it may belong to a module's arguments.
         let at = self.tool.map_or(1, |tool| 1 + usize::from(tool != "ansible-playbook"));
         self.tool.is_some() && self.words.get(at).is_some_and(|word| word == "--version")
     }
 
-    /// What argparse says where clap's words differ: scripts look for it.
+    /// argparse's message where clap's differs: scripts search for it.
     pub(crate) fn usage_error(&self, error: &clap::Error) -> Option<String> {
         use clap::error::{ContextKind, ContextValue, ErrorKind};
         let tool = self.tool?;

@@ -20,7 +20,7 @@ pub(crate) const VERBOSITY: u8 = 4;
 /// Shows the library's trace lines from now on: seconds since the start, module, fields, message.
 pub(crate) fn start(secrets: Arc<Secrets>) {
     let lines = fmt::layer().with_ansi(false).with_level(false).with_timer(time::uptime()).with_writer(Masked(secrets));
-    // The console starts a run for each command: the first subscriber stays.
+    // The console starts a run for each command; the first subscriber stays.
     let _ = registry().with(lines).with(Targets::new().with_target("rplay", LevelFilter::TRACE)).try_init();
 }
 

@@ -27,12 +27,12 @@ use error::{Ended, VaultCommandError};
 use files::{all, is_dash, read, replace, write};
 use sealing::{Sealing, seal};
 
-/// What is to be printed, and where to.
+/// The output, and its destination.
 struct Printed {
     text: Vec<u8>,
-    /// In place of standard output.
+    /// The file to write instead of standard output.
     file: Option<PathBuf>,
-    /// Said on standard error.
+    /// A message for standard error.
     aside: String,
 }
 
@@ -71,12 +71,12 @@ pub(crate) fn command(args: &VaultArgs) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// The passwords for reading what is encrypted.
+/// The passwords for decrypting.
 fn open(config: &Config, args: &PasswordArgs) -> Result<Arc<Vault>, Problems> {
     passwords::vault_for(args, config, diagnostics::secrets(), Asked::ToOpen)
 }
 
-/// The passwords for encrypting, of which the one to be used is known.
+/// The passwords for encrypting, with the one to use.
 fn sealing(config: &Config, with: &EncryptArgs) -> Result<Sealing, Ended> {
     let vault = passwords::vault_for(&with.passwords, config, diagnostics::secrets(), Asked::ToEncrypt)?;
     Sealing::new(vault, wanted_id(config, with), config)
@@ -86,7 +86,7 @@ fn wanted_id(config: &Config, with: &EncryptArgs) -> Option<String> {
     with.encrypt_vault_id.clone().or_else(|| config.vault_encrypt_identity.value.clone())
 }
 
-/// Carries out `rplay vault`; what is to be printed comes back.
+/// Runs `rplay vault`; returns the output.
 fn run(args: &VaultArgs, config: &Config, input: &mut dyn Read) -> Result<Printed, Ended> {
     match &args.action {
         VaultAction::Encrypt(files) => {
@@ -134,7 +134,7 @@ fn single_output(files: &VaultFiles) -> Result<(), VaultCommandError> {
     }
 }
 
-/// Turns files in place, or one of them into what is printed or goes to another file; without files, standard input.
+/// Converts files in place, or one file to the output or another file; without files, standard input.
 fn each(
     files: &VaultFiles,
     input: &mut dyn Read,
@@ -167,7 +167,7 @@ fn each(
     }
 }
 
-/// `encrypt_string`: values of the command line, of a question and of standard input, each ready for YAML.
+/// `encrypt_string`: values from the command line, a prompt and standard input, each ready for YAML.
 fn encrypt_strings(wanted: &StringArgs, config: &Config, input: &mut dyn Read) -> Result<Printed, Ended> {
     let refuse = |message: &str| Ended::from(VaultCommandError::Options(message.to_owned()));
     let dash = wanted.values.iter().any(|value| value == "-");
@@ -249,7 +249,7 @@ fn create(wanted: &CreateArgs, config: &Config) -> Result<Printed, Ended> {
     Ok(Printed::nothing())
 }
 
-/// Lets a person edit an encrypted file. It keeps its password and its id; what was not changed is not written.
+/// Opens an editor on an encrypted file, which keeps its password and ID; an unchanged file is not written.
 fn edit(path: &Path, vault: &Vault, config: &Config) -> Result<(), Ended> {
     let content = read(path)?;
     let text = String::from_utf8_lossy(&content).into_owned();
@@ -273,7 +273,7 @@ fn rekey(wanted: &RekeyArgs, config: &Config) -> Result<Printed, Ended> {
     };
     let new = passwords::gather(&sources, config, diagnostics::secrets(), Asked::ToEncrypt)?;
     let sealing = Sealing::new(new, wanted_id(config, &wanted.with), config)?;
-    // All are opened before the first one is written.
+    // All are decrypted before the first one is written.
     let opened = wanted
         .files
         .iter()

@@ -8,7 +8,7 @@ use rplay::{
     python::Pythons,
 };
 
-/// What `TOOL --version` prints. The Python is that of the ansible-core which runs content in Python, if there is one.
+/// The output of `TOOL --version`. The Python is that of the ansible-core that runs content in Python, if there is one.
 pub(crate) fn text(tool: &str) -> String {
     let config = Config::load().ok().map(|(config, _)| config);
     let file = config.as_ref().and_then(|config| config.file.as_deref()).map(rplay::source::absolute);
@@ -41,7 +41,7 @@ pub(crate) fn text(tool: &str) -> String {
     )
 }
 
-/// Where a program lies that was called by its name alone.
+/// The path of a program that was called by its name alone.
 fn found(called: &str) -> String {
     if called.contains('/') {
         return rplay::source::absolute(Path::new(called));
@@ -51,7 +51,7 @@ fn found(called: &str) -> String {
     found.next().map_or_else(|| called.to_owned(), |path| path.display().to_string())
 }
 
-/// The versions of an interpreter, of its Jinja and of its PyYAML, one a line.
+/// The versions of an interpreter, its Jinja and its PyYAML, one per line.
 fn about_python(python: &Path) -> Option<String> {
     const ASK: &str = "import sys, jinja2, yaml\n\
         print('%s (%s)' % (' '.join(sys.version.split()), sys.executable))\n\

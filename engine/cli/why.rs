@@ -1,4 +1,4 @@
-//! `rplay why`: which value a variable has on a host, and from where. Nothing is run, and no host is connected to.
+//! `rplay why`: the value of a variable on a host, and where it comes from. Runs nothing and connects to no host.
 
 use std::{collections::HashSet, fmt::Write, path::PathBuf, sync::Arc};
 
@@ -27,7 +27,7 @@ use crate::{
     run_options,
 };
 
-/// How far a chain of names is followed.
+/// Maximum depth to which a chain of names is followed.
 const DEEPEST: usize = 12;
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -48,7 +48,7 @@ enum WhyError {
     Links(std::io::Error),
 }
 
-/// Tells warnings on standard error; there are no other events.
+/// Shows warnings on standard error; there are no other events.
 struct Warnings;
 
 impl Reader for Warnings {
@@ -61,10 +61,10 @@ impl Reader for Warnings {
     }
 }
 
-/// Shows where the variable comes from; the result is the exit code.
+/// Shows where the variable comes from; returns the exit code.
 ///
 /// # Errors
-/// The inventory, a playbook or a file of variables cannot be read, or the variable is defined on no host.
+/// If the inventory, a playbook or a variable file cannot be read, or no host has the variable.
 pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     diagnostics::look_like(*config.diagnostics);
@@ -94,7 +94,7 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     for path in &run_args.playbooks {
         plays.extend(resolver.playbook(path)?);
     }
-    // What a host has by itself, in no play: as `rplay adhoc` sees it.
+    // The host's variables outside any play, as `rplay adhoc` sees them.
     let pattern = args.limit.as_deref().filter(|limit| !limit.contains('@')).unwrap_or("all");
     let text = format!("[{{\"hosts\": {}, \"gather_facts\": false}}]", Json::from(pattern));
     let bare = resolver.playbook_text(&Source::inline("no play", text), &directory)?;
@@ -124,13 +124,13 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     result
 }
 
-/// The play as people call it, with its place.
+/// The play's name, with its place.
 fn play_name(play: &Play) -> String {
     let name = play.name.as_ref().map_or(play.hosts.span.text(), |name| name.span.text());
     format!("{} ({})", name.trim_matches(['"', '\'']), play.span)
 }
 
-/// What was found; hosts with the same answer stand together.
+/// The results; hosts with the same result are grouped.
 struct Answers<'a> {
     args: &'a WhyArgs,
     by_answer: IndexMap<String, (Json, Vec<Arc<str>>)>,
@@ -271,12 +271,12 @@ fn hosts_shown(hosts: &[&str]) -> String {
     }
 }
 
-/// Whether a variable holds a password of a connection, which Ansible's users often write down in the clear.
+/// Whether a variable contains a connection password, which Ansible's users often store as plain text.
 fn is_password(name: &str) -> bool {
     name.starts_with("ansible_") && (name.ends_with("_pass") || name.ends_with("_password"))
 }
 
-/// Puts the rendered value, or why there is none, into the answer.
+/// Adds the rendered value, or why there is none, to the answer.
 fn set_value(answer: &mut Json, view: &Viewpoint, name: &str, winner: Option<&Definition>) {
     let is_secret = is_password(name) || winner.is_some_and(Definition::is_secret);
     match view.value(name).filter(|_| winner.is_some()) {

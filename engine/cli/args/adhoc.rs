@@ -21,34 +21,34 @@ pub(crate) struct AdhocArgs {
     /// Its arguments: `key=value ...`, or YAML or JSON in braces
     #[arg(short, long, value_name = "ARGS", allow_hyphen_values = true)]
     pub args: Option<String>,
-    /// Let the module run by itself, for at most so many seconds
+    /// Run the module in the background, for at most this many seconds
     #[arg(short = 'B', long, value_name = "SECONDS")]
     pub background: Option<u32>,
-    /// Seconds between looks at what runs by itself; 0 does not wait for it [default: 15]
+    /// Seconds between polls of a background job; 0 does not wait for it [default: 15]
     #[arg(short = 'P', long, value_name = "SECONDS")]
     pub poll: Option<u32>,
-    /// Write each host's answer to a file of its name in this directory
+    /// Write each host's result to a file with its name in this directory
     #[arg(short, long, value_name = "DIRECTORY")]
     pub tree: Option<PathBuf>,
-    /// Each answer on one line
+    /// Show each result on one line
     #[arg(short, long)]
     pub one_line: bool,
     #[command(flatten)]
     pub run: ModuleRunArgs,
 }
 
-/// On which hosts and how a module runs: what `rplay adhoc` and `rplay console` share.
+/// Options about hosts and modules that `rplay adhoc` and `rplay console` share.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModuleRunArgs {
-    /// Seconds that a module may take
+    /// Time limit of a module in seconds
     #[arg(long, value_name = "SECONDS")]
     pub task_timeout: Option<u32>,
-    /// Directories with modules, before the configured ones; colons between
+    /// Directories with modules, before the configured ones; separated by colons
     #[arg(short = 'M', long, value_name = "PATH")]
     pub module_path: Vec<String>,
     #[arg(long, hide = true)]
     pub flush_cache: bool,
-    /// Only these of the hosts
+    /// Only these hosts
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
     /// Do not change anything; show what would change

@@ -90,8 +90,7 @@ pub(crate) struct ForksArgs {
 }
 
 impl ForksArgs {
-    /// How many hosts are worked on at once if neither an option nor a setting says so: connections cost the hosts more
-    /// than us.
+    /// The default number of forks: connections cost the hosts more than us.
     const DEFAULT: u32 = 50;
 
     /// The number of hosts to work on at once; `configured` is the setting.

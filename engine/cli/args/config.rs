@@ -16,22 +16,22 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigAction {
-    /// All settings of ansible-core: keys, value, source, and whether rplay follows it
+    /// List all settings of ansible-core: keys, value, source, and whether rplay supports them
     List(SettingsArgs),
-    /// One line a setting: NAME(source) = value
+    /// Show one line per setting: NAME(source) = value
     Dump(DumpArgs),
-    /// The configuration file as it is
+    /// Show the configuration file as it is
     View(SettingsArgs),
-    /// A configuration file with all settings at their defaults
+    /// Print a configuration file with all settings at their defaults
     Init(InitArgs),
-    /// Check that all keys of the configuration file, or all variables of the environment, are settings
+    /// Check that all keys of the configuration file, or all environment variables, are settings
     Validate(ValidateArgs),
 }
 
 /// Which settings.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SettingsArgs {
-    /// The configuration file, in place of the one that holds here
+    /// Configuration file to use instead of the current one
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Settings of this kind of plugin: `all`, `base`, `become`, `connection` ...
@@ -46,7 +46,7 @@ pub(crate) struct SettingsArgs {
 pub(crate) struct DumpArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Only settings that are not at their default
+    /// Only settings that differ from their default
     #[arg(long, alias = "changed-only")]
     pub only_changed: bool,
     /// `display`, `json` or `yaml`
@@ -61,7 +61,7 @@ pub(crate) struct InitArgs {
     /// `ini`, `env` or `vars`
     #[arg(short, long, value_name = "FORMAT", default_value = "ini", value_parser = ["ini", "env", "vars"])]
     pub format: String,
-    /// Each setting behind a comment sign
+    /// Comment out each setting
     #[arg(long)]
     pub disabled: bool,
 }

@@ -7,7 +7,7 @@ use crate::args::adhoc::ModuleRunArgs;
 /// `rplay console`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConsoleArgs {
-    /// The hosts to begin with [default: all]
+    /// Pattern of the hosts to begin with [default: all]
     #[arg(value_name = "PATTERN")]
     pub pattern: Option<String>,
     /// Ask before each task

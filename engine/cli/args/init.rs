@@ -7,7 +7,7 @@ use clap::Args;
 /// `rplay init`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Where; it is made if it is not there
+    /// Directory of the project; created if missing
     #[arg(value_name = "DIRECTORY", default_value = ".")]
     pub directory: PathBuf,
 }

@@ -9,40 +9,40 @@ use crate::args::common::SourceArgs;
 /// `rplay inventory`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct InventoryArgs {
-    /// The group to begin the tree with [default: all]
+    /// Group at the top of the tree [default: all]
     #[arg(value_name = "GROUP")]
     pub group: Option<String>,
-    /// All groups and variables as JSON
+    /// Show all groups and variables as JSON
     #[arg(long)]
     pub list: bool,
-    /// Groups and hosts as a tree
+    /// Show groups and hosts as a tree
     #[arg(long)]
     pub graph: bool,
-    /// The variables of one host as JSON
+    /// Show the variables of one host as JSON
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
-    /// With variables in the tree
+    /// Show variables in the tree
     #[arg(long)]
     pub vars: bool,
-    /// YAML rather than JSON
+    /// Print YAML instead of JSON
     #[arg(short, long)]
     pub yaml: bool,
-    /// TOML rather than JSON
+    /// Print TOML instead of JSON
     #[arg(long)]
     pub toml: bool,
-    /// Variables where they were defined, as in an inventory file, rather than all of them with each host
+    /// Show variables where they were defined, as in an inventory file, instead of all of them for each host
     #[arg(long)]
     pub export: bool,
     /// Write to this file
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Only these of the hosts; for --list
+    /// Only these hosts; for --list
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
-    /// Directory with group_vars and host_vars of the playbook
+    /// Directory with the playbook's group_vars and host_vars
     #[arg(long, value_name = "DIRECTORY")]
     pub playbook_dir: Option<PathBuf>,
-    /// Forget the facts that were kept of all hosts
+    /// Forget the cached facts of all hosts
     #[arg(long, hide = true)]
     pub flush_cache: bool,
     #[command(flatten)]

@@ -61,34 +61,34 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run one module on hosts
     Adhoc(AdhocArgs),
-    /// Run modules on hosts, one after the other, from a prompt
+    /// Run modules on hosts from a prompt
     Console(ConsoleArgs),
-    /// Show the settings, where each comes from, and whether it works
+    /// Show the settings, where each comes from, and whether it is supported
     Config(ConfigArgs),
-    /// Show how modules, plugins, roles and keywords are used
+    /// Show the documentation of modules, plugins, roles and keywords
     Doc(DocArgs),
     /// Install, list, build and check collections and roles
     Galaxy(GalaxyArgs),
-    /// Make a project that runs: settings, an inventory, a playbook and a role
+    /// Create a runnable project: settings, an inventory, a playbook and a role
     Init(InitArgs),
     /// Show hosts, groups and variables
     Inventory(InventoryArgs),
-    /// Show this installation; links for Ansible's names, completions, man pages
+    /// Show this installation; create links for Ansible's names, completions, man pages
     #[command(name = "self")]
     Own(SelfArgs),
-    /// Fetch a repository and run a playbook of it on this machine
+    /// Fetch a repository and run one of its playbooks on this machine
     Pull(PullArgs),
     /// Encrypt and decrypt files and values
     Vault(VaultArgs),
-    /// Show which value a variable has on a host, and every place that defines it
+    /// Show a variable's value on a host, and all places that define it
     Why(WhyArgs),
-    /// Serve calls on standard input and output, on a host
+    /// Serve calls on standard input and output; started on hosts
     #[command(hide = true)]
     Agent,
 }
 
 impl Cli {
-    /// The playbooks to run: those given, else the default ones.
+    /// The playbooks to run: those given, or else the default one.
     pub(crate) fn playbooks(run: &RunArgs) -> Result<Vec<PathBuf>, clap::Error> {
         if !run.playbooks.is_empty() {
             return Ok(run.playbooks.clone());

@@ -12,7 +12,7 @@ pub(crate) struct SelfArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum SelfAction {
-    /// Make links with the names of Ansible's tools; a file that is there is never replaced
+    /// Create links with the names of Ansible's tools; existing files are never replaced
     Link {
         /// The directory for the links; one in PATH
         #[arg(value_name = "DIRECTORY")]
@@ -23,18 +23,18 @@ pub(crate) enum SelfAction {
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
-    /// Print the words that a shell completes: what this project has
+    /// Print the words of this project that a shell completes
     #[command(hide = true)]
     Words { kind: Words },
     /// Write the man pages
     Man {
-        /// The directory for the pages: share/man/man1 of an installation
+        /// The directory for the pages, such as share/man/man1
         #[arg(value_name = "DIRECTORY")]
         directory: PathBuf,
     },
 }
 
-/// What a project has names of.
+/// Kinds of names in a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Words {
     /// Hosts and groups of the inventory

@@ -9,22 +9,22 @@ use crate::args::common::{ConnectionArgs, SourceArgs};
 /// `rplay pull`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PullArgs {
-    /// Playbooks of the repository [default: FQDN.yml, HOSTNAME.yml or local.yml]
+    /// Playbooks in the repository [default: FQDN.yml, HOSTNAME.yml or local.yml]
     #[arg(value_name = "PLAYBOOK")]
     pub playbooks: Vec<String>,
-    /// The repository
+    /// URL of the repository
     #[arg(short = 'U', long, value_name = "URL")]
     pub url: Option<String>,
-    /// The directory to fetch it into [default: ~/.ansible/pull/HOSTNAME]
+    /// Directory to fetch it into [default: ~/.ansible/pull/HOSTNAME]
     #[arg(short, long, value_name = "DIRECTORY")]
     pub directory: Option<PathBuf>,
-    /// The branch, tag or commit
+    /// Branch, tag or commit to fetch
     #[arg(short = 'C', long, value_name = "VERSION")]
     pub checkout: Option<String>,
-    /// Fetch all history rather than the newest commit
+    /// Fetch the whole history, not only the newest commit
     #[arg(long)]
     pub full: bool,
-    /// The module that fetches: git or subversion
+    /// Module that fetches: git or subversion
     #[arg(short, long, value_name = "MODULE", default_value = "git")]
     pub module_name: String,
     /// Run the playbook only if the repository has changed
@@ -39,47 +39,47 @@ pub(crate) struct PullArgs {
     /// Discard changes of files in the directory
     #[arg(long)]
     pub clean: bool,
-    /// Wait for a random time first, of at most so many seconds
+    /// First wait for a random time of at most this many seconds
     #[arg(short, long, value_name = "SECONDS")]
     pub sleep: Option<u64>,
-    /// Trust the key of the repository's host when it is not known yet
+    /// Accept the key of the repository's host if it is not known yet
     #[arg(long)]
     pub accept_host_key: bool,
-    /// End with an error unless the commit's signature is good
+    /// Fail unless the commit's signature is good
     #[arg(long)]
     pub verify_commit: bool,
-    /// Submodules follow their branches
+    /// Update submodules to the newest commit of their branches
     #[arg(long)]
     pub track_subs: bool,
 
-    /// Only these of the play's hosts
+    /// Only these hosts of the plays
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
-    /// Only tasks with one of these tags
+    /// Only tasks with any of these tags
     #[arg(short, long, value_name = "TAGS", value_delimiter = ',')]
     pub tags: Vec<String>,
-    /// No tasks with one of these tags
+    /// Skip tasks with any of these tags
     #[arg(long, value_name = "TAGS", value_delimiter = ',')]
     pub skip_tags: Vec<String>,
-    /// Change nothing, only say what would change
+    /// Do not change anything; show what would change
     #[arg(long)]
     pub check: bool,
-    /// Show how files change
+    /// Show the differences in changed files
     #[arg(long)]
     pub diff: bool,
-    /// Only show the hosts
+    /// Only list the hosts
     #[arg(long)]
     pub list_hosts: bool,
-    /// Directories with modules, before the configured ones; colons between
+    /// Directories with modules, before the configured ones; separated by colons
     #[arg(short = 'M', long, value_name = "PATH")]
     pub module_path: Vec<String>,
-    /// Forget the facts that were kept of all hosts
+    /// Forget the cached facts of all hosts
     #[arg(long)]
     pub flush_cache: bool,
-    /// Ask for the password that becoming another user takes
+    /// Prompt for the privilege escalation password
     #[arg(short = 'K', long, conflicts_with = "become_password_file")]
     pub ask_become_pass: bool,
-    /// File with that password
+    /// File with the privilege escalation password
     #[arg(long, alias = "become-pass-file", value_name = "FILE")]
     pub become_password_file: Option<PathBuf>,
     #[command(flatten)]

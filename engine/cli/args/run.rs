@@ -23,7 +23,7 @@ pub(crate) struct RunArgs {
     /// Skip tasks with any of these tags
     #[arg(long, value_name = "TAGS", value_delimiter = ',', help_heading = TASKS)]
     pub skip_tags: Vec<String>,
-    /// Begin at the task of this name (* and ? match)
+    /// Start at the task with this name (* and ? are wildcards)
     #[arg(long, value_name = "NAME", help_heading = TASKS)]
     pub start_at_task: Option<String>,
     /// Do not change anything; show what would change
@@ -69,16 +69,16 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = TASKS)]
     pub flush_cache: bool,
 
-    /// Directories with modules, before the configured ones; colons between
+    /// Directories with modules, before the configured ones; separated by colons
     #[arg(short = 'M', long, value_name = "PATH", help_heading = TASKS)]
     pub module_path: Vec<String>,
-    /// Seconds that each task may take unless it says so itself; from `rplay adhoc`.
+    /// Time limit in seconds of each task without its own; set by `rplay adhoc`.
     #[arg(skip)]
     pub task_timeout: Option<u32>,
-    /// Called by its own name, it says first what it is about to do; Ansible's output has no such line.
+    /// Whether to announce the run first. Only if called as `rplay`: Ansible's output has no such line.
     #[arg(skip)]
     pub announces: bool,
-    /// Ask before each task whether it is to run
+    /// Ask before each task whether to run it
     #[arg(long, help_heading = TASKS)]
     pub step: bool,
 }

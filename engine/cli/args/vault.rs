@@ -18,15 +18,15 @@ pub(crate) struct VaultArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum VaultAction {
-    /// Write a new encrypted file with an editor
+    /// Create an encrypted file with an editor
     Create(CreateArgs),
-    /// Decrypt files in place; standard input to standard output when none is named
+    /// Decrypt files in place; without files, standard input to standard output
     Decrypt(VaultFiles),
     /// Edit encrypted files
     Edit(VaultFiles),
-    /// Show what encrypted files hold
+    /// Show the content of encrypted files
     View(VaultFiles),
-    /// Encrypt files in place; standard input to standard output when none is named
+    /// Encrypt files in place; without files, standard input to standard output
     Encrypt(VaultFiles),
     /// Encrypt values, for use in YAML
     #[command(name = "encrypt_string", alias = "encrypt-string")]
@@ -54,35 +54,35 @@ pub(crate) struct CreateArgs {
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub with: EncryptArgs,
-    /// Start the editor even if standard output is no terminal
+    /// Start the editor even if standard output is not a terminal
     #[arg(long)]
     pub skip_tty_check: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RekeyArgs {
-    /// Files to encrypt anew
+    /// Files to encrypt again
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub with: EncryptArgs,
-    /// File with the new password, or program that prints it
+    /// File with the new password, or a program that prints it
     #[arg(long, value_name = "FILE", conflicts_with = "new_vault_id")]
     pub new_vault_password_file: Option<PathBuf>,
-    /// The new password with a name: NAME@FILE or NAME@prompt
+    /// New password with an ID: NAME@FILE or NAME@prompt
     #[arg(long, value_name = "NAME@SOURCE")]
     pub new_vault_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StringArgs {
-    /// The values; `-` is standard input, which is read when there are none
+    /// Values; `-` is standard input, which is also read if there are none
     #[arg(value_name = "STRING")]
     pub values: Vec<String>,
-    /// The variable's name, to be written before the value; may be repeated
+    /// Name of the variable, written before the value; may be repeated
     #[arg(short, long, value_name = "NAME")]
     pub name: Vec<String>,
-    /// The name of the value that is read from standard input
+    /// Name of the variable for the value from standard input
     #[arg(long, value_name = "NAME")]
     pub stdin_name: Option<String>,
     /// Ask for the value
@@ -100,7 +100,7 @@ pub(crate) struct StringArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EncryptArgs {
-    /// Encrypt with the password of this name
+    /// Encrypt with the password that has this ID
     #[arg(long, value_name = "NAME")]
     pub encrypt_vault_id: Option<String>,
     #[command(flatten)]

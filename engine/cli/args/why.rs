@@ -12,16 +12,16 @@ pub(crate) struct WhyArgs {
     /// The variable
     #[arg(value_name = "VARIABLE")]
     pub variable: String,
-    /// Playbooks whose plays are looked at [default: playbooks/site.yml or site.yml, if there is one]
+    /// Playbooks to look at [default: playbooks/site.yml or site.yml, if there is one]
     #[arg(value_name = "PLAYBOOK")]
     pub playbooks: Vec<PathBuf>,
-    /// Only these of the hosts
+    /// Only these hosts
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
-    /// As the tasks of this role see it
+    /// Show it as the tasks of this role see it
     #[arg(long, value_name = "NAME")]
     pub role: Option<String>,
-    /// JSON, for programs
+    /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(crate) struct WhyArgs {
 }
 
 impl WhyArgs {
-    /// The options that a run of the same plays has.
+    /// The options of a run of the same plays.
     pub(crate) fn run_args(&self) -> RunArgs {
         RunArgs {
             playbooks: self.playbooks.clone(),

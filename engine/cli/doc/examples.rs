@@ -1,9 +1,9 @@
-//! Examples and results of the modules that are built in, by hand, in `modules/*.md`: only the command has them, so that
-//! no host receives them. `tests/doc.rs` runs the examples in check mode and compares the results.
+//! Examples and results of the built-in modules, written by hand in `modules/*.md`. Only the command contains them, so
+//! that they are not sent to hosts. `tests/doc.rs` runs the examples in check mode and compares the results.
 //!
-//! In these files `# NAME` begins a module. Its fenced blocks are the examples; `needs=PROGRAM` after the fence says what
-//! a host must have for them, `play` that they are plays instead of tasks. Lines `` - `NAME` (TYPE): TEXT `` are the
-//! results; `- *NAME*` stands for those of the heading `# *NAME*`. Anything else is shown as it is.
+//! In these files, `# NAME` begins a module. Its fenced blocks are the examples; `needs=PROGRAM` after the fence names
+//! a program that the host must have, `play` marks plays instead of tasks. Lines `` - `NAME` (TYPE): TEXT `` are the
+//! results; `- *NAME*` inserts those below the heading `# *NAME*`. Anything else is shown as it is.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -22,13 +22,13 @@ const FILES: [&str; 11] = [
     include_str!("modules/services.md"),
 ];
 
-/// Modules under several names, and the one that is documented.
+/// Other names of modules, and the documented one.
 const OTHER_NAMES: [(&str, &str); 3] = [("dnf5", "dnf"), ("yum", "dnf"), ("systemd", "systemd_service")];
 
-/// What a module's section says.
+/// The content of a module's section.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Examples {
-    /// YAML; several examples are parted by empty lines.
+    /// YAML; several examples are separated by empty lines.
     pub examples: String,
     /// Name, type and description of each result.
     pub results: Vec<(&'static str, &'static str, &'static str)>,
@@ -37,7 +37,7 @@ pub(super) struct Examples {
 }
 
 impl Examples {
-    /// Those of a module by its short name; none if nothing is written.
+    /// Those of a module, by its short name; `None` if there are none.
     pub(super) fn of(module: &str) -> Option<Self> {
         let documented = OTHER_NAMES.iter().find(|(other, _)| *other == module).map_or(module, |(_, name)| name);
         let read = Examples::read(section(documented)?);
@@ -72,7 +72,7 @@ impl Examples {
         found
     }
 
-    /// In the shape that documentation in files has.
+    /// In the format of documentation in files.
     pub(super) fn returns(&self) -> Json {
         let one = |(name, kind, text): &(&str, &str, &str)| {
             ((*name).to_owned(), json!({ "description": [text], "type": kind, "returned": "when it applies" }))
@@ -81,7 +81,7 @@ impl Examples {
     }
 }
 
-/// Those that `*NAME*` stands for.
+/// The results that `*NAME*` inserts.
 fn section_results(name: &str) -> Vec<(&'static str, &'static str, &'static str)> {
     section(name)
         .map(|text| text.lines().filter_map(|line| one_result(line.strip_prefix("- ")?)).collect())

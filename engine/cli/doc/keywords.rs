@@ -1,11 +1,11 @@
-//! The keywords of playbooks, with what each is for.
+//! The keywords of playbooks, with descriptions.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
 /// A line per keyword: name, type, when templates in it are rendered, the order in which Ansible reads it, the places
-/// that have it (their initials), what it is for.
+/// that have it (their initials), and a description.
 const TABLE: &str = include_str!("keywords.tsv");
 
 /// Places by their initials.
@@ -22,7 +22,7 @@ pub(super) struct Keyword {
 }
 
 impl Keyword {
-    /// All keywords, sorted by their names.
+    /// All keywords, sorted by name.
     pub(super) fn all() -> impl Iterator<Item = Keyword> {
         TABLE.lines().filter_map(|line| {
             let mut fields = line.split('\t');
@@ -45,19 +45,19 @@ impl Keyword {
     }
 }
 
-/// The keywords, with what each is for.
+/// The keywords, with descriptions.
 pub(super) struct Keywords {
-    /// In the words of the user's ansible-core, which may know more of them than the table.
+    /// Descriptions from the user's ansible-core, which may have more keywords than the table.
     told: BTreeMap<String, String>,
 }
 
 impl Keywords {
-    /// `told`: what an ansible-core says of them; without it, the table does.
+    /// `told`: descriptions from an ansible-core; others come from the table.
     pub(super) fn new(told: BTreeMap<String, String>) -> Self {
         Keywords { told }
     }
 
-    /// The list of keywords: each with what it is for.
+    /// The list of keywords with their descriptions.
     pub(super) fn list(&self) -> BTreeMap<String, String> {
         if self.told.is_empty() {
             return Keyword::all().map(|keyword| (keyword.name.to_owned(), keyword.doc.to_owned())).collect();
@@ -65,7 +65,7 @@ impl Keywords {
         self.told.clone()
     }
 
-    /// What is known of the keywords of these names, and the names that are no keywords.
+    /// The documentation of these keywords, and the names that are not keywords.
     pub(super) fn named<'n>(&self, names: &'n [String]) -> (Map<String, Json>, Vec<&'n String>) {
         let known = names.iter().filter_map(|name| Some((name.clone(), self.of(name)?))).collect();
         (known, names.iter().filter(|name| self.of(name).is_none()).collect())

@@ -1,4 +1,4 @@
-//! How pages of the documentation are laid out: paragraphs, options, lists.
+//! The layout of documentation pages: paragraphs, options, lists.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::values::{comma_separated, flow, is_empty, sentences, shown, template_value, without_tags};
 
-/// Keys of a documentation that its page shows elsewhere, or not at all.
+/// Keys of a documentation that the page shows elsewhere, or not at all.
 const ELSEWHERE: [&str; 16] = [
     "attributes",
     "collection",
@@ -30,22 +30,22 @@ const ELSEWHERE: [&str; 16] = [
     "version_added_collection",
 ];
 
-/// How options or return values are laid out.
+/// The layout of options or return values.
 #[derive(Clone, Copy)]
 pub(super) struct Fields {
     /// Columns before a name.
     pub base: usize,
-    /// Columns before what is said of it.
+    /// Columns before its description.
     pub inner: usize,
     pub are_options: bool,
 }
 
-/// A page as far as it is written.
+/// A page being written.
 pub(super) struct Page {
     pub text: String,
-    /// Columns of a line of text.
+    /// Maximum number of columns of a line.
     pub width: usize,
-    /// With the versions since which a plugin and its options are there.
+    /// Show the version in which a plugin and each option was added.
     pub verbose: bool,
 }
 
@@ -64,7 +64,7 @@ impl Page {
     pub(super) fn wrapped(&mut self, text: &str, first: &str, later: usize) {
         let later = " ".repeat(later);
         let options = unbroken(self.width).initial_indent(first).subsequent_indent(&later);
-        // Paragraphs within a text continue as its later lines do.
+        // Further paragraphs of a text are indented like its later lines.
         for (index, paragraph) in text.split("\n\n").enumerate() {
             let options = if index == 0 { options.clone() } else { options.clone().initial_indent(&later) };
             for line in textwrap::wrap(paragraph.replace(['\n', '\t'], " ").trim(), options) {
@@ -111,7 +111,7 @@ impl Page {
         let head = format!("{margin}{mark} {name}  ");
         let start = head.chars().count().max(inner + 2);
         let texts = sentences(field.get("description").unwrap_or(&Json::Null));
-        // Ansible wraps the first line as the others, which are one column further right.
+        // Ansible wraps the first line like the others, which begin one column further right.
         let at = self.text.len();
         for text in &texts {
             self.wrapped(&plain(text), &" ".repeat(start + 1), start + 1);
@@ -162,7 +162,7 @@ impl Page {
             let _ = writeln!(self.text, "{indent}{key}:\n");
             if let Json::Object(fields) = value {
                 self.fields(&fields, Fields { base: inner, inner: inner + 2, are_options });
-                // The blank line after the last one is that of the outer field.
+                // The outer field adds the blank line after the last one.
                 self.trim_line();
             }
         }
@@ -192,7 +192,7 @@ impl Page {
             ..emit::Options::plain()
         };
         let pair = Json::from(Map::from_iter([(key.to_owned(), value.clone())]));
-        // Marks are replaced in the text, so that lines break where Ansible breaks them.
+        // Markup is replaced only after wrapping, so that lines break where Ansible breaks them.
         for line in plain(&emit::to_yaml(&template_value(&pair), &options).unwrap_or_default()).lines() {
             let _ = writeln!(self.text, "{indent}{line}");
         }
@@ -220,7 +220,7 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A text behind its heading. All its lines are shorter by some columns, as in Ansible.
+    /// A text after its heading. As in Ansible, all its lines are `shorter` by some columns.
     pub(super) fn headed(&mut self, head: &str, text: &str, shorter: usize) {
         self.text.push_str(head);
         let width = self.width;
@@ -286,11 +286,11 @@ impl Page {
         self.width = width;
     }
 
-    /// What a documentation has beside its usual keys.
+    /// Other keys of a documentation.
     pub(super) fn rest(&mut self, doc: &Map<String, Json>, located: &Located) {
         if let Some(version) = doc.get("version_added").filter(|_| self.verbose) {
             let version = shown(version);
-            // What has always been there has no version.
+            // Plugins that have always existed have no version.
             let _ = match version.as_str() {
                 "historical" => writeln!(self.text, "ADDED_IN: {version}\n"),
                 _ => writeln!(self.text, "ADDED_IN: version {version}{}\n", of_collection(doc)),
@@ -335,7 +335,7 @@ impl Page {
     }
 }
 
-/// Of what a version is.
+/// Whose version it is.
 pub(super) fn of_collection(fields: &Map<String, Json>) -> String {
     match fields.get("version_added_collection").and_then(Json::as_str) {
         Some("ansible.builtin") => " of ansible-core".to_owned(),
@@ -344,7 +344,7 @@ pub(super) fn of_collection(fields: &Map<String, Json>) -> String {
     }
 }
 
-/// Wrapping as Python's: lines end between words only.
+/// Wraps like Python: only between words.
 pub(super) fn unbroken<'a>(width: usize) -> textwrap::Options<'a> {
     textwrap::Options::new(width)
         .break_words(false)
@@ -353,7 +353,7 @@ pub(super) fn unbroken<'a>(width: usize) -> textwrap::Options<'a> {
         .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
 }
 
-/// The release of ansible-core whose pages are linked, such as 2.19.
+/// The release of ansible-core whose pages are linked, such as `2.19`.
 pub(super) fn release() -> &'static str {
     rplay::collections::ANSIBLE_VERSION.rsplit_once('.').map_or("", |(release, _)| release)
 }

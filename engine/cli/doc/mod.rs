@@ -1,7 +1,7 @@
 //! `rplay doc`: documents modules, plugins, roles and keywords, like `ansible-doc`.
 //!
-//! Modules that are built in are documented by the definitions that also validate their arguments; what collections,
-//! ansible-core and the user have is read from the files themselves.
+//! The documentation of built-in modules comes from the definitions that also validate their arguments; that of modules
+//! and plugins of collections, ansible-core and the user is read from their files.
 
 mod examples;
 mod keywords;
@@ -25,7 +25,7 @@ pub(crate) use native::show;
 use request::Request;
 pub(crate) use request::library;
 
-/// What Ansible says if nothing is named.
+/// Ansible's message if nothing is named.
 const NO_NAMES: &str = "Missing name(s), incorrect options passed for detailed documentation.";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -39,7 +39,7 @@ enum DocError {
 /// The JSON schema of playbooks, as text.
 ///
 /// # Errors
-/// It cannot be written as JSON.
+/// If it cannot be written as JSON.
 pub(crate) fn schema_of_playbooks() -> Result<String, Problems> {
     Ok(as_text(&schema::of_playbooks())?)
 }
@@ -48,10 +48,10 @@ fn as_text(schema: &Json) -> Result<String, DocError> {
     Ok(format!("{}\n", serde_json::to_string_pretty(schema)?))
 }
 
-/// Prints the requested documentation. `tool` is the name of Ansible's by which it was called.
+/// Prints the requested documentation. `tool` is Ansible's name by which it was called, if any.
 ///
 /// # Errors
-/// Settings cannot be read, or what was asked for is not there.
+/// If settings cannot be read, or the requested documentation does not exist.
 pub(crate) fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems> {
     if args.schema {
         let text = match args.names.is_empty() {
@@ -102,7 +102,7 @@ pub(crate) fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems
     Ok(0)
 }
 
-/// Says why there is nothing to show.
+/// Reports why there is nothing to show; returns the exit code.
 fn refused(message: &str, code: u8) -> u8 {
     output::aside(&format!("[ERROR]: {message}\n"));
     code

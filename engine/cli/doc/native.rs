@@ -1,4 +1,4 @@
-//! Modules that are built in, documented by the definitions that also validate their arguments.
+//! The documentation of built-in modules, from the definitions that also validate their arguments.
 
 use std::fmt::Write;
 
@@ -137,14 +137,14 @@ fn snake_case(name: &str) -> String {
     found
 }
 
-/// All of a module, in the shape that documentation in files has.
+/// The whole documentation of a module, in the format of documentation in files.
 pub(super) fn whole(entry: &Action) -> Json {
     let more = Examples::of(entry.name());
     json!({ "doc": doc(entry), "examples": more.as_ref().map(|more| &more.examples), "metadata": null,
         "return": more.as_ref().map(Examples::returns) })
 }
 
-/// What is known of a module, in the shape that documentation in files has.
+/// The description and options of a module, in the format of documentation in files.
 pub(super) fn doc(entry: &Action) -> Json {
     let options: Map<String, Json> = entry
         .args()

@@ -10,7 +10,7 @@ use super::{
     values::{comma_separated, is_empty, sentences, shown},
 };
 
-/// The page of a plugin. `columns`: of the terminal; `verbose`: with the version since which it is there.
+/// The page of a plugin. `columns`: of the terminal; `verbose`: with the version in which it was added.
 pub(super) fn page(located: &Located, documentation: &Documentation, columns: usize, verbose: bool) -> String {
     let mut page = Page::new(columns);
     page.verbose = verbose;
@@ -106,7 +106,7 @@ pub(super) fn entry_point(name: &str, spec: &Map<String, Json>, columns: usize) 
     page.text
 }
 
-/// The page of a filter, test or lookup that needs no file: Jinja's own filters and tests are documented there.
+/// The page of one of Jinja's own filters or tests, which links to Jinja's documentation.
 pub(super) fn of_jinja(kind: PluginType, name: &str) -> String {
     let kind = kind.name();
     let short = name.rsplit('.').next().unwrap_or(name);
@@ -120,7 +120,7 @@ pub(super) fn of_jinja(kind: PluginType, name: &str) -> String {
     }
 }
 
-/// A task, or a call of a lookup, to be filled in.
+/// A task, or a call of a lookup, to fill in.
 pub(super) fn snippet(located: &Located, doc: &Map<String, Json>) -> String {
     let none = Map::new();
     let options = doc.get("options").and_then(Json::as_object).unwrap_or(&none);

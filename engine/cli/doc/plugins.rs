@@ -1,4 +1,4 @@
-//! The filters, tests and lookups that are built in: what each is for, with an example.
+//! The built-in filters, tests and lookups: descriptions and examples.
 
 use std::fmt::Write;
 
@@ -6,15 +6,16 @@ use serde_json::{Value as Json, json};
 
 use super::native;
 
-/// A line per plugin: type, name, arguments, what it is for, an example, and what that gives (as JSON; empty where it
-/// depends on the machine). The files that examples name are in `tests/doc.rs`. A second name has `=` and the first one instead.
+/// A line per plugin: type, name, arguments, description, an example, and its result (as JSON; empty if it depends on
+/// the machine). The files that examples read are in `tests/doc.rs`. An alias has `=` and the main name instead of
+/// arguments.
 const TABLE: &str = include_str!("plugins.tsv");
 
-/// A filter, test or lookup that needs no file.
+/// A built-in filter, test or lookup.
 pub(super) struct BuiltIn {
     kind: &'static str,
     name: &'static str,
-    /// The name that is documented, where this is another one for it.
+    /// The main name, if this is an alias.
     main: Option<&'static str>,
     args: &'static str,
     doc: &'static str,
@@ -59,7 +60,7 @@ impl BuiltIn {
         if self.name.contains('.') { self.name.to_owned() } else { format!("ansible.builtin.{}", self.name) }
     }
 
-    /// What it is for, in one sentence.
+    /// Its description in one sentence.
     pub(super) fn summary(&self) -> String {
         native::first_sentence(self.doc)
     }

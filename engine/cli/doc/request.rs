@@ -1,4 +1,4 @@
-//! A request for documentation: what is asked for, and where it is looked for.
+//! A request for documentation: what is requested, and where to search.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{args::doc::DocArgs, diagnostics, output};
 
-/// What is asked for, and where it is looked for.
+/// What is requested, and where to search.
 pub(super) struct Request<'a> {
     args: &'a DocArgs,
     library: Library,
@@ -36,7 +36,7 @@ pub(super) struct Request<'a> {
     /// Whether deprecation warnings are shown.
     warns: bool,
     python: Pythons,
-    /// Whether it was called by Ansible's name: what Ansible says comes first.
+    /// Whether it was called by Ansible's name: then Ansible's own documentation takes precedence.
     is_ansible: bool,
 }
 
@@ -45,7 +45,7 @@ fn split(paths: &[String]) -> Vec<PathBuf> {
     paths.map(files::filled_in).collect()
 }
 
-/// A configured directory behind its directories and theirs, in which plugins are found, too.
+/// A configured directory, preceded by its subdirectories two levels deep, which may also contain plugins.
 fn with_inner(directory: &Path) -> Vec<PathBuf> {
     let first = directories_of(directory);
     let second: Vec<PathBuf> = first.iter().flat_map(|directory| directories_of(directory)).collect();
@@ -60,7 +60,7 @@ fn directories_of(directory: &Path) -> Vec<PathBuf> {
     directories
 }
 
-/// Where plugins are looked for: the settings' directories, those beside playbooks in a directory, and further ones
+/// Where to search for plugins: the configured directories, those next to playbooks in a directory, and further ones
 /// with modules.
 pub(crate) fn library(config: &Config, beside: Option<&Path>, modules: &[String]) -> Library {
     let python = config.ansible_python.value.clone();
@@ -106,7 +106,7 @@ impl<'a> Request<'a> {
         Request { args, library, roles, columns, warns: *config.deprecation_warnings, python, is_ansible }
     }
 
-    /// The collections to which a list is limited.
+    /// The collections that a list is limited to.
     fn wanted_collections(&self) -> Result<&[String], (String, u8)> {
         for name in &self.args.names {
             if !is_collection_name(name) {
@@ -124,8 +124,8 @@ impl<'a> Request<'a> {
         Ok(&self.args.names)
     }
 
-    /// What Jinja's own filters or tests say of themselves, by their names. Only under Ansible's name, for which these
-    /// are part of ansible-core.
+    /// The descriptions of Jinja's own filters or tests, by name. Only if called by Ansible's name, since Ansible
+    /// documents them as part of ansible-core.
     fn of_jinja(&self, kind: PluginType) -> BTreeMap<String, String> {
         if !self.is_ansible || !kind.is_callable() || self.library.core.is_none() {
             return BTreeMap::new();
@@ -151,7 +151,7 @@ impl<'a> Request<'a> {
         }
         let has_builtin = only.is_empty() || only.iter().any(|name| BUILTIN.contains(&name.as_str()));
         if kind.name() == "module" && has_builtin {
-            // Those that are built in are there without any ansible-core.
+            // Built-in modules exist without ansible-core.
             for action in Action::all() {
                 let name = native::full_name(&action);
                 let is_wanted =
@@ -162,7 +162,7 @@ impl<'a> Request<'a> {
                 }
             }
         }
-        // Scripts that call Ansible's name get what Ansible lists.
+        // Scripts that call Ansible's name get Ansible's list.
         if has_builtin && !self.args.list_files && !(self.is_ansible && self.library.core.is_some()) {
             for entry in BuiltIn::all(kind.name()) {
                 entries.entry(entry.full_name()).or_insert_with(|| entry.summary());
@@ -172,7 +172,7 @@ impl<'a> Request<'a> {
             for (name, said) in self.of_jinja(kind) {
                 let name = format!("ansible.builtin.{name}");
                 match entries.get_mut(&name) {
-                    // ansible-core has it, too, with nothing to say of it.
+                    // ansible-core has it, too, but does not document it.
                     Some(own) if own == "UNDOCUMENTED" => *own = said,
                     Some(_) => {}
                     None => drop(entries.insert(name, if self.args.list_files { "None".to_owned() } else { said })),
@@ -193,7 +193,7 @@ impl<'a> Request<'a> {
         Ok(lines.collect())
     }
 
-    /// The documentation of the plugins that were named. What is not there is a warning.
+    /// The documentation of the named plugins. Missing ones cause warnings.
     pub(super) fn plugins(&self, kind: PluginType) -> Said {
         let mut pages = Vec::new();
         let mut found = Map::new();
@@ -201,7 +201,7 @@ impl<'a> Request<'a> {
             let located = self.library.find(kind, name);
             let action = Some(name).filter(|_| kind.name() == "module").and_then(|name| Action::find(name));
             match (located, action) {
-                // What runs is what counts, not a file of the same name.
+                // The built-in module is what runs, not a file of the same name.
                 (_, Some(action)) if !self.is_ansible && !self.args.json => pages.push(native::page(&action)),
                 (Some(located), _) => {
                     self.warn_of(&located);
@@ -239,7 +239,7 @@ impl<'a> Request<'a> {
         if self.args.json { Ok(pretty(&Json::Object(found))) } else { Ok(page::joined(&pages)) }
     }
 
-    /// A plugin whose file begins with an underscore is on its way out.
+    /// Warns if a plugin is deprecated: its file name begins with an underscore.
     fn warn_of(&self, located: &Located) {
         let short = &located.short;
         let is_old = located.file.file_stem().is_some_and(|stem| *stem == *format!("_{short}"));
@@ -299,7 +299,7 @@ impl<'a> Request<'a> {
         if self.args.list || self.args.list_files {
             let list = self.told_keywords().list().into_iter();
             let list: Map<String, Json> = list.map(|(name, doc)| (name, doc.into())).collect();
-            // Marks are replaced in the text, so that lines break where Ansible breaks them.
+            // Markup is replaced only after wrapping, so that lines break where Ansible breaks them.
             return Ok(if self.args.json { pretty(&list.into()) } else { plain(&yaml(&list.into())?) });
         }
         let keywords = self.told_keywords();
@@ -321,7 +321,7 @@ impl<'a> Request<'a> {
         found.shown(self.args, self.columns)
     }
 
-    /// All documentation there is, for tools.
+    /// All available documentation, for tools.
     pub(super) fn dump(&self) -> Said {
         let only = self.wanted_collections()?;
         let mut all = Map::new();
@@ -334,7 +334,7 @@ impl<'a> Request<'a> {
                     Err(error) if self.args.no_fail_on_errors => {
                         drop(of_kind.insert(listed.name, json!({ "error": error.to_string() })));
                     }
-                    // What has no documentation is not broken.
+                    // Missing documentation is not an error.
                     Err(rplay::docs::DocumentationError::None { .. }) => {}
                     Err(error) => return Err((error.to_string(), 1)),
                 }
@@ -357,7 +357,7 @@ fn short(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-/// The documentation of a filter or test of Jinja's own. That Ansible documents them so is known to scripts.
+/// The documentation of one of Jinja's own filters or tests, in Ansible's format, which scripts know.
 fn jinja(kind: PluginType, short: &str, said: &str) -> (Located, Documentation) {
     let name = format!("ansible.builtin.{short}");
     let page = format!("https://jinja.palletsprojects.com/en/stable/templates/#jinja-{}s.{short}", kind.name());
@@ -376,7 +376,7 @@ fn jinja(kind: PluginType, short: &str, said: &str) -> (Located, Documentation) 
     (located, Documentation { doc, examples: None, returns: Json::Null, metadata: Json::Null })
 }
 
-/// A documentation as tools read it.
+/// A documentation in the format for tools.
 fn whole(read: &Documentation) -> Json {
     json!({ "doc": read.doc, "examples": read.examples, "metadata": read.metadata, "return": read.returns })
 }

@@ -1,4 +1,4 @@
-//! The documentation of roles: their entry points and what each takes.
+//! The documentation of roles: their entry points and arguments.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ impl<'a> Roles<'a> {
         Roles { library, directories }
     }
 
-    /// All roles, or those of some collections; those found first win. Errors by the name of the role.
+    /// All roles, or those of some collections, by name; those found first win.
     fn all(&self, only: &[String]) -> BTreeMap<String, Result<RoleDocumentation, String>> {
         let mut found = BTreeMap::new();
         if only.is_empty() {
@@ -81,7 +81,7 @@ impl<'a> Roles<'a> {
         Ok(if as_json { pretty(&listed.into()) } else { text })
     }
 
-    /// The roles that are named, or one of their entry points.
+    /// The named roles, or one of their entry points.
     pub(super) fn shown(&self, args: &DocArgs, columns: usize) -> Said {
         let all = self.all(&[]);
         let mut found = Map::new();

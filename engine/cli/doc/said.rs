@@ -1,4 +1,4 @@
-//! What a command of the documentation says.
+//! The output of `rplay doc`.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde_json::Value as Json;
 
 use crate::output;
 
-/// The text to show, or why there is none with the exit code.
+/// The text to show, or an error message with the exit code.
 pub(super) type Said = Result<String, (String, u8)>;
 
-/// Sorted, as Ansible prints it.
+/// Indented JSON with sorted keys, as Ansible prints it.
 pub(super) fn pretty(value: &Json) -> String {
     output::json(&sorted(value)) + "\n"
 }

@@ -11,7 +11,7 @@ use super::{
 /// The schemas of the arguments of these modules, by their full names.
 ///
 /// # Errors
-/// There is no module of a name.
+/// If there is no module with one of the names.
 pub(super) fn of_modules(names: &[String]) -> Result<Json, String> {
     let schemas: Map<String, Json> = named(names)?.iter().map(|entry| (full_name(entry), schema(entry))).collect();
     Ok(schemas.into())
@@ -26,7 +26,7 @@ fn named(names: &[String]) -> Result<Vec<Action>, String> {
     names.iter().map(|name| Action::find(name).ok_or_else(|| unknown(name))).collect()
 }
 
-/// JSON schema of a module's arguments. Because modules read arguments leniently, numbers and booleans may also be
+/// The JSON schema of a module's arguments. Because modules read arguments leniently, numbers and booleans may also be
 /// strings, and most values may be templates.
 fn schema(entry: &Action) -> Json {
     let args = entry.args();
@@ -85,8 +85,8 @@ fn schema(entry: &Action) -> Json {
     schema
 }
 
-/// The schema of a playbook or a file of tasks. Misspelt keywords and arguments of the modules that are built in are
-/// errors; modules of collections may be anything.
+/// The schema of a playbook or a task file. Misspelt keywords and arguments of built-in modules are errors; modules of
+/// collections may have any arguments.
 pub(super) fn of_playbooks() -> Json {
     let mut arguments = Map::new();
     let mut modules = Map::new();
@@ -94,7 +94,7 @@ pub(super) fn of_playbooks() -> Json {
         let mut of_module = schema(&action);
         if let Some(fields) = of_module.as_object_mut() {
             fields.remove("$schema");
-            // Arguments of a task may also stand in `args`, so none is required here.
+            // Arguments of a task may also be in `args`, so none is required here.
             fields.remove("allOf");
         }
         let full = full_name(&action);
@@ -155,7 +155,7 @@ pub(super) fn of_playbooks() -> Json {
     })
 }
 
-/// What a keyword's value may be. Templates are texts, so nearly everything may be one.
+/// The schema of a keyword's value. Templates are strings, so nearly every value may be a string.
 fn value_of(keyword: &Keyword) -> Json {
     let tasks = |list: &str| json!({ "$ref": format!("#/$defs/{list}") });
     let mut value = match (keyword.name, keyword.kind) {

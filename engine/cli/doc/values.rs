@@ -1,4 +1,4 @@
-//! Values of a documentation as text.
+//! Values in documentation as text.
 
 use rplay::{
     syntax::emit,
@@ -43,7 +43,7 @@ pub(super) fn flow(value: &Json) -> String {
     emit::to_yaml(&template_value(value), &options).unwrap_or_default().trim_end().trim_end_matches("\n...").to_owned()
 }
 
-/// Entries of where a setting is taken from, without what tells of which collection their versions are.
+/// The sources of a setting's value, without the collections of their versions.
 pub(super) fn without_tags(value: Json) -> Json {
     match value {
         Json::Array(entries) => entries.into_iter().map(without_tags).collect(),

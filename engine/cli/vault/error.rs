@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use rplay::source::Problems;
 use thiserror::Error;
 
-/// Errors of the command, beside those of the vault itself. The words are Ansible's where scripts look for them.
+/// Errors of the command, besides those of the vault itself. The words are Ansible's where scripts search for them.
 #[derive(Debug, Error, Diagnostic)]
 pub(super) enum VaultCommandError {
     #[error("`{}`: {error}", path.display())]
@@ -31,7 +31,7 @@ pub(super) enum VaultCommandError {
     #[error("{0}")]
     Editor(String),
 
-    /// What was asked for makes no sense; the exit code differs.
+    /// Invalid options, which have their own exit code.
     #[error("{0}")]
     Options(String),
 }

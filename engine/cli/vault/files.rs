@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problems> {
     Ok(rplay::files::read(path).map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
 }
 
-/// Writes a file that only its owner may read; one that is there is replaced and keeps its mode.
+/// Writes a file that only its owner can read; an existing one is replaced and keeps its mode.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Problems> {
     if path.exists() {
         return replace(path, content);
@@ -36,8 +36,8 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Problems> {
     Ok(written.map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
 }
 
-/// Puts new content in a file's place in one step, with the file's mode and, if possible, its owner. The
-/// file is never readable for more people than before, not even for a moment.
+/// Replaces a file's content atomically, keeping its mode and, if possible, its owner. The file is never readable by
+/// more users than before, not even for a moment.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Problems> {
     let put = || -> io::Result<()> {
         let path = path.canonicalize()?;
@@ -49,7 +49,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Problems> {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let written = options.write(true).create_new(true).open(&new).and_then(|mut file| {
             file.write_all(content)?;
-            // Only root may change the owner; for other users it is already the same.
+            // Only root can change the owner; for other users it is already the same.
             let _ = std::os::unix::fs::fchown(&file, Some(about.uid()), Some(about.gid()));
             file.set_permissions(std::fs::Permissions::from_mode(about.mode() & 0o7777))?;
             std::fs::rename(&new, &path)

@@ -1,4 +1,4 @@
-//! What texts are encrypted with.
+//! Encryption with one of the vault's passwords.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rplay::{
 
 use super::error::{Ended, VaultCommandError};
 
-/// What is encrypted with.
+/// The password and settings to encrypt with.
 pub(super) struct Sealing {
     vault: Arc<Vault>,
     id: Option<String>,

@@ -58,7 +58,7 @@ fn values_are_encrypted_for_use_in_yaml() {
     assert_eq!(empty, "stdin was empty, not encrypting");
 }
 
-/// A file keeps its id when it is edited, and takes the new one when its password changes.
+/// A file keeps its ID when it is edited, and gets the new one when its password changes.
 #[test]
 fn files_are_edited_and_rekeyed() {
     let directory = tempfile::tempdir().unwrap();
