@@ -8,6 +8,7 @@ use rplay::{
     report::{Answers, Format, Log, Reader},
     secrets::Secrets,
     source::{Problems, Source},
+    syntax::builtin_name,
 };
 
 use crate::{
@@ -34,7 +35,7 @@ pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let (config, _) = Config::load()?;
     let module = args.module_name.clone().unwrap_or_else(|| config.module_name.value.clone());
     let given = args.args.clone().or_else(|| config.module_args.value.clone()).unwrap_or_default();
-    let short = module.strip_prefix("ansible.builtin.").or(module.strip_prefix("ansible.legacy.")).unwrap_or(&module);
+    let short = builtin_name(&module);
     if !args.run.list_hosts {
         if NEED_ARGUMENTS.contains(&short) && given.trim().is_empty() {
             let link = match args.pattern.contains(".yml") {

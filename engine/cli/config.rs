@@ -7,6 +7,7 @@ use rplay::{
     config::{Config, ConfigError, Overview, PLUGIN_TYPES, Shown, Surroundings},
     docs::{Documentation, PluginType},
     source::Problems,
+    syntax::builtin_name,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -116,7 +117,7 @@ fn read(settings: &SettingsArgs) -> Result<Overview, Problems> {
 /// Adds the settings of named plugins that are not part of ansible-core, from their documentation.
 fn add_named(overview: &mut Overview, wanted: &SettingsArgs, around: &Surroundings<'_>) -> Result<(), Problems> {
     let Some(kind) = PLUGIN_TYPES.iter().find(|kind| **kind == wanted.kind) else { return Ok(()) };
-    let is_known = |name: &str| overview.plugins.iter().any(|of| of.kind == *kind && of.plugin == short(name));
+    let is_known = |name: &str| overview.plugins.iter().any(|of| of.kind == *kind && of.plugin == builtin_name(name));
     let unknown: Vec<&String> = wanted.plugins.iter().filter(|name| !is_known(name)).collect();
     if unknown.is_empty() {
         return Ok(());
@@ -136,11 +137,6 @@ fn add_named(overview: &mut Overview, wanted: &SettingsArgs, around: &Surroundin
         overview.add(kind, name, options, around);
     }
     Ok(())
-}
-
-/// The name of a plugin of ansible-core without its collection.
-fn short(name: &str) -> &str {
-    name.strip_prefix("ansible.builtin.").unwrap_or(name)
 }
 
 /// The path of a configuration file that exists and has a supported format.
@@ -175,7 +171,8 @@ fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Result<Vec<Title
         groups.push((None, overview.settings.iter().collect()));
     }
     let of_kind = overview.plugins.iter().filter(|of| kind == "all" || kind == of.kind);
-    let named = |name: &str| wanted.plugins.is_empty() || wanted.plugins.iter().any(|plugin| short(plugin) == name);
+    let named =
+        |name: &str| wanted.plugins.is_empty() || wanted.plugins.iter().any(|plugin| builtin_name(plugin) == name);
     for of in of_kind.filter(|of| named(&of.plugin)) {
         groups.push((Some((of.kind, &*of.plugin)), of.settings.iter().collect()));
     }

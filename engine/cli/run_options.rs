@@ -9,6 +9,7 @@ use rplay::{
     run::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options},
     secrets::Secrets,
     source::Problems,
+    syntax::builtin_name,
     vars::Lenience,
 };
 
@@ -142,8 +143,7 @@ pub(crate) fn options(
 
 /// Where facts are cached between runs; `None` if they are not.
 fn fact_caching(config: &Config, flush: bool) -> Option<FactCaching> {
-    let plugin = config.fact_caching.value.as_str();
-    let plugin = plugin.strip_prefix("ansible.builtin.").unwrap_or(plugin);
+    let plugin = builtin_name(&config.fact_caching.value);
     (plugin != "memory").then(|| FactCaching {
         plugin: plugin.to_owned(),
         directory: config.fact_caching_connection.value.clone(),

@@ -32,6 +32,7 @@ use crate::{
     inventory::{SourceRules, VarsFiles},
     limits::Limits,
     source::{Problems, Source, nearest},
+    syntax::builtin_name,
 };
 use settings::{KNOWN, WITHOUT_EFFECT};
 
@@ -72,7 +73,7 @@ impl Config {
 
     /// Whether `group_vars` and `host_vars` are read, and when.
     fn vars_files(&self) -> VarsFiles {
-        let native = |name: &String| matches!(name.as_str(), "host_group_vars" | "ansible.builtin.host_group_vars");
+        let native = |name: &String| builtin_name(name) == "host_group_vars";
         match self.vars_plugins_enabled.iter().any(native) {
             false => VarsFiles::Never,
             true if *self.run_vars_plugins == "start" => VarsFiles::WithInventory,

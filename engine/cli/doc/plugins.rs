@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use rplay::syntax::builtin_name;
 use serde_json::{Value as Json, json};
 
 use super::native;
@@ -43,8 +44,7 @@ impl BuiltIn {
 
     /// The one of this name, with or without its collection.
     pub(super) fn find(kind: &str, name: &str) -> Option<BuiltIn> {
-        let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-        let short = short.unwrap_or(name);
+        let short = builtin_name(name);
         BuiltIn::all(kind).find(|entry| entry.name == short)
     }
 

@@ -24,8 +24,7 @@ pub use supported::{ANSIBLE_VERSION, supports};
 
 use crate::{files, source::Source};
 
-/// Collections without a directory, which every playbook knows.
-pub const BUILTIN: [&str; 2] = ["ansible.builtin", "ansible.legacy"];
+pub use crate::syntax::BUILTIN;
 
 /// Maximum number of consecutive redirections; more are certainly a cycle.
 const MAX_REDIRECTS: usize = 32;

@@ -12,7 +12,10 @@ use super::{
     surroundings::Surroundings,
     tables::{OWN, PLUGINS, SETTINGS},
 };
-use crate::source::{Problems, Source};
+use crate::{
+    source::{Problems, Source},
+    syntax::builtin_name,
+};
 
 /// The settings of one plugin.
 #[derive(Clone, Debug)]
@@ -141,8 +144,7 @@ pub fn setting(
             .find(|line| line.split('\t').next() == Some(name))
             .and_then(|line| shown(line, &file, around)),
         Some((kind, plugin)) => {
-            let plugin =
-                plugin.strip_prefix("ansible.builtin.").or(plugin.strip_prefix("ansible.legacy.")).unwrap_or(plugin);
+            let plugin = builtin_name(plugin);
             let mut own = PLUGINS.lines().filter(|line| line.starts_with(&format!("{kind}\t{plugin}\t"))).peekable();
             if own.peek().is_none() {
                 return Ok(Err(Unknown::Plugin));

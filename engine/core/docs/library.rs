@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::PluginType;
-use crate::collections::{BUILTIN, Collections, Qualified, Routed};
+use crate::{
+    collections::{BUILTIN, Collections, Qualified, Routed},
+    syntax::builtin_name,
+};
 
 /// Extensions of files that are not plugins.
 const NO_PLUGINS: [&str; 13] =
@@ -134,7 +137,7 @@ impl Library {
             let file = found.path.join("plugins/doc_fragments").join(inner).with_extension("py");
             return file.is_file().then(|| (file, found.name.to_string()));
         }
-        let short = BUILTIN.iter().find_map(|builtin| name.strip_prefix(builtin)?.strip_prefix('.')).unwrap_or(name);
+        let short = builtin_name(name);
         let file = self.core.as_ref()?.join("plugins/doc_fragments").join(format!("{short}.py"));
         file.is_file().then(|| (file, "ansible.builtin".to_owned()))
     }

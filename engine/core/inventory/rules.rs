@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rplay_contract::system::pattern::Pattern;
 
 use super::{InventoryError, Plugins};
-use crate::source::Problems;
+use crate::{source::Problems, syntax::builtin_name};
 
 /// Files in inventory directories whose names end like this are not read (INVENTORY_IGNORE_EXTS).
 const IGNORED: [&str; 12] =
@@ -16,12 +16,7 @@ const NATIVE: [&str; 6] = ["host_list", "script", "auto", "yaml", "ini", "toml"]
 
 /// Whether one of these plugins is not built in.
 pub(super) fn has_foreign(enabled: &[String]) -> bool {
-    !enabled.iter().all(|name| NATIVE.contains(&short(name)))
-}
-
-/// The name of a built-in plugin without its collection.
-fn short(name: &str) -> &str {
-    name.strip_prefix("ansible.builtin.").unwrap_or(name)
+    !enabled.iter().all(|name| NATIVE.contains(&builtin_name(name)))
 }
 
 /// How sources are read. The defaults are Ansible's.
@@ -76,7 +71,7 @@ impl SourceRules {
     /// built-in ones stand in for them.
     pub(super) fn enables(&self, plugin: &str, source: &str) -> Result<(), Problems> {
         let enabled = self.enabled.as_deref().filter(|enabled| !has_foreign(enabled)).unwrap_or_default();
-        if enabled.is_empty() || enabled.iter().any(|name| short(name) == plugin) {
+        if enabled.is_empty() || enabled.iter().any(|name| builtin_name(name) == plugin) {
             return Ok(());
         }
         let message = format!("no enabled inventory plugin reads {source}");

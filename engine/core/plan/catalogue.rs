@@ -9,7 +9,7 @@ use super::Action;
 use crate::{
     collections::{BUILTIN, Collections, Qualified, Routed},
     external::Finder,
-    syntax::{Known, Modules},
+    syntax::{Known, Modules, builtin_name},
 };
 
 /// What a module name refers to.
@@ -98,13 +98,10 @@ impl Modules for Catalogue<'_> {
             // Errors of these modules are reported when the task is resolved.
             Meant::Content { .. } | Meant::Removed(_) => Known::Module { free_form: false },
             Meant::Nothing if self.finder.action_of_collection(name).is_some() => Known::Module { free_form: false },
-            Meant::Nothing => {
-                let short = BUILTIN.iter().find_map(|builtin| name.strip_prefix(builtin)?.strip_prefix('.'));
-                match self.finder.may_be(short.unwrap_or(name), self.file) {
-                    true => Known::Module { free_form: false },
-                    false => Known::No,
-                }
-            }
+            Meant::Nothing => match self.finder.may_be(builtin_name(name), self.file) {
+                true => Known::Module { free_form: false },
+                false => Known::No,
+            },
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Action, Meant, Project};
 use crate::{
     collections::BUILTIN,
     external::{Around, Missing, OfCore, Reason},
+    syntax::builtin_name,
 };
 
 /// Maximum number of consecutive redirections.
@@ -57,7 +58,7 @@ impl Project {
             if let Some(module) = own.and_then(|own| finder.in_other_roles(own, around)) {
                 return Ok(Action::External(module));
             }
-            let core = legacy.strip_prefix("ansible.builtin.").unwrap_or(legacy);
+            let core = builtin_name(&name);
             if core.contains('.') {
                 let plugin = finder.action_of_collection(&name).filter(|_| !around.modules_only);
                 return plugin.map(Action::Plugin).ok_or_else(|| finder.lacks(&name));

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use super::{CoreError, Pythons};
 use crate::{
     inventory::{Plugins, PluginsError},
+    syntax::builtin_name,
     vault::Vault,
 };
 
@@ -121,7 +122,7 @@ impl Plugins for InventoryPlugins {
 
 impl InventoryPlugins {
     fn look_for_vars(&self) -> bool {
-        let native = |name: &String| matches!(name.as_str(), "host_group_vars" | "ansible.builtin.host_group_vars");
+        let native = |name: &String| builtin_name(name) == "host_group_vars";
         !self.vars.enabled.iter().all(native)
             || self.vars.directories.iter().any(|directory| holds_python(directory))
             || self.directories.read().iter().any(|directory| holds_python(&directory.join("vars_plugins")))

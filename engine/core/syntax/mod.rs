@@ -1,5 +1,6 @@
 //! YAML 1.1 text -> events -> spanned nodes -> plays, blocks, tasks, roles.
 
+mod builtin;
 mod duplicates;
 pub mod emit;
 mod error;
@@ -18,6 +19,7 @@ pub mod spec;
 mod tree;
 pub mod yaml;
 
+pub use builtin::{BUILTIN, builtin_name};
 pub use duplicates::DuplicateKeys;
 pub use error::{YamlError, YamlWarning};
 pub(crate) use escapes::unescaped;

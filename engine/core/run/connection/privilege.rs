@@ -14,6 +14,7 @@ use crate::{
         options::{Defaults, MethodDefaults},
         steering,
     },
+    syntax::builtin_name,
     template::TemplateError,
     vars::{BecomeCall, Scope},
 };
@@ -131,7 +132,7 @@ fn by_plugin(
     defaults: &Defaults,
 ) -> Result<Become, ConnectionError> {
     // ansible-core's `runas` is for Windows.
-    let windows = ["runas", "ansible.builtin.runas", "ansible.legacy.runas"].contains(&method.as_str());
+    let windows = builtin_name(&method) == "runas";
     let Some(plugins) = scope.magic.plugins().filter(|_| !windows) else {
         return Err(ConnectionError::UnknownMethod { method });
     };

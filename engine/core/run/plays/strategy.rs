@@ -12,6 +12,7 @@ use crate::{
         state::{play::PlayRun, run::Run},
     },
     source::{Problems, Span, nearest},
+    syntax::builtin_name,
 };
 
 /// Strategies by their names in playbooks.
@@ -48,8 +49,7 @@ impl Run {
             if name.contains('.') && !name.starts_with("ansible.builtin.") && self.options.deprecation_warnings {
                 self.warn(FOREIGN, None);
             }
-            let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-            STRATEGIES.into_iter().find(|known| *known == short.unwrap_or(name))
+            STRATEGIES.into_iter().find(|known| *known == builtin_name(name))
         };
         let Some(field) = &play.strategy else {
             let name = &self.options.strategy;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     source::{Span, Spanned, nearest},
-    syntax::{Action, Kind, Node, Style, Text, Word, locate},
+    syntax::{Action, Kind, Node, Style, Text, Word, builtin_name, locate},
 };
 
 /// A module and its unparsed arguments.
@@ -195,14 +195,9 @@ pub(super) fn text_node(value: Arc<str>, style: Style, span: Span) -> Node {
     Node { span, kind: Kind::Str(Text { value, style, vault: false, no_template: false }) }
 }
 
-/// The name without the collections that are always searched.
-pub(super) fn builtin(name: &str) -> &str {
-    name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name)
-}
-
 /// Whether the free-form text is a command, from which only a few pairs are extracted.
 fn runs_command(name: &str) -> bool {
-    let name = name.strip_prefix("ansible.windows.").unwrap_or(builtin(name));
+    let name = name.strip_prefix("ansible.windows.").unwrap_or(builtin_name(name));
     matches!(name, "command" | "shell" | "raw" | "script" | "win_command" | "win_shell")
 }
 

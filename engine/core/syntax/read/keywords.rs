@@ -3,7 +3,7 @@
 use super::{ReadError, reader::Reader};
 use crate::{
     source::{Span, nearest},
-    syntax::{Keywords, Node},
+    syntax::{Keywords, Node, builtin_name},
 };
 
 /// Something that has keywords.
@@ -225,7 +225,7 @@ pub(super) fn removed(name: &str) -> Option<&'static str> {
         "always_run" => "write `check_mode: false`",
         "accelerate" | "accelerate_port" | "accelerate_ipv6" => "remove it",
         "first_available_file" => "write `with_first_found:`, or `src: \"{{ lookup('first_found', ...) }}\"`",
-        "include" | "ansible.builtin.include" => {
+        _ if builtin_name(name) == "include" => {
             "write `include_tasks:` or `import_tasks:`; for a playbook `import_playbook:`"
         }
         _ => return None,

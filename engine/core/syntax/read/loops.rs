@@ -2,7 +2,6 @@
 
 use super::{
     ReadError,
-    action::builtin,
     keywords::Place,
     play::given,
     reader::{Reader, found, head},
@@ -10,7 +9,7 @@ use super::{
 };
 use crate::{
     source::nearest,
-    syntax::{Action, Kind, Loop, LoopControl, Node, Word},
+    syntax::{Action, Kind, Loop, LoopControl, Node, Word, builtin_name},
 };
 
 impl Reader<'_> {
@@ -24,12 +23,12 @@ impl Reader<'_> {
             return;
         }
         if let Some(lookup) = &lookup {
-            let short = lookup.strip_prefix("ansible.builtin.").or_else(|| lookup.strip_prefix("ansible.legacy."));
+            let short = builtin_name(lookup);
             let lookups = self.modules.lookups();
             // Lookups of collections are searched for when the task runs.
-            let is_known = lookups.contains(&short.unwrap_or(lookup))
-                || short.is_none() && lookup.contains('.')
-                || self.modules.has_lookup(short.unwrap_or(lookup));
+            let is_known = lookups.contains(&short)
+                || short == &*lookup.value && lookup.contains('.')
+                || self.modules.has_lookup(short);
             if !is_known {
                 let near = nearest(lookup, lookups).map(|near| format!("did you mean `with_{near}`?"));
                 self.problems.push(ReadError::UnknownKeyword {
@@ -93,7 +92,7 @@ impl Reader<'_> {
 
     /// Static imports and roles cannot loop.
     pub(super) fn static_loop(&mut self, action: &Action, looped: Option<&Loop>) {
-        let name = builtin(&action.name.value);
+        let name = builtin_name(&action.name.value);
         if let (Some(looped), "import_tasks" | "import_role") = (looped, name) {
             let help = match name {
                 "import_tasks" => "use `include_tasks`, which is resolved during the run",

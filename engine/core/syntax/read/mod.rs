@@ -58,13 +58,13 @@ pub fn read_vars(source: &Arc<Source>) -> Outcome<Vec<(Word, Node)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::{PlaybookEntry, Task};
+    use crate::syntax::{PlaybookEntry, Task, builtin_name};
 
     struct Few;
 
     impl Modules for Few {
         fn find(&self, name: &str) -> Known {
-            match name.strip_prefix("ansible.builtin.").unwrap_or(name) {
+            match builtin_name(name) {
                 "command" | "shell" | "include_tasks" | "meta" => Known::Module { free_form: true },
                 "debug" | "copy" | "apt" => Known::Module { free_form: false },
                 _ => Known::No,

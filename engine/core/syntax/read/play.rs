@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     source::Spanned,
-    syntax::{ImportPlaybook, Keywords, Kind, Node, Play, PlaybookEntry, RoleMeta, RoleUse, Word},
+    syntax::{ImportPlaybook, Keywords, Kind, Node, Play, PlaybookEntry, RoleMeta, RoleUse, Word, builtin_name},
 };
 
 /// The keys of an entry of `vars_prompt`.
@@ -52,10 +52,10 @@ impl Reader<'_> {
     }
 
     fn playbook_entry(&mut self, node: Node) -> Option<PlaybookEntry> {
-        let import = ["import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook"];
+        let is_import = |key: &str| builtin_name(key) == "import_playbook";
         match &node.kind {
             Kind::Map(entries) => {
-                if entries.iter().any(|(key, _)| key.as_str().is_some_and(|key| import.contains(&key))) {
+                if entries.iter().any(|(key, _)| key.as_str().is_some_and(is_import)) {
                     return self.import_playbook(node).map(|import| PlaybookEntry::Import(Box::new(import)));
                 }
                 self.within(node, |reader, node| reader.play(node)).map(|play| PlaybookEntry::Play(Box::new(play)))
@@ -77,14 +77,12 @@ impl Reader<'_> {
         let mut file = None;
         let mut keywords = Keywords::default();
         for (key, value) in self.named(node, "import_playbook") {
-            match &*key.value {
-                "import_playbook" | "ansible.builtin.import_playbook" | "ansible.legacy.import_playbook" => {
-                    match &value.kind {
-                        Kind::Str(_) => file = Some(value),
-                        _ => self.wrong_type(format!("`{}`", key.value), "a file name", &value, None),
-                    }
-                }
-                name => self.common(name, &key, value, &mut keywords, Place::ImportPlaybook),
+            match builtin_name(&key.value) {
+                "import_playbook" => match &value.kind {
+                    Kind::Str(_) => file = Some(value),
+                    _ => self.wrong_type(format!("`{}`", key.value), "a file name", &value, None),
+                },
+                _ => self.common(&key.value, &key, value, &mut keywords, Place::ImportPlaybook),
             }
         }
         Some(ImportPlaybook { span, file: file?, keywords })

@@ -2,14 +2,14 @@
 
 use super::{
     ReadError,
-    action::{Call, builtin, text_node},
+    action::{Call, text_node},
     keywords::{Place, belongs_to, removed},
     play::given,
     reader::{Known, Reader, found, head},
 };
 use crate::{
     source::{Spanned, nearest},
-    syntax::{Block, Entry, Keywords, Kind, Loop, LoopControl, Node, Style, Task, Word},
+    syntax::{Block, Entry, Keywords, Kind, Loop, LoopControl, Node, Style, Task, Word, builtin_name},
 };
 
 impl Reader<'_> {
@@ -215,7 +215,9 @@ impl Reader<'_> {
     fn include_keywords(&mut self, node: &Node) {
         let entries = node.as_map().unwrap_or_default();
         let names = || entries.iter().filter_map(|(key, _)| Some((key, key.as_str()?)));
-        let Some(include) = names().map(|(_, name)| builtin(name)).find(|name| INCLUDES.contains(name)) else { return };
+        let Some(include) = names().map(|(_, name)| builtin_name(name)).find(|name| INCLUDES.contains(name)) else {
+            return;
+        };
         for (key, name) in names() {
             if Place::Handler.knows(name) && !OF_INCLUDES.contains(&name) {
                 self.problems.push(ReadError::UnknownKeyword {
@@ -243,14 +245,15 @@ impl Reader<'_> {
                 self.problems.push(ReadError::Removed { at: key.span.clone(), name: name.to_owned(), help });
                 continue;
             }
-            let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-            let near = match short {
-                Some(short) => nearest(short, modules.iter().copied()).map(|near| name.replacen(short, near, 1)),
-                None if calls.is_empty() => {
+            let near = match builtin_name(name) {
+                short if short != name => {
+                    nearest(short, modules.iter().copied()).map(|near| name.replacen(short, near, 1))
+                }
+                _ if calls.is_empty() => {
                     nearest(name, modules.iter().copied().chain(keywords.iter().copied())).map(str::to_owned)
                 }
                 // The task already has a module, so a keyword is more likely.
-                None => nearest(name, keywords.iter().copied().chain(modules.iter().copied())).map(str::to_owned),
+                _ => nearest(name, keywords.iter().copied().chain(modules.iter().copied())).map(str::to_owned),
             };
             if near.is_none() && name.matches('.').count() >= 2 {
                 let help = match self.modules.about(name) {

@@ -7,6 +7,7 @@ use minijinja::{Value, machinery::ast};
 use crate::{
     limits,
     source::nearest,
+    syntax::builtin_name,
     template::{
         args::Args,
         eval::{
@@ -217,11 +218,10 @@ fn named(kind: &str, name: &str, mut error: Box<EvalError>) -> Box<EvalError> {
     error
 }
 
-/// The name without blanks, and the same without the collection that every name has.
+/// The name without blanks, and the same without `ansible.builtin.` or `ansible.legacy.`.
 fn names(name: &str) -> (String, String) {
     let name: String = name.split_whitespace().collect();
-    let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-    let short = short.unwrap_or(&name).to_owned();
+    let short = builtin_name(&name).to_owned();
     (name, short)
 }
 

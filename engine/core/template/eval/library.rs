@@ -5,7 +5,10 @@ use std::{borrow::Cow, collections::HashMap};
 
 use minijinja::Value;
 
-use crate::template::{args::Args, eval::machine::Machine, value::error::EvalResult};
+use crate::{
+    syntax::builtin_name,
+    template::{args::Args, eval::machine::Machine, value::error::EvalResult},
+};
 
 /// Applies a filter to a value.
 type FilterRun = dyn Fn(&mut Machine<'_>, Value, Args) -> EvalResult + Send + Sync;
@@ -115,10 +118,9 @@ impl Library {
         self.functions.get(name).map(|run| &**run)
     }
 
-    /// The lookup of that name, with or without the prefix `ansible.builtin.`.
+    /// The lookup of that name, with or without `ansible.builtin.` or `ansible.legacy.`.
     pub(crate) fn lookup(&self, name: &str) -> Option<&LookupRun> {
-        let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-        self.lookups.get(short.unwrap_or(name)).map(|run| &**run)
+        self.lookups.get(builtin_name(name)).map(|run| &**run)
     }
 
     pub(crate) fn filter_names(&self) -> impl Iterator<Item = &str> {

@@ -6,6 +6,7 @@ use minijinja::{Value, value::ValueKind};
 use rplay_contract::io_failure::python_error;
 
 use crate::{
+    syntax::builtin_name,
     template::{
         args::Args,
         eval::{
@@ -72,10 +73,10 @@ const TESTS: &[(&str, Run)] = &[
     ("ge", |_, value, args| ordered(">=", value, args, Ordering::is_ge)),
     (">=", |_, value, args| ordered(">=", value, args, Ordering::is_ge)),
     ("filter", |machine, value, args| {
-        unary(&args, value.as_str().is_some_and(|name| machine.session.library.filter(short(name)).is_some()))
+        unary(&args, value.as_str().is_some_and(|name| machine.session.library.filter(builtin_name(name)).is_some()))
     }),
     ("test", |machine, value, args| {
-        unary(&args, value.as_str().is_some_and(|name| machine.session.library.test(short(name)).is_some()))
+        unary(&args, value.as_str().is_some_and(|name| machine.session.library.test(builtin_name(name)).is_some()))
     }),
     ("truthy", |_, value, args| truthy(value, args)),
     ("falsy", |_, value, args| Ok(!truthy(value, args)?)),
@@ -135,11 +136,6 @@ const TESTS: &[(&str, Run)] = &[
     }),
     ("vaulted_file", |machine, value, args| is_vaulted(machine, value, &args)),
 ];
-
-/// The name of a plugin of Ansible's own without its collection.
-fn short(name: &str) -> &str {
-    ["ansible.builtin.", "ansible.legacy."].iter().find_map(|start| name.strip_prefix(start)).unwrap_or(name)
-}
 
 /// Adds all tests.
 pub(crate) fn add_to(library: &mut Library) {
