@@ -13,13 +13,16 @@ use super::InventoryError;
 use crate::{
     files::Descent,
     source::{Problems, Source, Span},
-    syntax::{self, Kind},
+    syntax::{self, Kind, reserved_name},
     vars::{Layer, Lazy},
     vault::Vault,
 };
 
 /// In order of preference: of `web`, `web.yml` and `web.json`, only the first existing one is read.
 const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+
+/// Warnings that wait to be shown.
+pub(super) type Warnings = Mutex<Vec<String>>;
 
 /// A directory that may contain `group_vars` and `host_vars`.
 #[derive(Debug)]
@@ -64,12 +67,14 @@ impl VarsDirectory {
         self.hosts.files(name)
     }
 
-    pub(super) fn group(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
-        self.groups.layer(name, vault)
+    /// The variables that the files have for a group. When the files are read, `reserved` gets the warnings about names.
+    pub(super) fn group(&self, name: &str, vault: &Vault, reserved: &Warnings) -> Result<Arc<Layer>, Problems> {
+        self.groups.layer(name, vault, reserved)
     }
 
-    pub(super) fn host(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
-        self.hosts.layer(name, vault)
+    /// The same for a host.
+    pub(super) fn host(&self, name: &str, vault: &Vault, reserved: &Warnings) -> Result<Arc<Layer>, Problems> {
+        self.hosts.layer(name, vault, reserved)
     }
 }
 
@@ -107,7 +112,7 @@ impl Listing {
         Ok(files)
     }
 
-    fn layer(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
+    fn layer(&self, name: &str, vault: &Vault, reserved: &Warnings) -> Result<Arc<Layer>, Problems> {
         if !self.paths.contains_key(name) {
             return Ok(Arc::default());
         }
@@ -124,6 +129,7 @@ impl Listing {
             }
         }
         let layer = Arc::new(problems.unless_any(layer)?);
+        reserved.lock().extend(layer.keys().filter_map(|name| reserved_name(name)));
         lock().insert(name.to_owned(), layer.clone());
         Ok(layer)
     }

@@ -10,7 +10,7 @@ use indexmap::IndexSet;
 use parking_lot::Mutex;
 
 use super::{
-    directory::VarsDirectory,
+    directory::{VarsDirectory, Warnings},
     host::{Host, LOCALHOST},
     rules::VarsFiles,
     vars_state::VarsPlugins,
@@ -37,9 +37,9 @@ pub(super) struct Layers {
     /// Whether `group_vars` and `host_vars` are read, and when.
     pub files: VarsFiles,
     /// Warnings about ignored files, found when directories were opened.
-    pub warnings: Mutex<Vec<String>>,
+    pub warnings: Warnings,
     /// Warnings about reserved names of variables in these files.
-    pub reserved: Mutex<Vec<String>>,
+    pub reserved: Warnings,
     /// By the groups that contain a host directly: hosts of the same groups share one stack.
     pub groups: Mutex<HashMap<(Vec<usize>, Option<PathBuf>), Stack>>,
     pub hosts: Mutex<HashMap<Option<PathBuf>, HashMap<Arc<str>, Stack>>>,

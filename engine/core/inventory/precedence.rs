@@ -11,7 +11,7 @@ use super::{
     layers::Stack,
     vars_plugins::Owners,
 };
-use crate::{source::Problems, syntax::reserved_name, vars::Layer};
+use crate::{source::Problems, vars::Layer};
 
 impl Inventory {
     /// The inventory variables of a host, including `group_vars` and `host_vars` next to the inventory and in
@@ -74,21 +74,11 @@ impl Inventory {
         if self.layers.files != VarsFiles::Never {
             let files = self.layers.directory(directory)?;
             for group in groups {
-                let layer = files.group(&group.name, &self.layers.vault)?;
-                self.warn_of_reserved(&layer);
-                stack.push(layer);
+                stack.push(files.group(&group.name, &self.layers.vault, &self.layers.reserved)?);
             }
         }
         stack.push(plugins.below);
         Ok(())
-    }
-
-    /// Warns about variables of files whose names are reserved.
-    fn warn_of_reserved(&self, layer: &Layer) {
-        let messages: Vec<String> = layer.keys().filter_map(|name| reserved_name(name)).collect();
-        if !messages.is_empty() {
-            self.layers.reserved.lock().extend(messages);
-        }
     }
 
     /// The layers that files and plugins provide for a host in a directory, strongest first.
@@ -96,9 +86,8 @@ impl Inventory {
         let plugins = self.vars_of_plugins(directory, Owners::Host(name))?;
         stack.push(plugins.above);
         if self.layers.files != VarsFiles::Never {
-            let layer = self.layers.directory(directory)?.host(name, &self.layers.vault)?;
-            self.warn_of_reserved(&layer);
-            stack.push(layer);
+            let files = self.layers.directory(directory)?;
+            stack.push(files.host(name, &self.layers.vault, &self.layers.reserved)?);
         }
         stack.push(plugins.below);
         Ok(())

@@ -191,6 +191,33 @@ fn skipped_files_cause_warnings() {
     assert!(inventory.take_warnings().is_empty());
 }
 
+/// Each file warns once, in the order of reading, however many hosts have its variables.
+#[test]
+fn reserved_names_in_variable_files_cause_one_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("hosts", "[web]\na\nb\n"),
+        ("host_vars/a.yml", "tags: 1\nspeed: 2"),
+        ("group_vars/web.yml", "lookup: 1\nwhen: 2"),
+        ("group_vars/all.yml", "serial: 1"),
+    ] {
+        let path = directory.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let hosts = directory.path().join("hosts").display().to_string();
+    let mut inventory = Inventory::load(&[hosts], Arc::default(), &SourceRules::default()).unwrap();
+    inventory.layers("a", None).unwrap();
+    let names: Vec<String> =
+        inventory.take_reserved().iter().map(|text| text.split('\'').nth(1).unwrap().into()).collect();
+    assert_eq!(names, ["tags", "lookup", "when", "serial"]);
+    inventory.add_host("c", &["web"], Default::default());
+    for host in ["a", "b", "c"] {
+        inventory.layers(host, None).unwrap();
+    }
+    assert!(inventory.take_reserved().is_empty());
+}
+
 #[test]
 fn hosts_before_the_error_of_a_source_are_kept() {
     let directory = tempfile::tempdir().unwrap();
