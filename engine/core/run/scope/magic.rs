@@ -58,7 +58,7 @@ impl Magic for HostMagic {
             }
             return None;
         }
-        self.value(name).map(Lazy::Data)
+        self.found(name)
     }
 
     fn names(&self) -> Vec<Arc<str>> {
@@ -67,7 +67,7 @@ impl Magic for HostMagic {
         }
         let known = if self.entry { names::OF_HOSTS } else { names::NAMES };
         // `role_name` exists only in roles.
-        let known = known.iter().copied().filter(|name| self.value(name).is_some());
+        let known = known.iter().copied().filter(|name| self.found(name).is_some());
         // A host has facts, be they none.
         known.chain(self.entry.then_some("ansible_facts")).map(Arc::from).collect()
     }
@@ -121,6 +121,16 @@ impl Magic for HostMagic {
 }
 
 impl HostMagic {
+    fn found(&self, name: &str) -> Option<Lazy> {
+        match (name, &self.task) {
+            // As it is written: templates in it are rendered when it is read.
+            ("environment", Some(task)) => {
+                Some(Lazy::List(task.settings.environment.iter().map(|field| field.value.clone()).collect()))
+            }
+            _ => self.value(name).map(Lazy::Data),
+        }
+    }
+
     /// Without facts, `ansible_facts` is empty and triggers gathering.
     fn facts(&self) -> Option<Lazy> {
         let known = self.host.layers().facts.get("ansible_facts").cloned();

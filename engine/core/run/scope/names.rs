@@ -24,6 +24,7 @@ pub(crate) const NAMES: &[&str] = &[
     "ansible_skip_tags",
     "ansible_verbosity",
     "ansible_version",
+    "environment",
     "group_names",
     "groups",
     "hostvars",

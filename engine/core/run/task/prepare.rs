@@ -134,6 +134,8 @@ impl Run {
             }
             return Ok(Ready::Done(unsupported(&task.action, &task.written, &task.unknown), delegated));
         }
+        // As in Ansible, also for actions that have no use for it.
+        let environment = self.environment(task, &scope)?;
         let args = self.arguments(task, &scope)?;
         // What the task itself names was checked before the run; these come from elsewhere.
         if task.args.whole.is_some() || !task.settings.module_defaults.is_empty() {
@@ -198,7 +200,7 @@ impl Run {
             module: ask.module.to_owned(),
             args: ask.args,
             mode: Mode { check, own_check: check && !self.options.check, diff, max_output: max_output(&scope)? },
-            environment: self.environment(task, &scope)?,
+            environment,
             background: self.background(task, &scope)?,
         };
         if call.background.is_some() || module(&call.module).is_some_and(|entry| entry.asks_about_jobs) {
