@@ -5,7 +5,7 @@ use std::{io::BufWriter, sync::Arc};
 use miette::Diagnostic;
 use rplay::{
     config::Config,
-    report::{Answers, Format, Log, Reader},
+    report::{AdhocReport, Format, Log, Reader},
     secrets::Secrets,
     source::{Problems, Source},
     syntax::builtin_name,
@@ -76,11 +76,11 @@ pub(crate) fn answers(
     config: &Config,
     secrets: &Arc<Secrets>,
     log: Option<Arc<Log>>,
-) -> Answers<BufWriter<std::io::Stdout>> {
+) -> AdhocReport<BufWriter<std::io::Stdout>> {
     let one_line = one_line || Format::of(&config.stdout_callback.value) == Some(Format::OneLine);
     let short = module.rsplit('.').next().unwrap_or_default();
     let out = BufWriter::new(std::io::stdout());
-    Answers::new(out, Box::new(std::io::stderr()), short, one_line, secrets.clone())
+    AdhocReport::new(out, Box::new(std::io::stderr()), short, one_line, secrets.clone())
         .with_errors(diagnostics::explanation())
         .with_log(log)
         .with_results(crate::formats::result_format(config))

@@ -33,7 +33,7 @@ pub(crate) fn words(kind: Words) -> String {
 fn hosts() -> Vec<String> {
     let Ok((config, _)) = Config::load() else { return Vec::new() };
     let sources: Vec<String> = config.inventory_sources(&[]).into_iter().filter(here::is_plain).collect();
-    let Ok(vault) = passwords::gather(&[], &config, diagnostics::secrets(), passwords::Asked::IfWanted) else {
+    let Ok(vault) = passwords::gather(&[], &config, diagnostics::secrets(), passwords::PromptWhen::IfRequested) else {
         return Vec::new();
     };
     let rules = SourceRules { plugins: None, ..config.source_rules() };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 use rplay::{
-    config::{Config, ConfigError, Overview, PLUGIN_TYPES, Shown, Surroundings},
+    config::{Config, ConfigError, ConfigInputs, Overview, PLUGIN_TYPES, Shown},
     docs::{Documentation, PluginType},
     source::Problems,
     syntax::builtin_name,
@@ -105,17 +105,17 @@ fn own_environment(name: &str) -> Option<String> {
 /// All settings, from the named file if there is one.
 fn read(settings: &SettingsArgs) -> Result<Overview, Problems> {
     let directory = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
-    let around = Surroundings { env: &own_environment, directory: &directory };
+    let inputs = ConfigInputs { env: &own_environment, directory: &directory };
     let mut overview = match &settings.config {
-        Some(path) => Overview::read_file(&checked(path, &directory)?, &around)?,
-        None => Overview::read(&around)?,
+        Some(path) => Overview::read_file(&checked(path, &directory)?, &inputs)?,
+        None => Overview::read(&inputs)?,
     };
-    add_named(&mut overview, settings, &around)?;
+    add_named(&mut overview, settings, &inputs)?;
     Ok(overview)
 }
 
 /// Adds the settings of named plugins that are not part of ansible-core, from their documentation.
-fn add_named(overview: &mut Overview, wanted: &SettingsArgs, around: &Surroundings<'_>) -> Result<(), Problems> {
+fn add_named(overview: &mut Overview, wanted: &SettingsArgs, inputs: &ConfigInputs<'_>) -> Result<(), Problems> {
     let Some(kind) = PLUGIN_TYPES.iter().find(|kind| **kind == wanted.kind) else { return Ok(()) };
     let is_known = |name: &str| overview.plugins.iter().any(|of| of.kind == *kind && of.plugin == builtin_name(name));
     let unknown: Vec<&String> = wanted.plugins.iter().filter(|name| !is_known(name)).collect();
@@ -134,7 +134,7 @@ fn add_named(overview: &mut Overview, wanted: &SettingsArgs, around: &Surroundin
         let read = read.map_err(|error| ConfigCommandError::Failed(error.to_string()))?;
         let none = Map::new();
         let options = read.doc.get("options").and_then(Json::as_object).unwrap_or(&none);
-        overview.add(kind, name, options, around);
+        overview.add(kind, name, options, inputs);
     }
     Ok(())
 }
@@ -277,7 +277,7 @@ fn servers(wanted: &SettingsArgs) -> Result<Vec<(String, Vec<(&'static str, Opti
         (Some(path), "ANSIBLE_CONFIG") => Some(path.display().to_string()),
         _ => own_environment(name),
     };
-    let (config, _) = Config::read(&Surroundings { env: &env, directory: &directory })?;
+    let (config, _) = Config::read(&ConfigInputs { env: &env, directory: &directory })?;
     let file = config.file.as_deref().map_or_else(|| "default".to_owned(), |path| path.display().to_string());
     let shown = config.galaxy_sections.iter().map(|section| {
         let entry = |key: &'static str| match section.get(key) {
@@ -292,7 +292,7 @@ fn servers(wanted: &SettingsArgs) -> Result<Vec<(String, Vec<(&'static str, Opti
 /// A file that sets everything to its default: as sections and keys, environment variables, or variables of plays.
 fn init(wanted: &InitArgs) -> Result<String, Problems> {
     // Only defaults: the current settings do not count.
-    let nothing = Surroundings { env: &|_| None, directory: Path::new("/") };
+    let nothing = ConfigInputs { env: &|_| None, directory: Path::new("/") };
     let mut overview = Overview::defaults(&nothing);
     add_named(&mut overview, &wanted.settings, &nothing)?;
     let mut groups = groups(&overview, &wanted.settings)?;

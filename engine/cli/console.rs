@@ -73,7 +73,7 @@ pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
         match io::stdin().lock().read_line(&mut line) {
             Ok(0) | Err(_) => break,
             Ok(_) if matches!(line.trim(), "exit" | "EOF") => break,
-            Ok(_) => console.obey(line.trim())?,
+            Ok(_) => console.run_line(line.trim())?,
         }
     }
     output::tell("\nAnsible-console was exited.\n");
@@ -127,7 +127,7 @@ impl Console {
     }
 
     /// Runs a line and prints its errors; returns only errors that end the console.
-    fn obey(&mut self, line: &str) -> Result<(), Problems> {
+    fn run_line(&mut self, line: &str) -> Result<(), Problems> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }

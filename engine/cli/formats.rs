@@ -10,9 +10,9 @@ use miette::Diagnostic;
 use rplay::{
     config::{Config, Origin},
     report::{
-        Added, Addition, Answers, Dense, Format, JsonDocument, JsonLines, JsonOptions, Junit, JunitOptions, Live, Log,
-        LogPlays, Look, Order, Output, Profile, ProfileOf, Quiet, Reader, ResultFormat, Screen, Terminal, Timer, Tree,
-        WithAdditions,
+        Added, Addition, AdhocReport, Dense, Format, JsonDocument, JsonLines, JsonOptions, Junit, JunitOptions, Live,
+        Log, LogPlays, Look, Order, Output, Profile, ProfileOf, Quiet, Reader, ResultFormat, Screen, Terminal, Timer,
+        Tree, WithAdditions,
     },
     secrets::Secrets,
     source::Problems,
@@ -70,7 +70,7 @@ pub(crate) fn reader(
         Format::Minimal | Format::OneLine => {
             let out = BufWriter::new(std::io::stdout());
             let aside = Box::new(std::io::stderr());
-            let answers = Answers::new(out, aside, "", format == Format::OneLine, secrets.clone());
+            let answers = AdhocReport::new(out, aside, "", format == Format::OneLine, secrets.clone());
             Box::new(
                 answers
                     .of_playbooks()

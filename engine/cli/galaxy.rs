@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use rplay::{
     config::Config,
     galaxy::{
-        BuildOptions, CODES, Count, DownloadOptions, Force, Galaxy, GalaxyError, InitOptions, InstallOptions,
-        Requirements, RoleOptions, Said, Server, Servers, SignatureOptions, VerifyOptions, Wanted, WantedRole,
-        token_in,
+        BuildOptions, CODES, Count, DownloadOptions, Force, Galaxy, GalaxyError, InitOptions, InstallOptions, Progress,
+        Requirements, RoleOptions, Server, Servers, SignatureOptions, VerifyOptions, Wanted, WantedRole, token_in,
     },
     source::{Problems, absolute},
 };
@@ -94,7 +93,7 @@ fn install_collections(args: &CollectionInstallArgs, config: &Config) -> Result<
         let path = PathBuf::from(absolute(path));
         if !config.collections_path.0.iter().any(|known| known == &path || known.join("ansible_collections") == path) {
             let known: Vec<String> = config.collections_path.0.iter().map(|path| path.display().to_string()).collect();
-            tell(Said::Warning(format!(
+            tell(Progress::Warning(format!(
                 "The specified collections path '{}' is not part of the configured Ansible collections paths '{}'. The \
                  installed collection will not be picked up in an Ansible run, unless within a playbook-adjacent \
                  collections directory.",
@@ -149,7 +148,7 @@ fn install_roles(args: &RoleInstallArgs, config: &Config, either: bool) -> Resul
     };
     let with_collections = either && args.roles_path.is_none() && !found.collections.is_empty();
     if !with_collections && !found.collections.is_empty() && either {
-        tell(Said::Warning(
+        tell(Progress::Warning(
             "The requirements file contains collections which will be ignored. To install them, run \
              'rplay galaxy collection install -r', or both at once without a custom install path."
                 .to_owned(),
@@ -160,7 +159,7 @@ fn install_roles(args: &RoleInstallArgs, config: &Config, either: bool) -> Resul
         galaxy.roles_path = vec![PathBuf::from(absolute(path))];
     }
     if found.roles.is_empty() && !with_collections {
-        tell(Said::Line("Skipping install, no requirements found".to_owned()));
+        tell(Progress::Line("Skipping install, no requirements found".to_owned()));
         return Ok(());
     }
     if !found.roles.is_empty() {
@@ -185,11 +184,11 @@ fn install_roles(args: &RoleInstallArgs, config: &Config, either: bool) -> Resul
     Ok(())
 }
 
-fn tell(said: Said) {
+fn tell(said: Progress) {
     let secrets = diagnostics::secrets();
     match said {
-        Said::Line(line) => output::tell(&format!("{}\n", secrets.mask(&line))),
-        Said::Warning(message) => output::aside(&format!("[WARNING]: {}\n", secrets.mask(&message))),
+        Progress::Line(line) => output::tell(&format!("{}\n", secrets.mask(&line))),
+        Progress::Warning(message) => output::aside(&format!("[WARNING]: {}\n", secrets.mask(&message))),
     }
 }
 

@@ -86,7 +86,7 @@ fn counted(sources: &[String], config: &Config) -> String {
     if !sources.iter().all(is_plain) {
         return String::new();
     }
-    let Ok(vault) = passwords::gather(&[], config, diagnostics::secrets(), passwords::Asked::IfWanted) else {
+    let Ok(vault) = passwords::gather(&[], config, diagnostics::secrets(), passwords::PromptWhen::IfRequested) else {
         return String::new();
     };
     let rules = SourceRules { plugins: None, ..config.source_rules() };

@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path, sync::Arc};
 use miette::Diagnostic;
 use rplay::{
     config::Config,
-    inventory::{Inventory, Limit, Listing, Seen, SourceRules},
+    inventory::{Inventory, Limit, Listing, SourceRules, TreeVars},
     python::InventoryPlugins,
     source::{Problems, nearest},
     visible::visible,
@@ -102,7 +102,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let mut notes = Vec::new();
     let text = if args.graph {
         let group = args.group.as_deref().unwrap_or("all");
-        let tree = inventory.tree(group, args.vars.then_some(Seen { hosts: of_hosts, groups: directory }));
+        let tree = inventory.tree(group, args.vars.then_some(TreeVars { hosts: of_hosts, groups: directory }));
         let help = || nearest(group, inventory.groups().map(|group| &*group.name));
         tree.ok_or_else(|| InventoryCommandError::NoGroup {
             help: help().map(|meant| format!("did you mean `{meant}`?")),
@@ -233,7 +233,7 @@ mod tests {
     fn inventory(words: &[&str]) -> Result<String, String> {
         let words = ["rplay", "inventory"].iter().chain(words);
         let Some(Command::Inventory(args)) = Cli::read(words).unwrap().command else { panic!("not inventory") };
-        let around = rplay::config::Surroundings { env: &|_| None, directory: Path::new("/") };
+        let around = rplay::config::ConfigInputs { env: &|_| None, directory: Path::new("/") };
         shown(&args, &Config::read(&around).unwrap().0)
             .map(|(text, _)| text)
             .map_err(|Ended(problems, code)| format!("{} ({code})", problems.0[0]))

@@ -22,23 +22,23 @@ enum PasswordError {
     #[diagnostic(help(
         "pass it in a file (--become-password-file, --connection-password-file) or as a vaulted variable"
     ))]
-    Asked(String),
+    Prompt(String),
 }
 
 /// When to prompt for a vault password.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum PromptWhen {
     /// Only if an option or a setting requests it.
-    IfWanted,
+    IfRequested,
     /// To decrypt; prompts if there is no other password.
-    ToOpen,
+    ToDecrypt,
     /// To encrypt; prompts twice if there is no other password.
     ToEncrypt,
 }
 
 /// The vault with all passwords that the command line and the configuration name.
 pub(crate) fn vault(args: &PasswordArgs, config: &Config, secrets: &Arc<Secrets>) -> Result<Arc<Vault>, Problems> {
-    vault_for(args, config, secrets, Asked::IfWanted)
+    vault_for(args, config, secrets, PromptWhen::IfRequested)
 }
 
 /// The same for a purpose.
@@ -46,14 +46,14 @@ pub(crate) fn vault_for(
     args: &PasswordArgs,
     config: &Config,
     secrets: &Arc<Secrets>,
-    purpose: Asked,
+    purpose: PromptWhen,
 ) -> Result<Arc<Vault>, Problems> {
     let mut sources = config.vault_identity_list.0.clone();
     sources.extend(args.password_sources());
     if let Some(file) = &config.vault_password_file.value {
         sources.push(PasswordSource::file(&file.display().to_string()));
     }
-    let ask = *config.ask_vault_pass && !args.ask_vault_password || purpose != Asked::IfWanted;
+    let ask = *config.ask_vault_pass && !args.ask_vault_password || purpose != PromptWhen::IfRequested;
     if ask && sources.is_empty() {
         sources.push(PasswordSource::parse("prompt"));
     }
@@ -65,16 +65,17 @@ pub(crate) fn gather(
     sources: &[PasswordSource],
     config: &Config,
     secrets: &Arc<Secrets>,
-    purpose: Asked,
+    purpose: PromptWhen,
 ) -> Result<Arc<Vault>, Problems> {
     let ask = |id: &str| {
         let named = match id {
             rplay::vault::DEFAULT_ID => String::new(),
             id => format!(" ({id})"),
         };
-        let new = if purpose == Asked::ToEncrypt { "New Vault" } else { "Vault" };
+        let new = if purpose == PromptWhen::ToEncrypt { "New Vault" } else { "Vault" };
         let typed = once(&format!("{new} password{named}: "))?;
-        if purpose == Asked::ToEncrypt && prompt::secret(&format!("Confirm new vault password{named}: "))? != typed {
+        if purpose == PromptWhen::ToEncrypt && prompt::secret(&format!("Confirm new vault password{named}: "))? != typed
+        {
             return Err(std::io::Error::other("Passwords do not match"));
         }
         Ok(typed)
@@ -95,7 +96,7 @@ pub(crate) fn password(
             rplay::files::read_text(path)
                 .map_err(|error| PasswordError::File { path: path.display().to_string(), reason: error.to_string() })?,
         ),
-        (None, true) => Some(once(question).map_err(|error| PasswordError::Asked(error.to_string()))?),
+        (None, true) => Some(once(question).map_err(|error| PasswordError::Prompt(error.to_string()))?),
         (None, false) => None,
     };
     Ok(text.map(|text| {

@@ -20,7 +20,7 @@ use crate::{
     args::common::PasswordArgs,
     args::vault::{CreateArgs, EncryptArgs, RekeyArgs, StringArgs, VaultAction, VaultArgs, VaultFiles},
     diagnostics, editor, output,
-    passwords::{self, Asked},
+    passwords::{self, PromptWhen},
     prompt,
 };
 use error::{Ended, VaultCommandError};
@@ -73,12 +73,12 @@ pub(crate) fn command(args: &VaultArgs) -> Result<u8, Problems> {
 
 /// The passwords for decrypting.
 fn open(config: &Config, args: &PasswordArgs) -> Result<Arc<Vault>, Problems> {
-    passwords::vault_for(args, config, diagnostics::secrets(), Asked::ToOpen)
+    passwords::vault_for(args, config, diagnostics::secrets(), PromptWhen::ToDecrypt)
 }
 
 /// The passwords for encrypting, with the one to use.
 fn sealing(config: &Config, with: &EncryptArgs) -> Result<Sealing, Ended> {
-    let vault = passwords::vault_for(&with.passwords, config, diagnostics::secrets(), Asked::ToEncrypt)?;
+    let vault = passwords::vault_for(&with.passwords, config, diagnostics::secrets(), PromptWhen::ToEncrypt)?;
     Sealing::new(vault, wanted_id(config, with), config)
 }
 
@@ -271,7 +271,7 @@ fn rekey(wanted: &RekeyArgs, config: &Config) -> Result<Printed, Ended> {
         (None, Some(file)) => vec![PasswordSource::file(&file.display().to_string())],
         (None, None) => vec![PasswordSource::parse("prompt")],
     };
-    let new = passwords::gather(&sources, config, diagnostics::secrets(), Asked::ToEncrypt)?;
+    let new = passwords::gather(&sources, config, diagnostics::secrets(), PromptWhen::ToEncrypt)?;
     let sealing = Sealing::new(new, wanted_id(config, &wanted.with), config)?;
     // All are decrypted before the first one is written.
     let opened = wanted

@@ -2,13 +2,13 @@
 
 mod error;
 mod file;
+mod inputs;
 mod kinds;
 mod overview;
 mod servers;
 mod setting;
 mod settings;
 mod shown;
-mod surroundings;
 mod tables;
 
 use std::{
@@ -20,13 +20,13 @@ use rplay_contract::system::expand;
 
 pub use error::ConfigError;
 pub use file::HARMLESS;
+pub use inputs::ConfigInputs;
 pub use kinds::{Diagnostics, Directories, Gathering, Identities, Patterns, Secret, Sources};
 pub use overview::{Overview, PLUGIN_TYPES, PluginSettings, Unknown, setting as one_setting};
 pub use servers::ServerSection;
 pub use setting::{Origin, Setting};
 pub use settings::Config;
 pub use shown::{Effect, Shown};
-pub use surroundings::Surroundings;
 
 use crate::{
     inventory::{SourceRules, VarsFiles},
@@ -45,7 +45,7 @@ impl Config {
         let env = expand::own_environment;
         let directory =
             std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: PathBuf::from("."), error })?;
-        let (config, warnings) = Config::read(&Surroundings { env: &env, directory: &directory })?;
+        let (config, warnings) = Config::read(&ConfigInputs { env: &env, directory: &directory })?;
         config.limits().set();
         config.hash_behaviour.set();
         config.duplicate_dict_key.set();
@@ -102,9 +102,9 @@ impl Config {
     ///
     /// # Errors
     /// Same as [`Config::load`].
-    pub fn read(around: &Surroundings<'_>) -> Result<(Self, Problems), Problems> {
+    pub fn read(inputs: &ConfigInputs<'_>) -> Result<(Self, Problems), Problems> {
         let mut warnings = Problems::default();
-        let file = match file::find(around, &mut warnings) {
+        let file = match file::find(inputs, &mut warnings) {
             Some(path) => {
                 let source = Source::read(&path).map_err(|error| ConfigError::Unreadable { path, error })?;
                 file::ConfigFile::parse(source)?
@@ -112,11 +112,11 @@ impl Config {
             None => file::ConfigFile::default(),
         };
         let mut problems = Problems::default();
-        let mut config = Config::from(&file, around, &mut problems);
-        if (around.env)("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        let mut config = Config::from(&file, inputs, &mut problems);
+        if (inputs.env)("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             config.nocolor = Setting { value: true, origin: Origin::Environment("NO_COLOR") };
         }
-        config.galaxy_sections = servers::sections(&config.galaxy_server_list, &file, around, &mut problems);
+        config.galaxy_sections = servers::sections(&config.galaxy_server_list, &file, inputs, &mut problems);
         for entry in file.entries() {
             let name = format!("{}.{}", entry.section, entry.key);
             if KNOWN.contains(&&*name) || file::is_harmless(&entry.section, &entry.key) || tables::has_key(&name) {
@@ -138,7 +138,7 @@ impl Config {
                 help,
             });
         }
-        for (name, origin) in overview::ignored(&file, around) {
+        for (name, origin) in overview::ignored(&file, inputs) {
             warnings.push(ConfigError::WithoutEffect { name, origin });
         }
         for (name, _, origin) in config.changed() {

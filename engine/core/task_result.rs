@@ -50,7 +50,7 @@ pub struct TaskResult {
     pub no_log: bool,
     pub effects: Vec<Effect>,
     /// Warnings of templates that were rendered for it.
-    pub told: Vec<Told>,
+    pub told: Vec<TemplateWarning>,
     /// Handlers to notify in addition to those of the task.
     pub notify: Vec<String>,
     pub micros: u64,
@@ -58,7 +58,7 @@ pub struct TaskResult {
 
 /// A warning of a template.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct TemplateWarning {
     pub text: String,
     pub deprecated: bool,
 }

@@ -96,11 +96,11 @@ mod tests {
 
     #[test]
     fn ansible_core_says_what_keywords_are_for_and_may_know_more() {
-        let told = [("when", "Said."), ("old", "Gone.")].map(|(name, said)| (name.to_owned(), said.to_owned()));
+        let told = [("when", "DocOutput."), ("old", "Gone.")].map(|(name, said)| (name.to_owned(), said.to_owned()));
         let keywords = Keywords::new(told.into());
         let names = ["when", "old", "none"].map(str::to_owned);
         let (known, unknown) = keywords.named(&names);
-        assert_eq!(known["when"]["description"], "Said.");
+        assert_eq!(known["when"]["description"], "DocOutput.");
         assert_eq!(known["when"]["type"], "list");
         assert_eq!(known["old"], json!({ "applies_to": [], "description": "Gone." }));
         assert_eq!(unknown, ["none"]);

@@ -3,6 +3,7 @@
 //! The documentation of built-in modules comes from the definitions that also validate their arguments; that of modules
 //! and plugins of collections, ansible-core and the user is read from their files.
 
+mod doc_output;
 mod examples;
 mod keywords;
 mod layout;
@@ -11,7 +12,6 @@ mod page;
 mod plugins;
 mod request;
 mod roles;
-mod said;
 mod schema;
 mod values;
 

@@ -18,11 +18,11 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     NO_NAMES,
+    doc_output::{DocOutput, pretty, yaml},
     keywords::Keywords,
     native, page,
     plugins::BuiltIn,
     roles::{self, absolute},
-    said::{Said, pretty, yaml},
 };
 use crate::{args::doc::DocArgs, diagnostics, output};
 
@@ -139,7 +139,7 @@ impl<'a> Request<'a> {
         Keywords::new(core.map(|core| rplay::docs::keywords(core)).unwrap_or_default())
     }
 
-    pub(super) fn list(&self, kind: PluginType) -> Said {
+    pub(super) fn list(&self, kind: PluginType) -> DocOutput {
         let only = self.wanted_collections()?;
         let mut entries: BTreeMap<String, String> = BTreeMap::new();
         for listed in self.library.list(kind, only) {
@@ -194,7 +194,7 @@ impl<'a> Request<'a> {
     }
 
     /// The documentation of the named plugins. Missing ones cause warnings.
-    pub(super) fn plugins(&self, kind: PluginType) -> Said {
+    pub(super) fn plugins(&self, kind: PluginType) -> DocOutput {
         let mut pages = Vec::new();
         let mut found = Map::new();
         for name in &self.args.names {
@@ -267,7 +267,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    pub(super) fn snippets(&self, kind: PluginType) -> Said {
+    pub(super) fn snippets(&self, kind: PluginType) -> DocOutput {
         if !matches!(kind.name(), "module" | "lookup" | "inventory") {
             let message = "Snippets are only available for the following plugin types: inventory, lookup, module";
             return Err((message.to_owned(), 1));
@@ -295,7 +295,7 @@ impl<'a> Request<'a> {
         Ok(texts.concat())
     }
 
-    pub(super) fn keywords(&self) -> Said {
+    pub(super) fn keywords(&self) -> DocOutput {
         if self.args.list || self.args.list_files {
             let list = self.told_keywords().list().into_iter();
             let list: Map<String, Json> = list.map(|(name, doc)| (name, doc.into())).collect();
@@ -310,7 +310,7 @@ impl<'a> Request<'a> {
         Ok(if self.args.json { pretty(&found.into()) } else { plain(&yaml(&found.into())?) })
     }
 
-    pub(super) fn roles(&self) -> Said {
+    pub(super) fn roles(&self) -> DocOutput {
         let found = roles::Roles::new(&self.library, &self.roles);
         if self.args.names.is_empty() && !self.args.list && !self.args.list_files {
             return Err((NO_NAMES.to_owned(), diagnostics::OPTIONS));
@@ -322,7 +322,7 @@ impl<'a> Request<'a> {
     }
 
     /// All available documentation, for tools.
-    pub(super) fn dump(&self) -> Said {
+    pub(super) fn dump(&self) -> DocOutput {
         let only = self.wanted_collections()?;
         let mut all = Map::new();
         for kind in PluginType::all() {

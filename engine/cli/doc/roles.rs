@@ -10,8 +10,8 @@ use rplay::docs::{Library, RoleDocumentation, plain, roles_in};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
+    doc_output::{DocOutput, pretty},
     page,
-    said::{Said, pretty},
 };
 use crate::{args::doc::DocArgs, output};
 
@@ -50,7 +50,7 @@ impl<'a> Roles<'a> {
     }
 
     /// A list of roles with their entry points.
-    pub(super) fn list(&self, only: &[String], as_json: bool, columns: usize) -> Said {
+    pub(super) fn list(&self, only: &[String], as_json: bool, columns: usize) -> DocOutput {
         let all = self.all(only);
         let mut listed = Map::new();
         let mut text = String::new();
@@ -82,7 +82,7 @@ impl<'a> Roles<'a> {
     }
 
     /// The named roles, or one of their entry points.
-    pub(super) fn shown(&self, args: &DocArgs, columns: usize) -> Said {
+    pub(super) fn shown(&self, args: &DocArgs, columns: usize) -> DocOutput {
         let all = self.all(&[]);
         let mut found = Map::new();
         let mut text = String::new();

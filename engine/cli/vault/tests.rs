@@ -6,7 +6,7 @@ use super::*;
 use crate::args::{Cli, Command};
 
 fn config(directory: &Path) -> Config {
-    Config::read(&rplay::config::Surroundings { env: &|_| None, directory }).unwrap().0
+    Config::read(&rplay::config::ConfigInputs { env: &|_| None, directory }).unwrap().0
 }
 
 fn vault(directory: &Path, words: &[&str], mut input: &[u8]) -> Result<String, String> {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{error::ConfigError, kinds::Base, surroundings::Surroundings};
+use super::{error::ConfigError, inputs::ConfigInputs, kinds::Base};
 use crate::source::{Problems, Source, Span};
 
 /// A parsed but uninterpreted `ansible.cfg`.
@@ -160,23 +160,23 @@ pub(super) fn is_harmless(section: &str, key: &str) -> bool {
 
 /// The configuration file: the first existing one of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and
 /// /etc/ansible/ansible.cfg.
-pub(super) fn find(around: &Surroundings<'_>, warnings: &mut Problems) -> Option<PathBuf> {
-    if let Some(named) = (around.env)("ANSIBLE_CONFIG").filter(|named| !named.is_empty()) {
-        let path = Base { directory: around.directory, around }.path(&named);
+pub(super) fn find(inputs: &ConfigInputs<'_>, warnings: &mut Problems) -> Option<PathBuf> {
+    if let Some(named) = (inputs.env)("ANSIBLE_CONFIG").filter(|named| !named.is_empty()) {
+        let path = Base { directory: inputs.directory, inputs }.path(&named);
         let path = if path.is_dir() { path.join("ansible.cfg") } else { path };
         if path.exists() {
             return Some(path);
         }
     }
-    let here = around.directory.join("ansible.cfg");
+    let here = inputs.directory.join("ansible.cfg");
     if here.is_file() {
         use std::os::unix::fs::PermissionsExt;
-        if around.directory.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0) {
+        if inputs.directory.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0) {
             warnings.push(ConfigError::WorldWritable { path: here });
         } else {
             return Some(here);
         }
     }
-    let of_user = (around.env)("HOME").map(|home| Path::new(&home).join(".ansible.cfg"));
+    let of_user = (inputs.env)("HOME").map(|home| Path::new(&home).join(".ansible.cfg"));
     of_user.into_iter().chain([PathBuf::from("/etc/ansible/ansible.cfg")]).find(|path| path.is_file())
 }

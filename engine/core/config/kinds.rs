@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rplay_contract::system::pattern::{Flags, Pattern};
 use rplay_contract::{args::ArgType, argtypes::Flag, system::expand, wire::Value};
 
-use super::surroundings::Surroundings;
+use super::inputs::ConfigInputs;
 use crate::{
     collections::Mismatch,
     inventory::GroupNames,
@@ -17,14 +17,14 @@ use crate::{
 /// The base of relative paths.
 pub(super) struct Base<'b> {
     pub directory: &'b Path,
-    pub around: &'b Surroundings<'b>,
+    pub inputs: &'b ConfigInputs<'b>,
 }
 
 impl Base<'_> {
     /// Expands `~`, `$VARIABLES` and `{{CWD}}` and makes the path absolute.
     pub(super) fn path(&self, text: &str) -> PathBuf {
-        let text = text.trim().replace("{{CWD}}", &self.around.directory.display().to_string());
-        self.directory.join(expand::path(&text, self.around.env))
+        let text = text.trim().replace("{{CWD}}", &self.inputs.directory.display().to_string());
+        self.directory.join(expand::path(&text, self.inputs.env))
     }
 }
 

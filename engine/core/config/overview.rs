@@ -7,9 +7,9 @@ use serde_json::{Map, Value as Json};
 use super::{
     error::ConfigError,
     file::{ConfigFile, find},
+    inputs::ConfigInputs,
     settings::FOLLOWED,
     shown::{Effect, Shown, like, of_documentation, of_plugin, shown, typed},
-    surroundings::Surroundings,
     tables::{OWN, PLUGINS, SETTINGS},
 };
 use crate::{
@@ -60,10 +60,10 @@ impl Overview {
     ///
     /// # Errors
     /// If the configuration file cannot be read or parsed.
-    pub fn read(around: &Surroundings<'_>) -> Result<Self, Problems> {
-        match find(around, &mut Problems::default()) {
-            Some(path) => Self::read_file(&path, around),
-            None => Ok(Self::defaults(around)),
+    pub fn read(inputs: &ConfigInputs<'_>) -> Result<Self, Problems> {
+        match find(inputs, &mut Problems::default()) {
+            Some(path) => Self::read_file(&path, inputs),
+            None => Ok(Self::defaults(inputs)),
         }
     }
 
@@ -71,46 +71,46 @@ impl Overview {
     ///
     /// # Errors
     /// If it cannot be read or parsed.
-    pub fn read_file(path: &Path, around: &Surroundings<'_>) -> Result<Self, Problems> {
+    pub fn read_file(path: &Path, inputs: &ConfigInputs<'_>) -> Result<Self, Problems> {
         let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
         let file = ConfigFile::parse(Source::read(path).map_err(unreadable)?)?;
-        let mut overview = Self::of(file, around);
+        let mut overview = Self::of(file, inputs);
         overview.file = Some(path.to_owned());
         Ok(overview)
     }
 
     /// The settings without a configuration file.
-    pub fn defaults(around: &Surroundings<'_>) -> Self {
-        Self::of(ConfigFile::default(), around)
+    pub fn defaults(inputs: &ConfigInputs<'_>) -> Self {
+        Self::of(ConfigFile::default(), inputs)
     }
 
     /// Adds the settings of a user's plugin: the options in its documentation, in order.
-    pub fn add(&mut self, kind: &'static str, plugin: &str, options: &Map<String, Json>, around: &Surroundings<'_>) {
-        let settings = options.iter().map(|(name, option)| of_documentation(name, option, &self.config, around));
+    pub fn add(&mut self, kind: &'static str, plugin: &str, options: &Map<String, Json>, inputs: &ConfigInputs<'_>) {
+        let settings = options.iter().map(|(name, option)| of_documentation(name, option, &self.config, inputs));
         self.plugins.push(PluginSettings { kind, plugin: plugin.to_owned(), settings: settings.collect() });
     }
 
-    fn of(config: ConfigFile, around: &Surroundings<'_>) -> Self {
+    fn of(config: ConfigFile, inputs: &ConfigInputs<'_>) -> Self {
         let file = &config;
         // These settings are only for Ansible's own tests.
-        let settings = settings(file, around).filter(|setting| !setting.name.starts_with("_Z_")).collect();
+        let settings = settings(file, inputs).filter(|setting| !setting.name.starts_with("_Z_")).collect();
         let mut plugins: Vec<PluginSettings> = Vec::new();
         for line in PLUGINS.lines() {
-            let Some((kind, plugin, setting)) = of_plugin(line, file, around) else { continue };
+            let Some((kind, plugin, setting)) = of_plugin(line, file, inputs) else { continue };
             match plugins.last_mut().filter(|last| last.kind == kind && last.plugin == plugin) {
                 Some(last) => last.settings.push(setting),
                 None => plugins.push(PluginSettings { kind, plugin: plugin.to_owned(), settings: vec![setting] }),
             }
         }
         let entries = file.entries().iter().map(|entry| (entry.section.clone(), entry.key.clone())).collect();
-        let own = OWN.lines().filter_map(|line| shown(line, file, around)).collect();
+        let own = OWN.lines().filter_map(|line| shown(line, file, inputs)).collect();
         Overview { file: None, settings, own, plugins, entries, config }
     }
 }
 
 /// All settings with their current values.
-fn settings<'s>(file: &'s ConfigFile, around: &'s Surroundings<'_>) -> impl Iterator<Item = Shown> {
-    SETTINGS.lines().filter_map(move |line| shown(line, file, around))
+fn settings<'s>(file: &'s ConfigFile, inputs: &'s ConfigInputs<'_>) -> impl Iterator<Item = Shown> {
+    SETTINGS.lines().filter_map(move |line| shown(line, file, inputs))
 }
 
 /// A requested name that does not exist.
@@ -129,9 +129,9 @@ pub fn setting(
     name: &str,
     plugin: Option<(&str, &str)>,
     variable: &dyn Fn(&str) -> Option<Json>,
-    around: &Surroundings<'_>,
+    inputs: &ConfigInputs<'_>,
 ) -> Result<Result<(Json, Shown), Unknown>, Problems> {
-    let file = match find(around, &mut Problems::default()) {
+    let file = match find(inputs, &mut Problems::default()) {
         Some(path) => {
             let unreadable = |error| ConfigError::Unreadable { path: path.clone(), error };
             ConfigFile::parse(Source::read(&path).map_err(unreadable)?)?
@@ -142,7 +142,7 @@ pub fn setting(
         None => SETTINGS
             .lines()
             .find(|line| line.split('\t').next() == Some(name))
-            .and_then(|line| shown(line, &file, around)),
+            .and_then(|line| shown(line, &file, inputs)),
         Some((kind, plugin)) => {
             let plugin = builtin_name(plugin);
             let mut own = PLUGINS.lines().filter(|line| line.starts_with(&format!("{kind}\t{plugin}\t"))).peekable();
@@ -150,7 +150,7 @@ pub fn setting(
                 return Ok(Err(Unknown::Plugin));
             }
             own.find(|line| line.split('\t').nth(2) == Some(name))
-                .and_then(|line| of_plugin(line, &file, around))
+                .and_then(|line| of_plugin(line, &file, inputs))
                 .map(|(_, _, setting)| setting)
         }
     };
@@ -171,7 +171,7 @@ pub fn setting(
 }
 
 /// Ansible's settings that are set but have no effect here, each with its origin.
-pub(super) fn ignored(file: &ConfigFile, around: &Surroundings<'_>) -> impl Iterator<Item = (&'static str, String)> {
+pub(super) fn ignored(file: &ConfigFile, inputs: &ConfigInputs<'_>) -> impl Iterator<Item = (&'static str, String)> {
     let default = |setting: &Shown| setting.origin == "default" || setting.value == setting.default;
     let followed = |setting: &Shown| {
         FOLLOWED.iter().any(|(_, keys, env)| {
@@ -181,7 +181,7 @@ pub(super) fn ignored(file: &ConfigFile, around: &Surroundings<'_>) -> impl Iter
     // Settings that rplay reads itself are reported elsewhere.
     let ignored =
         move |setting: &Shown| setting.effect == Effect::NotSupported && !default(setting) && !followed(setting);
-    settings(file, around)
+    settings(file, inputs)
         .filter(ignored)
         .map(|setting| {
             let name = setting.keys.first().and_then(|key| key.split_once('.')).map_or(setting.name, |(_, key)| key);
@@ -202,8 +202,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ansible.cfg"), "[defaults]\nforks = 7\nroles_path = a:b\n").unwrap();
         let env = |name: &str| (name == "ANSIBLE_HOST_KEY_CHECKING").then(|| "no".to_owned());
-        let around = Surroundings { env: &env, directory: directory.path() };
-        let overview = Overview::read(&around).unwrap();
+        let inputs = ConfigInputs { env: &env, directory: directory.path() };
+        let overview = Overview::read(&inputs).unwrap();
         assert!(overview.settings.len() > 200);
         let find = |name: &str| overview.settings.iter().find(|setting| setting.name == name).unwrap();
         let forks = find("DEFAULT_FORKS");
@@ -231,10 +231,10 @@ mod tests {
             "ANSIBLE_TIMEOUT" => Some(String::new()),
             _ => None,
         };
-        let around = Surroundings { env: &env, directory: Path::new("/") };
+        let inputs = ConfigInputs { env: &env, directory: Path::new("/") };
         let none = |_: &str| None;
         let ask = |name: &str, plugin, vars: &dyn Fn(&str) -> Option<Json>| {
-            let (value, shown) = setting(name, plugin, vars, &around).unwrap().unwrap();
+            let (value, shown) = setting(name, plugin, vars, &inputs).unwrap().unwrap();
             (value, shown.origin)
         };
         let sudo = Some(("become", "sudo"));
@@ -245,8 +245,8 @@ mod tests {
         let ssh = Some(("connection", "ssh"));
         assert_eq!(ask("port", ssh, &port), (Json::from(2022), "var: ansible_ssh_port".to_owned()));
         assert_eq!(ask("DEFAULT_TIMEOUT", None, &none), (Json::from(10), "default".to_owned()));
-        assert!(matches!(setting("nope", None, &none, &around).unwrap(), Err(Unknown::Setting)));
-        let nowhere = setting("x", Some(("lookup", "a.b.c")), &none, &around);
+        assert!(matches!(setting("nope", None, &none, &inputs).unwrap(), Err(Unknown::Setting)));
+        let nowhere = setting("x", Some(("lookup", "a.b.c")), &none, &inputs);
         assert!(matches!(nowhere.unwrap(), Err(Unknown::Plugin)));
     }
 }

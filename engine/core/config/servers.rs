@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{error::ConfigError, file::ConfigFile, kinds::unquoted, surroundings::Surroundings};
+use super::{error::ConfigError, file::ConfigFile, inputs::ConfigInputs, kinds::unquoted};
 use crate::source::Problems;
 
 /// The settings of one server.
@@ -31,13 +31,13 @@ impl ServerSection {
 pub(super) fn sections(
     names: &[String],
     file: &ConfigFile,
-    around: &Surroundings<'_>,
+    inputs: &ConfigInputs<'_>,
     problems: &mut Problems,
 ) -> Vec<ServerSection> {
     let section = |name: &String| {
         let value = |key: &'static str| {
             let variable = format!("ANSIBLE_GALAXY_SERVER_{}_{}", name.to_uppercase(), key.to_uppercase());
-            let written = (around.env)(&variable)
+            let written = (inputs.env)(&variable)
                 .or_else(|| Some(unquoted(&file.get(&format!("galaxy_server.{name}.{key}"))?.value).to_owned()));
             written.filter(|value| !value.is_empty()).map(|value| (key, value))
         };

@@ -5,8 +5,8 @@ use std::{fmt, ops::Deref, path::Path};
 use super::{
     error::ConfigError,
     file::ConfigFile,
+    inputs::ConfigInputs,
     kinds::{Base, Kind},
-    surroundings::Surroundings,
     tables::name_of,
 };
 use crate::source::{Problems, Span};
@@ -47,16 +47,16 @@ impl fmt::Display for Origin {
 /// The environment takes precedence over the file; among several variables or keys of a setting, the last one counts.
 pub(super) fn setting<T: Kind>(
     file: &ConfigFile,
-    around: &Surroundings<'_>,
+    inputs: &ConfigInputs<'_>,
     keys: &[&str],
     variables: &[&'static str],
     problems: &mut Problems,
 ) -> Option<Setting<T>> {
     // As in Ansible, an empty variable counts as not set, unless the setting is text.
     let set = |text: &String| !text.is_empty() || T::TAKES_EMPTY;
-    let environment = variables.iter().rev().find_map(|name| Some((*name, (around.env)(name).filter(set)?)));
+    let environment = variables.iter().rev().find_map(|name| Some((*name, (inputs.env)(name).filter(set)?)));
     if let Some((name, text)) = environment {
-        let base = Base { directory: around.directory, around };
+        let base = Base { directory: inputs.directory, inputs };
         match T::parse(&text, &base) {
             Ok(value) => return Some(Setting { value, origin: Origin::Environment(name) }),
             Err(message) => problems.push(ConfigError::Environment { name, message }),
@@ -64,7 +64,7 @@ pub(super) fn setting<T: Kind>(
     }
     let entry = keys.iter().rev().find_map(|key| file.get(key))?;
     let directory = file.source.as_ref().and_then(|source| source.path.as_deref()).and_then(Path::parent);
-    let base = Base { directory: directory.unwrap_or(around.directory), around };
+    let base = Base { directory: directory.unwrap_or(inputs.directory), inputs };
     match T::parse(&entry.value, &base) {
         Ok(value) => Some(Setting { value, origin: Origin::File(entry.place.clone()) }),
         Err(message) => {

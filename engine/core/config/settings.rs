@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::{
     file::ConfigFile,
+    inputs::ConfigInputs,
     kinds::{Diagnostics, Directories, Gathering, Identities, Patterns, Secret, Sources},
     servers::ServerSection,
     setting::{Origin, Setting, setting},
-    surroundings::Surroundings,
 };
 use crate::{
     collections::Mismatch, inventory::GroupNames, source::Problems, syntax::DuplicateKeys, vars::HashBehaviour,
@@ -35,11 +35,11 @@ macro_rules! settings {
         pub(super) const FOLLOWED: &[(&str, &[&str], &[&str])] = &[$( (stringify!($name), &[$($ini),*], &[$($env),*]), )*];
 
         impl Config {
-            pub(super) fn from(file: &ConfigFile, around: &Surroundings<'_>, problems: &mut Problems) -> Self {
+            pub(super) fn from(file: &ConfigFile, inputs: &ConfigInputs<'_>, problems: &mut Problems) -> Self {
                 Config {
                     file: file.source.as_ref().and_then(|source| source.path.clone()),
                     galaxy_sections: Vec::new(),
-                    $( $name: setting(file, around, &[$($ini),*], &[$($env),*], problems)
+                    $( $name: setting(file, inputs, &[$($ini),*], &[$($env),*], problems)
                         .unwrap_or_else(|| Setting { value: $default, origin: Origin::Default }), )*
                 }
             }

@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 
 use super::{
     file::{self, ConfigFile},
+    inputs::ConfigInputs,
     kinds::{Base, unquoted},
     settings::{FOLLOWED, WITHOUT_EFFECT},
-    surroundings::Surroundings,
 };
 use crate::inventory::python;
 
@@ -75,21 +75,21 @@ impl Shown {
     }
 }
 
-pub(super) fn shown(line: &'static str, file: &ConfigFile, around: &Surroundings<'_>) -> Option<Shown> {
+pub(super) fn shown(line: &'static str, file: &ConfigFile, inputs: &ConfigInputs<'_>) -> Option<Shown> {
     let [name, keys, variables, default, kind, vars] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
-    Some(stands(Line { name, kind, keys, variables, vars, default, required: false }, file, around))
+    Some(stands(Line { name, kind, keys, variables, vars, default, required: false }, file, inputs))
 }
 
 /// Kind and name of the plugin, and its setting.
 pub(super) fn of_plugin(
     line: &'static str,
     file: &ConfigFile,
-    around: &Surroundings<'_>,
+    inputs: &ConfigInputs<'_>,
 ) -> Option<(&'static str, &'static str, Shown)> {
     let [of, plugin, name, kind, keys, variables, vars, default, required] =
         line.split('\t').collect::<Vec<_>>().try_into().ok()?;
     let line = Line { name, kind, keys, variables, vars, default, required: required == "1" };
-    Some((of, plugin, stands(line, file, around)))
+    Some((of, plugin, stands(line, file, inputs)))
 }
 
 /// The fields of a line of the tables; words are separated by commas.
@@ -103,27 +103,27 @@ struct Line {
     required: bool,
 }
 
-fn stands(line: Line, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
+fn stands(line: Line, file: &ConfigFile, inputs: &ConfigInputs<'_>) -> Shown {
     let words = |text: &'static str| text.split(',').filter(|word| !word.is_empty()).collect::<Vec<_>>();
     let Line { name, kind, default, required, .. } = line;
     let (keys, variables, vars) = (words(line.keys), words(line.variables), words(line.vars));
     let is_set = |text: &String| !text.is_empty() || !matches!(kind, "integer" | "int" | "float");
     // Among several variables or keys, the last one counts.
     let environment = variables.iter().rev().find_map(|name| {
-        Some(((around.env)(name).filter(is_set)?, format!("env: {name}"), around.directory.to_owned()))
+        Some(((inputs.env)(name).filter(is_set)?, format!("env: {name}"), inputs.directory.to_owned()))
     });
     let entry = || {
         let entry = keys.iter().rev().find_map(|key| file.get(key))?;
         let path = entry.place.source.path.as_ref()?;
-        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(around.directory);
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(inputs.directory);
         Some((unquoted(&entry.value).to_owned(), path.display().to_string(), directory.to_owned()))
     };
-    let expanded = |directory: &Path, path: &str| Base { directory, around }.path(path).display().to_string();
+    let expanded = |directory: &Path, path: &str| Base { directory, inputs }.path(path).display().to_string();
     let (value, origin) = match environment.or_else(entry) {
         Some((text, origin, directory)) => (like(&text, kind, &|path| expanded(&directory, path)), origin),
         None => {
             // Ansible's defaults contain directories in the home directory.
-            let home = (around.env)("HOME").unwrap_or_default();
+            let home = (inputs.env)("HOME").unwrap_or_default();
             let default = match kind {
                 "path" | "pathspec" | "pathlist" | "tmppath" | "tmp" if !home.is_empty() => {
                     default.replace("~/", &format!("{home}/"))
@@ -138,7 +138,7 @@ fn stands(line: Line, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
 }
 
 /// An option of a plugin, from its documentation.
-pub(super) fn of_documentation(name: &str, option: &Json, file: &ConfigFile, around: &Surroundings<'_>) -> Shown {
+pub(super) fn of_documentation(name: &str, option: &Json, file: &ConfigFile, inputs: &ConfigInputs<'_>) -> Shown {
     // Leaking is harmless: a command reads the documentation of a few plugins, once.
     let kept = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
     let sources = |key: &str, named: &dyn Fn(&Json) -> Option<String>| {
@@ -162,7 +162,7 @@ pub(super) fn of_documentation(name: &str, option: &Json, file: &ConfigFile, aro
         Some(Json::String(line)) => vec![line.clone()],
         _ => Vec::new(),
     };
-    Shown { about, ..stands(line, file, around) }
+    Shown { about, ..stands(line, file, inputs) }
 }
 
 /// A text in the format of its type: booleans and lists as in Python.

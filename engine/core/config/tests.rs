@@ -8,7 +8,7 @@ use crate::vault::{PasswordFrom, PasswordSource};
 fn read(directory: &Path, env: &[(&str, &str)]) -> Result<(Config, Problems), Problems> {
     let home = ("HOME", "/home/me");
     let env = |name: &str| env.iter().chain([&home]).find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
-    Config::read(&Surroundings { env: &env, directory })
+    Config::read(&ConfigInputs { env: &env, directory })
 }
 
 fn directory(text: &str) -> tempfile::TempDir {
@@ -126,7 +126,7 @@ fn ignored_settings_cause_warnings() {
     let text = "[defaults]\nprecedence = all_inventory\nretry_files_enabled = no\nnocows = 1\n";
     std::fs::write(directory.path().join("ansible.cfg"), text).unwrap();
     let env = |name: &str| (name == "ANSIBLE_PLAYBOOK_VARS_ROOT").then(|| "all".to_owned());
-    let (_, warnings) = Config::read(&Surroundings { env: &env, directory: directory.path() }).unwrap();
+    let (_, warnings) = Config::read(&ConfigInputs { env: &env, directory: directory.path() }).unwrap();
     let told: Vec<String> = warnings.0.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().any(|warning| warning.contains("`precedence`") && warning.contains("ansible.cfg")));
@@ -138,8 +138,8 @@ fn ignored_settings_cause_warnings() {
 fn every_setting_of_rplay_itself_is_listed() {
     let none = |_: &str| None;
     let directory = tempfile::tempdir().unwrap();
-    let listed = Overview::defaults(&Surroundings { env: &none, directory: directory.path() }).own;
-    let (config, _) = Config::read(&Surroundings { env: &none, directory: directory.path() }).unwrap();
+    let listed = Overview::defaults(&ConfigInputs { env: &none, directory: directory.path() }).own;
+    let (config, _) = Config::read(&ConfigInputs { env: &none, directory: directory.path() }).unwrap();
     for (_, keys, variables) in FOLLOWED.iter().filter(|(_, keys, _)| keys.iter().any(|key| key.starts_with("rplay.")))
     {
         let setting = listed.iter().find(|setting| setting.keys == *keys);

@@ -17,7 +17,7 @@ impl Finder {
         }
         let is_python = |path: std::path::PathBuf| path.extension().is_some_and(|end| end == "py");
         let near = |directory: &Path| self.library.find(&directory.join("become_plugins"), name).is_some_and(is_python);
-        self.plugged.directories.read().iter().any(|directory| near(directory))
+        self.plugin_places.directories.read().iter().any(|directory| near(directory))
             || self.settings.become_plugins.iter().any(|dir| self.library.find_below(dir, name).is_some_and(is_python))
     }
 

@@ -13,7 +13,7 @@ use super::{
     ActionPlugin, ExternalModule, Payload, PayloadError, Rejected,
     library::{Library, directories_in},
     payload,
-    plugged::Plugged,
+    plugin_places::PluginPlaces,
     style::{shebang, style_of},
 };
 use crate::{
@@ -107,7 +107,7 @@ pub struct Finder {
     pub(super) collections: Arc<Collections>,
     pub(super) pythons: Pythons,
     pub(super) library: Library,
-    pub(super) plugged: Plugged,
+    pub(super) plugin_places: PluginPlaces,
     /// ansible-core's metadata about its names.
     runtime: OnceLock<Runtime>,
     /// By path and full name.
@@ -121,8 +121,8 @@ impl Finder {
         let pythons = Pythons::new(settings.ansible_python.clone());
         let (known, payloads, actions) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (library, runtime) = (Library::default(), OnceLock::new());
-        let plugged = Plugged::default();
-        Finder { settings, collections, pythons, library, plugged, runtime, known, payloads, actions }
+        let plugin_places = PluginPlaces::default();
+        Finder { settings, collections, pythons, library, plugin_places, runtime, known, payloads, actions }
     }
 
     /// The module of a short name in a `library/`: next to the playbook, in a role that was loaded, or in the
@@ -130,7 +130,8 @@ impl Finder {
     /// whichever contains the task.
     pub fn in_library(&self, name: &str, around: Around<'_>) -> Option<&'static ExternalModule> {
         let beside = |directory: &Path| self.library.find(&directory.join("library"), name);
-        let loaded = || self.plugged.libraries.read().iter().find_map(|directory| self.library.find(directory, name));
+        let loaded =
+            || self.plugin_places.libraries.read().iter().find_map(|directory| self.library.find(directory, name));
         let found = around.playbook.and_then(beside).or_else(loaded).or_else(|| around.role.and_then(beside));
         let found = found.or_else(|| {
             let mut configured = self.settings.library.iter();

@@ -9,7 +9,7 @@ mod becoming;
 mod finder;
 mod library;
 mod payload;
-mod plugged;
+mod plugin_places;
 mod plugins;
 mod rejected;
 mod style;

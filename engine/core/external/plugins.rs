@@ -24,17 +24,17 @@ use crate::{
 impl Finder {
     /// Makes the modules and plugins next to a playbook or in a role available from now on.
     pub fn add_plugins(&self, directory: &Path, is_playbook: bool) {
-        let mut directories = self.plugged.directories.write();
+        let mut directories = self.plugin_places.directories.write();
         if directories.iter().any(|known| known == directory) {
             return;
         }
         directories.push(directory.to_owned());
         let library = directory.join("library");
         if library.is_dir() {
-            self.plugged.libraries.write().push(library);
+            self.plugin_places.libraries.write().push(library);
         }
         drop(directories);
-        self.plugged.replaced.lock().clear();
+        self.plugin_places.replaced.lock().clear();
         self.pythons
             .prepare_with("values.directory", json!({ "path": absolute(directory), "is_playbook": is_playbook }));
     }
@@ -42,7 +42,7 @@ impl Finder {
     /// The existing directories with plugins of a kind, in search order.
     fn plugin_directories(&self, kind: PluginKind) -> Vec<PathBuf> {
         let inner = format!("{}_plugins", kind.word());
-        let own = self.plugged.directories.read();
+        let own = self.plugin_places.directories.read();
         let near = own.iter().map(|directory| directory.join(&inner)).filter(|directory| directory.is_dir());
         let configured = match kind {
             PluginKind::Filter => &self.settings.filter_plugins,
@@ -60,10 +60,10 @@ impl Finder {
     /// Whether a file in these directories may define a filter or test of that name.
     fn may_define(&self, directories: &[PathBuf], name: &str) -> bool {
         directories.iter().any(|directory| {
-            let known = self.plugged.words.lock().get(directory).cloned();
+            let known = self.plugin_places.words.lock().get(directory).cloned();
             let words = known.unwrap_or_else(|| {
                 let read = Arc::new(words_in(directory));
-                self.plugged.words.lock().insert(directory.clone(), read.clone());
+                self.plugin_places.words.lock().insert(directory.clone(), read.clone());
                 read
             });
             words.contains(name)
@@ -128,11 +128,11 @@ impl Plugins for Finder {
             return false;
         }
         let key = (kind, name.to_owned());
-        if let Some(known) = self.plugged.replaced.lock().get(&key) {
+        if let Some(known) = self.plugin_places.replaced.lock().get(&key) {
             return *known;
         }
         let found = self.find_replacement(kind, name);
-        self.plugged.replaced.lock().insert(key, found);
+        self.plugin_places.replaced.lock().insert(key, found);
         found
     }
 

@@ -6,7 +6,7 @@ use super::{
     Galaxy, GalaxyError, Result, Wanted,
     api::Api,
     archive::{self, Content},
-    at_hand::Hand,
+    local_collection::LocalContent,
     question::{From, Question},
     resolve::resolve,
 };
@@ -30,11 +30,11 @@ impl Galaxy {
         let unwritten = |error: std::io::Error| GalaxyError::file(&directory, error);
         let scratch = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
         self.say("Process download dependency map");
-        let (roots, at_hand) = self.at_hand(&options.wanted, scratch.path())?;
+        let (roots, local) = self.fetch_given(&options.wanted, scratch.path())?;
         let apis: Vec<Api<'_>> = self.servers.iter().map(|server| Api::new(self, server)).collect();
         let question = Question {
             roots,
-            at_hand: at_hand.iter().map(|one| one.about.clone()).collect(),
+            local: local.iter().map(|one| one.about.clone()).collect(),
             installed: &[],
             forced: HashSet::new(),
             forces_all: true,
@@ -57,9 +57,9 @@ impl Galaxy {
                     let login = authorization.map(|word| (apis[*at].server, word));
                     self.take(&detail.download_url, login, detail.sha256.as_deref(), new.path())?;
                 }
-                From::AtHand(at) => match &at_hand[*at].content {
-                    Hand::Archive(from) => drop(fs::copy(from, new.path()).map_err(unwritten)?),
-                    Hand::Directory(from) => {
+                From::Local(at) => match &local[*at].content {
+                    LocalContent::Archive(from) => drop(fs::copy(from, new.path()).map_err(unwritten)?),
+                    LocalContent::Directory(from) => {
                         let built = self.built(from)?;
                         let mut entries = vec![
                             ("MANIFEST.json".to_owned(), Content::Bytes(built.manifest)),

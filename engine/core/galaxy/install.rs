@@ -13,9 +13,9 @@ use super::{
     Galaxy, GalaxyError, Result, SignatureOptions, Wanted,
     api::{Api, Detail},
     archive::{self, Content},
-    at_hand::{AtHand, Hand},
     force::Force,
     installed::{Installed, collections_directory, in_directory},
+    local_collection::{LocalCollection, LocalContent},
     manifest::{About, listed},
     question::{Chosen, From, Question},
     resolve::resolve,
@@ -53,7 +53,7 @@ impl Galaxy {
         self.say("Starting galaxy collection install process");
         let force = options.force.of_named();
         let there = in_directory(&directory);
-        let (roots, at_hand) = self.at_hand(&options.wanted, scratch.path())?;
+        let (roots, local) = self.fetch_given(&options.wanted, scratch.path())?;
         // A collection in any place meets a requirement; replacements always go here.
         let mut installed: Vec<Installed> = there.values().cloned().collect();
         installed.extend(self.installed().into_iter().filter(|one| !there.contains_key(&one.name)));
@@ -78,7 +78,7 @@ impl Galaxy {
         let forced: HashSet<String> = roots.iter().filter(|_| force).map(|(name, ..)| name.clone()).collect();
         let question = Question {
             roots,
-            at_hand: at_hand.iter().map(|one| one.about.clone()).collect(),
+            local: local.iter().map(|one| one.about.clone()).collect(),
             installed: &installed,
             forced: forced.clone(),
             forces_all: options.force.dependencies,
@@ -96,7 +96,7 @@ impl Galaxy {
                 self.say(format!("'{}:{}' is already installed, skipping.", one.name, one.version));
                 continue;
             }
-            let result = self.install_one(one, &at_hand, &apis, &directory, scratch.path(), options);
+            let result = self.install_one(one, &local, &apis, &directory, scratch.path(), options);
             match result {
                 Err(error) if options.ignore_errors => self.warn(format!(
                     "Failed to install collection {}:{} but skipping due to --ignore-errors being set. Error: {error}",
@@ -111,7 +111,7 @@ impl Galaxy {
     fn install_one(
         &self,
         one: &Chosen,
-        at_hand: &[AtHand],
+        local: &[LocalCollection],
         apis: &[Api<'_>],
         directory: &Path,
         scratch: &Path,
@@ -129,24 +129,24 @@ impl Galaxy {
             signatures.push(self.signature_at(place)?);
         }
         let (content, detail) = match &one.from {
-            From::AtHand(at) => {
-                for place in &at_hand[*at].signatures {
+            From::Local(at) => {
+                for place in &local[*at].signatures {
                     signatures.push(self.signature_at(place)?);
                 }
-                (&at_hand[*at].content, None)
+                (&local[*at].content, None)
             }
             From::Server(at, detail) => {
                 let path = scratch.join(format!("{namespace}-{short}-{}.tar.gz", one.version));
                 self.download(&apis[*at], detail, &path)?;
                 signatures.extend(detail.signatures.iter().cloned());
-                (&Hand::Archive(path), Some((at, detail)))
+                (&LocalContent::Archive(path), Some((at, detail)))
             }
             From::Installed => return Ok(()),
         };
         self.say(format!("Installing '{label}' to '{}'", target.display()));
         let stage = Stage::beside(&target)?;
         match content {
-            Hand::Archive(path) => {
+            LocalContent::Archive(path) => {
                 archive::unpack(path, &stage.path(), 0)?;
                 let listed = listed(&stage.path())?;
                 self.check_signatures(
@@ -165,14 +165,14 @@ impl Galaxy {
                     )));
                 }
             }
-            Hand::Directory(path) => self.copy_directory(path, &stage.path())?,
+            LocalContent::Directory(path) => self.copy_directory(path, &stage.path())?,
         }
         stage.put(&target)?;
         remove_infos(directory, &one.name);
         if let Some((at, detail)) = detail {
             write_info(directory, one, apis[*at].root_url()?, detail)?;
         }
-        if matches!(content, Hand::Directory(_)) {
+        if matches!(content, LocalContent::Directory(_)) {
             self.say(format!("Created collection for {label} at {}", target.display()));
         }
         self.say(format!("{label} was installed successfully"));

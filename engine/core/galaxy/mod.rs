@@ -3,7 +3,6 @@
 
 mod api;
 mod archive;
-mod at_hand;
 mod build;
 mod directives;
 mod download;
@@ -12,6 +11,7 @@ mod git;
 mod init;
 mod install;
 mod installed;
+mod local_collection;
 mod manifest;
 mod provider;
 mod question;
@@ -66,7 +66,7 @@ pub type Result<T> = std::result::Result<T, GalaxyError>;
 
 /// Progress messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Progress {
     Line(String),
     Warning(String),
 }
@@ -78,7 +78,7 @@ pub struct Galaxy {
     /// Roles are installed into the first one.
     pub roles_path: Vec<PathBuf>,
     pub servers: Vec<Server>,
-    tell: RefCell<Box<dyn FnMut(Said)>>,
+    tell: RefCell<Box<dyn FnMut(Progress)>>,
     /// For requests and programs.
     host: Host,
 }
@@ -88,17 +88,17 @@ impl Galaxy {
         collections_path: Vec<PathBuf>,
         roles_path: Vec<PathBuf>,
         servers: Vec<Server>,
-        tell: impl FnMut(Said) + 'static,
+        tell: impl FnMut(Progress) + 'static,
     ) -> Self {
         let host = Host::new(Vec::new(), Arc::new(NoBlobs));
         Galaxy { collections_path, roles_path, servers, tell: RefCell::new(Box::new(tell)), host }
     }
 
     fn say(&self, line: impl Into<String>) {
-        (self.tell.borrow_mut())(Said::Line(line.into()));
+        (self.tell.borrow_mut())(Progress::Line(line.into()));
     }
 
     fn warn(&self, message: impl Into<String>) {
-        (self.tell.borrow_mut())(Said::Warning(message.into()));
+        (self.tell.borrow_mut())(Progress::Warning(message.into()));
     }
 }

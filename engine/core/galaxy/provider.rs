@@ -23,7 +23,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     Installed,
-    AtHand(usize),
+    Local(usize),
     Server(usize),
 }
 
@@ -70,8 +70,8 @@ impl<'p> Provider<'p> {
     /// The versions of a name, from all allowed sources.
     fn all(&self, name: &str) -> Result<Vec<Candidate>> {
         let mut found: Vec<Candidate> = Vec::new();
-        for (at, about) in self.question.at_hand.iter().enumerate().filter(|(_, about)| about.full_name() == name) {
-            found.push(Candidate { version: Version::parse(&about.version)?, source: Source::AtHand(at) });
+        for (at, about) in self.question.local.iter().enumerate().filter(|(_, about)| about.full_name() == name) {
+            found.push(Candidate { version: Version::parse(&about.version)?, source: Source::Local(at) });
         }
         if !found.is_empty() {
             return Ok(found);
@@ -156,7 +156,7 @@ impl<'p> Provider<'p> {
         let candidate = self.candidate(id);
         let name = self.name(id);
         match candidate.source {
-            Source::AtHand(at) => Ok(self.question.at_hand[at].dependencies.clone()),
+            Source::Local(at) => Ok(self.question.local[at].dependencies.clone()),
             Source::Installed => {
                 let one = self.question.installed.iter().find(|one| one.name == *name);
                 Ok(one.and_then(|one| one.about.as_ref()).map(|about| about.dependencies.clone()).unwrap_or_default())
@@ -220,7 +220,7 @@ impl<'p> Provider<'p> {
         }
         let from = match &self.candidate(id).source {
             Source::Installed => From::Installed,
-            Source::AtHand(at) => From::AtHand(*at),
+            Source::Local(at) => From::Local(*at),
             Source::Server(at) => match self.details.borrow().get(&id) {
                 Some(detail) => From::Server(*at, Box::new(detail.clone())),
                 None => return,

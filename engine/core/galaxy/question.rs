@@ -14,7 +14,7 @@ pub(super) struct Question<'q> {
     /// Names, ranges, and the required server, if any.
     pub roots: Vec<(String, Range, Option<String>)>,
     /// Collections that are already local, such as unpacked archives; they are the only candidates for their names.
-    pub at_hand: Vec<About>,
+    pub local: Vec<About>,
     pub installed: &'q [Installed],
     /// Names whose installed version is ignored.
     pub forced: HashSet<String>,
@@ -38,8 +38,8 @@ pub(super) struct Chosen {
 #[derive(Clone, Debug)]
 pub(super) enum From {
     Installed,
-    /// The index in [`Question::at_hand`].
-    AtHand(usize),
+    /// The index in [`Question::local`].
+    Local(usize),
     /// The index of the server, and its details.
     Server(usize, Box<Detail>),
 }

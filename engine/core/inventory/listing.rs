@@ -18,7 +18,7 @@ use crate::{
 
 /// The playbook's directory whose variables the tree shows: for hosts, and for groups.
 #[derive(Clone, Copy, Default)]
-pub struct Seen<'s> {
+pub struct TreeVars<'s> {
     pub hosts: Option<&'s Path>,
     pub groups: Option<&'s Path>,
 }
@@ -128,7 +128,7 @@ impl Inventory {
     }
 
     /// The tree of groups below `from`; `None` if there is no such group.
-    pub fn tree(&self, from: &str, vars: Option<Seen<'_>>) -> Option<Result<String, Problems>> {
+    pub fn tree(&self, from: &str, vars: Option<TreeVars<'_>>) -> Option<Result<String, Problems>> {
         let group = self.group(from)?;
         let mut text = String::new();
         Some(self.tree_group(group, 0, vars, &mut text).map(|()| text))
@@ -138,7 +138,7 @@ impl Inventory {
         &self,
         group: &Group,
         depth: usize,
-        vars: Option<Seen<'_>>,
+        vars: Option<TreeVars<'_>>,
         text: &mut String,
     ) -> Result<(), Problems> {
         if text.len() > limits::LARGEST {

@@ -40,7 +40,7 @@ pub use host::{Group, Host};
 pub use json::of as as_written;
 pub(crate) use json::python;
 pub use limit::Limit;
-pub use listing::{Listing, Seen};
+pub use listing::{Listing, TreeVars};
 pub use pattern::{Matched, Pattern};
 pub use plugins::{Plugins, PluginsError};
 pub use rules::{GroupNames, SourceRules, VarsFiles};

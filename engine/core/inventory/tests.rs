@@ -5,7 +5,7 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use super::{GroupNames, Inventory, Listing, Seen, SourceRules};
+use super::{GroupNames, Inventory, Listing, SourceRules, TreeVars};
 use crate::{source::Problems, vault::Vault};
 
 /// Runs `check` on every case that has this output.
@@ -60,7 +60,8 @@ fn listings_are_those_of_ansible() {
 #[test]
 fn graphs_are_those_of_ansible() {
     cases("graph.txt", |case, inventory, playbook_dir, expected| {
-        let tree = inventory.tree("all", Some(Seen { hosts: playbook_dir, groups: playbook_dir })).unwrap().unwrap();
+        let tree =
+            inventory.tree("all", Some(TreeVars { hosts: playbook_dir, groups: playbook_dir })).unwrap().unwrap();
         assert_eq!(tree.trim_end(), expected.trim_end(), "{case}");
     });
 }

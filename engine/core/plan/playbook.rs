@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The context of a playbook.
-struct In<'p> {
+struct PlaybookContext<'p> {
     /// The collection that contains it.
     home: Option<&'p Arc<Collection>>,
     settings: &'p Arc<Settings>,
@@ -50,7 +50,7 @@ impl Resolver {
         let mut problems = Problems::default();
         self.project.collections.add_playbooks(&directory_of(path));
         let home = self.project.collections.of_path(path);
-        let at = In { home: home.as_ref(), settings: &self.base, vars: Arc::default(), at: None };
+        let at = PlaybookContext { home: home.as_ref(), settings: &self.base, vars: Arc::default(), at: None };
         self.playbook_into(path, &at, &mut Vec::new(), &mut plays, &mut problems);
         problems.unless_any(plays)
     }
@@ -73,20 +73,20 @@ impl Resolver {
     fn playbook_into(
         &self,
         path: &Path,
-        surroundings: &In<'_>,
+        context: &PlaybookContext<'_>,
         trail: &mut Vec<PathBuf>,
         plays: &mut Vec<Arc<Play>>,
         problems: &mut Problems,
     ) {
-        let home = surroundings.home.map(|collection| collection.name.clone());
-        if let Some(Err(msg)) = surroundings.home.map(|collection| self.project.begin_to_use(collection)) {
+        let home = context.home.map(|collection| collection.name.clone());
+        if let Some(Err(msg)) = context.home.map(|collection| self.project.begin_to_use(collection)) {
             let source = Source::inline(path.display().to_string(), "");
-            let at = surroundings.at.cloned().unwrap_or_else(|| Span::new(&source, 0..0));
+            let at = context.at.cloned().unwrap_or_else(|| Span::new(&source, 0..0));
             return problems.push(PlanError::unusable(msg, &at));
         }
-        let settings = &surroundings.settings.at_home(home.clone());
+        let settings = &context.settings.at_home(home.clone());
         self.project.finder().add_plugins(&directory_of(path), true);
-        let playbook = match self.project.playbook(path, home.as_ref(), surroundings.at) {
+        let playbook = match self.project.playbook(path, home.as_ref(), context.at) {
             Ok(playbook) => playbook,
             Err(more) => return problems.0.extend(more.0),
         };
@@ -95,12 +95,12 @@ impl Resolver {
         for entry in &playbook.entries {
             match entry {
                 PlaybookEntry::Play(play) => {
-                    plays.push(Arc::new(self.play(play, &directory, settings, &surroundings.vars, problems)));
+                    plays.push(Arc::new(self.play(play, &directory, settings, &context.vars, problems)));
                 }
                 PlaybookEntry::Import(import) => {
                     self.project.warn_of_reserved(import.keywords.vars.iter().flat_map(reserved_names));
                     let own = import.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
-                    let vars = within(&surroundings.vars, own);
+                    let vars = within(&context.vars, own);
                     let keywords = syntax::Keywords { vars: None, ..import.keywords.clone() };
                     let settings = settings.with(&keywords, None);
                     let scope = statics::scope(&self.extra, &settings, None, &vars, &directory);
@@ -121,7 +121,7 @@ impl Resolver {
                                 });
                             } else {
                                 let at = Some(&import.file.span);
-                                let inner = In { home: home.as_ref(), settings: &settings, vars, at };
+                                let inner = PlaybookContext { home: home.as_ref(), settings: &settings, vars, at };
                                 self.playbook_into(&next, &inner, trail, plays, problems);
                             }
                         }

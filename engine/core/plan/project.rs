@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::{
     PlanError, Play,
     catalogue::{Catalogue, Named},
-    shelf::Shelf,
+    read_cache::ReadCache,
     yaml_file::vars_file,
 };
 use crate::{
@@ -51,8 +51,8 @@ pub struct Project {
     told: Mutex<HashSet<String>>,
     decrypt: Box<Decrypt>,
     warn: Box<Warn>,
-    tasks: Shelf<(PathBuf, bool, Arc<[Arc<str>]>), Arc<[Entry]>>,
-    vars: Shelf<PathBuf, Arc<VarsFile>>,
+    tasks: ReadCache<(PathBuf, bool, Arc<[Arc<str>]>), Arc<[Entry]>>,
+    vars: ReadCache<PathBuf, Arc<VarsFile>>,
     /// Warnings to be shown later.
     held: Mutex<Option<Vec<Warning>>>,
 }
@@ -69,8 +69,8 @@ impl Project {
             told: Mutex::default(),
             decrypt,
             warn,
-            tasks: Shelf::default(),
-            vars: Shelf::default(),
+            tasks: ReadCache::default(),
+            vars: ReadCache::default(),
             held: Mutex::default(),
         }
     }
@@ -232,7 +232,7 @@ impl Project {
         search: &Arc<[Arc<str>]>,
         at: Option<&Span>,
     ) -> Result<Arc<[Entry]>, Problems> {
-        self.tasks.take((path.to_owned(), handlers, search.clone()), || {
+        self.tasks.get_or_read((path.to_owned(), handlers, search.clone()), || {
             let source = self.source(path, at)?;
             let catalogue = self.catalogue(&source, search);
             let (entries, warnings) = syntax::read_tasks(&source, &catalogue, handlers)?;
@@ -252,7 +252,7 @@ impl Project {
     }
 
     fn vars_file(&self, path: &Path, at: Option<&Span>) -> Result<Arc<VarsFile>, Problems> {
-        self.vars.take(path.to_owned(), || {
+        self.vars.get_or_read(path.to_owned(), || {
             let source = self.source(path, at)?;
             let (named, warnings) = syntax::read_vars(&source)?;
             self.pass_on(warnings);

@@ -16,7 +16,7 @@ use std::{
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Reader, task_error::TaskError, words};
+use super::{Reader, task_error::TaskError, values};
 use crate::{
     event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
@@ -137,8 +137,8 @@ impl Callbacks {
             Event::PlayStarted(play) => {
                 self.tasks.clear();
                 let hosts: Vec<&str> = play.hosts.iter().map(|host| &**host).collect();
-                json!({ "event": "play_started", "name": &*play.name, "hosts": hosts, "patterns": &*play.patterns, "variables": words::written(&play.vars),
-                    "check_mode": play.check_mode, "place": words::place(&play.place) })
+                json!({ "event": "play_started", "name": &*play.name, "hosts": hosts, "patterns": &*play.patterns, "variables": values::written(&play.vars),
+                    "check_mode": play.check_mode, "place": values::place(&play.place) })
             }
             Event::NoHosts { .. } => json!({ "event": "no_hosts" }),
             Event::NoHostsLeft => json!({ "event": "no_hosts_left" }),
@@ -146,7 +146,7 @@ impl Callbacks {
                 self.tasks.insert(task.id, task.clone());
                 started(task)
             }
-            Event::Flushed { place } => json!({ "event": "flushed", "place": words::place(place) }),
+            Event::Flushed { place } => json!({ "event": "flushed", "place": values::place(place) }),
             Event::HostStarted { task, host } if self.tasks.contains_key(task) => {
                 json!({ "event": "host_started", "task": task.0, "host": &**host })
             }
@@ -158,7 +158,7 @@ impl Callbacks {
             Event::HostDone { task, result } => self.done("host_done", task, result)?,
             Event::Retrying { task, host, item, retries_left, result, .. } if self.tasks.contains_key(task) => {
                 json!({ "event": "retrying", "task": task.0, "host": &**host, "left": retries_left,
-                    "data": words::to_json(&result.data), "delegated_to": result.delegated_to.as_deref(),
+                    "data": values::to_json(&result.data), "delegated_to": result.delegated_to.as_deref(),
                     "item": item.as_ref().map(label) })
             }
             Event::Included { task, hosts, file, item, .. } if self.tasks.contains_key(task) => {
@@ -193,10 +193,10 @@ impl Callbacks {
         let error = fails.then(|| TaskError::of(started, result, &self.secrets));
         let causes = error.iter().flat_map(TaskError::chain).map(|(msg, place)| {
             let (line, column) = place.line_column();
-            json!({ "msg": msg, "path": words::file(place), "line": line, "column": column })
+            json!({ "msg": msg, "path": values::file(place), "line": line, "column": column })
         });
         Some(json!({ "event": event, "task": task.0, "host": &*result.host, "status": status,
-            "data": words::whole(result), "delegated_to": result.delegated_to.as_deref(),
+            "data": values::whole(result), "delegated_to": result.delegated_to.as_deref(),
             "shown": result.task_result.verbose_always, "shows_diff": result.shows_diff, "polled": result.polled,
             "causes": causes.collect::<Vec<_>>() }))
     }
@@ -301,12 +301,12 @@ impl Drop for Process {
 
 fn started(task: &TaskStarted) -> Json {
     let about = &task.about;
-    let name = if about.named { words::own_name(task) } else { "" };
+    let name = if about.named { values::own_name(task) } else { "" };
     let role = about.role.as_ref();
     json!({
         "event": "task_started", "id": task.id.0, "name": name, "action": &*task.action,
-        "handler": task.handler, "check_mode": task.check_mode, "place": words::place(&task.place),
-        "args": words::written(&about.args), "tags": &*about.tags,
+        "handler": task.handler, "check_mode": task.check_mode, "place": values::place(&task.place),
+        "args": values::written(&about.args), "tags": &*about.tags,
         "role": role.map(|(name, _)| &**name), "role_path": role.map(|(_, path)| path.to_string_lossy()),
         "looped": about.looped, "no_log": about.no_log,
     })
@@ -321,11 +321,11 @@ fn ended(recap: &Recap) -> Json {
     let custom: Map<String, Json> = recap
         .custom
         .iter()
-        .map(|(host, data)| (host.as_deref().unwrap_or("_run").to_owned(), words::to_json(data)))
+        .map(|(host, data)| (host.as_deref().unwrap_or("_run").to_owned(), values::to_json(data)))
         .collect();
     json!({ "event": "run_ended", "hosts": hosts, "custom": custom })
 }
 
 fn label(item: &Item) -> Json {
-    json!({ "label": words::to_json(&item.label) })
+    json!({ "label": values::to_json(&item.label) })
 }

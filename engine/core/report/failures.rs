@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use super::{message, task_error::TaskError, words};
+use super::{message, task_error::TaskError, values};
 use crate::{
     event::HostResult,
     secrets::Secrets,
@@ -37,7 +37,7 @@ impl Failures {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
         // The message of an include has another name.
         let msg = msg.or_else(|| result.task_result.data.get("msg").cloned());
-        let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
+        let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| values::label(&msg));
         // Before wrapping: a secret that is split would not be found.
         let msg = secrets.mask(&msg);
         let msg = message::reason(msg.lines().next().unwrap_or_default());

@@ -55,7 +55,7 @@ pub(super) fn reason_of_include(result: &HostResult) -> Option<String> {
     let field = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined());
     match field("msg") {
         Some(_) => None,
-        None => field("reason").map(|reason| super::words::label(&reason)),
+        None => field("reason").map(|reason| super::values::label(&reason)),
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn causes(msg: &str) -> Vec<&str> {
 /// What failed: `Task failed: Module failed: non-zero return code`.
 pub(super) fn message(result: &HostResult, action: &str) -> String {
     let field = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined() && !value.is_none());
-    let msg = field("msg").map(|msg| super::words::label(&msg)).unwrap_or_default();
+    let msg = field("msg").map(|msg| super::values::label(&msg)).unwrap_or_default();
     // A condition that could not be evaluated.
     for name in ["failed_when_result", "changed_when_result"] {
         if let Some(why) = field(name).as_ref().and_then(|why| why.as_str()) {

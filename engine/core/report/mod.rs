@@ -1,7 +1,7 @@
 //! Reports: they read events and do not depend on the engine.
 
 mod additions;
-mod answers;
+mod adhoc_report;
 mod callbacks;
 mod channel;
 mod columns;
@@ -18,12 +18,12 @@ mod run_document;
 mod run_report;
 mod task_error;
 mod terminal;
-mod words;
+mod values;
 
 pub use additions::{
     Added, Addition, Junit, JunitOptions, LogPlays, Order, Profile, ProfileOf, Timer, Tree, WithAdditions,
 };
-pub use answers::Answers;
+pub use adhoc_report::AdhocReport;
 pub use callbacks::{CallbackError, CallbackSetup, Callbacks};
 pub use channel::{Channel, Reader};
 pub use formats::{Dense, Format, JsonDocument, JsonLines, JsonOptions, Output, Quiet};

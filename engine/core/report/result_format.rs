@@ -3,7 +3,7 @@
 use minijinja::Value;
 use serde_json::Value as Json;
 
-use super::{layout::Layout, words};
+use super::{layout::Layout, values};
 use crate::secrets::Secrets;
 
 /// The formats, named after Ansible's settings and callbacks.
@@ -26,12 +26,12 @@ impl ResultFormat {
     /// The data without secrets, as shown after `=> `. `of_debug`: it is a result of the action `debug`. `indent`
     /// applies to JSON.
     pub(super) fn show(self, data: &Value, of_debug: bool, indent: bool, secrets: &Secrets) -> String {
-        let shown = words::shown_of(data, of_debug, secrets);
+        let shown = values::shown_of(data, of_debug, secrets);
         match self {
             ResultFormat::Json { pretty } if pretty || indent => Layout::indented(4).write(&shown),
             ResultFormat::Json { .. } => Layout::LINE.write(&shown),
-            ResultFormat::Yaml { pretty: true } => words::pretty_block(shown, 4, Some(4)),
-            ResultFormat::Yaml { pretty: false } => words::block(shown, 4, None),
+            ResultFormat::Yaml { pretty: true } => values::pretty_block(shown, 4, Some(4)),
+            ResultFormat::Yaml { pretty: false } => values::block(shown, 4, None),
             ResultFormat::ChangedAndYaml => changed_and_yaml(shown),
             ResultFormat::Debug => debug(shown),
         }
@@ -48,7 +48,7 @@ fn changed_and_yaml(mut rest: Json) -> String {
         return changed;
     }
     let space = if changed.is_empty() { "" } else { " " };
-    format!("{changed}{space}{}", words::pretty_block(rest, 2, None))
+    format!("{changed}{space}{}", values::pretty_block(rest, 2, None))
 }
 
 fn debug(mut rest: Json) -> String {

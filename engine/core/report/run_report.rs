@@ -21,7 +21,7 @@ use super::{
         DiffRow, Document, FailureRow, HostRow, LineRow, PlaceRow, PlayRow, ResultRow, RunAbout, StatsRow, TaskRow,
         WarningRow, directory, kind,
     },
-    words,
+    values,
 };
 use crate::{
     event::{Counts, Event, HostResult, Item, PlayStarted, Recap, Status, TaskId, TaskStarted},
@@ -175,9 +175,9 @@ impl RunReport {
 
     fn failure(&mut self, task: usize, host: usize, status: &'static str, item: Option<&Item>, result: &HostResult) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
-        let msg = msg.map(|msg| words::label(&msg)).filter(|msg| !msg.is_empty());
+        let msg = msg.map(|msg| values::label(&msg)).filter(|msg| !msg.is_empty());
         let msg = msg.unwrap_or_else(|| "the task failed".to_owned());
-        let item = item.map(|item| words::label(&item.label));
+        let item = item.map(|item| values::label(&item.label));
         let place = result.task_result.place.as_ref().map(Span::to_string);
         let key = hashed(&(task, status, &item, &msg, place));
         if let Some(known) = self.known_failures.get(&key).and_then(|at| self.data.failures.get_mut(*at)) {
@@ -198,7 +198,7 @@ impl RunReport {
             }),
             excerpt: result.task_result.place.as_ref().map(|place| self.excerpt(place)).unwrap_or_default(),
             help: result.task_result.help.as_ref().map(|help| cut(&self.text(help), LONGEST / 4)),
-            result: cut(&visible(&words::json(&result.data, true, &self.secrets)), LONGEST),
+            result: cut(&visible(&values::json(&result.data, true, &self.secrets)), LONGEST),
         };
         let lines = row.excerpt.iter().map(|line| line.text.len() + 24).sum::<usize>();
         let size = 300 + row.message.len() + row.result.len() + lines + row.help.as_ref().map_or(0, String::len);
@@ -232,7 +232,7 @@ impl RunReport {
             }
             return;
         }
-        let lines = words::difference(diff, 3, &self.secrets);
+        let lines = values::difference(diff, 3, &self.secrets);
         if lines.is_empty() {
             return;
         }
@@ -283,7 +283,7 @@ impl RunReport {
             hosts.dedup();
         });
         let stats = recap.custom.iter().map(|(host, data)| {
-            let mut data = words::to_json(data);
+            let mut data = values::to_json(data);
             self.secrets.mask_data(&mut data);
             StatsRow { host: host.as_ref().map(|host| self.text(host)), data }
         });

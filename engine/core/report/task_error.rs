@@ -4,7 +4,7 @@ use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, Severity};
 
-use super::{message, words};
+use super::{message, values};
 use crate::{event::HostResult, event::TaskStarted, secrets::Secrets, source::Span};
 
 /// A failed task, or a warning, as a diagnostic at its place.
@@ -59,7 +59,7 @@ impl TaskError {
         let masked = secrets.mask(&msg).into_owned();
         let mut error = TaskError::at(&task.place, masked.clone());
         // Nothing that the message already contains is repeated.
-        let told = words::json(&result.data, false, secrets);
+        let told = values::json(&result.data, false, secrets);
         let help = result.task_result.help.as_ref().map(|help| secrets.mask(help).into_owned());
         let help = help.filter(|help| !masked.contains(help.as_str()) && !told.contains(first_line(help)));
         if result.task_result.unbegun {

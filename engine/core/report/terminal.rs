@@ -15,7 +15,7 @@ use super::{
     look::{Colour, Explain, Look},
     message,
     task_error::TaskError,
-    words,
+    values,
 };
 use crate::{
     event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
@@ -106,7 +106,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 let name = self.tasks.get(task).map_or_else(String::new, |task| self.name(&task.name));
                 let host = self.name(host);
                 let more = match self.look.verbosity > 2 {
-                    true => format!(" Result was: {}", words::json(&result.data, false, &self.secrets)),
+                    true => format!(" Result was: {}", values::json(&result.data, false, &self.secrets)),
                     false => String::new(),
                 };
                 let head = format!("FAILED - RETRYING: [{host}]: {name} ({retries_left} retries left).");
@@ -229,7 +229,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn label(&self, item: &Item) -> String {
-        self.name(&words::label(&item.label))
+        self.name(&values::label(&item.label))
     }
 
     fn warning(&mut self, message: &str, place: Option<&Span>) {
@@ -274,7 +274,7 @@ impl<W: Write> Terminal<W> {
             return;
         }
         for diff in result.task_result.diff.iter() {
-            let lines = words::difference(diff, self.look.diff_context, &self.secrets);
+            let lines = values::difference(diff, self.look.diff_context, &self.secrets);
             if lines.is_empty() {
                 continue;
             }
@@ -318,7 +318,7 @@ impl<W: Write> Terminal<W> {
                     self.line("", None);
                 }
                 let whose = self.name(host.as_deref().unwrap_or("RUN"));
-                let data = words::narrow(data, &self.secrets);
+                let data = values::narrow(data, &self.secrets);
                 self.line_and_data(&format!("\t{whose}: "), &data, None);
             }
             self.line("", None);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::{
     actions::entries,
-    task_result::Told,
+    task_result::TemplateWarning,
     vars::{Value, mapping},
 };
 
@@ -13,11 +13,11 @@ const REMOVED_FROM: &str = " This feature will be removed from ansible-core vers
 
 thread_local! {
     /// What was told since somebody listens on this thread.
-    static HEARD: RefCell<Option<Vec<Told>>> = const { RefCell::new(None) };
+    static HEARD: RefCell<Option<Vec<TemplateWarning>>> = const { RefCell::new(None) };
 }
 
 /// Does work, and gives what was told meanwhile.
-pub(crate) fn listening<R>(work: impl FnOnce() -> R) -> (R, Vec<Told>) {
+pub(crate) fn listening<R>(work: impl FnOnce() -> R) -> (R, Vec<TemplateWarning>) {
     let outer = HEARD.with(|heard| heard.replace(Some(Vec::new())));
     let done = work();
     let told = HEARD.with(|heard| heard.replace(outer));
@@ -25,7 +25,7 @@ pub(crate) fn listening<R>(work: impl FnOnce() -> R) -> (R, Vec<Told>) {
 }
 
 /// Passes a message to the listener of this thread, if there is one; repeated messages are dropped.
-pub(crate) fn tell(told: Told) {
+pub(crate) fn tell(told: TemplateWarning) {
     HEARD.with(|heard| {
         if let Some(heard) = heard.borrow_mut().as_mut()
             && !heard.contains(&told)
@@ -36,7 +36,7 @@ pub(crate) fn tell(told: Told) {
 }
 
 /// The value that `register` stores, with what was told.
-pub(crate) fn with_told(registered: &Value, told: &[Told]) -> Value {
+pub(crate) fn with_told(registered: &Value, told: &[TemplateWarning]) -> Value {
     let mut fields = entries(registered);
     let texts = |deprecated| told.iter().filter(move |told| told.deprecated == deprecated).map(|told| &told.text);
     let mut add = |name: &str, more: Vec<Value>| {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn who_listens_hears_what_is_told_meanwhile() {
-        let told = |text: &str, deprecated| Told { text: text.to_owned(), deprecated };
+        let told = |text: &str, deprecated| TemplateWarning { text: text.to_owned(), deprecated };
         tell(told("nobody listens", false));
         let ((), heard) = listening(|| {
             let ((), inner) = listening(|| tell(told("inner", false)));

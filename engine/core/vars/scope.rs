@@ -18,7 +18,7 @@ pub enum Outside {
     /// The controller's files.
     Files,
     /// Inputs that change over time: the clock, the output of a command, the response of a server.
-    Moment,
+    Volatile,
 }
 
 /// Deprecated behaviour that a setting may allow.

@@ -11,7 +11,7 @@ use std::{
 use super::Addition;
 use crate::{
     event::{Event, HostResult, Status, TaskId, TaskResult, TaskStarted},
-    report::words,
+    report::values,
     secrets::Secrets,
     visible::visible,
 };
@@ -65,7 +65,7 @@ impl Junit {
 
     fn case(&mut self, task: TaskId, host: &str, failed: bool, outcome: Outcome) {
         let Some((task, begun)) = self.tasks.get(&task) else { return };
-        let own = words::own_name(task);
+        let own = values::own_name(task);
         if !self.options.with_setup && matches!(task.action.rsplit('.').next(), Some("setup" | "gather_facts"))
             || !failed && !own.starts_with(&self.options.prefix)
         {
@@ -73,7 +73,7 @@ impl Junit {
         }
         let mut name = format!("[{host}] {}: {}", self.play, task.name.trim());
         if !self.options.hide_arguments
-            && let Some(args) = words::written(&task.about.args).as_object()
+            && let Some(args) = values::written(&task.about.args).as_object()
         {
             for (key, value) in args {
                 let value = match value {
@@ -83,7 +83,7 @@ impl Junit {
                 name += &format!(" {key}={value}");
             }
         }
-        let case = Case { class: self.class(&words::place(&task.place)), name, took: begun.elapsed(), outcome };
+        let case = Case { class: self.class(&values::place(&task.place)), name, took: begun.elapsed(), outcome };
         self.cases.push(case);
     }
 
@@ -116,10 +116,10 @@ impl Junit {
             Status::Changed => self.options.fail_on_change,
             Status::Ok | Status::Skipped => false,
         };
-        let text = words::result(result, &self.secrets);
+        let text = values::result(result, &self.secrets);
         let msg = |key: &str| {
             let value = result.data.get_attr(key).ok().filter(|value| !value.is_undefined() && !value.is_none());
-            value.map(|value| words::label(&value)).unwrap_or_default()
+            value.map(|value| values::label(&value)).unwrap_or_default()
         };
         let failed = failed != is_toggled;
         let outcome = match result.status {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs::OpenOptions, io::Write, os::unix::fs::OpenOp
 use super::Addition;
 use crate::{
     event::{Event, HostResult, Status, TaskId, TaskResult, TaskStarted},
-    report::{layout::Layout, words},
+    report::{layout::Layout, values},
     secrets::Secrets,
 };
 
@@ -29,10 +29,10 @@ impl LogPlays {
             Status::Failed | Status::Ignored => "FAILED",
             Status::Unreachable | Status::UnreachableIgnored => "UNREACHABLE",
         };
-        let mut data = words::whole(result);
+        let mut data = values::whole(result);
         self.secrets.mask_data(&mut data);
         let now = jiff::ZonedDateTime::now().strftime("%b %d %Y %H:%M:%S").to_string();
-        let name = self.secrets.mask(words::own_name(task));
+        let name = self.secrets.mask(values::own_name(task));
         let entry = format!(
             "{now} - {} - {name} - {} - {category} - {}\n\n",
             self.playbook,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::Addition;
 use crate::{
     event::{Event, HostResult, Status, TaskResult},
-    report::{layout::Layout, words},
+    report::{layout::Layout, values},
     secrets::Secrets,
 };
 
@@ -21,7 +21,7 @@ impl Tree {
 
     fn keep(&self, result: &HostResult) -> Result<(), String> {
         let layout = if result.task_result.verbose_always { Layout::indented(4) } else { Layout::LINE };
-        let text = layout.write(&words::with_changed(words::shown(&result.data, &self.secrets), result));
+        let text = layout.write(&values::with_changed(values::shown(&result.data, &self.secrets), result));
         // No host name can lead to a file elsewhere.
         let path = self.directory.join(result.host.replace('/', "_"));
         std::fs::create_dir_all(&self.directory)

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::Output;
 use crate::{
     event::{Event, HostResult, Recap, Status, TaskId, TaskStarted},
-    report::{Reader, columns, words},
+    report::{Reader, columns, values},
 };
 
 /// What happened on a host, from best to worst.
@@ -109,7 +109,7 @@ impl Dense {
         let host = self.output.name(&result.host);
         let rank = Rank::of(result.status);
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
-        let msg = self.output.name(&msg.map(|msg| words::label(&msg)).unwrap_or_default());
+        let msg = self.output.name(&msg.map(|msg| values::label(&msg)).unwrap_or_default());
         let Some(line) = self.lines.get_mut(&task) else { return };
         if rank >= Rank::Ignored {
             line.failures.push(format!("  {host}: {msg}"));

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Output;
 use crate::{
     event::{Event, HostResult, PlayStarted, Recap, Status, TaskId, TaskResult, TaskStarted},
-    report::{Reader, layout::Layout, words},
+    report::{Reader, layout::Layout, values},
     vars::Value,
 };
 
@@ -51,22 +51,22 @@ impl Parts {
     }
 
     fn play(&self, play: &PlayStarted) -> Json {
-        json!({ "name": &*play.name, "id": self.id(), "path": words::place(&play.place), "duration": {"start": now()} })
+        json!({ "name": &*play.name, "id": self.id(), "path": values::place(&play.place), "duration": {"start": now()} })
     }
 
     fn task(&self, task: &TaskStarted) -> Json {
         let name = task.name.trim();
-        json!({ "name": name, "id": self.id(), "path": words::place(&task.place), "duration": {"start": now()} })
+        json!({ "name": name, "id": self.id(), "path": values::place(&task.place), "duration": {"start": now()} })
     }
 
     /// A host's result, with its action.
     fn result(&self, result: &HostResult, action: &str) -> Json {
-        let mut data = words::whole(result);
+        let mut data = values::whole(result);
         if let Json::Object(data) = &mut data {
             data.retain(|key, _| !key.starts_with("_ansible_"));
             data.insert("action".to_owned(), action.into());
         }
-        words::with_changed(data, result)
+        values::with_changed(data, result)
     }
 
     fn stats(&self, recap: &Recap) -> [(&'static str, Json); 3] {
@@ -78,8 +78,8 @@ impl Parts {
         });
         let custom = recap.custom.iter().filter(|_| self.options.custom_stats);
         let of_hosts =
-            custom.clone().filter_map(|(host, data)| Some((host.as_deref()?.to_owned(), words::to_json(data))));
-        let of_run = custom.filter(|(host, _)| host.is_none()).map(|(_, data)| words::to_json(data)).next();
+            custom.clone().filter_map(|(host, data)| Some((host.as_deref()?.to_owned(), values::to_json(data))));
+        let of_run = custom.filter(|(host, _)| host.is_none()).map(|(_, data)| values::to_json(data)).next();
         [
             ("custom_stats", Json::Object(of_hosts.collect())),
             ("global_custom_stats", of_run.unwrap_or_else(|| json!({}))),

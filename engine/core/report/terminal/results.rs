@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Terminal;
 use crate::{
     event::{HostResult, Item, Status, TaskId},
-    report::{Level, look::Colour, message, task_error::TaskError, words},
+    report::{Level, look::Colour, message, task_error::TaskError, values},
     vars::{Value, mapping},
 };
 
@@ -45,7 +45,7 @@ impl<W: Write> Terminal<W> {
         let data = match detailed || self.look.verbosity > 0 && !result.silent {
             // Only a loop without items has an empty `results`.
             true if result.data.get_attr("results").is_ok_and(|results| results.len() == Some(0)) => {
-                format!(" => {}", self.data(task, &words::without_results(&result.data), detailed))
+                format!(" => {}", self.data(task, &values::without_results(&result.data), detailed))
             }
             true => format!(" => {}", self.data(task, &result.data, detailed)),
             false => String::new(),
@@ -70,7 +70,7 @@ impl<W: Write> Terminal<W> {
         if result.polled {
             let known = |data: &Value| data.get_attr("ansible_job_id").ok().filter(|id| !id.is_undefined());
             let job = known(&result.data).or_else(|| known(&result.data.get_attr("async_result").ok()?));
-            let job = job.map(|id| words::label(&id)).unwrap_or_default();
+            let job = job.map(|id| values::label(&id)).unwrap_or_default();
             self.line(&format!("ASYNC {how} on {}: jid={job}", self.name(&result.host)), Some(Colour::Dim));
         }
     }
@@ -171,7 +171,7 @@ impl<W: Write> Terminal<W> {
             }
             Status::Skipped if self.look.show_skipped => {
                 let data = match self.look.verbosity > 0 {
-                    true => format!(" => {}", self.data(task, &words::without_results(&result.data), false)),
+                    true => format!(" => {}", self.data(task, &values::without_results(&result.data), false)),
                     false => String::new(),
                 };
                 let line = format!("skipping: [{}]", self.name(&result.host));

@@ -22,7 +22,7 @@ use crate::{
             prepare::{Prepared, Ready},
         },
     },
-    task_result::Told,
+    task_result::TemplateWarning,
     vars::Value,
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct HostTask {
     /// What each iteration calls its module with, if results are to show it.
     pub invocations: Vec<Option<Value>>,
     /// What templates warned about while calls were prepared, by iteration.
-    pub told: HashMap<usize, Vec<Told>>,
+    pub told: HashMap<usize, Vec<TemplateWarning>>,
     pub attempts: Vec<u32>,
     pub results: Vec<Option<Evaluated>>,
     /// The next iteration to send.

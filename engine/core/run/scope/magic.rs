@@ -19,7 +19,7 @@ use crate::{
         steering, told,
     },
     source::{Source, Span, absolute},
-    task_result::Told,
+    task_result::TemplateWarning,
     template,
     vars::{Lazy, Lenience, Magic, Outside, Plugins, Scope, mapping, omit},
 };
@@ -98,12 +98,12 @@ impl Magic for HostMagic {
     }
 
     fn warn(&self, message: &str, place: &Span) {
-        told::tell(Told { text: message.to_owned(), deprecated: false });
+        told::tell(TemplateWarning { text: message.to_owned(), deprecated: false });
         self.run.warn_once(message, place);
     }
 
     fn deprecated(&self, message: &str, place: &Span) {
-        told::tell(Told { text: message.to_owned(), deprecated: true });
+        told::tell(TemplateWarning { text: message.to_owned(), deprecated: true });
         if self.run.options.deprecation_warnings {
             self.run.warn_once(&format!("{DEPRECATED}{message}"), place);
         }

@@ -34,7 +34,7 @@ use crate::{
         told,
     },
     source::Spanned,
-    task_result::Told,
+    task_result::TemplateWarning,
     template::{self, TemplateError},
     vars::{Layer, Lazy, Scope, is_omit, mapping},
 };
@@ -56,7 +56,7 @@ pub(crate) struct Prepared {
     /// Time limit: `timeout`, or that of a polled `async` task.
     pub limit: Option<Duration>,
     /// What templates warned about.
-    pub told: Vec<Told>,
+    pub told: Vec<TemplateWarning>,
     /// The plugin in Python that is run instead of the call.
     pub plugin: Option<Arc<PluginRun>>,
 }
@@ -242,7 +242,7 @@ impl Run {
             }
             become_user = become_user.filter(|_| runner.becomes);
             if let Some(text) = runner.warning {
-                told::tell(Told { text, deprecated: false });
+                told::tell(TemplateWarning { text, deprecated: false });
             }
         }
         let over = match &target.connection {

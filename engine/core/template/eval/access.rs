@@ -87,7 +87,7 @@ impl Machine<'_> {
         if name.starts_with("__") {
             let kind = show::type_name(parent);
             let message = format!("access to attribute '{name}' of '{kind}' object is unsafe.");
-            return Ok(self.undefined(UndefinedReason::Told(message), range));
+            return Ok(self.undefined(UndefinedReason::Message(message), range));
         }
         if (self.session.library.methods.exists)(parent, name) {
             return Ok(Value::from_object(Bound { receiver: Some(parent.clone()), name: name.into() }));

@@ -171,12 +171,12 @@ impl<'s> Machine<'s> {
             ast::Expr::Call(call) => or_undefined(self.call(call)),
             ast::Expr::List(list) => {
                 let items = list.items.iter().map(|item| self.expr(item)).collect::<EvalResult<Vec<_>>>()?;
-                depth::nests(&items)?;
+                depth::check_depth(&items)?;
                 Ok(if self.page.mutates { containers::List::of(items) } else { Value::from(items) })
             }
             ast::Expr::Tuple(tuple) => {
                 let items = tuple.items.iter().map(|item| self.expr(item)).collect::<EvalResult<Vec<_>>>()?;
-                depth::nests(&items)?;
+                depth::check_depth(&items)?;
                 Ok(Value::from(Tuple::from(items)))
             }
             ast::Expr::Map(map) => {
@@ -189,7 +189,7 @@ impl<'s> Machine<'s> {
                     let key = twin(&entries, &key).unwrap_or(key);
                     entries.insert(key, self.expr(value)?);
                 }
-                depth::nests(entries.values())?;
+                depth::check_depth(entries.values())?;
                 Ok(if self.page.mutates { containers::Dict::of(entries) } else { Value::from_object(entries) })
             }
         }

@@ -65,7 +65,7 @@ impl Machine<'_> {
                     Some(default) => self.expr(default)?,
                     None => {
                         let message = format!("parameter '{}' was not provided", var.id);
-                        self.undefined(UndefinedReason::Told(message), range(var.span()))
+                        self.undefined(UndefinedReason::Message(message), range(var.span()))
                     }
                 },
             };
@@ -75,7 +75,7 @@ impl Machine<'_> {
         match named.shift_remove("caller") {
             Some(caller) => self.set("caller", caller),
             None if text.contains("caller") => {
-                let none = UndefinedReason::Told("No caller defined".to_owned());
+                let none = UndefinedReason::Message("No caller defined".to_owned());
                 let none = self.undefined(none, 0..self.page.text.len());
                 self.set("caller", none);
             }

@@ -44,7 +44,7 @@ pub(crate) fn call(
     let scope = &machine.session.scope;
     let Some(plugins) = scope.magic.plugins() else { return Ok(Called::Missing(None)) };
     // Filters and tests only compute; what a lookup reads is unknown.
-    machine.look_outside(if kind == PluginKind::Lookup { Outside::Moment } else { Outside::Files })?;
+    machine.look_outside(if kind == PluginKind::Lookup { Outside::Volatile } else { Outside::Files })?;
     let at = machine.origin.span(None);
     match plugins.call(&PluginCall { kind, name, positional, named, is_loop, scope, at: &at }) {
         Ok(value) => Ok(Called::Value(value)),

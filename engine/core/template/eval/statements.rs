@@ -189,7 +189,7 @@ impl Machine<'_> {
                     let ast::Expr::Var(var) = name else { continue };
                     let value = module.get(var.id).unwrap_or_else(|| {
                         let message = format!("the template does not export the requested name '{}'", var.id);
-                        self.undefined(UndefinedReason::Told(message), range(var.span()))
+                        self.undefined(UndefinedReason::Message(message), range(var.span()))
                     });
                     self.assign(alias.as_ref().unwrap_or(name), value)?;
                 }
@@ -239,7 +239,7 @@ impl Machine<'_> {
                 let parent = self.value(&attr.expr)?;
                 match parent.downcast_object_ref::<containers::Dict>() {
                     Some(namespace) => {
-                        depth::nests([&value])?;
+                        depth::check_depth([&value])?;
                         namespace.entries().insert(Value::from(attr.name), value);
                         Ok(())
                     }

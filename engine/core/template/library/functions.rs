@@ -54,7 +54,7 @@ fn call(machine: &mut Machine<'_>, name: &str, mut args: Args) -> EvalResult {
             Ok(containers::Dict::of(entries))
         }
         "now" => {
-            machine.look_outside(Outside::Moment)?;
+            machine.look_outside(Outside::Volatile)?;
             let utc = args.flag("utc", false)?;
             let format = args.text("fmt")?;
             args.finish()?;
@@ -68,7 +68,7 @@ fn call(machine: &mut Machine<'_>, name: &str, mut args: Args) -> EvalResult {
             let hint = args.text("hint")?;
             args.finish()?;
             let message = hint.unwrap_or_else(|| "Mandatory variable has not been overridden".into());
-            Ok(machine.undefined(UndefinedReason::Told(message), 0..machine.page.text.len()))
+            Ok(machine.undefined(UndefinedReason::Message(message), 0..machine.page.text.len()))
         }
         "lipsum" => lipsum(args),
         "cycler" => {

@@ -17,10 +17,10 @@ use crate::{
 ///
 /// Scanning the whole value each time would be too expensive. The first containers are followed each time, and the
 /// whole value is scanned at random intervals, which stops a loop early enough.
-pub(crate) fn nests<'v>(parts: impl IntoIterator<Item = &'v Value>) -> EvalResult<()> {
+pub(crate) fn check_depth<'v>(parts: impl IntoIterator<Item = &'v Value>) -> EvalResult<()> {
     let parts: Vec<&Value> = parts.into_iter().filter(|part| is_container(part)).collect();
     let Some(mut value) = parts.first().map(|first| Value::clone(first)) else { return Ok(()) };
-    if is_looked_through() && parts.iter().any(|part| depth(part) >= limits::depth()) {
+    if scans_whole() && parts.iter().any(|part| depth(part) >= limits::depth()) {
         return Err(too_deep());
     }
     for _ in 1..limits::depth() {
@@ -33,7 +33,7 @@ pub(crate) fn nests<'v>(parts: impl IntoIterator<Item = &'v Value>) -> EvalResul
 }
 
 /// Whether to scan the whole value this time: with probability 1/32.
-fn is_looked_through() -> bool {
+fn scans_whole() -> bool {
     thread_local! {
         static STATE: std::cell::Cell<u32> = const { std::cell::Cell::new(1) };
     }

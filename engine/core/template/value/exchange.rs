@@ -192,7 +192,7 @@ impl Exchange {
 }
 
 fn undefined(message: &str) -> Value {
-    let what = UndefinedReason::Told(message.to_owned());
+    let what = UndefinedReason::Message(message.to_owned());
     Value::from_object(Undefined { what, origin: Arc::new(Origin::Nowhere), range: 0..0 })
 }
 

@@ -67,7 +67,7 @@ impl Undefined {
             UndefinedReason::Attribute { parent, key } => {
                 format!("object of type '{}' has no attribute {}", show::type_name(parent), show::repr(key))
             }
-            UndefinedReason::Told(message) => message.clone(),
+            UndefinedReason::Message(message) => message.clone(),
             UndefinedReason::Broken(error) => error.to_string(),
         }
     }
@@ -96,7 +96,7 @@ impl Undefined {
                 let help = near.map(|near| format!("did you mean `{near}`?"));
                 (name, help)
             }
-            UndefinedReason::Told(_) => (String::new(), None),
+            UndefinedReason::Message(_) => (String::new(), None),
         };
         TemplateError::Undefined { name, message: self.message(), at, help, via: vec![] }
     }

@@ -27,7 +27,7 @@ pub(crate) enum UndefinedReason {
         key: Value,
     },
     /// `undef(hint=...)` and the like.
-    Told(String),
+    Message(String),
     /// The variable exists, but rendering it failed. It counts as undefined only if the cause was an undefined value.
     Broken(TemplateError),
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rplay::{
-    config::{Config, Surroundings},
+    config::{Config, ConfigInputs},
     inventory::{Inventory, Limit, Pattern, SourceRules},
     plan::Project,
     source::{Source, Span},
@@ -389,7 +389,7 @@ fn vault(bench: &Bench, input: &[u8]) {
 
 fn settings(bench: &Bench, input: &[u8]) {
     bench.file("ansible.cfg", input);
-    drawn(Config::read(&Surroundings { env: &|_| None, directory: &bench.directory }));
+    drawn(Config::read(&ConfigInputs { env: &|_| None, directory: &bench.directory }));
 }
 
 fn extra(bench: &Bench, input: &[u8]) {

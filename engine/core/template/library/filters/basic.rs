@@ -71,7 +71,7 @@ fn mandatory(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalRes
     };
     let message = message.unwrap_or_else(|| format!("Mandatory variable {name} not defined.").replace("  ", " "));
     let message = format!("The filter plugin 'ansible.builtin.mandatory' failed: {message}");
-    present(machine.undefined(UndefinedReason::Told(message), absence.range.clone()))
+    present(machine.undefined(UndefinedReason::Message(message), absence.range.clone()))
 }
 
 fn type_debug(value: Value, args: Args) -> EvalResult {

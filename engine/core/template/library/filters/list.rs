@@ -87,7 +87,7 @@ fn last(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
 }
 
 fn nothing(machine: &Machine<'_>, message: &str) -> Value {
-    machine.undefined(UndefinedReason::Told(message.into()), 0..machine.page.text.len())
+    machine.undefined(UndefinedReason::Message(message.into()), 0..machine.page.text.len())
 }
 
 fn length(value: Value, args: Args) -> EvalResult {

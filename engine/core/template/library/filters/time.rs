@@ -28,7 +28,7 @@ fn strftime(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResu
     let pattern = show::text(&value)?;
     let moment = match second {
         None => {
-            machine.look_outside(Outside::Moment)?;
+            machine.look_outside(Outside::Volatile)?;
             Moment::now(utc)
         }
         Some(second) => {

@@ -83,7 +83,7 @@ fn look(machine: &Machine<'_>, name: &str) -> EvalResult<()> {
         "file" | "unvault" | "template" | "fileglob" | "first_found" | "csvfile" | "ini" | "password" => {
             machine.look_outside(Outside::Files)
         }
-        "lines" | "pipe" | "url" => machine.look_outside(Outside::Moment),
+        "lines" | "pipe" | "url" => machine.look_outside(Outside::Volatile),
         _ => Ok(()),
     }
 }

@@ -22,7 +22,7 @@ use crate::template::{
     },
 };
 use crate::{
-    config::{PLUGIN_TYPES, Surroundings, Unknown, one_setting},
+    config::{ConfigInputs, PLUGIN_TYPES, Unknown, one_setting},
     vars::{PluginKind, from_wire, to_wire},
 };
 
@@ -64,7 +64,7 @@ fn vars(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Eval
             (None, Some(default)) => default.clone(),
             (None, None) => {
                 let told = format!("No variable named '{name}' was found.");
-                machine.undefined(UndefinedReason::Told(told), 0..machine.page.text.len())
+                machine.undefined(UndefinedReason::Message(told), 0..machine.page.text.len())
             }
         });
     }
@@ -174,7 +174,7 @@ fn config(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Ev
     let of = kind.as_deref().zip(plugin.as_deref());
     let label = of.map(|(kind, plugin)| format!(" for '{plugin}' {kind} plugin")).unwrap_or_default();
     let directory = std::env::current_dir().unwrap_or_default();
-    let around = Surroundings { env: &expand::own_environment, directory: &directory };
+    let around = ConfigInputs { env: &expand::own_environment, directory: &directory };
     let mut found = Vec::new();
     for term in terms {
         let Some(name) = term.as_str() else {

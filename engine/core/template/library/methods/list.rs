@@ -26,14 +26,14 @@ pub(super) fn call(value: &Value, name: &str, mut args: Args) -> EvalResult {
         "append" => {
             let item = args.raw("object").ok_or_else(|| EvalError::new("takes exactly one argument (0 given)"))?;
             changing(value)?.items().push(item);
-            depth::nests([value])?;
+            depth::check_depth([value])?;
             none
         }
         "extend" => {
             let items = items::items(&args.required("iterable")?)?;
             size::items_fit(items.len() + changing(value)?.items().len())?;
             changing(value)?.items().extend(items);
-            depth::nests([value])?;
+            depth::check_depth([value])?;
             none
         }
         "insert" => {
@@ -43,7 +43,7 @@ pub(super) fn call(value: &Value, name: &str, mut args: Args) -> EvalResult {
             let at = (if at < 0 { at + len } else { at }).clamp(0, len) as usize;
             items.insert(at, item);
             drop(items);
-            depth::nests([value])?;
+            depth::check_depth([value])?;
             none
         }
         "pop" => {

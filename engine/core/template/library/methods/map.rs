@@ -78,7 +78,7 @@ pub(super) fn call(value: &Value, name: &str, mut args: Args) -> EvalResult {
             let key = args.required("key")?;
             let default = args.raw("default").unwrap_or(none);
             let there = changing_map(value)?.entries().entry(key).or_insert(default).clone();
-            depth::nests([value])?;
+            depth::check_depth([value])?;
             there
         }
         "clear" => {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, io::Write, path::PathBuf, sync::Arc};
 
 use minijinja::Value;
 
-use super::{Level, Log, Reader, ResultFormat, layout::Layout, look::Explain, message, task_error::TaskError, words};
+use super::{Level, Log, Reader, ResultFormat, layout::Layout, look::Explain, message, task_error::TaskError, values};
 use crate::{
     event::{Event, HostResult, Status, TaskResult, TaskStarted},
     secrets::Secrets,
@@ -16,7 +16,7 @@ use crate::{
 const PLAIN: &[&str] = &["command", "shell", "raw", "script"];
 
 /// Writes one result per host.
-pub struct Answers<W: Write> {
+pub struct AdhocReport<W: Write> {
     out: W,
     /// Where warnings and errors are written.
     aside: Box<dyn Write + Send>,
@@ -37,10 +37,10 @@ pub struct Answers<W: Write> {
     tree: Option<PathBuf>,
 }
 
-impl<W: Write> Answers<W> {
+impl<W: Write> AdhocReport<W> {
     /// `module` is the short name of the called module; warnings go to `aside`.
     pub fn new(out: W, aside: Box<dyn Write + Send>, module: &str, one_line: bool, secrets: Arc<Secrets>) -> Self {
-        Answers {
+        AdhocReport {
             out,
             aside,
             explain: None,
@@ -59,27 +59,27 @@ impl<W: Write> Answers<W> {
 
     /// Also shows failures as errors with their place, rendered by `explain`.
     pub fn with_errors(self, explain: Option<Explain>) -> Self {
-        Answers { explain, ..self }
+        AdhocReport { explain, ..self }
     }
 
     /// Also writes everything to a log.
     pub fn with_log(self, log: Option<Arc<Log>>) -> Self {
-        Answers { log, ..self }
+        AdhocReport { log, ..self }
     }
 
     /// Shows the results of playbooks rather than of one task.
     pub fn of_playbooks(self) -> Self {
-        Answers { is_playbook: true, ..self }
+        AdhocReport { is_playbook: true, ..self }
     }
 
     /// Shows results in a format.
     pub fn with_results(self, results: ResultFormat) -> Self {
-        Answers { results, ..self }
+        AdhocReport { results, ..self }
     }
 
     /// Also writes each result to a file.
     pub fn with_tree(self, tree: Option<PathBuf>) -> Self {
-        Answers { tree, ..self }
+        AdhocReport { tree, ..self }
     }
 
     /// Writes a result to its host's file.
@@ -87,7 +87,7 @@ impl<W: Write> Answers<W> {
         let Some(tree) = &self.tree else { return };
         // No host name can lead to a file elsewhere.
         let path = tree.join(result.host.replace('/', "_"));
-        let text = words::json(&result.data, false, &self.secrets);
+        let text = values::json(&result.data, false, &self.secrets);
         if let Err(error) = std::fs::write(&path, text) {
             self.warning(&format!("the answer cannot be written to {}: {error}", path.display()), None);
         }
@@ -152,7 +152,7 @@ impl<W: Write> Answers<W> {
             return;
         }
         for diff in result.task_result.diff.iter() {
-            let mut lines = words::difference(diff, 3, &self.secrets);
+            let mut lines = values::difference(diff, 3, &self.secrets);
             if !lines.is_empty() {
                 lines.push(String::new());
                 self.line(&lines.join("\n"));
@@ -177,7 +177,7 @@ impl<W: Write> Answers<W> {
         self.differences(result);
         let host = one_line(&result.host);
         let of = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined());
-        let text = |name: &str| of(name).map(|value| words::label(&value)).unwrap_or_default();
+        let text = |name: &str| of(name).map(|value| values::label(&value)).unwrap_or_default();
         match (word, of("rc")) {
             ("SKIPPED", _) => self.line(&format!("{host} | SKIPPED")),
             ("UNREACHABLE", _) if self.one_line => self.line(&format!("{host} | UNREACHABLE!: {}", text("msg"))),
@@ -210,7 +210,7 @@ impl<W: Write> Answers<W> {
                     () if self.is_debug && result.looped && !self.one_line => {
                         Layout::indented(4).write(&serde_json::json!({ "msg": text("msg") }))
                     }
-                    () if self.one_line => words::one_line(result, &self.secrets),
+                    () if self.one_line => values::one_line(result, &self.secrets),
                     () => self.results.show(&result.data, false, true, &self.secrets),
                 };
                 self.masked_line(&format!("{}{data}", self.secrets.mask(&head)));
@@ -219,7 +219,7 @@ impl<W: Write> Answers<W> {
     }
 }
 
-impl<W: Write + Send> Reader for Answers<W> {
+impl<W: Write + Send> Reader for AdhocReport<W> {
     fn read(&mut self, event: &Event) {
         match event {
             Event::HostDone { result, .. } => {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::output;
 
 /// The text to show, or an error message with the exit code.
-pub(super) type Said = Result<String, (String, u8)>;
+pub(super) type DocOutput = Result<String, (String, u8)>;
 
 /// Indented JSON with sorted keys, as Ansible prints it.
 pub(super) fn pretty(value: &Json) -> String {
@@ -25,6 +25,6 @@ fn sorted(value: &Json) -> Json {
     }
 }
 
-pub(super) fn yaml(value: &Json) -> Said {
+pub(super) fn yaml(value: &Json) -> DocOutput {
     output::yaml(value).map_err(|problems| (problems.one_line(), 1))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// The inputs that settings are read from.
-pub struct Surroundings<'s> {
+pub struct ConfigInputs<'s> {
     pub env: &'s dyn Fn(&str) -> Option<String>,
     pub directory: &'s Path,
 }

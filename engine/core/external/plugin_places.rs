@@ -12,7 +12,7 @@ use crate::vars::PluginKind;
 
 /// Where plugins may be, and what is known about these places.
 #[derive(Default)]
-pub(super) struct Plugged {
+pub(super) struct PluginPlaces {
     /// Directories of playbooks and of roles that were loaded.
     pub directories: RwLock<Vec<PathBuf>>,
     /// The `library/` of those that have one, in the order in which they were loaded.

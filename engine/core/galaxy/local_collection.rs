@@ -13,28 +13,28 @@ use super::{
 };
 
 /// A collection whose content is already local.
-pub(super) struct AtHand {
+pub(super) struct LocalCollection {
     pub about: About,
-    pub content: Hand,
+    pub content: LocalContent,
     pub signatures: Vec<String>,
 }
 
-pub(super) enum Hand {
+pub(super) enum LocalContent {
     Archive(PathBuf),
     Directory(PathBuf),
 }
 
 impl Galaxy {
     /// Fetches collections that are given by location. Returns those given by name, and the content of each location.
-    pub(super) fn at_hand(
+    pub(super) fn fetch_given(
         &self,
         wanted: &[Wanted],
         scratch: &Path,
-    ) -> Result<(Vec<(String, Range, Option<String>)>, Vec<AtHand>)> {
+    ) -> Result<(Vec<(String, Range, Option<String>)>, Vec<LocalCollection>)> {
         let mut roots = Vec::new();
-        let mut at_hand: Vec<AtHand> = Vec::new();
+        let mut local: Vec<LocalCollection> = Vec::new();
         for (index, one) in wanted.iter().enumerate() {
-            let mut found: Vec<(About, Hand)> = Vec::new();
+            let mut found: Vec<(About, LocalContent)> = Vec::new();
             match &one.origin {
                 Origin::Galaxy { server } => {
                     let name = one.name.clone().unwrap_or_default();
@@ -47,15 +47,17 @@ impl Galaxy {
                             path.display()
                         )));
                     }
-                    found.push((about_of_archive(path)?, Hand::Archive(path.clone())));
+                    found.push((about_of_archive(path)?, LocalContent::Archive(path.clone())));
                 }
                 Origin::Url(url) => {
                     let path = scratch.join(format!("wanted-{index}.tar.gz"));
                     self.say(format!("Downloading {url} to {}", path.display()));
                     self.take(url, None, None, &path)?;
-                    found.push((about_of_archive(&path)?, Hand::Archive(path)));
+                    found.push((about_of_archive(&path)?, LocalContent::Archive(path)));
                 }
-                Origin::Directory(path) => found.push((About::read_source(path)?, Hand::Directory(path.clone()))),
+                Origin::Directory(path) => {
+                    found.push((About::read_source(path)?, LocalContent::Directory(path.clone())))
+                }
                 Origin::Subdirectories(path) => found.extend(subdirectories(path)?),
                 Origin::Git { repository, directory, version } => {
                     let clone = scratch.join(format!("wanted-{index}"));
@@ -74,7 +76,7 @@ impl Galaxy {
                         )));
                     }
                     match About::read_source(&inner) {
-                        Ok(about) => found.push((about, Hand::Directory(inner))),
+                        Ok(about) => found.push((about, LocalContent::Directory(inner))),
                         Err(error) => {
                             let inside = subdirectories(&inner).unwrap_or_default();
                             if inside.is_empty() {
@@ -94,12 +96,12 @@ impl Galaxy {
                 }
                 let range = Range::parse(&format!("=={}", about.version))?;
                 roots.push((name.clone(), range, None));
-                at_hand.retain(|known| known.about.full_name() != name);
-                at_hand.push(AtHand { about, content, signatures: one.signatures.clone() });
+                local.retain(|known| known.about.full_name() != name);
+                local.push(LocalCollection { about, content, signatures: one.signatures.clone() });
             }
         }
         // The last location given for a collection is used.
-        let ranges: Vec<(String, Version)> = at_hand
+        let ranges: Vec<(String, Version)> = local
             .iter()
             .map(|one| Ok((one.about.full_name(), Version::parse(&one.about.version)?)))
             .collect::<Result<_>>()?;
@@ -108,7 +110,7 @@ impl Galaxy {
                 .pinned()
                 .is_some_and(|pinned| ranges.iter().any(|(known, version)| known == name && pinned != version))
         });
-        Ok((roots, at_hand))
+        Ok((roots, local))
     }
 }
 
@@ -134,7 +136,7 @@ fn about_of_archive(path: &Path) -> Result<About> {
     About::read(directory.path())
 }
 
-fn subdirectories(directory: &Path) -> Result<Vec<(About, Hand)>> {
+fn subdirectories(directory: &Path) -> Result<Vec<(About, LocalContent)>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(directory)
         .map_err(|error| GalaxyError::file(directory, error))?
         .flatten()
@@ -142,5 +144,5 @@ fn subdirectories(directory: &Path) -> Result<Vec<(About, Hand)>> {
         .filter(|path| ["galaxy.yml", "galaxy.yaml", "MANIFEST.json"].iter().any(|name| path.join(name).is_file()))
         .collect();
     paths.sort();
-    paths.into_iter().map(|path| Ok((About::read_source(&path)?, Hand::Directory(path)))).collect()
+    paths.into_iter().map(|path| Ok((About::read_source(&path)?, LocalContent::Directory(path)))).collect()
 }
