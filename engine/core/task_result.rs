@@ -50,7 +50,7 @@ pub struct TaskResult {
     pub no_log: bool,
     pub effects: Vec<Effect>,
     /// Warnings of templates that were rendered for it.
-    pub told: Vec<TemplateWarning>,
+    pub template_warnings: Vec<TemplateWarning>,
     /// Handlers to notify in addition to those of the task.
     pub notify: Vec<String>,
     pub micros: u64,

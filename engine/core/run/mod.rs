@@ -3,7 +3,7 @@
 //! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; a host that fails
 //! leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
 //!
-//! Order, each file using only those before it: `options`, `reads`, `told`, `shorthand`, `conditions`, `scope/names`,
+//! Order, each file using only those before it: `options`, `reads`, `template_warnings`, `shorthand`, `conditions`, `scope/names`,
 //! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`,
 //! `state/json_facts`, `state/fact_cache`, `state/run`,
 //! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
@@ -33,7 +33,7 @@ mod shorthand;
 mod state;
 mod steering;
 mod task;
-mod told;
+mod template_warnings;
 mod walk;
 
 pub use options::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options};

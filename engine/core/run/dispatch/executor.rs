@@ -34,7 +34,7 @@ use crate::{
             run::Run,
         },
         task::{evaluate, iteration::Attempt, plugin_effects::take_effects, prepare::job_id, task_run::TaskRun},
-        told::{listening, with_told},
+        template_warnings::{collecting, with_warnings},
     },
     vars::mapping,
 };
@@ -303,18 +303,18 @@ impl<'r> Executor<'r> {
         // A copy is needed only if conditions may read facts that are not gathered yet.
         let facts_may_come = !host.gathered() && !task.play.never_gather.load(Ordering::Acquire);
         let spare = (facts_may_come && evaluate::may_read(&task.task)).then(|| result.clone());
-        let mut told = std::mem::take(&mut result.told);
-        told.extend(host_task.told.remove(&iteration).unwrap_or_default());
-        let (mut evaluated, more) = listening(|| run.evaluate(task, &host, &attempt, result));
+        let mut warnings = std::mem::take(&mut result.template_warnings);
+        warnings.extend(host_task.template_warnings.remove(&iteration).unwrap_or_default());
+        let (mut evaluated, more) = collecting(|| run.evaluate(task, &host, &attempt, result));
         if host.take_want()
             && let Some(result) = spare
             && self.facts.gather()
         {
             evaluated = run.evaluate(task, &host, &attempt, result);
         }
-        told.extend(more);
-        if !told.is_empty() {
-            evaluated.registered = with_told(&evaluated.registered, &told);
+        warnings.extend(more);
+        if !warnings.is_empty() {
+            evaluated.registered = with_warnings(&evaluated.registered, &warnings);
         }
         if let Some(Some(invocation)) = host_task.invocations.get(iteration)
             && evaluated.report.status != Status::Unreachable

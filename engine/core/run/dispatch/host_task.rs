@@ -40,7 +40,7 @@ pub(crate) struct HostTask {
     /// What each iteration calls its module with, if results are to show it.
     pub invocations: Vec<Option<Value>>,
     /// What templates warned about while calls were prepared, by iteration.
-    pub told: HashMap<usize, Vec<TemplateWarning>>,
+    pub template_warnings: HashMap<usize, Vec<TemplateWarning>>,
     pub attempts: Vec<u32>,
     pub results: Vec<Option<Evaluated>>,
     /// The next iteration to send.
@@ -90,7 +90,7 @@ impl HostTask {
             iterations: Vec::new(),
             ready: Vec::new(),
             invocations: Vec::new(),
-            told: HashMap::new(),
+            template_warnings: HashMap::new(),
             attempts: Vec::new(),
             results: Vec::new(),
             next: 0,
@@ -149,9 +149,9 @@ impl HostTask {
     }
 
     /// Keeps what templates warned about until the call is answered.
-    pub(crate) fn keep_told(&mut self, iteration: usize, prepared: &mut Prepared) {
-        if !prepared.told.is_empty() {
-            self.told.insert(iteration, std::mem::take(&mut prepared.told));
+    pub(crate) fn keep_warnings(&mut self, iteration: usize, prepared: &mut Prepared) {
+        if !prepared.template_warnings.is_empty() {
+            self.template_warnings.insert(iteration, std::mem::take(&mut prepared.template_warnings));
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
             play::{PlayRun, ShownHosts},
             run::Run,
         },
-        steering, told,
+        steering, template_warnings,
     },
     source::{Source, Span, absolute},
     task_result::TemplateWarning,
@@ -98,12 +98,12 @@ impl Magic for HostMagic {
     }
 
     fn warn(&self, message: &str, place: &Span) {
-        told::tell(TemplateWarning { text: message.to_owned(), deprecated: false });
+        template_warnings::warn(TemplateWarning { text: message.to_owned(), deprecated: false });
         self.run.warn_once(message, place);
     }
 
     fn deprecated(&self, message: &str, place: &Span) {
-        told::tell(TemplateWarning { text: message.to_owned(), deprecated: true });
+        template_warnings::warn(TemplateWarning { text: message.to_owned(), deprecated: true });
         if self.run.options.deprecation_warnings {
             self.run.warn_once(&format!("{DEPRECATED}{message}"), place);
         }

@@ -31,7 +31,7 @@ use crate::{
             plugin::PluginRun,
             refusal::{refused, unsupported},
         },
-        told,
+        template_warnings,
     },
     source::Spanned,
     task_result::TemplateWarning,
@@ -56,7 +56,7 @@ pub(crate) struct Prepared {
     /// Time limit: `timeout`, or that of a polled `async` task.
     pub limit: Option<Duration>,
     /// What templates warned about.
-    pub told: Vec<TemplateWarning>,
+    pub template_warnings: Vec<TemplateWarning>,
     /// The plugin in Python that is run instead of the call.
     pub plugin: Option<Arc<PluginRun>>,
 }
@@ -71,11 +71,12 @@ impl Run {
         iteration: &Iteration,
         reads: Option<&Arc<ReadTracker>>,
     ) -> Ready {
-        let (ready, told) = told::listening(|| self.try_prepare(play, task, host, iteration, reads));
+        let (ready, template_warnings) =
+            template_warnings::collecting(|| self.try_prepare(play, task, host, iteration, reads));
         match ready {
-            Ok(Ready::Done(result, delegated)) => Ready::Done(TaskResult { told, ..result }, delegated),
-            Ok(Ready::Call(prepared)) => Ready::Call(Box::new(Prepared { told, ..*prepared })),
-            Err(error) => Ready::Done(TaskResult { told, ..error.result() }, None),
+            Ok(Ready::Done(result, delegated)) => Ready::Done(TaskResult { template_warnings, ..result }, delegated),
+            Ok(Ready::Call(prepared)) => Ready::Call(Box::new(Prepared { template_warnings, ..*prepared })),
+            Err(error) => Ready::Done(TaskResult { template_warnings, ..error.result() }, None),
         }
     }
 
@@ -242,7 +243,7 @@ impl Run {
             }
             become_user = become_user.filter(|_| runner.becomes);
             if let Some(text) = runner.warning {
-                told::tell(TemplateWarning { text, deprecated: false });
+                template_warnings::warn(TemplateWarning { text, deprecated: false });
             }
         }
         let over = match &target.connection {
@@ -319,7 +320,7 @@ impl Run {
             after,
             delegated,
             limit,
-            told: Vec::new(),
+            template_warnings: Vec::new(),
             plugin,
         })))
     }
