@@ -32,23 +32,12 @@ impl Galaxy {
         };
         let directory = options.path.join(namespace).join(short);
         begin(&directory, "collection", options.force)?;
-        let readme = format!("# Collection {name}\n\nWhat is in this collection, and how it is used.\n");
-        let galaxy = format!(
-            "# What Galaxy is told about this collection. These five are needed.\n\
-             namespace: {namespace}\nname: {short}\n# A semantic version.\nversion: 1.0.0\nreadme: README.md\n\
-             authors:\n- your name <you@example.com>\n\n\
-             # These are optional.\ndescription: what this collection is for\nlicense:\n- GPL-2.0-or-later\n\
-             license_file: ''\ntags: []\n\
-             # Names of collections that must be there, each with a range such as '>=1.0.0,<2.0.0'.\ndependencies:
-             # {{}}\n\
-             repository: https://example.com/repository\ndocumentation: https://example.com/documentation\n\
-             homepage: https://example.com\nissues: https://example.com/issues\n\
-             # Patterns of files that do not go into the archive.\nbuild_ignore: []\n"
-        );
-        let runtime = "---\n# The versions of Ansible it is for; Galaxy wants them to be said.\nrequires_ansible: '>=2.16.0'\n\n\
-                       # Names that moved, will go or went, and groups of modules that share defaults:\n\
+        let readme = format!("# Collection {name}\n\nThe content of this collection, and how to use it.\n");
+        let galaxy = galaxy_yml(namespace, short);
+        let runtime = "---\n# The versions of Ansible that it supports; Galaxy requires this.\nrequires_ansible: '>=2.16.0'\n\n\
+                       # Names that were moved, deprecated or removed, and groups of modules that share defaults:\n\
                        # plugin_routing:\n# action_groups:\n";
-        let plugins = "Plugins and modules lie here, each kind in a directory of its own: modules, module_utils, action, filter,\nlookup, test, inventory, callback, connection, become, cache, vars and so on.\n";
+        let plugins = "Plugins and modules, each kind in a directory of its own: modules, module_utils, action, filter,\nlookup, test, inventory, callback, connection, become, cache, vars and so on.\n";
         let files = [
             ("README.md", readme.as_str()),
             ("galaxy.yml", &galaxy),
@@ -95,6 +84,20 @@ impl Galaxy {
     }
 }
 
+fn galaxy_yml(namespace: &str, name: &str) -> String {
+    format!(
+        "# Metadata for Galaxy. These five are required.\n\
+         namespace: {namespace}\nname: {name}\n# A semantic version.\nversion: 1.0.0\nreadme: README.md\n\
+         authors:\n- your name <you@example.com>\n\n\
+         # These are optional.\ndescription: what this collection is for\nlicense:\n- GPL-2.0-or-later\n\
+         license_file: ''\ntags: []\n\
+         # Required collections, each with a range such as '>=1.0.0,<2.0.0'.\ndependencies: {{}}\n\
+         repository: https://example.com/repository\ndocumentation: https://example.com/documentation\n\
+         homepage: https://example.com\nissues: https://example.com/issues\n\
+         # Patterns of files that do not go into the archive.\nbuild_ignore: []\n"
+    )
+}
+
 fn begin(directory: &Path, what: &str, force: bool) -> Result<()> {
     if directory.is_file() {
         return Err(GalaxyError::new(format!(
@@ -124,4 +127,22 @@ fn write(directory: &Path, files: &[(&str, &str)], directories: &[&str]) -> Resu
             .map_err(|error| GalaxyError::file(&path, error))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::galaxy_yml;
+    use crate::{
+        source::Source,
+        syntax::{Kind, yaml},
+    };
+
+    #[test]
+    fn the_skeleton_has_no_dependencies_and_ignores_no_files() {
+        let loaded = yaml::load(&Source::inline("galaxy.yml", galaxy_yml("acme", "tools"))).unwrap();
+        let kind = |key: &str| &loaded.node.get(key).unwrap().kind;
+        assert!(matches!(kind("dependencies"), Kind::Map(entries) if entries.is_empty()));
+        assert!(matches!(kind("build_ignore"), Kind::Seq(items) if items.is_empty()));
+        assert!(matches!(kind("name"), Kind::Str(name) if &*name.value == "tools"));
+    }
 }
