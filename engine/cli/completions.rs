@@ -1,5 +1,4 @@
-//! The completions of shells: what clap knows of the command line, and what the project has: hosts, tags, modules,
-//! playbooks.
+//! Shell completions: of the command line, from clap, and of the project's hosts, tags, modules and playbooks.
 //!
 //! The scripts call `rplay self words KIND` for the project's words. That must not run programs or prompt, since it
 //! runs at each press of the key.

@@ -139,7 +139,7 @@ fn add_named(overview: &mut Overview, wanted: &SettingsArgs, inputs: &ConfigInpu
     Ok(())
 }
 
-/// The path of a configuration file that exists and has a supported format.
+/// The path of a configuration file, which must exist and have a supported format.
 fn checked(path: &Path, directory: &Path) -> Result<PathBuf, ConfigCommandError> {
     let path = directory.join(rplay::files::filled_in(&path.to_string_lossy()));
     if std::fs::File::open(&path).is_err() || path.is_dir() {

@@ -145,7 +145,7 @@ pub(crate) fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) ->
     }
 }
 
-/// A diagnostic that is safe to show: for a decrypted file it gives the location, but no source lines and no help,
+/// A diagnostic that is safe to show: for a decrypted file it gives the place, but no source lines and no help,
 /// which might quote them.
 struct Shown<'d> {
     inner: &'d dyn Diagnostic,
@@ -174,7 +174,7 @@ impl<'d> Shown<'d> {
     }
 }
 
-/// The location of a diagnostic in a decrypted file: `file:line:column`.
+/// The place of a diagnostic in a decrypted file: `file:line:column`.
 fn decrypted_place(diagnostic: &dyn Diagnostic) -> Option<String> {
     let label = diagnostic.labels()?.next()?;
     let content = diagnostic.source_code()?.read_span(label.inner(), 0, 0).ok()?;

@@ -1,8 +1,8 @@
 //! Ends a run early: on a signal, or after an internal error.
 //!
 //! Either may happen at any time and on any thread, while other threads wait for hosts, a person or each other.
-//! Therefore a dedicated thread ends the process: it shows what is known of the run so far and exits. The agents
-//! notice that the controller is gone and stop what they started.
+//! Therefore a dedicated thread ends the process: it shows the recap so far and exits. The agents notice that the
+//! controller is gone and stop what they started.
 
 use std::{
     io::{IsTerminal, Write},
@@ -32,7 +32,7 @@ const INTERRUPTED: i32 = 99;
 /// Exit code after an internal error, same as Ansible's.
 const UNEXPECTED: i32 = 250;
 
-/// How long the report may take to show what is known.
+/// How long the report may take to show the recap.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The current run and the channel to its report.
@@ -50,7 +50,7 @@ pub(crate) fn prepare() {
             if told {
                 default(panic);
             }
-            // The panic message may quote data of the run, so only the location is shown.
+            // The panic message may quote data of the run, so only the place is shown.
             let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
             end(UNEXPECTED, internal_error(&place.unwrap_or_default()));
         }
@@ -124,7 +124,7 @@ fn end(code: i32, text: String) {
     });
 }
 
-/// Shows why the run ends and what is known of it so far.
+/// Shows why the run ends, and the recap so far.
 fn show(text: &str) {
     let under_way = UNDER_WAY.lock().take();
     if let Some((_, channel)) = &under_way {

@@ -42,7 +42,7 @@ pub(crate) fn source_rules(
     SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() }
 }
 
-/// The project, with the locations of its files from the settings.
+/// The project, with the paths of its files from the settings.
 pub(crate) fn project(
     config: &Config,
     module_path: &[String],

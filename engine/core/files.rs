@@ -112,7 +112,7 @@ pub(crate) fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
 
-/// Files of /proc are longer than their size says; others may grow while they are read.
+/// Files in /proc are longer than their reported size; others may grow while they are read.
 fn regular(file: File, len: u64) -> io::Result<Vec<u8>> {
     let most = limits::file_size();
     if len > most {

@@ -22,7 +22,7 @@
 //!     vault::Vault,
 //! };
 //!
-//! /// Shows what became of each task on each host.
+//! /// Shows the result of each task on each host.
 //! struct Lines;
 //!
 //! impl Sink for Lines {

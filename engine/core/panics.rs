@@ -3,7 +3,7 @@
 /// Panics if a test requests it at this place. Does nothing in release builds.
 pub fn trap(place: &str) {
     #[cfg(debug_assertions)]
-    #[expect(clippy::panic, reason = "it is what was asked for")]
+    #[expect(clippy::panic, reason = "a test requests it")]
     if std::env::var_os("RPLAY_TEST_PANIC").is_some_and(|wanted| wanted == *place) {
         panic!("a test wants a fault: {place}");
     }

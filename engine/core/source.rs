@@ -1,4 +1,4 @@
-//! Source texts, and locations in them.
+//! Source texts, and places in them.
 
 use std::{
     fmt, io,
@@ -25,7 +25,7 @@ pub struct Source {
     pub secret: bool,
 }
 
-/// The language of secret sources. Their content is empty, so a diagnostic names the location instead of quoting it.
+/// The language of secret sources. Their content is empty, so a diagnostic names the place instead of quoting it.
 pub const SECRET: &str = "secret";
 
 impl Source {
@@ -49,7 +49,7 @@ impl Source {
         Arc::new(Source { name, path, text, shown: OnceLock::new(), secret: false })
     }
 
-    /// A decrypted text: diagnostics give locations but never quote it.
+    /// A decrypted text: diagnostics give places but never quote it.
     pub fn decrypted(name: String, path: Option<PathBuf>, text: String) -> Arc<Self> {
         Arc::new(Source { name, path, text, shown: OnceLock::new(), secret: true })
     }
@@ -108,7 +108,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A location in a source, as a byte range. In a diagnostic, one field can serve as both `#[source_code]` and
+/// A place in a source, as a byte range. In a diagnostic, one field can serve as both `#[source_code]` and
 /// `#[label]`.
 #[derive(Clone)]
 pub struct Span {
@@ -133,7 +133,7 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    /// The text at this location.
+    /// The text at this place.
     pub fn text(&self) -> &str {
         self.source.text.get(self.range()).unwrap_or_default()
     }
@@ -218,7 +218,7 @@ impl SourceCode for Span {
     }
 }
 
-/// A value and its location.
+/// A value and its place.
 #[derive(Clone, Debug)]
 pub struct Spanned<T> {
     pub value: T,
@@ -250,7 +250,7 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// All messages on one line, each with its location unless it is in the current file: for results of tasks that
+    /// All messages on one line, each with its place unless it is in the current file: for results of tasks that
     /// read a file.
     pub fn told(&self, at_hand: &Span) -> String {
         let told = |problem: &Problem| match Place::of(&**problem).filter(|place| place.name != at_hand.source.name) {
@@ -285,7 +285,7 @@ impl<E: Diagnostic + Send + Sync + 'static> From<E> for Problems {
     }
 }
 
-/// The location of a problem: its first label. Line and column are 1-based.
+/// The place of a problem: its first label. Line and column are 1-based.
 struct Place {
     name: String,
     line: usize,
@@ -301,7 +301,7 @@ impl Place {
     }
 }
 
-/// A problem on one line, followed by its location (`file:line`), if any, and its help.
+/// A problem on one line, followed by its place (`file:line`), if any, and its help.
 pub fn one_line(problem: &(dyn Diagnostic + Send + Sync)) -> String {
     let mut text = problem.to_string();
     text.extend(Place::of(problem).map(|place| format!(" ({}:{})", place.name, place.line)));
@@ -311,7 +311,7 @@ pub fn one_line(problem: &(dyn Diagnostic + Send + Sync)) -> String {
     text
 }
 
-/// The location of a problem; `None` if it has none, or none that may be shown.
+/// The place of a problem; `None` if it has none, or none that may be shown.
 pub fn span_of(problem: &(dyn Diagnostic + Send + Sync)) -> Option<Span> {
     const WHOLE: usize = u32::MAX as usize;
     let label = problem.labels()?.next()?;

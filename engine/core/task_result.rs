@@ -36,7 +36,7 @@ pub struct TaskResult {
     /// The changes made, or that would be made, as phrases.
     pub changes: Arc<[Arc<str>]>,
     pub warnings: Vec<Arc<str>>,
-    /// The exact location of the cause of a failure, if known.
+    /// The exact place of the cause of a failure, if known.
     pub place: Option<Span>,
     /// The argument that caused a failure, to locate it.
     pub blame: Option<Arc<str>>,
@@ -139,7 +139,7 @@ impl TaskResult {
         TaskResult { micros: 1, ..TaskResult::failed(msg) }.with("async_result", about)
     }
 
-    /// The failure of a task that read an invalid file; `at_hand` is the task's own location. Keeps the location and
+    /// The failure of a task that read an invalid file; `at_hand` is the task's own place. Keeps the place and
     /// help of the first problem.
     pub fn of_problems(problems: &Problems, at_hand: &Span) -> Self {
         let mut result = TaskResult::failed(problems.told(at_hand));
@@ -268,7 +268,7 @@ mod tests {
 
     use super::*;
 
-    /// Whatever the size of what a host sent, it exists once: clones share it, and the text becomes a value as it is.
+    /// Data from a host exists only once, whatever its size: clones share it, and text becomes a value without a copy.
     #[test]
     fn a_clone_shares_data_differences_and_changes() {
         let outcome = wire::Outcome {

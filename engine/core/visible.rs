@@ -128,7 +128,7 @@ impl Diagnostic for Visible<'_> {
     }
 }
 
-/// A source text with each hidden character replaced by one of the same length in bytes, so that locations stay valid.
+/// A source text with each hidden character replaced by one of the same length in bytes, so that places stay valid.
 /// `None` if there are none.
 pub fn with_places(text: &str) -> Option<String> {
     let hidden = |c: char| c != '\r' && is_hidden(c);

@@ -1,4 +1,4 @@
-//! A request for documentation: what is requested, and where to search.
+//! A request for documentation.
 
 use std::{
     collections::BTreeMap,

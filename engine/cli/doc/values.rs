@@ -43,7 +43,7 @@ pub(super) fn flow(value: &Json) -> String {
     emit::to_yaml(&template_value(value), &options).unwrap_or_default().trim_end().trim_end_matches("\n...").to_owned()
 }
 
-/// The sources of a setting's value, without the collections of their versions.
+/// The sources of a setting's value, without version numbers and their collections.
 pub(super) fn without_tags(value: Json) -> Json {
     match value {
         Json::Array(entries) => entries.into_iter().map(without_tags).collect(),

@@ -1,8 +1,8 @@
-//! What settings are read from.
+//! The inputs that settings are read from.
 
 use std::path::Path;
 
-/// The inputs that settings are read from.
+/// The environment and the working directory, from which settings are read.
 pub struct ConfigInputs<'s> {
     pub env: &'s dyn Fn(&str) -> Option<String>,
     pub directory: &'s Path,

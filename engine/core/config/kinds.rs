@@ -33,7 +33,7 @@ pub(super) trait Kind: Sized {
     /// Whether an empty environment variable is a value; otherwise it counts as not set.
     const TAKES_EMPTY: bool = true;
 
-    /// Reads it, or says what is wrong.
+    /// Parses a value; the error says what is wrong.
     fn parse(text: &str, base: &Base<'_>) -> Result<Self, String>;
 }
 
@@ -84,8 +84,7 @@ impl Kind for Vec<String> {
 pub struct Directories(pub Vec<PathBuf>);
 
 impl Directories {
-    /// Where Ansible looks when nothing is set: `~/.ansible/WHAT`, /usr/share/ansible/WHAT, and for roles
-    /// /etc/ansible/WHAT.
+    /// Ansible's default: `~/.ansible/WHAT`, /usr/share/ansible/WHAT, and for roles /etc/ansible/WHAT.
     pub fn usual(what: &str) -> Self {
         let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".ansible").join(what));
         let shared = ["/usr/share/ansible", "/etc/ansible"].map(|directory| Path::new(directory).join(what));

@@ -337,7 +337,7 @@ settings! {
     display_ok_hosts: bool = true, ["defaults.display_ok_hosts"], ["ANSIBLE_DISPLAY_OK_HOSTS"];
     /// Write failures to standard error.
     display_failed_stderr: bool = false, ["defaults.display_failed_stderr"], ["ANSIBLE_DISPLAY_FAILED_STDERR"];
-    /// Show the location of a failed task.
+    /// Show the place of a failed task.
     show_task_path_on_failure: bool = false,
         ["defaults.show_task_path_on_failure"], ["ANSIBLE_SHOW_TASK_PATH_ON_FAILURE"];
     /// Mark task lines in check mode.

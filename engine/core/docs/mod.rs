@@ -58,7 +58,7 @@ impl PluginType {
         self.0.0
     }
 
-    /// The directory of a collection that holds such plugins, below `plugins`.
+    /// The directory for such plugins below `plugins` of a collection.
     pub fn directory(self) -> &'static str {
         self.0.1
     }

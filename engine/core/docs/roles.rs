@@ -23,7 +23,7 @@ pub struct RoleDocumentation {
 }
 
 impl RoleDocumentation {
-    /// Reads the documentation of the role in a directory; `path` is the location to show.
+    /// Reads the documentation of the role in a directory; `path` is the path to show.
     ///
     /// # Errors
     /// If the file cannot be read or is not valid YAML.
@@ -57,7 +57,7 @@ impl RoleDocumentation {
     }
 }
 
-/// The roles in a directory, by name: directories that contain `meta` or another usual directory of roles.
+/// The roles in a directory, by name: those with a `meta/main.yml` or argument specifications.
 pub fn roles_in(directory: &Path) -> Vec<(String, PathBuf)> {
     let mut found: Vec<(String, PathBuf)> = std::fs::read_dir(directory)
         .into_iter()

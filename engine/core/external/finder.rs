@@ -89,7 +89,7 @@ impl Missing {
     }
 }
 
-/// What ansible-core has under a name.
+/// The module, action plugin or new name that ansible-core has for a name.
 pub enum OfCore {
     Module(&'static ExternalModule),
     /// Its action plugin does the work.

@@ -1,4 +1,4 @@
-//! Where plugins may be, and what is known about these places.
+//! The directories that may contain plugins.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::vars::PluginKind;
 
-/// Where plugins may be, and what is known about these places.
+/// The directories that may contain plugins, and what is known about them.
 #[derive(Default)]
 pub(super) struct PluginPlaces {
     /// Directories of playbooks and of roles that were loaded.

@@ -44,7 +44,7 @@ impl VersionSet for Range {
     type V = Candidate;
 }
 
-/// What the solver asks: which versions there are, and what they need.
+/// Answers the solver: which versions exist, and what they depend on.
 pub(super) struct Provider<'p> {
     pub galaxy: &'p Galaxy,
     pub apis: &'p [Api<'p>],

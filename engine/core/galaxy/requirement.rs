@@ -37,7 +37,7 @@ pub enum Origin {
 /// A requested collection.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// `None` if only the content will tell.
+    /// `None` if it is known only from the content.
     pub name: Option<String>,
     pub range: Range,
     pub origin: Origin,

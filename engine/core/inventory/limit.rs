@@ -60,7 +60,7 @@ impl Limit {
         self.pattern.matches(inventory)
     }
 
-    /// What was probably meant, or where the names are.
+    /// A help text: the name that was probably meant, or where the names are.
     fn meant(&self, inventory: &Inventory) -> String {
         let known: Vec<&str> =
             inventory.hosts().map(|host| &*host.name).chain(inventory.groups().map(|group| &*group.name)).collect();

@@ -26,7 +26,7 @@ pub(super) struct PluginVars {
     pub below: Arc<Layer>,
 }
 
-/// Whose variables are asked for.
+/// Whose variables are requested.
 #[derive(Clone, Copy)]
 pub(super) enum Owners<'o> {
     Groups(&'o [&'o Group]),

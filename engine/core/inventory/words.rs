@@ -1,4 +1,4 @@
-//! Splits lines into words like a POSIX shell, with the location of each word.
+//! Splits lines into words like a POSIX shell, with the place of each word.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Tasks, above all includes and imports, that cannot be meant as written; with Ansible's messages.
+//! Tasks, mostly includes and imports, that make no sense as written; with Ansible's messages.
 
 use minijinja::value::ValueKind;
 

@@ -126,7 +126,7 @@ impl Resolver {
         Some(step)
     }
 
-    /// A role, preceded by its dependencies. `place` holds the settings of its use.
+    /// A role, preceded by its dependencies. `place` has the settings of its use.
     pub fn role(
         &self,
         wanted: &RoleCall<'_>,

@@ -29,7 +29,7 @@ pub struct Core {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct CoreError {
-    /// Where it was searched, and what is wrong.
+    /// Where it was searched for, and what is wrong.
     why: String,
 }
 

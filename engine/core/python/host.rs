@@ -1,7 +1,7 @@
 //! The plugin host: a helper process in the Python that has ansible-core.
 //!
 //! Several threads may send requests concurrently. While it works on a request, the host may ask questions, which are
-//! answered by the thread that waits for that request, with the data that this thread holds.
+//! answered by the thread that waits for that request, with that thread's data.
 
 use std::{
     collections::{HashMap, VecDeque},

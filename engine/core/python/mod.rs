@@ -8,7 +8,7 @@ mod core;
 mod host;
 mod inventory;
 
-/// The program that calls callback plugins, and what in it depends on the version of ansible-core.
+/// The program that calls callback plugins, and its part that depends on the version of ansible-core.
 pub const CALLBACKS: (&str, &str) = (include_str!("events.py"), include_str!("versions.py"));
 
 pub use cache::{Cache, Stamp};

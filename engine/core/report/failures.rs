@@ -32,7 +32,7 @@ struct Alike {
 }
 
 impl Failures {
-    /// Keeps the location and help of a failure.
+    /// Keeps the place and help of a failure.
     pub(super) fn add(&mut self, place: &Span, result: &HostResult, secrets: &Secrets) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
         // The message of an include has another name.

@@ -83,7 +83,7 @@ pub(super) fn block(data: serde_json::Value, margin: usize, indent: Option<i32>)
     }
 }
 
-/// Makes all texts of several lines easy to read.
+/// Makes all multi-line strings easy to read.
 fn readable(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::String(text) if text.contains('\n') => {

@@ -17,7 +17,7 @@ const SHORTEST_OF_ANY_CASE: usize = 8;
 pub(super) fn of(text: &str) -> HashSet<String> {
     let mut all: HashSet<String> = HashSet::from([text.to_owned()]);
     let mut add = |spelling: String| {
-        // The rest of an encoding that changes nothing is the text itself, or too short.
+        // If an encoding changes nothing, the result is the text itself, or too short.
         if spelling.len() >= 4 {
             all.insert(spelling);
         }

@@ -1,6 +1,6 @@
-//! The collections that every playbook knows, and names without them.
+//! The built-in collections, and names without their prefix.
 
-/// Collections without a directory, which every playbook knows.
+/// The collections that are always available; they have no directory.
 pub const BUILTIN: [&str; 2] = ["ansible.builtin", "ansible.legacy"];
 
 /// A name without the prefix `ansible.builtin.` or `ansible.legacy.`; any other name is unchanged.

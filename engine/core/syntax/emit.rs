@@ -29,7 +29,7 @@ pub struct Options {
     /// A mapping with only `__ansible_vault`, an encrypted value in JSON, is written as `!vault`, one with only
     /// `__ansible_unsafe` as its text.
     pub vaults: bool,
-    /// Texts of several lines are written as such (`|`) if they can be.
+    /// Multi-line strings are written as literal blocks (`|`) if possible.
     pub literal_lines: bool,
 }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::source::Span;
 
-/// An error in a YAML file, with its location.
+/// An error in a YAML file, with its place.
 #[derive(Debug, Diagnostic, Error)]
 pub enum YamlError {
     /// The parser's message, in ansible-core's words, and what was probably meant.

@@ -145,7 +145,7 @@ impl<'t> Events<'t> {
     }
 }
 
-/// The parser gives no location for characters that YAML does not allow at all.
+/// The parser reports no place for characters that YAML does not allow at all.
 fn control_character(text: &str) -> usize {
     text.char_indices()
         .find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'))

@@ -1,5 +1,4 @@
-//! Explains what is wrong when the parser cannot continue. The parser gives the location; the line shows what was
-//! meant.
+//! Explains what is wrong when the parser cannot continue. The parser knows the place; the line shows what was meant.
 
 mod line;
 

@@ -18,7 +18,7 @@ pub(super) fn json_scalar(text: &str) -> Option<Kind> {
     })
 }
 
-/// JSON without locations: each value spans the whole text.
+/// JSON without places: each value spans the whole text.
 pub(super) fn json_document(source: &Arc<Source>) -> Result<Loaded, Problems> {
     let span = Span::new(source, 0..source.text.len());
     match serde_json::from_str(&source.text) {

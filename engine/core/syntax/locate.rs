@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Style;
 use crate::source::Span;
 
-/// The location of `range` (bytes of `text`) in the source. `span` is the scalar's location and `style` how it was
+/// The place of `range` (bytes of `text`) in the source. `span` is the scalar's place and `style` how it was
 /// written. `text` is the scalar's value or a part of it. If the part cannot be located, as in a text that was
 /// assembled, the result is the whole scalar.
 pub fn locate(text: &str, span: &Span, style: Style, range: Range<usize>) -> Span {
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
     use crate::{source::Source, syntax::yaml};
 
-    /// Loads `source`, takes the value of its first key, and returns the source text at the location of `piece` in the
+    /// Loads `source`, takes the value of its first key, and returns the source text at the place of `piece` in the
     /// value. source where `piece` is in the value.
     fn there(source: &str, piece: &str) -> String {
         let source = Source::inline("test.yml", source);

@@ -1,10 +1,10 @@
-//! YAML values with their locations.
+//! YAML values with their places.
 
 use std::sync::Arc;
 
 use crate::source::Span;
 
-/// A YAML value with its location.
+/// A YAML value with its place.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub span: Span,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::Node;
 use crate::source::{Source, Span, Spanned};
 
-/// A name and its location.
+/// A name and its place.
 pub type Word = Spanned<Arc<str>>;
 
 /// A file of plays.
@@ -32,7 +32,7 @@ pub struct ImportPlaybook {
 /// One play.
 #[derive(Clone, Debug)]
 pub struct Play {
-    /// The whole play; Ansible's location is its first line.
+    /// The whole play; Ansible's place is its first line.
     pub span: Span,
     pub hosts: Node,
     pub keywords: Keywords,

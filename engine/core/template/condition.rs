@@ -22,7 +22,7 @@ use crate::{
 /// Evaluates a condition. Text is a bare expression; as in Ansible, a whole `{{ }}` is accepted. The result must be a
 /// boolean: since ansible-core 2.19, values that are merely truthy are errors.
 ///
-/// `at` is the location of the condition.
+/// `at` is the place of the condition.
 ///
 /// # Errors
 /// If the expression fails, or is not a boolean.
@@ -161,7 +161,7 @@ fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Res
     }
 }
 
-/// The style of the scalar at a location.
+/// The style of the scalar at a place.
 fn style_of(at: &Span) -> Style {
     match at.text().as_bytes().first() {
         Some(b'\'') => Style::Single,

@@ -1,4 +1,4 @@
-//! Errors in templates, with their locations.
+//! Errors in templates, with their places.
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -116,7 +116,7 @@ impl TemplateError {
         }
     }
 
-    /// The location of the error.
+    /// The place of the error.
     pub fn at(&self) -> &Span {
         match self {
             TemplateError::Syntax { at, .. }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// Whether `{% do %}` is a statement. Set once at the start, as it holds for all templates.
+/// Whether `{% do %}` is a statement. Set once at the start, for all templates.
 static DO: OnceLock<()> = OnceLock::new();
 
 /// Turns on extensions for this process, by name. Returns those that are not supported.

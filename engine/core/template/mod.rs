@@ -1,6 +1,6 @@
 //! Templates: Jinja as in ansible-core 2.19. The parser is minijinja's. Evaluation is done here, on its tree, because
 //! values follow Python's rules (native types, `None` in text, methods that modify a list), because variables are
-//! rendered when they are read, and because every error must have a location.
+//! rendered when they are read, and because every error must have a place.
 //!
 //! - [`render`] renders a value as written, [`condition`] evaluates `when` and the like, [`render_file`] renders a
 //!   template file, [`lookup`] runs a lookup plugin.

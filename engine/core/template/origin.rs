@@ -8,7 +8,7 @@ use crate::{
     vars::Template,
 };
 
-/// Where a template is, to convert byte offsets of its text to a location in a file.
+/// Where a template is, to convert byte offsets of its text to a place in a file.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
     /// A YAML scalar.
@@ -20,7 +20,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// The location of a byte range of the template, or of the whole template if it is unknown.
+    /// The place of a byte range of the template, or of the whole template if it is unknown.
     pub(crate) fn span(&self, range: Option<Range<usize>>) -> Span {
         match self {
             Origin::Scalar(template) => match range {

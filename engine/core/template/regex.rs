@@ -44,7 +44,7 @@ pub(crate) fn find(pattern: &str, ignorecase: bool, multiline: bool) -> EvalResu
     Ok(regex)
 }
 
-/// What Python finds wrong with a pattern, in its words; `None` if it is not one of the common faults.
+/// Python's error message about a pattern; `None` if it is not one of the common mistakes.
 fn complaint(pattern: &str) -> Option<String> {
     let mut open = Vec::new();
     // Whether there is something that a quantifier can repeat.

@@ -159,7 +159,7 @@ fn present(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Option<Value>, TemplateErr
 /// other value is the only term. The name may be fully qualified: `ansible.builtin.dict`.
 ///
 /// # Errors
-/// If the lookup is unknown or fails; errors have no location of their own.
+/// If the lookup is unknown or fails; errors have no place of their own.
 pub fn lookup(
     name: &str,
     terms: Vec<Value>,

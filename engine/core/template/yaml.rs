@@ -246,7 +246,7 @@ fn float(f: f64) -> String {
         _ => text,
     }
 }
-/// A value as YAML in blocks, as reports show it: texts of several lines are written as such.
+/// A value as YAML in blocks, for reports: multi-line strings become literal blocks.
 ///
 /// # Errors
 /// If the value is nested too deeply.

@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 use super::Lazy;
 use crate::source::{Span, Spanned};
 
-/// The value of a keyword or an argument, and its location.
+/// The value of a keyword or an argument, and its place.
 pub type Field = Spanned<Lazy>;
 
-/// Arguments by name, each with the locations of its name and value.
+/// Arguments by name, each with the places of its name and value.
 #[derive(Clone, Debug, Default)]
 pub struct Arguments {
     pub named: IndexMap<Arc<str>, Argument>,

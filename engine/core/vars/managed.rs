@@ -10,7 +10,7 @@ use std::{
 use super::{Layer, Lazy, Scope, Value};
 use crate::source::{Source, Span, Spanned, absolute};
 
-/// Set once at the start, as it holds for all templates.
+/// Set once at the start, for all templates.
 static MANAGED: OnceLock<String> = OnceLock::new();
 
 /// Sets the text of `ansible_managed` for this process. `{file}`, `{host}` and `{uid}`, and the codes of `strftime`,

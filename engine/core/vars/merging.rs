@@ -55,7 +55,7 @@ impl Lazy {
         Lazy::Map(Arc::new(both))
     }
 
-    /// Sets a variable in a layer, as the setting `hash_behaviour` says.
+    /// Sets a variable in a layer, according to the setting `hash_behaviour`.
     pub(crate) fn set_in(self, layer: &mut IndexMap<Arc<str>, Lazy>, name: Arc<str>) {
         let value = match layer.get(&name) {
             Some(before) if HashBehaviour::merges() => before.merged(&self),

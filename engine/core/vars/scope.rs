@@ -58,7 +58,7 @@ pub trait Magic: Send + Sync {
         matches!(lenience, Lenience::EmbeddedTemplates)
     }
 
-    /// Warns about something questionable, once per location.
+    /// Warns about something questionable, once per place.
     fn warn(&self, _message: &str, _place: &Span) {}
 
     /// Warns about deprecated behaviour, unless such warnings are disabled.

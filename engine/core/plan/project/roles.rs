@@ -1,4 +1,4 @@
-//! The files of roles: locations, metadata, argument specifications, variables.
+//! The files of roles: paths, metadata, argument specifications, variables.
 
 use std::{
     path::{Path, PathBuf},

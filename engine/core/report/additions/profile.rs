@@ -9,7 +9,7 @@ use std::{
 use super::{Addition, filled, heading};
 use crate::event::{Event, TaskStarted};
 
-/// What times are added up by.
+/// What the times are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfileOf {
     Tasks,

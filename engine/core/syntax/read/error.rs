@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::source::Span;
 
-/// An error in a playbook, a task file or a role's metadata, with its location.
+/// An error in a playbook, a task file or a role's metadata, with its place.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ReadError {
     #[error("'{name}' is not a valid attribute for {place}")]
@@ -104,7 +104,7 @@ pub enum ReadError {
     #[error("{whose}Invalid variable name '{name}'.")]
     #[diagnostic(help("use letters, digits and underscores, and do not begin with a digit{also}"))]
     VariableName {
-        /// What it was given for, with a colon.
+        /// The keyword that it belongs to, with a colon.
         whose: &'static str,
         #[source_code]
         #[label("not a variable name")]

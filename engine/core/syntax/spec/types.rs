@@ -28,7 +28,7 @@ pub struct ArgumentSpec {
 /// One argument.
 #[derive(Clone, Debug)]
 pub struct ArgumentOption {
-    /// Its location.
+    /// Its place.
     pub span: Span,
     pub kind: ArgumentType,
     pub required: bool,

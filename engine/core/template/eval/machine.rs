@@ -68,7 +68,7 @@ impl<'s> Machine<'s> {
         }
     }
 
-    /// Adds the location in the file to an error.
+    /// Adds the place in the file to an error.
     #[allow(clippy::boxed_local, reason = "errors are boxed, so that results stay small")]
     pub(crate) fn place(&self, error: Box<EvalError>) -> TemplateError {
         error.place(&self.origin, &self.session.scope, self.page.reading.bare)

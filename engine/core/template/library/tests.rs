@@ -1,4 +1,4 @@
-//! Jinja tests: what may follow `is`.
+//! Jinja tests: the names after `is`.
 
 use std::{cmp::Ordering, path::Path};
 

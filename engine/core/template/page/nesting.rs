@@ -21,7 +21,7 @@ pub(super) struct Nesting {
     pub depth: usize,
     /// Depth of nested brackets and tags.
     pub brackets: usize,
-    /// The location of the maximum depth.
+    /// The place of the maximum depth.
     at: usize,
 }
 

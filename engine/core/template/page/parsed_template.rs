@@ -192,7 +192,7 @@ impl ParsedTemplate {
     /// The value of a string literal; `None` if it is the same as its text.
     ///
     /// # Errors
-    /// If an escape is truncated or stands for no character.
+    /// If an escape is truncated or does not name a character.
     pub(crate) fn unmask(&self, literal: &str) -> EvalResult<Option<String>> {
         if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE | b'\r')) {
             return Ok(None);
@@ -306,7 +306,7 @@ fn bare_tuple(masked: &mut String, error: &minijinja::Error, reading: &Reading) 
     }
 }
 
-/// What the parser complains about, in Jinja's words. `found` is the text at the place.
+/// The parser's message, in Jinja's words. `found` is the text at the place.
 fn complaint(detail: &str, found: &str, bare: bool) -> String {
     if let Some(tag) = detail.strip_prefix("unknown statement ") {
         return format!("Encountered unknown tag '{tag}'.");

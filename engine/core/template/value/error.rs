@@ -1,4 +1,4 @@
-//! Errors during evaluation, before they have a location in a file.
+//! Errors during evaluation, before they have a place in a file.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub(crate) type EvalResult<T = Value> = Result<T, Box<EvalError>>;
 #[derive(Debug)]
 pub(crate) struct EvalError {
     pub cause: Cause,
-    /// Byte range in the template's text. It is set by the innermost expression that knows its location.
+    /// Byte range in the template's text. It is set by the innermost expression that knows its place.
     pub range: Option<Range<usize>>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Cause {
     },
     Undefined(Value),
     Omitted,
-    /// An error that already has a location.
+    /// An error that already has a place.
     Placed(Box<TemplateError>),
 }
 

@@ -180,7 +180,7 @@ pub(crate) fn freeze_present(value: Value) -> EvalResult<Option<Value>> {
     }
 }
 
-/// What is shown in place of a value that is missing.
+/// The note that is shown in place of a missing value.
 pub(crate) fn note(notes: &mut Vec<String>, why: String) -> Value {
     let shown = format!("<< error {} - {why} >>", notes.len() + 1);
     notes.push(why);

@@ -1,4 +1,4 @@
-//! Adds locations to errors, and messages to undefined values.
+//! Adds places to errors, and messages to undefined values.
 
 use minijinja::{Value, value::ValueKind};
 
@@ -20,7 +20,7 @@ use crate::{
 const UNTRUSTED: &str = "Encountered untrusted template";
 
 impl EvalError {
-    /// The error with its location in the file. `bare` tells an expression without delimiters from a template.
+    /// The error with its place in the file. `bare`: the text is an expression without delimiters.
     pub(crate) fn place(self, origin: &Origin, scope: &Scope, bare: bool) -> TemplateError {
         let kind = if bare { "expression" } else { "template" };
         let at = || origin.span(self.range.clone());

@@ -11,10 +11,10 @@ use crate::{
     },
 };
 
-/// The value of a JSON text. Like Python, knows `NaN` and `Infinity`; of repeated keys the last counts.
+/// The value of a JSON text. As in Python, `NaN` and `Infinity` are numbers; of repeated keys, the last one counts.
 ///
 /// # Errors
-/// If the text is not JSON: what is expected, and the place.
+/// If the text is not JSON; the message says what is expected, and where.
 pub(super) fn read(text: &str) -> EvalResult {
     let mut reader = Reader { text, at: 0, depth: 0 };
     reader.space();

@@ -291,7 +291,7 @@ fn groupby(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResul
     Ok(Value::from(groups.collect::<Vec<_>>()))
 }
 
-/// Why a value has nothing under a key, in Python's words; `None` for a mapping.
+/// Why a value cannot be indexed by a key, in Python's words; `None` for a mapping.
 fn not_by_key(value: &Value) -> Option<String> {
     match value {
         value if containers::is_map(value) => None,

@@ -110,7 +110,7 @@ fn together(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult
 fn subelements(machine: &mut Machine<'_>, mut terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
     let usage = |more: &str| EvalError::new(format!("subelements lookup expects a list of two or three items,{more}"));
     const FORM: &str = " first a dict or a list, second a string pointing to the subkey";
-    // `with_subelements: [users, keys]` gives the pair as terms, or as one list.
+    // `with_subelements: [users, keys]` passes the pair as two terms, or as one list.
     if let [only] = terms.as_slice()
         && containers::is_list(only)
     {
@@ -255,7 +255,7 @@ struct Numbers {
 impl Numbers {
     fn read(term: &str, mut numbers: Numbers) -> EvalResult<Self> {
         let number = |option: &str, text: &str| {
-            // Leading zeros mean nothing.
+            // Leading zeros have no meaning.
             parse_int(text, 0).or_else(|| parse_int(text, 10)).ok_or_else(|| {
                 EvalError::new(super::invalid_option("sequence", option, "integer", &format!("'{text}'")))
             })

@@ -275,8 +275,7 @@ fn words(args: &mut Args, name: &str) -> EvalResult<Vec<String>> {
     }
 }
 
-/// The part of a text between two character positions, as Python's `start` and `end` arguments mean them, and
-/// how many characters lie before it.
+/// The part of a text between Python's `start` and `end` arguments, and the number of characters before it.
 fn window(text: &str, args: &mut Args) -> EvalResult<(String, usize)> {
     let (start, end) = (args.int("start")?, args.int("end")?);
     let len = text.chars().count() as i128;
