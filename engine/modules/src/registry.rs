@@ -75,6 +75,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::accounts::known_hosts::KnownHosts>("known_hosts", BUILTIN).keeps_to_host(),
     entry::<crate::files::lineinfile::LineInFile>("lineinfile", BUILTIN).keeps_to_host(),
     entry::<crate::packages::locale_gen::LocaleGen>("locale_gen", GENERAL).keeps_to_host(),
+    entry::<crate::kernel::lvg::Lvg>("lvg", GENERAL).keeps_to_host(),
     entry::<crate::kernel::lvol::Lvol>("lvol", GENERAL).keeps_to_host(),
     entry::<crate::commands::make::Make>("make", GENERAL).keeps_to_host().runs_commands(),
     entry::<crate::kernel::modprobe::Modprobe>("modprobe", GENERAL).keeps_to_host(),
