@@ -1,7 +1,7 @@
 //! The files of roles: paths, metadata, argument specifications, variables.
 
 use std::{
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -92,9 +92,15 @@ impl Project {
         directories.extend(self.roles_path.iter().cloned());
         directories.push(playbook.to_owned());
         let given = files::filled_in(name);
-        let candidates = directories.iter().map(|directory| directory.join(&given));
+        // As in ansible-core, `..` leads out of a directory that does not exist, too.
+        let leaves = given.components().any(|part| part == Component::ParentDir);
+        let place = |directory: &PathBuf| match leaves {
+            true => PathBuf::from(crate::source::absolute(&directory.join(&given))),
+            false => directory.join(&given),
+        };
+        let candidates = directories.iter().map(place);
         if let Some(found) = candidates.clone().find(|path| path.is_dir()) {
-            return Ok((found, None));
+            return Ok((without_links(found), None));
         }
         let of_collection = Qualified::parse(name).map(|qualified| match self.collections.find(&qualified.collection) {
             Some(collection) => format!("the collection in {} has no such role", collection.path.display()),
@@ -120,5 +126,14 @@ impl Project {
                 .or(nearest.map(|nearest| format!("did you mean `{nearest}`?")))
                 .or_else(|| Some(format!("searched in {looked}"))),
         })
+    }
+}
+
+/// The real path of a role that is reached through symbolic links, as under ansible-core: what its files name relative
+/// to themselves lies beside the real ones. A path without links stays as it is written.
+fn without_links(path: PathBuf) -> PathBuf {
+    match (path.canonicalize(), std::path::absolute(&path)) {
+        (Ok(real), Ok(plain)) if real != Path::new(&crate::source::absolute(&plain)) => real,
+        _ => path,
     }
 }
