@@ -1,6 +1,6 @@
 //! The options of a run, from the command line and the settings.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::collections::HashMap;
 
 use miette::Diagnostic;
 use rplay::{
@@ -82,7 +82,6 @@ pub(crate) fn options(
             .collect(),
     };
     let task_timeout = args.task_timeout.unwrap_or(*config.task_timeout);
-    let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
     let absolute = |path: &std::path::Path| rplay::source::absolute(path);
     let verbosity = args.sources.verbose.max(*config.verbosity as u8);
     Ok(Options {
@@ -116,10 +115,6 @@ pub(crate) fn options(
         batch: !args.no_batch && task_timeout == 0 && !args.step && !*config.enable_task_debugger,
         task_timeout: (task_timeout > 0).then_some(task_timeout),
         connection: defaults,
-        inventory_dir: first
-            .as_deref()
-            .map(|path| if path.is_dir() { absolute(path) } else { absolute(&path.join("..")) }),
-        inventory_file: first.as_deref().filter(|path| path.is_file()).map(absolute),
         inventory_sources: sources
             .iter()
             .map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) })

@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 use indexmap::{IndexMap, IndexSet};
 
 use super::{
-    GroupNames, Plugins,
+    GroupNames, HostSource, Plugins,
     host::{ALL, Group, Host, LOCALHOST, UNGROUPED},
     layers::Layers,
     places::Places,
@@ -32,6 +32,8 @@ pub struct Inventory {
     pub(super) refused: bool,
     /// The current source is for plugins: no other reader is tried.
     pub(super) is_plugins: bool,
+    /// The current source.
+    pub(super) source: Option<Arc<HostSource>>,
     /// Runs inventory plugins written in Python; set while sources are read.
     pub(super) plugins: Option<Arc<dyn Plugins>>,
     /// Where sources give variables their values, if requested.
@@ -59,6 +61,7 @@ impl Default for Inventory {
             group_names: GroupNames::default(),
             refused: false,
             is_plugins: false,
+            source: None,
             plugins: None,
             places: None,
             processed: Vec::new(),

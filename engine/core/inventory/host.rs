@@ -23,6 +23,17 @@ pub struct Host {
     pub(super) groups: IndexSet<usize>,
     /// Whether it is the implicit `localhost`, which no source names.
     pub implicit: bool,
+    /// The source that named it first, if one did.
+    pub source: Option<Arc<HostSource>>,
+}
+
+/// A source as its hosts see it: the magic variables `inventory_file` and `inventory_dir`.
+#[derive(Debug)]
+pub struct HostSource {
+    /// A path, or what else `-i` said.
+    pub file: String,
+    /// `None` if it is not a file.
+    pub directory: Option<String>,
 }
 
 /// A group of hosts and other groups.

@@ -64,6 +64,7 @@ impl Default for Layers {
             ])),
             groups: Default::default(),
             implicit: true,
+            source: None,
         });
         Layers {
             vault: Arc::default(),

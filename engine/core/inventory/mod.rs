@@ -36,7 +36,7 @@ mod yaml;
 pub use directory::{definition_in, vars_file};
 pub use error::InventoryError;
 pub use graph::Inventory;
-pub use host::{Group, Host};
+pub use host::{Group, Host, HostSource};
 pub use json::of as as_written;
 pub(crate) use json::python;
 pub use limit::Limit;

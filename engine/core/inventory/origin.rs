@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    GroupNames, Inventory, InventoryError, SourceRules, address, directory::entries, ini, rules::has_foreign, script,
-    yaml,
+    GroupNames, HostSource, Inventory, InventoryError, SourceRules, address, directory::entries, ini,
+    rules::has_foreign, script, yaml,
 };
 use crate::{
     files::{self, Descent},
@@ -79,6 +79,7 @@ impl Inventory {
         inventory.warn_of_names();
         inventory.group_names = GroupNames::default();
         inventory.plugins = None;
+        inventory.source = None;
         inventory.layers.files = rules.files;
         inventory.layers.vars_plugins.plugins = rules.plugins.clone();
         inventory.add_vars_of_plugins()?;
@@ -88,6 +89,7 @@ impl Inventory {
     fn read(&mut self, text: &str, rules: &SourceRules, found: &mut Sources) {
         let path = Path::new(text);
         if !path.exists() {
+            self.source = Some(Arc::new(HostSource { file: text.to_owned(), directory: None }));
             let read = self.with_enabled(text, rules).unwrap_or_else(|| match text.contains(',') {
                 true => rules.enables("host_list", text).and_then(|()| self.read_names(text)),
                 false => Err(InventoryError::Missing { path: text.to_owned() }.into()),
@@ -189,6 +191,10 @@ impl Inventory {
     }
 
     fn read_file(&mut self, path: &Path, rules: &SourceRules, found: &mut Sources) {
+        self.source = Some(Arc::new(HostSource {
+            file: source::absolute(path),
+            directory: Some(source::absolute(&path.join(".."))),
+        }));
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
         let text = path.to_string_lossy();
         let read = self.with_enabled(&text, rules).unwrap_or_else(|| match is_program(path) {

@@ -52,8 +52,6 @@ pub struct Options {
     /// Time limit in seconds for tasks without a `timeout` of their own.
     pub task_timeout: Option<u32>,
     pub connection: Defaults,
-    pub inventory_dir: Option<String>,
-    pub inventory_file: Option<String>,
     pub inventory_sources: Vec<String>,
     pub config_file: Option<String>,
     /// Directory of job results on hosts, if not the default.
@@ -114,8 +112,6 @@ impl Default for Options {
             batch: true,
             task_timeout: None,
             connection: Defaults::default(),
-            inventory_dir: None,
-            inventory_file: None,
             inventory_sources: Vec::new(),
             config_file: None,
             async_dir: None,

@@ -35,6 +35,11 @@ pub trait Magic: Send + Sync {
     /// The magic variable of this name, if there is one.
     fn get(&self, name: &str) -> Option<Lazy>;
 
+    /// A variable that exists where nothing else sets it, as the user that the task logs in as does.
+    fn otherwise(&self, _name: &str) -> Option<Lazy> {
+        None
+    }
+
     /// The names of all magic variables.
     fn names(&self) -> Vec<Arc<str>>;
 
@@ -174,7 +179,7 @@ impl Scope {
 
     /// The unrendered variable of this name.
     pub fn get(&self, name: &str) -> Option<Lazy> {
-        let found = self.find(name);
+        let found = self.find_any(name);
         if found.is_none() {
             self.magic.missing(name);
         }
@@ -193,6 +198,11 @@ impl Scope {
                 })
             }
         })
+    }
+
+    /// Like [`find`](Self::find), with what templates see besides.
+    pub fn find_any(&self, name: &str) -> Option<Lazy> {
+        self.find(name).or_else(|| self.magic.otherwise(name))
     }
 
     /// All names, for `vars`, `varnames` and suggestions.

@@ -55,7 +55,13 @@ impl Inventory {
             return at;
         }
         let name: Arc<str> = name.into();
-        let host = Host { name: name.clone(), vars: Arc::default(), groups: IndexSet::new(), implicit: false };
+        let host = Host {
+            name: name.clone(),
+            vars: Arc::default(),
+            groups: IndexSet::new(),
+            implicit: false,
+            source: self.source.clone(),
+        };
         self.hosts.insert_full(name, host).0
     }
 

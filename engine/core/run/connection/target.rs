@@ -24,21 +24,9 @@ pub(crate) fn target(
     scope: &Arc<Scope>,
     defaults: &Defaults,
 ) -> Result<Target, ConnectionError> {
-    let keyword = |keyword| match settings {
-        Some(settings) => conditions::text(keyword, settings, keyword_scope),
-        None => Ok(None),
-    };
-    let kind = match word(steering::CONNECTION, scope)? {
-        Some(kind) => kind,
-        None => {
-            keyword(conditions::CONNECTION)?.or_else(|| defaults.connection.clone()).unwrap_or_else(|| "ssh".to_owned())
-        }
-    };
+    let kind = kind(settings, keyword_scope, scope, defaults)?;
     let short = COLLECTIONS.iter().find_map(|collection| kind.strip_prefix(collection)).unwrap_or(&kind);
-    let user = match word(steering::USER, scope)? {
-        Some(user) => Some(user),
-        None => keyword(conditions::REMOTE_USER)?.or_else(|| defaults.user.clone()),
-    };
+    let user = user(settings, keyword_scope, scope, defaults)?;
     let host = word(steering::HOST, scope)?.unwrap_or_else(|| name.to_string());
     let connection = match short {
         "local" => Connection::Local(playbook_dir(keyword_scope)),
@@ -48,7 +36,7 @@ pub(crate) fn target(
             ssh.user = user;
             let port = match word(steering::PORT, scope)? {
                 Some(port) => Some(port),
-                None => keyword(conditions::PORT)?,
+                None => keyword(conditions::PORT, settings, keyword_scope)?,
             };
             ssh.port = match port {
                 Some(text) => match text.trim().parse() {
@@ -102,6 +90,42 @@ pub(crate) fn target(
         _ => Connection::Plugin(PluginConnection { kind, host, user }),
     };
     Ok(Target { name: name.to_string(), connection })
+}
+
+/// A keyword of the task, if its keywords count.
+fn keyword(
+    keyword: conditions::Keyword,
+    settings: Option<&Settings>,
+    scope: &Arc<Scope>,
+) -> Result<Option<String>, ConnectionError> {
+    Ok(settings.map(|settings| conditions::text(keyword, settings, scope)).transpose()?.flatten())
+}
+
+/// The kind of connection, as it is written.
+pub(crate) fn kind(
+    settings: Option<&Settings>,
+    keyword_scope: &Arc<Scope>,
+    scope: &Arc<Scope>,
+    defaults: &Defaults,
+) -> Result<String, ConnectionError> {
+    let kind = match word(steering::CONNECTION, scope)? {
+        Some(kind) => Some(kind),
+        None => keyword(conditions::CONNECTION, settings, keyword_scope)?.or_else(|| defaults.connection.clone()),
+    };
+    Ok(kind.unwrap_or_else(|| "ssh".to_owned()))
+}
+
+/// The user to log in as, if anything names one.
+pub(crate) fn user(
+    settings: Option<&Settings>,
+    keyword_scope: &Arc<Scope>,
+    scope: &Arc<Scope>,
+    defaults: &Defaults,
+) -> Result<Option<String>, ConnectionError> {
+    match word(steering::USER, scope)? {
+        Some(user) => Ok(Some(user)),
+        None => Ok(keyword(conditions::REMOTE_USER, settings, keyword_scope)?.or_else(|| defaults.user.clone())),
+    }
 }
 
 /// This machine, for what the controller does for a host.

@@ -7,6 +7,7 @@ use rplay_contract::external::DEPRECATED;
 
 use crate::{
     collections::ANSIBLE_VERSION,
+    inventory::HostSource,
     plan::{Role, Task},
     run::{
         reads::ReadTracker,
@@ -35,6 +36,17 @@ pub(crate) struct HostMagic {
     pub reads: Option<Arc<ReadTracker>>,
     /// Whether this is an entry of `hostvars`, which shows the host's variables without the play's.
     pub entry: bool,
+    /// What a task that has begun sees besides.
+    pub otherwise: Option<Arc<dyn Otherwise>>,
+}
+
+/// Variables that exist where nothing sets them.
+pub(crate) trait Otherwise: Send + Sync {
+    /// The names of all of them, sorted.
+    fn names(&self) -> &'static [&'static str];
+
+    /// The value of one of them; `None` for any other name, and if it has none.
+    fn value(&self, name: &str) -> Option<Value>;
 }
 
 /// Whether a variable may be a fact. Names that facts never have must not trigger gathering.
@@ -61,6 +73,10 @@ impl Magic for HostMagic {
         self.found(name)
     }
 
+    fn otherwise(&self, name: &str) -> Option<Lazy> {
+        self.otherwise.as_ref()?.value(name).map(Lazy::Data)
+    }
+
     fn names(&self) -> Vec<Arc<str>> {
         if let Some(reads) = &self.reads {
             reads.names();
@@ -68,8 +84,10 @@ impl Magic for HostMagic {
         let known = if self.entry { names::OF_HOSTS } else { names::NAMES };
         // `role_name` exists only in roles.
         let known = known.iter().copied().filter(|name| self.found(name).is_some());
+        let otherwise = self.otherwise.iter().flat_map(|other| other.names().iter().copied());
+        let otherwise = otherwise.filter(|name| Magic::otherwise(self, name).is_some());
         // A host has facts, be they none.
-        known.chain(self.entry.then_some("ansible_facts")).map(Arc::from).collect()
+        known.chain(otherwise).chain(self.entry.then_some("ansible_facts")).map(Arc::from).collect()
     }
 
     fn owner(&self) -> Option<&str> {
@@ -162,6 +180,13 @@ impl HostMagic {
         self.task.as_ref()?.role.as_ref()
     }
 
+    /// Something about the inventory source of the host; null for a host that a play added.
+    fn of_source(&self, part: impl Fn(&HostSource) -> Option<&str>) -> Option<Value> {
+        let inventory = self.run.inventory();
+        let host = inventory.host(&self.host.name).filter(|host| !host.implicit)?;
+        Some(host.source.as_deref().and_then(part).map_or(Value::from(()), Value::from))
+    }
+
     fn value(&self, name: &str) -> Option<Value> {
         let names = |list: &[Arc<str>]| list.iter().cloned().map(Value::from).collect::<Value>();
         let inventory = || self.run.inventory();
@@ -178,8 +203,8 @@ impl HostMagic {
                 level: template::Level::now(),
             }),
             "playbook_dir" => absolute(&self.play.play.directory).into(),
-            "inventory_dir" => self.run.options.inventory_dir.clone().map_or(Value::from(()), Value::from),
-            "inventory_file" => self.run.options.inventory_file.clone().map_or(Value::from(()), Value::from),
+            "inventory_dir" => self.of_source(|source| source.directory.as_deref())?,
+            "inventory_file" => self.of_source(|source| Some(&source.file))?,
             "ansible_inventory_sources" => {
                 self.run.options.inventory_sources.iter().cloned().map(Value::from).collect()
             }
@@ -294,6 +319,7 @@ impl Run {
             check: self.options.check,
             reads,
             entry: true,
+            otherwise: None,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), Arc::new([])))
     }

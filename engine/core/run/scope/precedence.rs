@@ -10,10 +10,20 @@ use crate::{
     plan::{Role, Task},
     run::{
         reads::ReadTracker,
+        scope::magic::{HostMagic, Otherwise},
         state::{host::HostState, play::PlayRun, run::Run},
     },
     vars::{Layer, Scope},
 };
+
+/// How variables are seen.
+pub(crate) struct Sight<'a> {
+    pub check: bool,
+    /// Records what is read.
+    pub reads: Option<&'a Arc<ReadTracker>>,
+    /// What a task that has begun sees besides.
+    pub otherwise: Option<Arc<dyn Otherwise>>,
+}
 
 impl Run {
     /// The variables of a host in a task. `top` holds temporary ones: the loop item, or the result that a condition is
@@ -38,6 +48,18 @@ impl Run {
         top: Option<Arc<Layer>>,
         check: bool,
         reads: Option<&Arc<ReadTracker>>,
+    ) -> Arc<Scope> {
+        self.seen(play, host, task, top, Sight { check, reads, otherwise: None })
+    }
+
+    /// Like [`scope`], with all that determines how variables are seen.
+    pub(crate) fn seen(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        host: &Arc<HostState>,
+        task: Option<&Arc<Task>>,
+        top: Option<Arc<Layer>>,
+        Sight { check, reads, otherwise }: Sight<'_>,
     ) -> Arc<Scope> {
         let state = host.layers();
         let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(24);
@@ -76,14 +98,16 @@ impl Run {
         for role in roles.iter().rev().filter(public) {
             layers.push(role.defaults.clone());
         }
-        // The weakest layer: what a host has by default.
-        layers.push(host.itself.clone());
+        // The weakest layer: what a host has by default. A task that has begun knows its address and password anyway.
+        if otherwise.is_none() {
+            layers.push(host.itself.clone());
+        }
         layers.retain(|layer| !layer.is_empty());
         let directories = match task {
             Some(task) => task.directories.clone(),
             None => Arc::from([play.play.directory.clone()]),
         };
-        let magic = super::magic::HostMagic {
+        let magic = HostMagic {
             run: self.clone(),
             play: play.clone(),
             host: host.clone(),
@@ -91,6 +115,7 @@ impl Run {
             check,
             reads: reads.cloned(),
             entry: false,
+            otherwise,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), directories))
     }

@@ -238,7 +238,7 @@ impl Run {
             }
         };
         let top = self.with_delegated(&task.play, &task.task, top, attempt.delegated, None);
-        self.scope(&task.play, host, Some(&task.task), top, self.options.check)
+        self.begun_scope(&task.play, host, &task.task, top, self.options.check, None)
     }
 
     fn until(

@@ -88,7 +88,7 @@ impl Run {
         iteration: &Iteration,
         reads: Option<&Arc<ReadTracker>>,
     ) -> Result<Ready, ConnectionError> {
-        let scope = self.tracked_scope(play, host, Some(task), iteration.top.clone(), self.options.check, reads);
+        let scope = self.begun_scope(play, host, task, iteration.top.clone(), self.options.check, reads);
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped, None));
         }
@@ -106,7 +106,7 @@ impl Run {
             true => scope,
             false => {
                 let top = self.with_delegated(play, task, iteration.top.clone(), delegated.as_ref(), reads);
-                self.tracked_scope(play, host, Some(task), top, check, reads)
+                self.begun_scope(play, host, task, top, check, reads)
             }
         };
         let no_log = conditions::flag(conditions::NO_LOG, &task.settings, &scope)?.unwrap_or(self.options.no_log);

@@ -160,7 +160,7 @@ impl Run {
         let mut wishes = Vec::new();
         let mut passed = None;
         for iteration in found.iterations {
-            let scope = self.scope(&run.play, host, Some(&run.task), iteration.top.clone(), self.options.check);
+            let scope = self.begun_scope(&run.play, host, &run.task, iteration.top.clone(), self.options.check, None);
             match conditions::first_false(&run.task.settings.when, &scope) {
                 Ok(None) => {}
                 Ok(Some(condition)) => {

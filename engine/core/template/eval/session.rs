@@ -33,7 +33,7 @@ impl Session {
         if let Some(value) = self.rendered.borrow().get(name) {
             return Some(Ok(value.clone()));
         }
-        let lazy = self.scope.find(name)?;
+        let lazy = self.scope.find_any(name)?;
         if let Lazy::Data(value) = lazy {
             return Some(Ok(value));
         }
