@@ -4,12 +4,24 @@ use std::{collections::BTreeSet, fmt::Write, path::PathBuf, sync::Arc};
 
 use rplay::{
     inventory::{Inventory, Matched, Pattern},
-    plan::{Play, Settings, Statement, Step},
+    plan::{Play, PlayHead, Resolver, Settings, Statement, Step, words_written, written},
     source::Problems,
+    vars::{Value, mapping},
     visible::visible,
 };
 
 use crate::args::run::RunArgs;
+
+/// The names and hosts of all plays, in order: what is wrong with one comes before the lists.
+pub(crate) fn heads(
+    playbooks: &[(PathBuf, Vec<Arc<Play>>)],
+    inventory: &Inventory,
+    resolver: &Resolver,
+) -> Result<Vec<PlayHead>, Problems> {
+    let members = |group: &str| inventory.hosts_of(group).into_iter().map(Value::from).collect::<Value>();
+    let groups: Value = mapping(inventory.groups().map(|group| (group.name.clone(), members(&group.name))));
+    playbooks.iter().flat_map(|(_, plays)| plays).map(|play| resolver.head(play, groups.clone())).collect()
+}
 
 /// Prints the requested lists; for `--syntax-check` only the names of the playbooks.
 pub(crate) fn show(
@@ -18,13 +30,14 @@ pub(crate) fn show(
     playbooks: &[(PathBuf, Vec<Arc<Play>>)],
     inventory: &Inventory,
     allowed: Option<&Matched>,
+    heads: Vec<PlayHead>,
 ) -> Result<(), Problems> {
     let mut out = String::new();
     // For a module without a playbook, only the hosts.
     if is_text {
         for play in playbooks.iter().flat_map(|(_, plays)| plays) {
             // A subscript beyond the last host matches none.
-            let pattern = Pattern::parse(&words(&play.hosts).join(","))?;
+            let pattern = Pattern::parse(&written(&play.hosts))?;
             let matched = inventory.matching(&pattern, allowed).unwrap_or_default();
             for warning in &matched.warnings {
                 crate::output::aside(&format!("[WARNING]: {}\n", visible(warning)));
@@ -36,29 +49,22 @@ pub(crate) fn show(
         }
         return crate::output::show(visible(&out).as_bytes());
     }
+    let mut heads = heads.into_iter();
     let mut warned = BTreeSet::new();
     for (path, plays) in playbooks {
         let _ = writeln!(out, "\nplaybook: {}", path.display());
         if args.syntax_check {
             continue;
         }
-        for (number, play) in plays.iter().enumerate() {
-            let hosts = words(&play.hosts);
+        for (number, (play, PlayHead { name, hosts })) in plays.iter().zip(heads.by_ref()).enumerate() {
             let pattern = hosts.join(",");
-            let name = play.name.as_ref().map(|name| words(name).join(",")).unwrap_or_else(|| pattern.clone());
             let tags = tag_list(&play.settings);
-            let is_template = pattern.contains("{{");
-            let matched = match !is_template || args.list_hosts {
-                true => Some(inventory.matching(&Pattern::parse(&pattern)?, allowed)?),
-                false => None,
-            };
-            if let Some(matched) = matched.as_ref().filter(|_| !is_template) {
-                for warning in matched.warnings.iter().filter(|warning| warned.insert((*warning).clone())) {
-                    crate::output::aside(&format!("[WARNING]: {}\n", visible(warning)));
-                }
+            let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed)?;
+            for warning in matched.warnings.iter().filter(|warning| warned.insert((*warning).clone())) {
+                crate::output::aside(&format!("[WARNING]: {}\n", visible(warning)));
             }
-            let _ = writeln!(out, "\n  play #{} ({pattern}): {name}\tTAGS: [{}]", number + 1, tags.join(", "));
-            if let Some(matched) = matched.filter(|_| args.list_hosts) {
+            let _ = writeln!(out, "\n  play #{} ({pattern}): {name}\tTAGS: [{}]", number + 1, tags.join(","));
+            if args.list_hosts {
                 let quoted: Vec<String> = hosts.iter().map(|host| format!("'{host}'")).collect();
                 let _ = writeln!(out, "    pattern: [{}]", quoted.join(", "));
                 list_hosts(&mut out, "    ", &matched);
@@ -75,8 +81,8 @@ pub(crate) fn show(
                     // Like Ansible, the role precedes the task's name, unless that includes another role.
                     let includes = task.action.statement() == Some(Statement::IncludeRole);
                     let name = match (&task.name, task.role.as_ref().filter(|_| !includes)) {
-                        (Some(name), Some(role)) => format!("{} : {}", role.name, words(name).join(",")),
-                        (Some(name), None) => words(name).join(","),
+                        (Some(name), Some(role)) => format!("{} : {}", role.name, written(name)),
+                        (Some(name), None) => written(name),
                         (None, _) => task.written.to_string(),
                     };
                     let _ = writeln!(out, "      {name}\tTAGS: [{}]", tags.join(", "));
@@ -110,19 +116,7 @@ fn each_task(steps: &[Step], found: &mut dyn FnMut(&rplay::plan::Task)) {
     }
 }
 
-/// The value of a keyword: constants as they are, templates unrendered.
-fn words(field: &rplay::plan::Field) -> Vec<String> {
-    match field.value.data() {
-        Some(value) if value.as_str().is_none() => match value.try_iter() {
-            Ok(items) => items.map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect(),
-            Err(_) => vec![value.to_string()],
-        },
-        Some(value) => vec![value.as_str().unwrap_or_default().to_owned()],
-        None => vec![field.span.text().trim_matches(['"', '\'']).to_owned()],
-    }
-}
-
 fn tag_list(settings: &Settings) -> Vec<String> {
-    let tags: BTreeSet<String> = settings.tags.iter().flat_map(words).collect();
+    let tags: BTreeSet<String> = settings.tags.iter().flat_map(words_written).collect();
     tags.into_iter().collect()
 }

@@ -165,7 +165,11 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     }
     if args.only_looks() {
         channel.flush();
-        listing::show(args, is_text, &resolved, &inventory, allowed.as_ref())?;
+        let heads = match listing::heads(&resolved, &inventory, &resolver) {
+            Ok(heads) => heads,
+            Err(problems) => return Ok(diagnostics::end(&problems, rplay::plan::exit_code(&problems))),
+        };
+        listing::show(args, is_text, &resolved, &inventory, allowed.as_ref(), heads)?;
         // The process ends here; freeing them would take a tenth of the total time.
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);

@@ -3,6 +3,7 @@
 mod adhoc;
 mod completions;
 mod init;
+mod lists;
 #[path = "../seen/mod.rs"]
 mod seen;
 mod why;

@@ -7,11 +7,12 @@ use miette::Diagnostic;
 use crate::{
     inventory::InventoryError,
     source::{Problems, Span},
+    syntax::ReadError,
     vault::VaultError,
 };
 
 /// Ansible's exit code for a run that ends before its first task: 1 if something is missing (a file, a role, an
-/// inventory, a vault password) or was removed from its collection, 4 if a file exists but is invalid. The first
+/// inventory, a vault password) or was removed (a module), 4 if a file exists but is invalid. The first
 /// problem decides. Errors in variables of hosts and groups always give 4.
 pub fn exit_code(problems: &Problems) -> u8 {
     let Some(first) = problems.0.first() else { return 0 };
@@ -25,9 +26,12 @@ pub fn exit_code(problems: &Problems) -> u8 {
             | PlanError::Unusable { .. }
             | PlanError::EndsRun { .. },
         ) => true,
-        Some(PlanError::NotConstant { name, .. }) => *name == "tags",
+        Some(PlanError::NotConstant { name, .. }) => matches!(*name, "import_role" | "role" | "tags"),
         Some(_) => false,
-        None => error.is::<InventoryError>() || error.is::<VaultError>(),
+        None => {
+            let removed = matches!(error.downcast_ref(), Some(ReadError::Removed { kind: "module", .. }));
+            removed || error.is::<InventoryError>() || error.is::<VaultError>()
+        }
     };
     if missing { 1 } else { 4 }
 }
@@ -129,6 +133,14 @@ pub enum PlanError {
         at: Span,
         #[help]
         help: Option<String>,
+    },
+    #[error("Error processing keyword '{name}': {reason}")]
+    Keyword {
+        name: &'static str,
+        reason: String,
+        #[source_code]
+        #[label("here")]
+        at: Span,
     },
     #[error("{file} imports itself")]
     Endless {

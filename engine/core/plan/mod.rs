@@ -4,6 +4,7 @@ mod action;
 mod arguments;
 mod catalogue;
 mod error;
+mod head;
 mod misuse;
 mod module_defaults;
 mod names;
@@ -25,6 +26,7 @@ pub use arguments::unknown;
 
 pub use catalogue::{Meant, Named};
 pub use error::{PlanError, exit_code};
+pub use head::{PlayHead, words_written, written};
 pub use place::{Place, task_file};
 pub use project::{Decrypt, Project, Warn};
 pub use resolve::{Found, Resolver, secrets};

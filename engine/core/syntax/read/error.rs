@@ -73,9 +73,11 @@ pub enum ReadError {
     #[error("`{name}` was removed from Ansible")]
     Removed {
         #[source_code]
-        #[label("no longer a keyword")]
+        #[label("no longer a {kind}")]
         at: Span,
         name: String,
+        /// A keyword, or a module.
+        kind: &'static str,
         #[help]
         help: &'static str,
     },

@@ -190,7 +190,7 @@ impl Reader<'_> {
     /// An unknown keyword.
     pub(super) fn unknown_keyword(&mut self, name: &str, at: &Span, place: Place) {
         if let Some(help) = removed(name) {
-            self.problems.push(ReadError::Removed { at: at.clone(), name: name.to_owned(), help });
+            self.problems.push(ReadError::Removed { at: at.clone(), name: name.to_owned(), kind: "keyword", help });
             return;
         }
         let help = match nearest(name, place.keywords()) {

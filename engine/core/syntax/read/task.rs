@@ -242,7 +242,8 @@ impl Reader<'_> {
         for key in unknown {
             let name = &*key.value;
             if let Some(help) = removed(name) {
-                self.problems.push(ReadError::Removed { at: key.span.clone(), name: name.to_owned(), help });
+                let kind = if name.ends_with("include") { "module" } else { "keyword" };
+                self.problems.push(ReadError::Removed { at: key.span.clone(), name: name.to_owned(), kind, help });
                 continue;
             }
             let near = match builtin_name(name) {
