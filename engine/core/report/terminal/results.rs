@@ -42,7 +42,9 @@ impl<W: Write> Terminal<W> {
             line += &format!(" => (item={label})");
         }
         let detailed = result.task_result.verbose_always && result.status != Status::Skipped;
-        let data = match detailed || self.look.verbosity > 0 && !result.silent {
+        // A module that has not run did not ask for silence.
+        let silent = result.silent && result.status != Status::Skipped;
+        let data = match detailed || self.look.verbosity > 0 && !silent {
             // Only a loop without items has an empty `results`.
             true if result.data.get_attr("results").is_ok_and(|results| results.len() == Some(0)) => {
                 format!(" => {}", self.data(task, &values::without_results(&result.data), detailed))
