@@ -185,7 +185,8 @@ impl Module for OpensshKeypair {
         }
         let comment = self.comment;
         Ok(plan.finish(move |host, data| {
-            let mut now = if host.check && is_new { None } else { Key::of(host, &path)?.or(also) };
+            // In check mode, the old key is still there.
+            let mut now = if host.check && is_new { present } else { Key::of(host, &path)?.or(also) };
             if let (true, Some(key), Some(comment)) = (host.check, now.as_mut(), comment) {
                 key.comment = comment;
             }

@@ -302,8 +302,6 @@ mod tests {
     #[test]
     fn errors_are_named() {
         for (args, arg) in [
-            (data! { "name" => "x", "group" => "no-such-group" }, "group"),
-            (data! { "name" => "x", "groups" => "no-such-group" }, "groups"),
             (data! { "name" => "x", "umask" => "077", "local" => true }, "umask"),
             (data! { "name" => "x", "uid_min" => 5, "local" => true }, "uid_min"),
             (data! { "name" => "-x" }, "name"),

@@ -18,18 +18,19 @@ use crate::{
 };
 
 impl User {
-    /// The requested groups; all must exist.
-    fn groups(&self) -> Result<Option<BTreeSet<String>>, Failure> {
+    /// The requested groups; all must exist, be it by an earlier task.
+    fn groups(&self, host: &Host, plan: &mut Plan) -> Result<Option<BTreeSet<String>>, Failure> {
         let Some(groups) = &self.groups else { return Ok(None) };
         let mut names = BTreeSet::new();
         for group in groups.iter().filter(|group| !group.is_empty()) {
-            names.insert(named(group, "groups")?.name);
+            names.insert(named(group, "groups", host, plan)?.map_or_else(|| group.clone(), |group| group.name));
         }
         Ok(Some(names))
     }
 
     /// The plan that creates the user.
     pub(super) fn create(&self, host: &Host) -> Result<Plan, Failure> {
+        let mut plan = Plan::unchanged();
         let mut tool = editor(host, "useradd", self.local.0)?;
         tool = tool
             .option("-u", self.uid)
@@ -37,7 +38,8 @@ impl User {
             .option("-Z", self.seuser.as_deref());
         match &self.group {
             Some(group) => {
-                tool = tool.option("-g", Some(named(group, "group")?.name));
+                let found = named(group, "group", host, &mut plan)?;
+                tool = tool.option("-g", Some(found.map_or_else(|| group.clone(), |group| group.name)));
             }
             // The group of a new user has the user's name and already exists.
             None if Group::named(&self.name).is_some() => {
@@ -45,7 +47,7 @@ impl User {
             }
             None => {}
         }
-        let groups = self.groups()?.unwrap_or_default();
+        let groups = self.groups(host, &mut plan)?.unwrap_or_default();
         if !groups.is_empty() && !self.local.0 {
             tool = tool.option("-G", Some(Vec::from_iter(groups.clone()).join(",")));
         }
@@ -68,7 +70,6 @@ impl User {
             tool = tool.option("-K", limit.map(|limit| format!("{key}={limit}")));
         }
         tool = tool.arg(&self.name);
-        let mut plan = Plan::unchanged();
         // useradd creates the home directory, but not its parents.
         if let Some(directory) =
             home.as_deref().and_then(Path::parent).filter(|directory| self.create_home.0 && !directory.exists())
@@ -98,6 +99,7 @@ impl User {
 
     /// The plan that makes an existing user what the task says.
     pub(super) fn modify(&self, host: &Host, user: &Entry) -> Result<Plan, Failure> {
+        let mut plan = Plan::unchanged();
         let mut tool = editor(host, "usermod", self.local.0)?;
         // With `local`, the groups to join and to leave, since lusermod does not know of them.
         let mut members: Vec<(&str, String)> = Vec::new();
@@ -105,12 +107,14 @@ impl User {
             tool = tool.option("-u", Some(uid)).arg_if(self.non_unique.0, "-o");
         }
         if let Some(group) = &self.group {
-            let group = named(group, "group")?;
-            if group.gid != user.gid {
-                tool = tool.option("-g", Some(group.gid));
+            // A group that is still to be made is not the user's yet.
+            match named(group, "group", host, &mut plan)? {
+                Some(group) if group.gid == user.gid => {}
+                Some(group) => tool = tool.option("-g", Some(group.gid)),
+                None => tool = tool.option("-g", Some(group)),
             }
         }
-        if let Some(wanted) = self.groups()? {
+        if let Some(wanted) = self.groups(host, &mut plan)? {
             let first = group_name(user.gid);
             let present: BTreeSet<String> = memberships(&self.name).into_iter().filter(|name| *name != first).collect();
             let wanted: BTreeSet<String> = wanted.into_iter().filter(|name| *name != first).collect();
@@ -162,7 +166,6 @@ impl User {
         if crate::system::selinux::is_enabled() {
             tool = tool.option("-Z", self.seuser.as_deref());
         }
-        let mut plan = Plan::unchanged();
         if !tool.is_bare() {
             tool = tool.arg(&self.name);
             plan = plan.change(run(tool, &self.name));
@@ -198,11 +201,15 @@ fn date(seconds: f64) -> String {
     if seconds < 0.0 { String::new() } else { timestamp.strftime("%Y-%m-%d").to_string() }
 }
 
-/// A group by name or ID.
-fn named(group: &str, arg: &str) -> Result<Group, Failure> {
+/// A group by name or ID; `None` in check mode if an earlier task may be about to make it.
+fn named(group: &str, arg: &str, host: &Host, plan: &mut Plan) -> Result<Option<Group>, Failure> {
     let numbered = || group.parse().ok().and_then(Group::numbered);
-    let missing = || Failure::new(format!("Group {group} does not exist")).arg(arg);
-    Group::named(group).or_else(numbered).ok_or_else(missing)
+    let found = Group::named(group).or_else(numbered);
+    if found.is_none() {
+        let missing = || Failure::new(format!("Group {group} does not exist")).arg(arg);
+        plan.assume(host, format!("the group {group}"), missing)?;
+    }
+    Ok(found)
 }
 
 /// The groups that list a user as a member.
