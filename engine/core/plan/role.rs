@@ -263,7 +263,7 @@ impl Resolver {
         if !self.taken(&settings, place).unwrap_or(true) {
             return None;
         }
-        spec.role = place.role.as_ref().map(|role| (role.name.clone(), crate::source::absolute(&role.path)));
+        spec.role = place.role.as_ref().map(|role| (role.short_name().into(), crate::source::absolute(&role.path)));
         let about = spec.short_description.as_ref().map(|text| format!(" - {text}"));
         let name = format!("Validating arguments against arg spec '{entry_point}'{}", about.unwrap_or_default());
         let written = "ansible.builtin.validate_argument_spec";
