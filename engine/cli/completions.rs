@@ -1,7 +1,7 @@
 //! Shell completions: of the command line, from clap, and of the project's hosts, tags, modules and playbooks.
 //!
-//! The scripts call `rplay self words KIND` for the project's words. That must not run programs or prompt, since it
-//! runs at each press of the key.
+//! The scripts call `rplay self words KIND -- LINE` for the project's words, where LINE is what has been typed. That must not
+//! run programs or prompt, since it runs at each press of the key.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -12,16 +12,17 @@ use rplay::{
     inventory::{Inventory, SourceRules},
     plan::Action,
 };
+use rplay_contract::system::expand;
 
 use crate::{
     args::{Cli, own::Words},
     diagnostics, here, passwords,
 };
 
-/// The words of a kind, one per line; empty if something cannot be read.
-pub(crate) fn words(kind: Words) -> String {
+/// The words of a kind, one per line; empty if something cannot be read. `line` is what has been typed.
+pub(crate) fn words(kind: Words, line: &[String]) -> String {
     let words: BTreeSet<String> = match kind {
-        Words::Hosts => hosts().into_iter().collect(),
+        Words::Hosts => hosts(&inventories(line)).into_iter().collect(),
         Words::Tags => tags(Path::new(".")),
         Words::Modules => Action::names().map(str::to_owned).collect(),
         Words::Playbooks => here::playbooks(None).iter().map(|path| path.display().to_string()).collect(),
@@ -29,9 +30,30 @@ pub(crate) fn words(kind: Words) -> String {
     words.into_iter().filter(|word| !word.contains(char::is_whitespace)).map(|word| word + "\n").collect()
 }
 
-fn hosts() -> Vec<String> {
+/// What a command line gives to `-i`. bash makes three words of `--inventory=X`.
+fn inventories(line: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut words = line.iter().map(String::as_str).peekable();
+    while let Some(word) = words.next() {
+        let value = match word {
+            "-i" | "--inventory" | "--inventory-file" => {
+                words.next_if_eq(&"=");
+                words.next()
+            }
+            word => word
+                .strip_prefix("--inventory=")
+                .or_else(|| word.strip_prefix("--inventory-file="))
+                .or_else(|| word.strip_prefix("-i")),
+        };
+        let given = value.filter(|value| !value.is_empty());
+        found.extend(given.map(|value| expand::path(value, &expand::own_environment)));
+    }
+    found
+}
+
+fn hosts(given: &[String]) -> Vec<String> {
     let Ok((config, _)) = Config::load() else { return Vec::new() };
-    let sources: Vec<String> = config.inventory_sources(&[]).into_iter().filter(here::is_plain).collect();
+    let sources: Vec<String> = config.inventory_sources(given).into_iter().filter(here::is_plain).collect();
     let Ok(vault) = passwords::gather(&[], &config, diagnostics::secrets(), passwords::PromptWhen::IfRequested) else {
         return Vec::new();
     };
@@ -99,9 +121,9 @@ fn zsh(script: &str) -> String {
         let start = line.trim_start().trim_start_matches(['\'', '*']);
         let is_of = |options: &[&str]| options.iter().any(|option| start.starts_with(option));
         let function = match () {
-            () if is_of(&["-l+", "--limit="]) => "_rplay_hosts",
+            () if is_of(&["-l+", "--limit=", ":pattern -- ", "::pattern -- "]) => "_rplay_hosts",
             () if is_of(&["-t+", "--tags=", "--skip-tags="]) && line.contains(":TAGS:") => "_rplay_tags",
-            () if is_of(&["-m+", "--module-name="]) => "_rplay_modules",
+            () if is_of(&["-m+", "--module-name=", "::names -- Plugins"]) => "_rplay_modules",
             () if start.starts_with("::playbooks") => "_rplay_playbooks",
             () => "_default",
         };
@@ -110,6 +132,7 @@ fn zsh(script: &str) -> String {
             .replace(":_files'", &format!(":{}'", if function == "_rplay_playbooks" { function } else { "_files" }));
         text.push('\n');
     }
+    text = playbooks_first(&text);
     // The functions must be defined before the last lines call the completion.
     let functions = include_str!("completions/rplay.zsh");
     match text.find("\nif [ \"$funcstack[1]\"") {
@@ -117,6 +140,25 @@ fn zsh(script: &str) -> String {
         None => text += functions,
     }
     text
+}
+
+/// clap's script takes the first word for a playbook and only the second for a command. Here the first may be either, and
+/// what follows a playbook is completed as what precedes it.
+fn playbooks_first(script: &str) -> String {
+    let is_playbooks = |line: &&str| line.starts_with("'::playbooks");
+    let options: String = script
+        .lines()
+        .skip_while(|line| !line.starts_with('\''))
+        .take_while(|line| !is_playbooks(line))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let mut text: String =
+        script.lines().filter(|line| !is_playbooks(line)).map(|line| line.to_owned() + "\n").collect();
+    text = text.replace("$line[2]", "$line[1]").replacen("\":: :_rplay_commands\"", "\": :_rplay_first\"", 1);
+    let end = "\n        esac\n    ;;\nesac\n}\n";
+    let default = format!(
+        "\n(*)\n_arguments \"${{_arguments_options[@]}}\" : \\\n{options}'*: :_rplay_playbooks' \\\n&& ret=0\n;;{end}"
+    );
+    text.replacen(end, &default, 1)
 }
 
 #[cfg(test)]
@@ -135,6 +177,13 @@ mod tests {
     }
 
     #[test]
+    fn the_inventory_is_that_of_the_command_line() {
+        let of = |line: &str| inventories(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(of("rplay -i a site.yml --inventory = b --inventory=c -id -l x"), ["a", "b", "c", "d"]);
+        assert_eq!(of("rplay site.yml -i"), [""; 0]);
+    }
+
+    #[test]
     fn scripts_ask_for_the_projects_words() {
         for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
             let text = String::from_utf8(script(shell)).unwrap();
@@ -149,8 +198,11 @@ mod tests {
             assert!(text.contains("start-at-task"), "{shell}");
         }
         let zsh = String::from_utf8(script(Shell::Zsh)).unwrap();
-        for function in ["_rplay_hosts'", "_rplay_tags'", "_rplay_modules'"] {
+        for function in
+            ["_rplay_hosts'", "_rplay_tags'", "_rplay_modules'", ": :_rplay_first\"", "*: :_rplay_playbooks'"]
+        {
             assert!(zsh.contains(function), "{function}");
         }
+        assert!(!zsh.contains("$line[2]") && !zsh.contains("'::playbooks"), "a command is the first word");
     }
 }

@@ -97,14 +97,25 @@ fn counted(sources: &[String], config: &Config) -> String {
     count.unwrap_or_default()
 }
 
-/// Whether an inventory source is a plain file, neither a program nor for a plugin.
+/// Whether an inventory source is a list of hosts, a plain file, neither a program nor for a plugin, or a directory of
+/// such files.
 #[allow(clippy::ptr_arg, reason = "it filters strings")]
 pub(crate) fn is_plain(source: &String) -> bool {
+    source.contains(',') || is_plain_path(Path::new(source))
+}
+
+fn is_plain_path(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    let path = Path::new(source);
-    let is_file = path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 == 0);
+    let Ok(about) = path.metadata() else { return false };
+    if about.is_dir() {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let holds_vars =
+            |entry: &std::fs::DirEntry| ["group_vars", "host_vars"].iter().any(|n| entry.file_name() == *n);
+        return entries.filter(|entry| !holds_vars(entry)).all(|entry| is_plain_path(&entry.path()));
+    }
     let text = || rplay::files::read_text(path).unwrap_or_default();
-    is_file && !text().lines().any(|line| line.starts_with("plugin:"))
+    let is_run = about.permissions().mode() & 0o111 != 0;
+    about.is_file() && !is_run && !text().lines().any(|line| line.starts_with("plugin:"))
 }
 
 /// Files here and in playbooks/ that begin like a playbook.

@@ -44,7 +44,7 @@ pub(crate) fn command(args: &SelfArgs) -> Result<u8, Problems> {
         Some(SelfAction::Completions { shell }) => {
             output::show(&completions::script(*shell))?;
         }
-        Some(SelfAction::Words { kind }) => output::show(completions::words(*kind).as_bytes())?,
+        Some(SelfAction::Words { kind, line }) => output::show(completions::words(*kind, line).as_bytes())?,
         Some(SelfAction::Man { directory }) => {
             let at = |error| SelfError::Path { path: directory.clone(), error };
             fs::create_dir_all(directory).map_err(at)?;
@@ -85,9 +85,13 @@ fn about() -> Result<String, Problems> {
 fn agent(found: Result<HostAgent, rplay_wire::Failure>) -> String {
     let megabytes = |bytes: u64| format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10);
     match found {
-        Ok(HostAgent::Embedded { size, packed }) => {
-            format!("the agent embedded in it, {} ({} packed)", megabytes(size), megabytes(packed))
-        }
+        Ok(HostAgent::Embedded { size, packed, full_size, full_packed }) => format!(
+            "the agent embedded in it, {} ({} packed), and a full one for tasks that use HTTP, {} ({} packed)",
+            megabytes(size),
+            megabytes(packed),
+            megabytes(full_size),
+            megabytes(full_packed)
+        ),
         Ok(HostAgent::Beside { path, size }) => format!("{}, {}", path.display(), megabytes(size)),
         Ok(HostAgent::Whole { size }) => format!("the executable itself, {}", megabytes(size)),
         Err(failure) => failure.msg,

@@ -194,6 +194,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         stall,
         silence: *config.link_timeout,
         agent_build,
+        full: resolved.iter().flat_map(|(_, plays)| plays).any(|play| play.needs_full_agent()),
         deliveries: diagnostics::deliveries().clone(),
         ..LinkOptions::default()
     };

@@ -1,9 +1,10 @@
-"""Embeds the agent into rplay: embed.py unwind|abort RPLAY AGENT RESULT
+"""Embeds the agents into rplay: embed.py unwind|abort RPLAY FULL LEAN RESULT
 
-The result is RPLAY, then AGENT in the formats of xz and of gzip, then 512 bytes of text: what
-engine/core/link/executable.rs reads. Hosts without xz get gzip's, which is a third larger.
+The result is RPLAY, then FULL in the formats of xz and of gzip, then LEAN in that of gzip, then 512 bytes of text: what
+engine/core/link/executable.rs reads. Hosts without xz get gzip's form of FULL, which is a third larger. LEAN, which every
+host gets, has none of xz: unpacking that would take longer than everything else of the first contact.
 
-The first word is what panics do in the agent. Where they abort, nothing reads the tables for unwinding; they are filled
+The first word is what panics do in the agents. Where they abort, nothing reads the tables for unwinding; they are filled
 with zeros, which take no space when they are packed.
 """
 
@@ -15,13 +16,10 @@ import re
 import struct
 import sys
 
-panics, whole_path, agent_path, result_path = sys.argv[1:]
-with open(whole_path, 'rb') as file:
-    whole = file.read()
-with open(agent_path, 'rb') as file:
-    agent = file.read()
+panics, *paths, result_path = sys.argv[1:]
+whole, full, lean = [open(path, 'rb').read() for path in paths]
 
-# What a host that has no agent yet should receive at most.
+# What a host should receive at most when it gets an agent.
 MOST = 2_000_000
 
 UNWINDING = (b'.eh_frame', b'.eh_frame_hdr', b'.gcc_except_table')
@@ -42,26 +40,32 @@ def without_unwinding(agent):
 
 
 BUILD = re.compile(rb'rplay-agent-build:[0-9a-f]{64}')
-builds = [BUILD.search(content) for content in (whole, agent)]
-if None in builds or builds[0].group() != builds[1].group():
-    sys.exit('%s and %s are not of the same build' % (whole_path, agent_path))
+builds = {found and found.group() for found in map(BUILD.search, (whole, full, lean))}
+if len(builds) != 1 or None in builds:
+    sys.exit('these are not of the same build: %s' % ' '.join(paths))
 
 if panics == 'abort':
-    agent = without_unwinding(agent)
+    full, lean = without_unwinding(full), without_unwinding(lean)
 
-# The first filter makes the targets of jumps alike; byte 18 of an ELF file names the processor, here x86-64. Its
-# instructions are not aligned, and what a byte is follows from the whole byte before it: pb and lc.
-filters = [{'id': lzma.FILTER_X86}] if agent[18] == 0x3e else []
-packer = {'id': lzma.FILTER_LZMA2, 'preset': 9 | lzma.PRESET_EXTREME, 'dict_size': 1 << 23}
-filters.append(packer | {'lc': 4, 'pb': 1} if filters else packer)
-xz = lzma.compress(agent, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
-packed = gzip.compress(agent, 9, mtime=0)
-if panics == 'abort' and filters[:-1] and len(xz) > MOST:
-    print('note: the agent has become larger than %d bytes: %d are sent to each new host' % (MOST, len(xz)), file=sys.stderr)
-digest = hashlib.sha256(agent).hexdigest()
-text = 'rplay-embedded-agent 2 %s %d %d %d %s' % (digest, len(agent), len(xz), len(packed), builds[0].group().decode())
+
+def xz(agent):
+    # The first filter makes the targets of jumps alike; byte 18 of an ELF file names the processor, here x86-64. Its
+    # instructions are not aligned, and what a byte is follows from the whole byte before it: pb and lc.
+    filters = [{'id': lzma.FILTER_X86}] if agent[18] == 0x3e else []
+    packer = {'id': lzma.FILTER_LZMA2, 'preset': 9 | lzma.PRESET_EXTREME, 'dict_size': 1 << 23}
+    filters.append(packer | {'lc': 4, 'pb': 1} if filters else packer)
+    return lzma.compress(agent, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
+
+
+parts = [xz(full), gzip.compress(full, 9, mtime=0), gzip.compress(lean, 9, mtime=0)]
+for sent, name in (parts[0], 'full'), (parts[2], 'lean'):
+    if panics == 'abort' and lean[18] == 0x3e and len(sent) > MOST:
+        print('note: the %s agent has become larger than %d bytes: %d are sent' % (name, MOST, len(sent)), file=sys.stderr)
+words = ['rplay-embedded-agents 3', builds.pop().decode()]
+for agent, lengths in (full, (len(parts[0]), len(parts[1]))), (lean, (0, len(parts[2]))):
+    words += [hashlib.sha256(agent).hexdigest(), len(agent), *lengths]
 new = result_path + '.new'
 with open(new, 'wb') as file:
-    file.write(whole + xz + packed + text.encode().ljust(512))
+    file.write(b''.join([whole, *parts, ' '.join(map(str, words)).encode().ljust(512)]))
 os.chmod(new, 0o755)
 os.replace(new, result_path)

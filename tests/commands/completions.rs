@@ -25,6 +25,17 @@ fn words_are_those_of_the_project() {
     assert_eq!(words("tags"), "deploy\ndrain\n");
     assert_eq!(words("playbooks"), "shop.yml\n");
     assert!(words("modules").contains("\ncopy\n"));
+    // The inventory of the command line: a directory, or a list.
+    fs::create_dir_all(directory.path().join("stage/group_vars")).unwrap();
+    fs::write(directory.path().join("stage/group_vars/all.yml"), "a: 1\n").unwrap();
+    fs::write(directory.path().join("stage/hosts"), "stage1\n").unwrap();
+    let of_line = |line: &str| {
+        let words = ["self", "words", "hosts", "--"].into_iter().chain(line.split(' '));
+        let output = seen::rplay().args(words).current_dir(directory.path()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(of_line("rplay -i stage site.yml -l"), "all\nstage1\nungrouped\n");
+    assert_eq!(of_line("rplay --inventory = x,y, site.yml -l"), "all\nungrouped\nx\ny\n");
 }
 
 /// What bash completes after these words.
@@ -51,7 +62,11 @@ fn bash_completes_hosts_tags_modules_playbooks() {
     assert_eq!(completed(directory, &["shop.yml", "-l", "web"]), "web web1 web2");
     assert_eq!(completed(directory, &["shop.yml", "--limit", "web1,d"]), "web1,db web1,db1");
     assert_eq!(completed(directory, &["shop.yml", "--tags", "de"]), "deploy");
+    assert_eq!(completed(directory, &["shop.yml", "--limit", "=", "web"]), "web web1 web2");
+    assert_eq!(completed(directory, &["-i", "x1,x2,", "shop.yml", "-l", "x"]), "x1 x2");
     assert_eq!(completed(directory, &["sh"]), "shop.yml");
+    assert_eq!(completed(directory, &["shop.yml", "s"]), "shop.yml", "and not `self`");
+    assert_eq!(completed(directory, &["-i", "x1,x2,", "adhoc", "x"]), "x1 x2");
     assert_eq!(completed(directory, &["adhoc", "db"]), "db db1");
     assert!(completed(directory, &["doc", "cop"]).contains("copy"));
     assert!(completed(directory, &["adhoc", "all", "-m", "pin"]).contains("ping"));
@@ -70,5 +85,33 @@ fn scripts_are_read_by_their_shells() {
             Ok(read) => assert!(read.status.success(), "{shell}: {}", String::from_utf8_lossy(&read.stderr)),
             Err(_) => eprintln!("skipped: no {shell}"),
         }
+    }
+}
+
+/// Asks fish, where it is installed.
+#[test]
+fn fish_completes_what_it_is_asked() {
+    let script = "rplay self completions fish | source; complete -C $argv[1]";
+    let executable = std::path::PathBuf::from(seen::rplay().get_program());
+    let path = format!("{}:/usr/bin:/bin", executable.parent().unwrap().display());
+    if Command::new("fish").arg("--version").output().is_err() {
+        eprintln!("skipped: no fish");
+        return;
+    }
+    let directory = project();
+    for (line, expected) in [
+        ("rplay shop.yml -l d", "db1"),
+        ("rplay shop.yml --limit=web1,d", "web1,db1"),
+        ("rplay adhoc d", "db1"),
+        ("rplay adhoc all -m pin", "ping"),
+        ("rplay doc cop", "copy"),
+        ("rplay shop.yml --tags deploy,dr", "deploy,drain"),
+        ("rplay -i x1,x2, adhoc x", "x2"),
+    ] {
+        let mut command = Command::new("fish");
+        command.args(["-N", "-c", script, line]).env("PATH", &path).env("HOME", directory.path());
+        let output = command.current_dir(directory.path()).output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains(expected), "{line}: {shown} {}", String::from_utf8_lossy(&output.stderr));
     }
 }

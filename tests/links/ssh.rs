@@ -1,6 +1,7 @@
 //! Links over a real sshd, started here on a loopback port with its own keys.
 
 mod accounts;
+mod kinds;
 mod lost;
 mod upload;
 
@@ -16,23 +17,24 @@ use std::{
 };
 
 use rplay::link::{Job, LinkEvent, LinkOptions, Links, Secret, SshOptions, Target};
-use rplay_wire::{Call, Failure, Mode, Outcome, Stage, data, hex};
+use rplay_wire::{Call, Failure, Map, Mode, Outcome, Stage, data, hex};
 
 use crate::sshd::{self, Sshd, target};
 
+fn call(module: &str, args: Map) -> Call {
+    Call { module: module.into(), args, mode: Mode::default(), environment: Vec::new(), background: None }
+}
+
 fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mpsc::Receiver<LinkEvent> {
+    send(links, target, vec![call("ping", data! { "data" => "pong" }); calls])
+}
+
+fn send(links: &Links, target: &Arc<Target>, calls: Vec<Call>) -> std::sync::mpsc::Receiver<LinkEvent> {
     let (events, heard) = channel();
-    let call = Call {
-        module: "ping".into(),
-        args: data! { "data" => "pong" },
-        mode: Mode::default(),
-        environment: Vec::new(),
-        background: None,
-    };
     links.dispatch(Job {
         key: 1,
         target: target.clone(),
-        stages: vec![Stage { become_user: None, calls: vec![call; calls], parallel: 1, required: false }],
+        stages: vec![Stage { become_user: None, calls, parallel: 1, required: false }],
         blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
         sinks: Arc::new(|_| None),
         events: Arc::new(events),

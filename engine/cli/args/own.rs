@@ -25,7 +25,12 @@ pub(crate) enum SelfAction {
     },
     /// Print the words of this project that a shell completes
     #[command(hide = true)]
-    Words { kind: Words },
+    Words {
+        kind: Words,
+        /// The command line so far, whose `-i` says which inventory is meant
+        #[arg(last = true)]
+        line: Vec<String>,
+    },
     /// Write the man pages
     Man {
         /// The directory for the pages, such as share/man/man1

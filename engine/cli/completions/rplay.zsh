@@ -1,7 +1,9 @@
 # The project's own words: hosts, tags, modules, playbooks.
 _rplay_words() {
-    local -a found
-    found=(${(f)"$(rplay self words $1 2>/dev/null)"})
+    local -a found typed
+    # Not `words`, which lacks what precedes a command.
+    typed=(${(Q)${(z)BUFFER}})
+    found=(${(f)"$(rplay self words $1 -- $typed 2>/dev/null)"})
     _sequence compadd -a found
 }
 _rplay_hosts() { _rplay_words hosts }
@@ -17,4 +19,7 @@ _rplay_playbooks() {
     compadd -a found
     _files -g '*.y(a|)ml'
 }
-
+_rplay_first() {
+    _rplay_playbooks
+    _rplay_commands
+}

@@ -4,7 +4,7 @@
 use rplay_wire::Map;
 use rplay_wire::{Call, Outcome};
 
-use crate::{Arg, Host, Module, Traits, execution};
+use crate::{Arg, Host, Module, Traits, execution, lean};
 #[cfg(feature = "described")]
 use crate::{ArgError, args};
 
@@ -19,6 +19,8 @@ pub struct Entry {
     pub runs_commands: bool,
     /// The argument that may be a URL to download from.
     pub fetches_from: Option<&'static str>,
+    /// Whether a lean agent lacks it.
+    pub needs_full: bool,
     /// Whether its environment contains the directory of background jobs.
     pub asks_about_jobs: bool,
     /// The modules one of which it calls, if it is only a front of others (`service`, `package`).
@@ -49,6 +51,7 @@ pub const fn entry<M: Module>(name: &'static str, collection: &'static str) -> E
         traits: Traits::NONE,
         runs_commands: false,
         fetches_from: None,
+        needs_full: false,
         asks_about_jobs: false,
         chooses: None,
         doc: M::DOC,
@@ -75,6 +78,16 @@ impl Entry {
 
     pub const fn fetches_from(mut self, arg: &'static str) -> Self {
         self.fetches_from = Some(arg);
+        self
+    }
+
+    /// It uses HTTP in all that it does: only a full agent has it.
+    pub const fn needs_full(mut self) -> Self {
+        self.needs_full = true;
+        if cfg!(feature = "lean") {
+            // Nothing else mentions the module's own function, so the linker leaves out all that only it uses.
+            self.run = lean::absent;
+        }
         self
     }
 

@@ -9,8 +9,8 @@
 //!
 //! The manual of `rplay-modules` writes a module and tests it.
 //!
-//! Rooms, each using only those before it: `args`, `argtypes`, `cancel`, `io_failure`, `host`, `plan`, `execution`, `wording`,
-//! `traits`, `entry`, `registry`, `external`, `module_result`, `system`.
+//! Rooms, each using only those before it: `args`, `argtypes`, `cancel`, `io_failure`, `host`, `lean`, `plan`, `execution`,
+//! `wording`, `traits`, `entry`, `registry`, `external`, `module_result`, `system`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -25,6 +25,7 @@ pub mod execution;
 pub mod external;
 pub mod host;
 pub mod io_failure;
+mod lean;
 pub mod module_result;
 pub mod plan;
 pub mod registry;

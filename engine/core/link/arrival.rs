@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tracing::debug;
 
 use super::{
-    executable::{Executable, Packing},
+    executable::{AgentKind, Executable, Packing},
     executables::Executables,
     greeting::{NoAgent, wait_for},
     transport::Transport,
@@ -52,16 +52,16 @@ const SCRIPT: &str = concat!(
     r#"dirs() { for d in "$c" "${TMPDIR:-/var/tmp}/rplay-$u" /dev/shm/rplay-$u /tmp/rplay-$u; do case "$x" in *":$d:"*) continue;; esac; "$@" && return 0; done; return 1; }; "#,
     r#"good() { a=whole; if command -v sha256sum >/dev/null 2>&1; then g=$(sha256sum <"$1"); [ "${g%% *}" = "$h" ] || return 1; a=probe; fi; [ "$("$1" agent $a "$h" 2>/dev/null </dev/null)" = "$h" ]; }; "#,
     r#"start() { f="$d/$h"; own "$d" && [ -f "$f" ] && [ -O "$f" ] && [ -x "$f" ] || return 1; if [ -n "$k" ]; then good "$f" || return 1; fi; [ -n "$m" ] && umask "$m"; exec "$f" agent @WORDS@ $w; }; "#,
-    r#"usable() { t="$d/.new.$$"; mkdir -p "$d" 2>/dev/null; own "$d" && chmod 700 "$d" && rm -rf "$t" && true 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null && return 0; own "$d" && rm -f "$t" 2>/dev/null; t=; return 1; }; "#,
+    r#"usable() { t="$d/.new.$$"; if [ -d "$d" ]; then own "$d" && chmod 700 "$d"; else mkdir -p -m 700 "$d" 2>/dev/null && own "$d"; fi && if [ -e "$t" ] || [ -h "$t" ]; then rm -rf "$t"; fi && true 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null && return 0; own "$d" && rm -f "$t" 2>/dev/null; t=; return 1; }; "#,
     r#"fill() { head -c "$n" | { if [ "$z" = raw ]; then cat >"$t"; else "$z" -dc >"$t"; fi || { cat >/dev/null; false; }; }; }; "#,
-    r#"put() { e=$(fill 2>&1) || return 1; e="it arrived incomplete"; [ "$(wc -c <"$t")" -eq "$s" ] || return 1; e="it arrived damaged or does not start"; good "$t" || return 1; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
+    r#"put() { e=$(fill 2>&1) || return 1; e="it arrived damaged or does not start"; good "$t" || { [ "$(wc -c <"$t")" -eq "$s" ] || e="it arrived incomplete"; return 1; }; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
     r#"fail() { echo "$1" >&2; exit 1; }; "#,
     r#"m=; x=; w=; e=; k=@CHECK@; h=@SHA@; d=$c; start; u=$(id -u); dirs start; m=$(umask); umask 077; "#,
     r#"while :; do z=raw; for p in gzip xz; do command -v $p >/dev/null 2>&1 && z=$z+$p; done; "#,
     r#"printf "\n\000rplay-absent\000\n%s %s\n" "$(uname -m)" "$z"; "#,
     r#"read -r h n s z || exit 1; [ "$n" = 0 ] && { dirs start; continue; }; "#,
     r#"dirs usable || fail "no directory for the agent: the home directory, ${TMPDIR:-/var/tmp}, /dev/shm and /tmp are read-only, full, or mounted noexec${e:+ ($e)}"; "#,
-    r#"if put; then find "$d" -type f -mtime +30 -exec rm -f {} + 2>/dev/null; k=; w=fresh; start; fi; "#,
+    r#"if put; then set -- "$d"/*; [ $# -eq 1 ] || find "$d" -type f -mtime +30 -exec rm -f {} + 2>/dev/null; k=; w=fresh; start; fi; "#,
     r#"rm -f "$t" 2>/dev/null; x="$x:$d:"; done"#,
 );
 
@@ -79,11 +79,13 @@ pub(super) fn script(executable: &Executable, how: Start, words: &str) -> String
     SCRIPT.replace("@SHA@", &executable.sha256).replace("@CHECK@", check).replace("@WORDS@", words)
 }
 
-/// Waits for the agent's marker, and sends the executable if the host asks for it.
+/// Waits for the agent's marker, and sends the executable if the host asks for it. `kind` is the agent that is wanted; the
+/// transport is told which one it is.
 pub(super) async fn arrive(
     transport: &mut Transport,
     executables: &Arc<Executables>,
     name: &str,
+    kind: AgentKind,
     patience: Duration,
 ) -> Result<(), NoAgent> {
     for tried in 0..MOST_ASKED {
@@ -109,9 +111,10 @@ pub(super) async fn arrive(
         let only_try = tried == 0 && processor != std::env::consts::ARCH;
         let asked = executables.clone();
         let wanted = processor.clone();
-        let work = move || prepare(&asked, &wanted, &unpackers, only_try);
+        let work = move || prepare(&asked, &wanted, kind, &unpackers, only_try);
         let prepared = tokio::task::spawn_blocking(work).await.map_err(|error| Failure::new(error.to_string()));
         let (executable, packing, line) = prepared.and_then(|prepared| prepared).map_err(NoAgent::Way)?;
+        transport.kind = executable.kind;
         let content = match only_try {
             true => &[],
             false => executable.content(packing).map_err(|error| NoAgent::Way(error.into()))?,
@@ -150,10 +153,11 @@ pub(super) async fn arrive(
 fn prepare(
     executables: &Executables,
     processor: &str,
+    kind: AgentKind,
     unpackers: &str,
     only_try: bool,
 ) -> Result<(Arc<Executable>, Packing, String), Failure> {
-    let executable = executables.for_processor(processor)?;
+    let executable = executables.for_processor(processor, kind)?;
     let packing = executable.packing(unpackers);
     let sent = if only_try { 0 } else { executable.content(packing)?.len() };
     let line = format!("{} {sent} {} {}\n", executable.sha256, executable.size, packing.word());

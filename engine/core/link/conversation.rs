@@ -26,6 +26,7 @@ use tracing::{debug, trace};
 use super::{
     LinkEvent,
     boundary::{MAX_VALUES, MOST_WANTED, ReplyError, bounded, read_reply},
+    executable::AgentKind,
     running::{Running, Sending, Sink, Stages, answer_all},
     silence::Silence,
     transport::{Tail, Transport},
@@ -42,6 +43,7 @@ const GIVEN_AT_ONCE: usize = 2;
 pub(super) struct Conversation {
     /// The inventory's name, for messages.
     name: String,
+    pub kind: AgentKind,
     frames: Mutex<Option<Sender<Vec<u8>>>>,
     /// `None` once the conversation is over.
     running: Mutex<Option<HashMap<u64, Running>>>,
@@ -64,7 +66,7 @@ impl Conversation {
         stall: Duration,
         silence: Silence,
     ) -> Result<Arc<Self>, Failure> {
-        let Transport { mut reader, mut writer, stderr, process } = transport;
+        let Transport { mut reader, mut writer, stderr, kind, process } = transport;
         let hello = tokio::time::timeout(patience, read_reply(&mut reader, stall)).await;
         match hello {
             Ok(Ok(Some(Reply::Hello { .. }))) => {}
@@ -76,6 +78,7 @@ impl Conversation {
         let (frames, mut queue): (_, Receiver<Vec<u8>>) = channel(QUEUE);
         let conversation = Arc::new(Conversation {
             name,
+            kind,
             frames: Mutex::new(Some(frames)),
             running: Mutex::new(Some(HashMap::new())),
             past: Mutex::default(),

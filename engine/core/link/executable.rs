@@ -13,11 +13,20 @@ use memchr::memmem;
 use rplay_wire::hex;
 use sha2::{Digest, Sha256};
 
+/// What an agent is able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AgentKind {
+    /// All but HTTP, the modules that need it, and the tables of encodings.
+    Lean,
+    Full,
+}
+
 /// One executable. Its content is read only when a host has not got it yet.
 pub(super) struct Executable {
     /// Its name in a host's cache: the SHA-256 in lower-case hexadecimal.
     pub sha256: String,
     pub size: u64,
+    pub kind: AgentKind,
     /// The file that it is, or is embedded in.
     pub path: PathBuf,
     /// Whether it is linked statically, so that it needs no libc of its host.
@@ -35,7 +44,8 @@ pub(super) struct Executable {
 /// Packed forms of an executable within a file: first byte and length of each.
 #[derive(Clone, Copy)]
 struct Embedded {
-    xz: (u64, u64),
+    /// A lean agent has none: it is small enough without.
+    xz: Option<(u64, u64)>,
     gzip: (u64, u64),
 }
 
@@ -44,7 +54,7 @@ struct Embedded {
 pub(super) enum Packing {
     Raw,
     Gzip,
-    /// A third smaller than gzip's; only an embedded agent has this form, since packing it takes seconds.
+    /// A quarter smaller than gzip's, but slow to unpack; only an embedded full agent has this form.
     Xz,
 }
 
@@ -63,10 +73,11 @@ impl Packing {
 const BUILD_PREFIX: &[u8] = b"rplay-agent-build:";
 const BUILD_LENGTH: usize = BUILD_PREFIX.len() + 64;
 
-/// The end of a file in which an agent is embedded: so many bytes of text, `MAGIC SHA256 SIZE XZ GZIP BUILD` and spaces.
-/// Before them come XZ bytes and GZIP bytes, the agent in each of these formats. `dist/build` writes it.
+/// The end of a file in which agents are embedded: so many bytes of text, `MAGIC BUILD`, then `SHA256 SIZE XZ GZIP` of the
+/// full agent and of the lean one, and spaces. Before them come the packed agents: XZ bytes and GZIP bytes of the first, then
+/// those of the second, which has no form of xz. `dist/build` writes it.
 const TAIL: u64 = 512;
-const MAGIC: &str = "rplay-embedded-agent 2";
+const MAGIC: &str = "rplay-embedded-agents 3";
 
 /// What is known once a whole file was read.
 struct Known {
@@ -90,14 +101,15 @@ impl Executable {
         let is_static = !needs_loader(&head);
         let (content, gzip, xz) = Default::default();
         let path = path.to_owned();
-        Ok(Executable { sha256, size, path, is_static, build, file, embedded: None, content, gzip, xz })
+        let kind = AgentKind::Full;
+        Ok(Executable { sha256, size, kind, path, is_static, build, file, embedded: None, content, gzip, xz })
     }
 
-    /// The agent that is embedded at the end of a file, if it is there and of that build.
+    /// An agent that is embedded at the end of a file, if it is there and of that build.
     ///
     /// # Errors
     /// The file cannot be read; one that is not there holds none.
-    pub(super) fn embedded(path: &Path, build: &str) -> io::Result<Option<Self>> {
+    pub(super) fn embedded(path: &Path, build: &str, kind: AgentKind) -> io::Result<Option<Self>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -106,31 +118,22 @@ impl Executable {
         let Some(tail_at) = file.metadata()?.len().checked_sub(TAIL) else { return Ok(None) };
         let mut tail = [0; TAIL as usize];
         file.read_exact_at(&mut tail, tail_at)?;
-        let found = || {
-            let words = str::from_utf8(&tail).ok()?.strip_prefix(MAGIC)?;
-            let [sha256, size, xz, gzip, its_build] = words.split_whitespace().collect::<Vec<_>>().try_into().ok()?;
-            let (size, xz, gzip) = (size.parse().ok()?, xz.parse().ok()?, gzip.parse().ok()?);
-            let gzip_at = tail_at.checked_sub(gzip)?;
-            let embedded = Embedded { xz: (gzip_at.checked_sub(xz)?, xz), gzip: (gzip_at, gzip) };
-            (hex::is_sha256(sha256) && its_build == build).then_some((sha256, size, embedded))
-        };
-        let Some((sha256, size, embedded)) = found() else { return Ok(None) };
-        let (sha256, build) = (sha256.to_owned(), Some(build.to_owned()));
-        let (path, (content, gzip, xz)) = (path.to_owned(), Default::default());
-        let (is_static, embedded) = (true, Some(embedded));
-        Ok(Some(Executable { sha256, size, path, is_static, build, file, embedded, content, gzip, xz }))
+        let Some((sha256, size, embedded)) = described(&tail, tail_at, build, kind) else { return Ok(None) };
+        let (path, build, embedded) = (path.to_owned(), Some(build.to_owned()), Some(embedded));
+        let (is_static, (content, gzip, xz)) = (true, Default::default());
+        Ok(Some(Executable { sha256, size, kind, path, is_static, build, file, embedded, content, gzip, xz }))
     }
 
     /// Bytes of its smallest packed form, if it is embedded.
     pub(super) fn packed_size(&self) -> Option<u64> {
-        self.embedded.map(|embedded| embedded.xz.1)
+        self.embedded.map(|embedded| embedded.xz.unwrap_or(embedded.gzip).1)
     }
 
     /// The best of the forms that a host can unpack: `unpackers` are its programs, parted by `+`.
     pub(super) fn packing(&self, unpackers: &str) -> Packing {
         let has = |program: &str| unpackers.split('+').any(|there| there == program);
         match () {
-            () if has("xz") && self.embedded.is_some() => Packing::Xz,
+            () if has("xz") && self.embedded.is_some_and(|embedded| embedded.xz.is_some()) => Packing::Xz,
             () if has("gzip") => Packing::Gzip,
             () => Packing::Raw,
         }
@@ -144,14 +147,14 @@ impl Executable {
             Ok(packed)
         };
         let made = match (self.embedded, packing) {
-            (Some(embedded), Packing::Xz) => self.xz.get_or_init(|| part(embedded.xz)),
+            (Some(Embedded { xz: Some(xz), .. }), Packing::Xz) => self.xz.get_or_init(|| part(xz)),
+            (_, Packing::Xz) => return Err(io::Error::other("only a full agent that is embedded is packed by xz")),
             (Some(embedded), Packing::Gzip) => self.gzip.get_or_init(|| part(embedded.gzip)),
             (Some(_), Packing::Raw) => self.content.get_or_init(|| {
                 let mut content = Vec::new();
                 GzDecoder::new(self.content(Packing::Gzip)?).read_to_end(&mut content)?;
                 Ok(content)
             }),
-            (None, Packing::Xz) => return Err(io::Error::other("only an embedded agent is packed by xz")),
             (None, Packing::Gzip) => self.gzip.get_or_init(|| {
                 // 18.9 MB become 8.3 in 0.2 s. Level 1 makes 10.2 in half the time, 6 makes 8.1 in half as
                 // long again.
@@ -167,6 +170,30 @@ impl Executable {
         };
         made.as_deref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
     }
+}
+
+/// What the end of a file, which begins at `tail_at`, says of an agent of that build and kind: its digest, its size, and where
+/// it is.
+fn described(tail: &[u8], tail_at: u64, build: &str, kind: AgentKind) -> Option<(String, u64, Embedded)> {
+    let mut words = str::from_utf8(tail).ok()?.strip_prefix(MAGIC)?.split_whitespace();
+    let its_build = words.next()?;
+    // Each part ends where the following one begins; the last one ends where the text begins.
+    let mut end = tail_at;
+    let mut before = |length: &str| {
+        let length = length.parse().ok()?;
+        end = end.checked_sub(length)?;
+        Some((end, length))
+    };
+    let [full_sha256, full_size, full_xz, full_gzip, sha256, size, xz, gzip] =
+        words.collect::<Vec<_>>().try_into().ok()?;
+    let is_there = |(_, length): &(u64, u64)| *length > 0;
+    let lean = Embedded { gzip: before(gzip)?, xz: Some(before(xz)?).filter(is_there) };
+    let full = Embedded { gzip: before(full_gzip)?, xz: Some(before(full_xz)?).filter(is_there) };
+    let (sha256, size, embedded) = match kind {
+        AgentKind::Lean => (sha256, size, lean),
+        AgentKind::Full => (full_sha256, full_size, full),
+    };
+    (hex::is_sha256(sha256) && its_build == build).then_some((sha256.to_owned(), size.parse().ok()?, embedded))
 }
 
 /// Passes a file's content to `take` from its beginning, piece by piece.

@@ -8,14 +8,14 @@ use std::{
 use parking_lot::Mutex;
 use rplay_wire::Failure;
 
-use super::executable::Executable;
+use super::executable::{AgentKind, Executable};
 use crate::event::Deliveries;
 
 /// All executables that may be needed: for hosts like this one, and for those with other processors.
 ///
-/// For each processor there is the whole of rplay, which is an agent as well, and the agent alone, which is much
-/// smaller: embedded in the whole, or `rplay-agent` beside it. An agent of another build is passed over, since only one
-/// of the controller's own build understands it.
+/// For each processor there is the whole of rplay, which is an agent as well, and the agent alone, which is much smaller:
+/// embedded in the whole, once lean and once full, or `rplay-agent` beside it, which is full. An agent of another build is passed over, since only one of the
+/// controller's own build understands it.
 pub(super) struct Executables {
     /// `None` is the one that is running.
     own: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub(super) struct Executables {
     build: Option<String>,
     /// Where digests are noted from one run to the next; a directory that only this user can write to.
     notes: Option<PathBuf>,
-    read: Mutex<Vec<(String, Arc<Executable>)>>,
+    read: Mutex<Vec<(String, AgentKind, Arc<Executable>)>>,
     /// Where those that are being sent are counted.
     pub(super) deliveries: Arc<Deliveries>,
 }
@@ -31,8 +31,9 @@ pub(super) struct Executables {
 /// What hosts with this machine's processor get as their agent; sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostAgent {
-    /// The agent that is embedded in the executable, which is sent packed.
-    Embedded { size: u64, packed: u64 },
+    /// The agents that are embedded in the executable, which are sent packed: the one that hosts get first, and the full
+    /// one for tasks that need it.
+    Embedded { size: u64, packed: u64, full_size: u64, full_packed: u64 },
     /// The agent alone, a file beside the executable.
     Beside { path: PathBuf, size: u64 },
     /// The executable.
@@ -45,10 +46,14 @@ pub enum HostAgent {
 /// As [`Executables::own`].
 pub fn host_agent(build: &str) -> Result<HostAgent, Failure> {
     let executables = Executables::new(None, Some(build.to_owned()), None);
-    let own = executables.own()?;
+    let own = executables.own(AgentKind::Lean)?;
     let size = own.size;
     Ok(match (own.packed_size(), &own.path) {
-        (Some(packed), _) => HostAgent::Embedded { size, packed },
+        (Some(packed), _) => {
+            let full = executables.own(AgentKind::Full)?;
+            let full_packed = full.packed_size().unwrap_or(full.size);
+            HostAgent::Embedded { size, packed, full_size: full.size, full_packed }
+        }
         (None, path) if path == executables.own_path() => HostAgent::Whole { size },
         (None, path) => HostAgent::Beside { path: path.clone(), size },
     })
@@ -73,25 +78,25 @@ impl Executables {
     ///
     /// # Errors
     /// The executable cannot be read, or is not linked statically.
-    pub(super) fn own(&self) -> Result<Arc<Executable>, Failure> {
-        self.for_processor(std::env::consts::ARCH)
+    pub(super) fn own(&self, kind: AgentKind) -> Result<Arc<Executable>, Failure> {
+        self.for_processor(std::env::consts::ARCH, kind)
     }
 
-    /// The agent for a processor as `uname -m` names it.
+    /// The agent for a processor as `uname -m` names it: a full one, too, where there is no lean one.
     ///
     /// # Errors
     /// There is none for that processor, it is of another build, cannot be read, or is not linked statically.
-    pub(super) fn for_processor(&self, processor: &str) -> Result<Arc<Executable>, Failure> {
+    pub(super) fn for_processor(&self, processor: &str, kind: AgentKind) -> Result<Arc<Executable>, Failure> {
         let mut read = self.read.lock();
-        if let Some((_, executable)) = read.iter().find(|(known, _)| known == processor) {
+        if let Some((.., executable)) = read.iter().find(|(known, of, _)| known == processor && *of == kind) {
             return Ok(executable.clone());
         }
-        let executable = Arc::new(self.find(processor)?);
-        read.push((processor.to_owned(), executable.clone()));
+        let executable = Arc::new(self.find(processor, kind)?);
+        read.push((processor.to_owned(), kind, executable.clone()));
         Ok(executable)
     }
 
-    fn find(&self, processor: &str) -> Result<Executable, Failure> {
+    fn find(&self, processor: &str, kind: AgentKind) -> Result<Executable, Failure> {
         let is_own = processor == std::env::consts::ARCH;
         let own = self.own.clone().map_or_else(std::env::current_exe, Ok)?;
         let beside = |name: String| own.with_file_name(name);
@@ -107,7 +112,7 @@ impl Executables {
         }
         let mut other_build = None;
         if let Some(build) = &self.build {
-            if let Some(agent) = Executable::embedded(&whole, build).map_err(unreadable(&whole))? {
+            if let Some(agent) = Executable::embedded(&whole, build, kind).map_err(unreadable(&whole))? {
                 return Ok(agent);
             }
             let names = [is_own.then(|| "rplay-agent".to_owned()), Some(format!("rplay-agent-{processor}"))];
@@ -173,9 +178,9 @@ mod tests {
     #[test]
     fn an_unknown_processor_says_what_is_missing() {
         let executables = all(Path::new("/opt/rplay"));
-        let failure = executables.for_processor("riscv64").err().unwrap();
+        let failure = executables.for_processor("riscv64", AgentKind::Lean).err().unwrap();
         assert_eq!(failure.help.unwrap(), "put an rplay built for it at /opt/rplay-riscv64");
-        assert!(executables.for_processor("../x").is_err());
+        assert!(executables.for_processor("../x", AgentKind::Lean).is_err());
     }
 
     #[test]
@@ -184,16 +189,16 @@ mod tests {
         let own = there.path().join("rplay");
         let agent = there.path().join("rplay-agent");
         fs::write(&own, "whole").unwrap();
-        assert_eq!(all(&own).own().unwrap().sha256, sha256(b"whole"));
+        assert_eq!(all(&own).own(AgentKind::Lean).unwrap().sha256, sha256(b"whole"));
         // The name of the build may lie across the borders of what is read at a time.
         for at in [0, (1 << 18) - 5, 1 << 18, (1 << 19) - 80] {
             let content = [vec![b'x'; at].as_slice(), BUILD.as_bytes(), b"rest"].concat();
             fs::write(&agent, &content).unwrap();
-            assert_eq!(all(&own).own().unwrap().sha256, sha256(&content), "{at}");
+            assert_eq!(all(&own).own(AgentKind::Lean).unwrap().sha256, sha256(&content), "{at}");
         }
         fs::write(&agent, BUILD.replace('0', "1")).unwrap();
-        assert_eq!(all(&own).own().unwrap().sha256, sha256(b"whole"), "another build");
-        assert_eq!(Executables::new(Some(own), None, None).own().unwrap().sha256, sha256(b"whole"));
+        assert_eq!(all(&own).own(AgentKind::Lean).unwrap().sha256, sha256(b"whole"), "another build");
+        assert_eq!(Executables::new(Some(own), None, None).own(AgentKind::Lean).unwrap().sha256, sha256(b"whole"));
     }
 
     #[test]
@@ -202,17 +207,17 @@ mod tests {
         let own = there.path().join("rplay");
         let other = there.path().join("rplay-riscv64");
         fs::write(&other, "old").unwrap();
-        let failure = all(&own).for_processor("riscv64").err().unwrap();
+        let failure = all(&own).for_processor("riscv64", AgentKind::Lean).err().unwrap();
         assert_eq!(failure.msg, format!("{} is of another build than this rplay", other.display()));
         fs::write(&other, BUILD).unwrap();
-        assert_eq!(all(&own).for_processor("riscv64").unwrap().sha256, sha256(BUILD.as_bytes()));
+        assert_eq!(all(&own).for_processor("riscv64", AgentKind::Lean).unwrap().sha256, sha256(BUILD.as_bytes()));
         let alone = there.path().join("rplay-agent-riscv64");
         fs::write(alone, [BUILD, " alone"].concat()).unwrap();
-        assert_eq!(all(&own).for_processor("riscv64").unwrap().size, BUILD.len() as u64 + 6);
+        assert_eq!(all(&own).for_processor("riscv64", AgentKind::Lean).unwrap().size, BUILD.len() as u64 + 6);
     }
 
     #[test]
-    fn an_embedded_agent_is_found_at_the_end() {
+    fn embedded_agents_are_found_at_the_end() {
         let there = tempfile::tempdir().unwrap();
         let own = there.path().join("rplay");
         let agent: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
@@ -221,17 +226,26 @@ mod tests {
         let packed = encoder.finish().unwrap();
         // What only xz(1) reads here.
         let xz = b"\xfd7zXZ of the agent";
-        let (sha256, size, lengths) = (sha256(&agent), agent.len(), format!("{} {}", xz.len(), packed.len()));
-        let tail =
-            |build: &str| format!("{:<512}", format!("rplay-embedded-agent 2 {sha256} {size} {lengths} {build}"));
-        fs::write(&own, [b"whole", xz.as_slice(), packed.as_slice(), tail(BUILD).as_bytes()].concat()).unwrap();
-        let found = all(&own).own().unwrap();
-        assert_eq!((&found.sha256, found.size), (&sha256, size as u64));
+        let lean = [7; 99];
+        let full = format!("{} {} {} {}", sha256(&agent), agent.len(), xz.len(), packed.len());
+        let lean_ones = format!("{} 1000 0 {}", sha256(b"lean"), lean.len());
+        let tail = |build: &str| format!("{:<512}", format!("rplay-embedded-agents 3 {build} {full} {lean_ones}"));
+        let parts = [b"whole".as_slice(), xz, &packed, &lean];
+        fs::write(&own, [parts.concat().as_slice(), tail(BUILD).as_bytes()].concat()).unwrap();
+        let first = all(&own).own(AgentKind::Lean).unwrap();
+        assert_eq!((first.kind, &first.sha256, first.size), (AgentKind::Lean, &sha256(b"lean"), 1000));
+        assert_eq!(first.packing("raw+gzip+xz"), Packing::Gzip);
+        assert!(first.content(Packing::Gzip).unwrap() == lean && first.content(Packing::Xz).is_err());
+        let found = all(&own).own(AgentKind::Full).unwrap();
+        assert_eq!((found.kind, &found.sha256, found.size), (AgentKind::Full, &sha256(&agent), agent.len() as u64));
         assert!(found.content(Packing::Gzip).unwrap() == packed && found.content(Packing::Raw).unwrap() == agent);
         assert!(found.content(Packing::Xz).unwrap() == xz);
         let packings = ["raw+gzip+xz", "raw+gzip", "raw"].map(|unpackers| found.packing(unpackers));
         assert_eq!(packings, [Packing::Xz, Packing::Gzip, Packing::Raw]);
-        fs::write(&own, [b"whole", packed.as_slice(), tail("other").as_bytes()].concat()).unwrap();
-        assert_ne!(all(&own).own().unwrap().sha256, sha256);
+        let other = [parts.concat().as_slice(), tail("other").as_bytes()].concat();
+        fs::write(&own, &other).unwrap();
+        for kind in [AgentKind::Lean, AgentKind::Full] {
+            assert_eq!(all(&own).own(kind).unwrap().sha256, sha256(&other), "of another build");
+        }
     }
 }

@@ -23,9 +23,11 @@ use super::{
     container,
     conversation::Conversation,
     directory,
+    executable::AgentKind,
     executables::Executables,
     greeting::{self, NoAgent},
     local,
+    needs::needs_full,
     running::{Sending, answer_all},
     silence::Silence,
     ssh::Masters,
@@ -42,6 +44,8 @@ pub struct LinkOptions {
     /// The name of its agent's build, by which an agent alone is known as one that understands this controller. `None`:
     /// hosts get the whole executable.
     pub agent_build: Option<String>,
+    /// Whether hosts get a full agent at once, because a task of the run needs it.
+    pub full: bool,
     /// How long an agent may take to say hello once its process is being started.
     pub patience: Duration,
     /// Maximum time without data in the middle of an agent's reply. Between replies there is no limit.
@@ -62,6 +66,7 @@ impl Default for LinkOptions {
         LinkOptions {
             executable: None,
             agent_build: None,
+            full: false,
             patience: Duration::from_secs(30),
             stall: Duration::from_secs(60),
             control_directory: None,
@@ -78,6 +83,9 @@ const TELLING: Duration = Duration::from_secs(1);
 /// Frames that were queued are written within this time.
 const WRITTEN: Duration = Duration::from_millis(50);
 
+/// Locked while connecting, so that concurrent jobs share one connection.
+type Slot = tokio::sync::Mutex<Option<Arc<Conversation>>>;
+
 /// The links of a run. Dropping it disconnects from all agents.
 pub struct Links {
     runtime: Option<Runtime>,
@@ -92,11 +100,13 @@ struct Shared {
     next_batch: AtomicU64,
 }
 
-/// The agent of one target, if there is one.
+/// The agents of one target, as far as there are any.
 #[derive(Default)]
 struct Host {
-    /// Locked while connecting, so that concurrent jobs share one connection.
-    conversation: tokio::sync::Mutex<Option<Arc<Conversation>>>,
+    /// With the agent that was started first, mostly a lean one.
+    first: Slot,
+    /// With a full one, started when the other cannot answer a call.
+    full: Slot,
     /// Keys of jobs that were cancelled before they were sent.
     cancelled: Mutex<HashSet<u64>>,
 }
@@ -146,10 +156,12 @@ impl Links {
         let Some(host) = self.shared.hosts().get(target).cloned() else { return };
         host.cancelled().insert(key);
         self.spawn(async move {
-            // If this blocks, the job has not been sent yet, and `run` checks the set afterwards.
-            let conversation = host.conversation.lock().await.clone();
-            if let Some(conversation) = conversation {
-                conversation.cancel(key).await;
+            for slot in host.slots() {
+                // If this blocks, the job has not been sent yet, and `run` checks the set afterwards.
+                let conversation = slot.lock().await.clone();
+                if let Some(conversation) = conversation {
+                    conversation.cancel(key).await;
+                }
             }
         });
     }
@@ -159,10 +171,10 @@ impl Links {
         let host = self.shared.hosts().remove(target);
         let Some(runtime) = &self.runtime else { return };
         runtime.block_on(async {
-            if let Some(host) = host
-                && let Some(conversation) = host.conversation.lock().await.take()
-            {
-                conversation.close();
+            for slot in host.iter().flat_map(|host| host.slots()) {
+                if let Some(conversation) = slot.lock().await.take() {
+                    conversation.close();
+                }
             }
             if let Connection::Ssh(ssh) = &target.connection {
                 self.shared.masters.reset(target, ssh).await;
@@ -177,10 +189,12 @@ impl Links {
 
     fn shut_down(&mut self) {
         for (_, host) in self.shared.hosts().drain() {
-            if let Ok(mut conversation) = host.conversation.try_lock()
-                && let Some(conversation) = conversation.take()
-            {
-                conversation.close();
+            for slot in host.slots() {
+                if let Ok(mut conversation) = slot.try_lock()
+                    && let Some(conversation) = conversation.take()
+                {
+                    conversation.close();
+                }
             }
         }
         if let Some(runtime) = self.runtime.take() {
@@ -208,9 +222,9 @@ impl Shared {
             matches!(target.connection, Connection::Ssh(_)).then(|| host.clone())
         };
         let hosts: Vec<_> = self.hosts().iter().filter_map(behind_ssh).collect();
-        for host in hosts {
+        for slot in hosts.iter().flat_map(|host| host.slots()) {
             // While still connecting, there is no agent that could count the silence.
-            let conversation = host.conversation.try_lock().ok().and_then(|conversation| conversation.clone());
+            let conversation = slot.try_lock().ok().and_then(|conversation| conversation.clone());
             if let Some(conversation) = conversation {
                 conversation.tell(request).await;
             }
@@ -220,11 +234,12 @@ impl Shared {
 
     async fn run(&self, host: &Host, job: Job) {
         crate::panics::trap("link");
+        let kind = self.kind_for(&job);
         let batch = Batch { id: self.next_batch.fetch_add(1, Ordering::Relaxed), stages: job.stages };
         let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs, sinks: job.sinks };
         // The second attempt is for an agent that ended just when it received the batch.
         for _ in 0..2 {
-            let conversation = match self.conversation(host, &job.target).await {
+            let conversation = match self.conversation(host, &job.target, kind).await {
                 Ok(conversation) => conversation,
                 Err(failure) => {
                     let failure = Failure { unreachable: true, ..failure };
@@ -252,18 +267,38 @@ impl Shared {
         sending.events.hear(LinkEvent::Unreachable { key: sending.key, failure });
     }
 
-    /// The host's conversation; connects if there is none, or if it has ended.
-    async fn conversation(&self, host: &Host, target: &Target) -> Result<Arc<Conversation>, Failure> {
-        let mut slot = host.conversation.lock().await;
+    /// The kind of agent that all calls of a job need.
+    fn kind_for(&self, job: &Job) -> AgentKind {
+        let mut calls = job.stages.iter().flat_map(|stage| &stage.calls);
+        match self.options.full || calls.any(needs_full) {
+            true => AgentKind::Full,
+            false => AgentKind::Lean,
+        }
+    }
+
+    /// A conversation with an agent of that kind, or a full one that is there; connects if there is none.
+    async fn conversation(&self, host: &Host, target: &Target, kind: AgentKind) -> Result<Arc<Conversation>, Failure> {
+        let other = match kind {
+            AgentKind::Lean => &host.full,
+            AgentKind::Full => &host.first,
+        };
+        let there = other.lock().await.clone();
+        if let Some(there) = there.filter(|there| there.kind == AgentKind::Full && !there.is_over()) {
+            return Ok(there);
+        }
+        let mut slot = match kind {
+            AgentKind::Lean => host.first.lock().await,
+            AgentKind::Full => host.full.lock().await,
+        };
         if let Some(conversation) = slot.as_ref().filter(|conversation| !conversation.is_over()) {
             return Ok(conversation.clone());
         }
         // If the agent ended on its own, its file may be damaged.
         let how = if slot.is_some() { Start::Checking } else { Start::Trusting };
-        let conversation = match self.begin(target, how).await {
+        let conversation = match self.begin(target, kind, how).await {
             // The file may be damaged in a part that does not keep it from starting.
             Err((failure, true)) if how == Start::Trusting => {
-                self.begin(target, Start::Checking).await.map_err(|_| failure)?
+                self.begin(target, kind, Start::Checking).await.map_err(|_| failure)?
             }
             begun => begun.map_err(|(failure, _)| failure)?,
         };
@@ -272,8 +307,8 @@ impl Shared {
     }
 
     /// Starts an agent and waits for its hello. A failure also says whether the agent had started.
-    async fn begin(&self, target: &Target, how: Start) -> Result<Arc<Conversation>, (Failure, bool)> {
-        let transport = self.connect(target, how).await.map_err(|failure| (failure, false))?;
+    async fn begin(&self, target: &Target, kind: AgentKind, how: Start) -> Result<Arc<Conversation>, (Failure, bool)> {
+        let transport = self.connect(target, kind, how).await.map_err(|failure| (failure, false))?;
         let silence = match &target.connection {
             Connection::Ssh(_) => Silence(self.options.silence),
             // There is no network in between, and Ctrl-Z may stop `docker exec` as well.
@@ -290,7 +325,7 @@ impl Shared {
         begun.map_err(|failure| (failure, !matches!(target.connection, Connection::Local(_))))
     }
 
-    async fn connect(&self, target: &Target, how: Start) -> Result<Transport, Failure> {
+    async fn connect(&self, target: &Target, kind: AgentKind, how: Start) -> Result<Transport, Failure> {
         let patience = self.options.patience;
         match &target.connection {
             Connection::Local(directory) => {
@@ -299,7 +334,7 @@ impl Shared {
                 greeting::wait_for(&[MARKER], &mut transport, &target.name, patience).await?;
                 Ok(transport)
             }
-            Connection::Ssh(ssh) => self.masters.start(target, ssh, patience, how).await,
+            Connection::Ssh(ssh) => self.masters.start(target, ssh, kind, patience, how).await,
             // Tasks go to the plugin itself.
             Connection::Plugin(plugin) => {
                 Err(Failure::new(format!("no agent can be started through the connection plugin '{}'", plugin.kind)))
@@ -311,9 +346,9 @@ impl Shared {
                     container = container.name,
                     "entering the container"
                 );
-                match self.enter(container, &target.name, how).await {
+                match self.enter(container, &target.name, kind, how).await {
                     Err(NoAgent::Ended(_) | NoAgent::Silent(_)) if how == Start::Trusting => {
-                        self.enter(container, &target.name, Start::Checking).await.map_err(Failure::from)
+                        self.enter(container, &target.name, kind, Start::Checking).await.map_err(Failure::from)
                     }
                     entered => entered.map_err(Failure::from),
                 }
@@ -321,12 +356,19 @@ impl Shared {
         }
     }
 
-    async fn enter(&self, container: &Container, name: &str, how: Start) -> Result<Transport, NoAgent> {
+    async fn enter(
+        &self,
+        container: &Container,
+        name: &str,
+        kind: AgentKind,
+        how: Start,
+    ) -> Result<Transport, NoAgent> {
         let executables = self.executables.clone();
-        let own = tokio::task::spawn_blocking(move || executables.own()).await;
+        let own = tokio::task::spawn_blocking(move || executables.own(kind)).await;
         let own = own.map_err(|error| Failure::new(error.to_string())).and_then(|own| own).map_err(NoAgent::Way)?;
         let mut transport = container::start(container, &own, how).map_err(NoAgent::Way)?;
-        arrival::arrive(&mut transport, &self.executables, name, self.options.patience).await?;
+        transport.kind = own.kind;
+        arrival::arrive(&mut transport, &self.executables, name, kind, self.options.patience).await?;
         Ok(transport)
     }
 
@@ -336,6 +378,10 @@ impl Shared {
 }
 
 impl Host {
+    fn slots(&self) -> [&Slot; 2] {
+        [&self.first, &self.full]
+    }
+
     fn cancelled(&self) -> MutexGuard<'_, HashSet<u64>> {
         self.cancelled.lock()
     }

@@ -16,6 +16,7 @@ mod greeting;
 mod job;
 mod links;
 mod local;
+mod needs;
 mod pace;
 mod running;
 mod silence;

@@ -24,6 +24,7 @@ use tracing::debug;
 use super::{
     SshOptions, Target,
     arrival::{self, Start},
+    executable::AgentKind,
     executables::Executables,
     greeting::NoAgent,
     pace::Pace,
@@ -81,28 +82,29 @@ impl Masters {
         &self,
         target: &Target,
         ssh: &SshOptions,
+        kind: AgentKind,
         patience: Duration,
         how: Start,
     ) -> Result<Transport, Failure> {
         refuse_odd(ssh)?;
         // The digest is needed as soon as the connection is there.
         let executables = self.executables.clone();
-        tokio::task::spawn_blocking(move || executables.own());
+        tokio::task::spawn_blocking(move || executables.own(kind));
         let control = self.control(target, ssh);
         // A host that hangs, or a master that outlived its host, does not get the full patience.
         let little = patience.min(Duration::from_secs(10));
         if self.is_alive(&control).await {
             debug!(host = target.name, "found the ssh connection of an earlier run or task");
-            if let Ok(transport) = self.agent(&control, target, little, how).await {
+            if let Ok(transport) = self.agent(&control, target, kind, little, how).await {
                 return Ok(transport);
             }
             debug!(host = target.name, "no agent can be started over this connection: connecting again");
             self.end(ssh, &control).await;
         }
         self.connect(target, ssh, &control).await?;
-        match self.agent(&control, target, patience, how).await {
+        match self.agent(&control, target, kind, patience, how).await {
             Err(NoAgent::Silent(_)) if how == Start::Trusting => {
-                self.session(&control, target, little, Start::Checking).await
+                self.session(&control, target, kind, little, Start::Checking).await
             }
             other => other,
         }
@@ -114,12 +116,13 @@ impl Masters {
         &self,
         control: &Path,
         target: &Target,
+        kind: AgentKind,
         patience: Duration,
         how: Start,
     ) -> Result<Transport, NoAgent> {
-        match self.session(control, target, patience, how).await {
+        match self.session(control, target, kind, patience, how).await {
             Err(NoAgent::Ended(_)) if how == Start::Trusting => {
-                self.session(control, target, patience, Start::Checking).await
+                self.session(control, target, kind, patience, Start::Checking).await
             }
             other => other,
         }
@@ -179,12 +182,13 @@ impl Masters {
         &self,
         control: &Path,
         target: &Target,
+        kind: AgentKind,
         patience: Duration,
         how: Start,
     ) -> Result<Transport, NoAgent> {
         let way = |msg: String| NoAgent::Way(Failure::unreachable(msg));
         let executables = self.executables.clone();
-        let own = tokio::task::spawn_blocking(move || executables.own()).await;
+        let own = tokio::task::spawn_blocking(move || executables.own(kind)).await;
         let own = own.map_err(|error| Failure::new(error.to_string())).and_then(|own| own).map_err(NoAgent::Way)?;
         let session = Arc::new(Session::resume_mux(control.into(), None));
         let mut command = session.arc_raw_command(arrival::command(&own, how, &self.silence.words()));
@@ -201,7 +205,8 @@ impl Masters {
             return Err(way(format!("ssh opened a session on {name} without its streams")));
         };
         let mut transport = Transport::new(stdout, stdin, stderr, child);
-        arrival::arrive(&mut transport, &self.executables, name, patience).await?;
+        transport.kind = own.kind;
+        arrival::arrive(&mut transport, &self.executables, name, kind, patience).await?;
         Ok(transport)
     }
 

@@ -9,6 +9,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::executable::AgentKind;
+
 /// Bytes of standard error that are kept for messages.
 const TAIL: usize = 4096;
 
@@ -17,6 +19,8 @@ pub(super) struct Transport {
     pub reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
     pub stderr: Tail,
+    /// The kind of agent that the process is.
+    pub kind: AgentKind,
     /// Handles that end the process or its channel when they are dropped; dropped with the conversation.
     pub process: Box<dyn Send>,
 }
@@ -35,6 +39,7 @@ impl Transport {
             reader: BufReader::with_capacity(1 << 16, reader),
             writer: Box::new(writer),
             stderr,
+            kind: AgentKind::Full,
             process: Box::new((process, reading)),
         }
     }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Action;
+use super::{Action, action::module};
 use crate::{
     actions::TaskView,
     source::Span,
@@ -274,6 +274,22 @@ pub struct Settings {
     pub notify: Vec<Field>,
     /// The outer settings, kept only if one of these may turn out to be `omit`.
     pub outer: Option<Arc<Settings>>,
+}
+
+impl Play {
+    /// Whether one of its tasks has a module that only a full agent has, as far as they are known before the run.
+    pub fn needs_full_agent(&self) -> bool {
+        needs_full(&self.steps) || needs_full(&self.handlers)
+    }
+}
+
+fn needs_full(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Task(task) => module(task.action.name()).is_some_and(|entry| entry.needs_full),
+        Step::Block(block) => [&block.body, &block.rescue, &block.always].into_iter().any(|steps| needs_full(steps)),
+        Step::Role(role) => needs_full(&role.steps),
+        Step::Flush => false,
+    })
 }
 
 impl Role {

@@ -2,6 +2,8 @@
 
 use encoding_rs::{DecoderResult, EncoderResult};
 
+use crate::lean;
+
 /// An encoding of text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Encoding {
@@ -66,6 +68,7 @@ impl Encoding {
             "utf32" | "u32" => Encoding::Utf32(None),
             "utf32le" => Encoding::Utf32(Some(Order::Little)),
             "utf32be" => Encoding::Utf32(Some(Order::Big)),
+            _ if cfg!(feature = "lean") => return None,
             _ => {
                 let label = match bare.strip_prefix("cp").or_else(|| bare.strip_prefix("iso8859")) {
                     Some(page @ ("866" | "874")) if bare.starts_with("cp") => {
@@ -104,6 +107,11 @@ impl Encoding {
         })
     }
 
+    /// Whether that is the name of an encoding with a table, which a lean agent lacks.
+    pub fn has_table(name: &str) -> bool {
+        matches!(Encoding::named(name), Some(Encoding::Other(_)))
+    }
+
     /// The text of these bytes; `None` if they are none in this encoding.
     pub fn decode(self, bytes: &[u8]) -> Option<String> {
         match self {
@@ -133,6 +141,8 @@ impl Encoding {
                 });
                 chars.collect::<Option<String>>().filter(|_| rest.is_empty())
             }
+            // Never made there, but the linker cannot know.
+            Encoding::Other(_) if cfg!(feature = "lean") => None,
             Encoding::Other(encoding) => {
                 let mut decoder = encoding.new_decoder_without_bom_handling();
                 let mut text = String::with_capacity(decoder.max_utf8_buffer_length_without_replacement(bytes.len())?);
@@ -183,6 +193,7 @@ impl Encoding {
                     })
                     .collect())
             }
+            Encoding::Other(_) if cfg!(feature = "lean") => Err(unencodable(0, String::new(), lean::ABSENT)),
             Encoding::Other(encoding) => {
                 let mut encoder = encoding.new_encoder();
                 let room = encoder.max_buffer_length_from_utf8_without_replacement(text.len());

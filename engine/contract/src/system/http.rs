@@ -22,7 +22,7 @@ use ureq::{
     unversioned::transport::{ConnectProxyConnector, Connector, DefaultConnector, TcpConnector},
 };
 
-use crate::{Host, choice, system::regular};
+use crate::{Host, choice, lean, system::regular};
 use response::urlopen_error;
 
 choice! {
@@ -110,6 +110,9 @@ impl Request {
     pub fn send(mut self, host: &Host) -> Result<Response, String> {
         if let Some(path) = self.url.trim().strip_prefix("file:").filter(|_| self.reads_files) {
             return Response::of_file(path, self.url.trim());
+        }
+        if cfg!(feature = "lean") {
+            return Err(lean::ABSENT.to_owned());
         }
         let mut address = Address::parse(&self.url).map_err(|wrong| match self.url.trim().split_once(':') {
             Some((scheme, _)) if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") => {
