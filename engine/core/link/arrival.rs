@@ -54,7 +54,7 @@ const SCRIPT: &str = concat!(
     r#"start() { f="$d/$h"; own "$d" && [ -f "$f" ] && [ -O "$f" ] && [ -x "$f" ] || return 1; if [ -n "$k" ]; then good "$f" || return 1; fi; [ -n "$m" ] && umask "$m"; exec "$f" agent @WORDS@ $w; }; "#,
     r#"usable() { t="$d/.new.$$"; if [ -d "$d" ]; then own "$d" && chmod 700 "$d"; else mkdir -p -m 700 "$d" 2>/dev/null && own "$d"; fi && if [ -e "$t" ] || [ -h "$t" ]; then rm -rf "$t"; fi && true 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null && return 0; own "$d" && rm -f "$t" 2>/dev/null; t=; return 1; }; "#,
     r#"fill() { head -c "$n" | { if [ "$z" = raw ]; then cat >"$t"; else "$z" -dc >"$t"; fi || { cat >/dev/null; false; }; }; }; "#,
-    r#"put() { e=$(fill 2>&1) || return 1; e="it arrived damaged or does not start"; good "$t" || { [ "$(wc -c <"$t")" -eq "$s" ] || e="it arrived incomplete"; return 1; }; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
+    r#"put() { e=$(fill 2>&1) || return 1; e="it arrived incomplete"; [ "$(wc -c <"$t")" -eq "$s" ] || return 1; e="it arrived damaged or does not start"; good "$t" || return 1; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
     r#"fail() { echo "$1" >&2; exit 1; }; "#,
     r#"m=; x=; w=; e=; k=@CHECK@; h=@SHA@; d=$c; start; u=$(id -u); dirs start; m=$(umask); umask 077; "#,
     r#"while :; do z=raw; for p in gzip xz; do command -v $p >/dev/null 2>&1 && z=$z+$p; done; "#,
