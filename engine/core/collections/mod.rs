@@ -226,6 +226,13 @@ impl Collections {
         members
     }
 
+    /// Whether an installed collection has this group.
+    pub fn has_group(&self, name: &str) -> bool {
+        let of =
+            |qualified: &Qualified| self.find(&qualified.collection)?.runtime.group(&qualified.resource()).map(drop);
+        Qualified::parse(name).as_ref().and_then(of).is_some()
+    }
+
     fn group_into(&self, name: &str, members: &mut Vec<String>, seen: &mut Vec<String>) {
         if seen.iter().any(|known| known == name) {
             return;

@@ -111,6 +111,11 @@ impl Action {
         }
     }
 
+    /// Whether any action is in this group.
+    pub fn has_group(group: &str) -> bool {
+        group == "builtin" || modules().iter().any(|entry| entry.collection.rsplit('.').next() == Some(group))
+    }
+
     /// Whether it accepts arguments of any name, such as variables.
     pub fn is_open(&self) -> bool {
         matches!(self, Action::Controller(entry) if entry.is_open)

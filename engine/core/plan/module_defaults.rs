@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use super::{
-    Action, Project,
-    catalogue::{Meant, Named},
+    Action, PlanError, Project,
+    catalogue::{Catalogue, Meant, Named},
 };
 use crate::{
     collections::Qualified,
     external::Around,
-    syntax::{Kind, Node},
+    source::Problems,
+    syntax::{Kind, Known, Modules, Node},
     template,
     vars::Lazy,
 };
+
+/// The groups that ansible-core itself names; all but the last belong to collections, which need not be installed.
+const GROUPS_OF_CORE: &[&str] =
+    &["acme", "aws", "azure", "cpm", "docker", "gcp", "k8s", "os", "ovirt", "vmware", "testgroup"];
 
 impl Project {
     /// Whether a key of `module_defaults` applies to an action: the key is its name, or a group (`group/NAME`) that
@@ -52,6 +57,48 @@ impl Project {
             self.warn_of_group(group, &qualified);
         }
         action.group() == short || groups.any(|group| self.collections.group(&group).iter().any(|member| same(member)))
+    }
+
+    /// Finds keys of `module_defaults` that name no module and no group. As in Ansible, they end the run before it starts.
+    pub(super) fn check_defaults(&self, written: Option<&Node>, collections: &[Arc<str>], problems: &mut Problems) {
+        let Some(written) = written else { return };
+        let parts = match &written.kind {
+            Kind::Seq(parts) => parts.as_slice(),
+            _ => std::slice::from_ref(written),
+        };
+        for (key, _) in parts.iter().filter_map(Node::as_map).flatten() {
+            let Some(name) = key.as_str() else { continue };
+            let msg = match name.strip_prefix("group/") {
+                Some(group) if self.has_group(group, collections) => continue,
+                Some(group) => {
+                    let prefix = if Qualified::parse(group).is_some() { "" } else { "ansible.builtin." };
+                    format!(
+                        "Error loading module_defaults: could not resolve the module_defaults group {prefix}{group}"
+                    )
+                }
+                None => {
+                    let file = key.span.source.path.as_deref();
+                    let known = Catalogue { collections: &self.collections, finder: self.finder(), file, search: &[] };
+                    if !matches!(known.find_among(name, collections), Known::No) {
+                        continue;
+                    }
+                    let prefix = if Qualified::parse(name).is_some() { "" } else { "ansible.legacy." };
+                    format!("Could not resolve action {prefix}{name} in module_defaults")
+                }
+            };
+            let (at, label) = (key.span.clone(), "named here".to_owned());
+            problems.push(PlanError::Argument { msg, at, label, help: None });
+        }
+    }
+
+    /// Whether there is a group of this name.
+    fn has_group(&self, group: &str, collections: &[Arc<str>]) -> bool {
+        let short = group.rsplit('.').next().unwrap_or(group);
+        let is_short = !group.contains('.');
+        let of_collections = collections.iter().filter(|_| is_short).map(|collection| format!("{collection}.{group}"));
+        is_short && GROUPS_OF_CORE.contains(&group)
+            || Action::has_group(short)
+            || of_collections.chain([group.to_owned()]).any(|group| self.collections.has_group(&group))
     }
 
     /// Warns about invalid metadata of a group, unless the settings disable that.

@@ -162,6 +162,7 @@ impl Resolver {
         let mut of_roles = Found::default();
         let roles = self.roles(&play.roles, &place, &mut of_roles);
         let mut found = Found::default();
+        self.project.check_defaults(keywords.module_defaults.as_ref(), &settings.collections, &mut found.problems);
         let mut steps = self.steps(&play.pre_tasks, &place, &mut found);
         found.take(of_roles);
         steps.push(Step::Flush);

@@ -94,11 +94,10 @@ impl Resolver {
                     found.problems.push(PlanError::misplaced(msg, &block.span));
                 }
                 Entry::Block(block) => {
-                    let place = Place {
-                        in_block: true,
-                        settings: place.settings.with(&block.keywords, block.notify.as_ref()),
-                        ..place.clone()
-                    };
+                    let settings = place.settings.with(&block.keywords, block.notify.as_ref());
+                    let defaults = block.keywords.module_defaults.as_ref();
+                    self.project.check_defaults(defaults, &settings.collections, &mut found.problems);
+                    let place = Place { in_block: true, settings, ..place.clone() };
                     let rescued = Place { may_fail: place.may_fail || !block.rescue.is_empty(), ..place.clone() };
                     let block = Block {
                         span: block.span.clone(),
@@ -117,6 +116,8 @@ impl Resolver {
 
     fn task(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
         let settings = place.settings.with(&task.keywords, None);
+        let defaults = task.keywords.module_defaults.as_ref();
+        self.project.check_defaults(defaults, &settings.collections, &mut found.problems);
         let role = place.role.as_ref().map(|role| role.path.as_path());
         let around =
             Around { playbook: Some(&place.playbook), role, collections: &settings.collections, modules_only: false };

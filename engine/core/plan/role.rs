@@ -98,6 +98,8 @@ impl Resolver {
         found: &mut Found,
     ) -> Option<Step> {
         let settings = place.settings.with(&role_use.keywords, None);
+        let defaults = role_use.keywords.module_defaults.as_ref();
+        self.project.check_defaults(defaults, &settings.collections, &mut found.problems);
         let place = Place { settings, ..place.clone() };
         let scope =
             statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
