@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use crate::{
     actions::{Effect, text_of},
     event::{Event, Status},
-    plan::{Action, PlanError},
+    plan::{Action, PlanError, Task},
     run::{
         conditions,
         shorthand::data,
@@ -126,10 +126,7 @@ impl Run {
             Debugged::Shown => true,
             Debugged::Over => return false,
         };
-        if let Some(name) = &task.task.register {
-            self.warn_of_reserved([(name.value.as_ref(), &name.span)]);
-            host.set([(name.value.clone(), data(result.registered.clone()))]);
-        }
+        self.register(&task.task, host, result.registered.clone());
         let name = &host.name;
         for (handler, at) in std::mem::take(&mut result.notify) {
             match self.notify(&task.play, host, &handler) {
@@ -192,6 +189,14 @@ impl Run {
             self.send(Event::HostDone { task: task.id, result: result.into_shown() });
         }
         failed
+    }
+
+    /// Sets the variable that a task registers, if it does.
+    pub(crate) fn register(&self, task: &Task, host: &HostState, result: Value) {
+        if let Some(name) = &task.register {
+            self.warn_of_reserved([(name.value.as_ref(), &name.span)]);
+            host.set([(name.value.clone(), data(result))]);
+        }
     }
 
     /// Sets the variables that tell `rescue` and `always` what failed.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use rplay_contract::{external::DEPRECATED, module_result::NO_TRACEBACK};
 
 use crate::{
@@ -62,21 +63,24 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
         };
         fields.insert("ansible_facts".into(), facts);
     }
-    if let Some(item) = &attempt.iteration.item {
-        let name =
-            attempt.iteration.top.as_ref().and_then(|top| top.get("ansible_loop_var")).and_then(|lazy| lazy.data());
-        let name: Arc<str> = name.map_or_else(|| "item".into(), |value| text_of(&value).into());
-        fields.insert(name.clone(), item.clone());
-        fields.insert("ansible_loop_var".into(), Value::from(name));
-        for extra in ["ansible_index_var", "ansible_loop"] {
-            let value = attempt.iteration.top.as_ref().and_then(|top| top.get(extra)).and_then(|lazy| lazy.data());
-            if let Some(value) = value {
-                if extra == "ansible_index_var" {
-                    fields.insert(text_of(&value).into(), Value::from(attempt.iteration.index));
-                }
-                fields.insert(extra.into(), value);
+    add_loop_fields(&mut fields, attempt);
+    mapping(fields)
+}
+
+/// Adds the loop variables of an attempt: the item, and what `loop_control` asks for.
+pub(crate) fn add_loop_fields(fields: &mut IndexMap<Arc<str>, Value>, attempt: &Attempt<'_>) {
+    let Some(item) = &attempt.iteration.item else { return };
+    let name = attempt.iteration.top.as_ref().and_then(|top| top.get("ansible_loop_var")).and_then(|lazy| lazy.data());
+    let name: Arc<str> = name.map_or_else(|| "item".into(), |value| text_of(&value).into());
+    fields.insert(name.clone(), item.clone());
+    fields.insert("ansible_loop_var".into(), Value::from(name));
+    for extra in ["ansible_index_var", "ansible_loop"] {
+        let value = attempt.iteration.top.as_ref().and_then(|top| top.get(extra)).and_then(|lazy| lazy.data());
+        if let Some(value) = value {
+            if extra == "ansible_index_var" {
+                fields.insert(text_of(&value).into(), Value::from(attempt.iteration.index));
             }
+            fields.insert(extra.into(), value);
         }
     }
-    mapping(fields)
 }

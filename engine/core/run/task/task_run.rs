@@ -14,7 +14,11 @@ use crate::{
     run::{
         conditions,
         facts::{Facts, with_facts},
-        state::{host::HostState, play::PlayRun, run::Run},
+        state::{
+            host::HostState,
+            play::{HostExit, PlayRun},
+            run::Run,
+        },
     },
     template::{self, TemplateError},
     vars::{Lazy, Value},
@@ -114,15 +118,18 @@ impl Run {
         (limit >= 1.0).then_some(limit as usize)
     }
 
-    /// Shares the result of one host with all (`run_once`).
-    pub(crate) fn share(&self, task: &Task, first: &Arc<HostState>, hosts: &[Arc<HostState>]) {
+    /// Shares the result of one host with the batch (`run_once`); as in Ansible, also with hosts that failed or do not
+    /// take part in this include.
+    pub(crate) fn share_with_batch(&self, play: &Arc<PlayRun>, task: &Task, first: &Arc<HostState>) {
         let layers = first.layers();
         let names: Vec<Arc<str>> = match (&task.register, task.action.controller()) {
             (Some(name), _) => vec![name.value.clone()],
             (None, Some(entry)) if entry.sets_arguments => task.args.named.keys().cloned().collect(),
             _ => return,
         };
-        for host in hosts.iter().filter(|host| !Arc::ptr_eq(host, first)) {
+        let reachable = |name: &&Arc<str>| play.exit_of(name) != Some(HostExit::Unreachable);
+        let hosts = play.batch.iter().filter(reachable).filter_map(|name| self.host(name, play));
+        for host in hosts.filter(|host| !Arc::ptr_eq(host, first)) {
             host.set(names.iter().filter_map(|name| Some((name.clone(), layers.set.get(name)?.clone()))));
         }
     }

@@ -28,8 +28,9 @@ use crate::{
             run::Run,
         },
         task::{
-            evaluated::CENSORED,
+            evaluated::{CENSORED, sum},
             iteration::{Attempt, Iteration, iterations, skipped},
+            register::add_loop_fields,
             task_run::{TaskRun, is_once},
         },
     },
@@ -56,8 +57,9 @@ thread_local! {
     static LEVELS: limits::Counter = const { Cell::new(0) };
 }
 
-/// What a host includes; the error is the host's result (skipped or failed).
-type Wishes = Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<TaskResult>>;
+/// What a host includes for each item, or the result of an item that it skips; the error is the host's result (skipped
+/// or failed).
+type Wishes = Result<Vec<(Iteration, Result<Wish, TaskResult>)>, Box<TaskResult>>;
 
 /// Hosts with the same include.
 struct Group {
@@ -98,26 +100,48 @@ impl Run {
         let mut of_name: HashMap<(String, usize), Vec<usize>> = HashMap::new();
         let wishes: Vec<_> = hosts.iter().map(|host| with_facts(facts, host, || self.wishes(&run, host))).collect();
         self.start(&run, name);
-        for (host, (passed, wishes)) in hosts.iter().zip(wishes) {
+        let role = is_role(task);
+        for (host, wishes) in hosts.iter().zip(wishes) {
             self.send(Event::HostStarted { task: run.id, host: host.name.clone() });
-            for (iteration, result) in passed {
-                let attempt = Attempt { iteration: &iteration, number: 1, looped: true, delegated: None };
-                let evaluated = self.evaluate(&run, host, &attempt, result);
-                if let Some(item) = &evaluated.item {
-                    self.send(Event::ItemDone { task: run.id, item: item.clone(), result: evaluated.shown() });
-                }
-            }
             match wishes {
                 Ok(wishes) => {
-                    for (wish, top) in wishes {
+                    let mut skipped = Vec::new();
+                    let mut registered = Vec::new();
+                    let mut includes = false;
+                    let mut looped = true;
+                    for (iteration, wish) in wishes {
+                        let attempt = Attempt { iteration: &iteration, number: 1, looped: true, delegated: None };
+                        let wish = match wish {
+                            Ok(wish) => wish,
+                            Err(result) => {
+                                let evaluated = self.evaluate(&run, host, &attempt, result);
+                                if let Some(item) = &evaluated.item {
+                                    let result = evaluated.shown();
+                                    self.send(Event::ItemDone { task: run.id, item: item.clone(), result });
+                                }
+                                registered.push(evaluated.registered.clone());
+                                skipped.push(evaluated);
+                                continue;
+                            }
+                        };
+                        includes = true;
+                        looped = iteration.item.is_some();
+                        if task.register.is_some() {
+                            registered.push(registered_of(&wish, role, &attempt));
+                        }
                         let same = of_name.entry((wish.name.clone(), wish.at_index)).or_default();
                         match same.iter().copied().find(|at| groups[*at].wish == wish) {
                             Some(at) => groups[at].hosts.push(host.clone()),
                             None => {
                                 same.push(groups.len());
-                                groups.push(Group { wish, top, hosts: vec![host.clone()] });
+                                groups.push(Group { wish, top: iteration.top, hosts: vec![host.clone()] });
                             }
                         }
+                    }
+                    match (includes, looped) {
+                        (false, _) => _ = self.commit(&run, host, sum(host, skipped), Default::default()),
+                        (true, true) => self.register(task, host, all_of(registered)),
+                        (true, false) => self.register(task, host, registered.pop().unwrap_or_default()),
                     }
                 }
                 Err(result) => {
@@ -129,6 +153,9 @@ impl Run {
                     }
                 }
             }
+        }
+        if once && let Some(first) = hosts.first() {
+            self.share_with_batch(play, task, first);
         }
         groups.sort_by_key(|group| group.wish.at_index);
         let mut parts: Vec<(Vec<Step>, Hosts)> = Vec::new();
@@ -143,40 +170,25 @@ impl Run {
         Included { parts, failed }
     }
 
-    /// The items that a host passes over, and what it includes for the others.
-    fn wishes(self: &Arc<Self>, run: &TaskRun, host: &Arc<HostState>) -> (Vec<(Iteration, TaskResult)>, Wishes) {
-        let mut passed = Vec::new();
-        let wishes = self.wishes_of_items(run, host, &mut passed);
-        (passed, wishes)
-    }
-
-    fn wishes_of_items(
-        self: &Arc<Self>,
-        run: &TaskRun,
-        host: &Arc<HostState>,
-        items_passed: &mut Vec<(Iteration, TaskResult)>,
-    ) -> Wishes {
+    fn wishes(self: &Arc<Self>, run: &TaskRun, host: &Arc<HostState>) -> Wishes {
         let found = iterations(self, &run.play, &run.task, host, None)?;
         let mut wishes = Vec::new();
-        let mut passed = None;
         for iteration in found.iterations {
             let scope = self.begun_scope(&run.play, host, &run.task, iteration.top.clone(), self.options.check, None);
             match conditions::first_false(&run.task.settings.when, &scope) {
                 Ok(None) => {}
-                Ok(Some(condition)) => {
-                    if iteration.item.is_some() {
-                        items_passed.push((iteration, skipped(condition)));
-                    }
-                    passed = Some(Box::new(skipped(condition)));
+                Ok(Some(condition)) if iteration.item.is_some() => {
+                    wishes.push((iteration, Err(skipped(condition))));
                     continue;
                 }
+                Ok(Some(condition)) => return Err(Box::new(skipped(condition))),
                 Err((error, _)) => return Err(Box::new(TaskResult::of_error(&error))),
             }
             let args =
                 wire_args(self.arguments(&run.task, &scope).map_err(|error| Box::new(TaskResult::of_error(&error)))?);
-            let key = match run.task.action.statement() {
-                Some(Statement::IncludeRole) => ["name", "role"],
-                _ => ["file", "_raw_params"],
+            let key = match is_role(&run.task) {
+                true => ["name", "role"],
+                false => ["file", "_raw_params"],
             };
             let name = key.iter().find_map(|key| args.get(*key)).map(|value| match value {
                 Wire::Str(text) => text.trim().to_owned(),
@@ -186,20 +198,18 @@ impl Run {
                 return Err(Box::new(TaskResult::failed(format!("{} names no file or role", run.task.written))));
             };
             let label = match (&iteration.item, &run.task.control.label) {
+                // As in Ansible, also without a loop.
+                _ if self.hides(&run.task, &scope) => Some(CENSORED.into()),
                 (None, _) => None,
-                (Some(_), _) if self.hides(&run.task, &scope) => Some(CENSORED.into()),
                 (Some(item), None) => Some(item.clone()),
                 (Some(item), Some(label)) => {
                     Some(template::render(&label.value, &scope).unwrap_or_else(|_| item.clone()))
                 }
             };
-            wishes.push((Wish { name, at_index: iteration.index, item: iteration.item, label, args }, iteration.top));
+            let wish = Wish { name, at_index: iteration.index, item: iteration.item.clone(), label, args };
+            wishes.push((iteration, Ok(wish)));
         }
-        match (wishes.is_empty(), passed) {
-            (true, Some(result)) => Err(result),
-            (true, None) => Err(Box::new(TaskResult::skipped("No items in the list"))),
-            _ => Ok(wishes),
-        }
+        Ok(wishes)
     }
 
     /// The steps that some hosts include; `None` on an error, which is reported for each host.
@@ -208,7 +218,7 @@ impl Run {
         if hosts.is_empty() {
             return None;
         }
-        let role = run.task.action.statement() == Some(Statement::IncludeRole);
+        let role = is_role(&run.task);
         let place = self.place(run, group);
         let mut found = Found::default();
         let mut file = group.wish.name.clone();
@@ -356,12 +366,42 @@ fn reason(problems: &Problems, file: &str) -> Option<String> {
     }
 }
 
+fn is_role(task: &Task) -> bool {
+    task.action.statement() == Some(Statement::IncludeRole)
+}
+
 /// The result of an include: what it named, and its other arguments.
 fn result_of(wish: &Wish, role: bool) -> Value {
+    mapping(fields_of(wish, role).into_iter().chain([("changed", Value::from(false))]))
+}
+
+fn fields_of(wish: &Wish, role: bool) -> Vec<(&'static str, Value)> {
     let rest = wish.args.iter().filter(|(name, _)| role || !matches!(name.as_str(), "file" | "_raw_params"));
     let rest = mapping(rest.map(|(name, value)| (name.as_str(), from_wire(value.clone()))));
     let file = (!role).then(|| ("include", Value::from(wish.name.clone())));
-    mapping(file.into_iter().chain([("include_args", rest), ("changed", Value::from(false))]))
+    file.into_iter().chain([("include_args", rest)]).collect()
+}
+
+/// What is registered of an include: its result, for one item with the loop's variables.
+fn registered_of(wish: &Wish, role: bool, attempt: &Attempt<'_>) -> Value {
+    match &attempt.iteration.item {
+        None => result_of(wish, role),
+        Some(_) => {
+            let mut fields = fields_of(wish, role).into_iter().map(|(name, value)| (name.into(), value)).collect();
+            add_loop_fields(&mut fields, attempt);
+            mapping(fields)
+        }
+    }
+}
+
+/// What is registered of an include with a loop.
+fn all_of(results: Vec<Value>) -> Value {
+    mapping([
+        ("results", Value::from(results)),
+        ("skipped", Value::from(false)),
+        ("msg", Value::from("All items completed")),
+        ("changed", Value::from(false)),
+    ])
 }
 
 fn place_of(task: &Task) -> Span {

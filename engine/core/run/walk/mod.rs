@@ -224,10 +224,7 @@ impl Walk {
             again.append(&mut executor.task.again.lock());
         }
         if once {
-            // As in Ansible, also with hosts that failed or do not take part in this include.
-            let reachable = |name: &&Arc<str>| play.exit_of(name) != Some(HostExit::Unreachable);
-            let all: Hosts = play.batch.iter().filter(reachable).filter_map(|name| run.host(name, play)).collect();
-            run.share(task, first, &all);
+            run.share_with_batch(play, task, first);
         }
         run.after_task(&started, failed, (once, once || single), hosts)
     }
