@@ -88,6 +88,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::accounts::openssh_keypair::OpensshKeypair>("openssh_keypair", CRYPTO).keeps_to_host(),
     entry::<crate::packages::package::Package>("package", BUILTIN).chooses("pkg_mgr", &["apk", "apt", "dnf"]),
     entry::<crate::facts::package_facts::PackageFacts>("package_facts", BUILTIN).keeps_to_host().with_facts(),
+    entry::<crate::packages::pacman::Pacman>("pacman", GENERAL),
     entry::<crate::accounts::pam_limits::PamLimits>("pam_limits", GENERAL).keeps_to_host(),
     entry::<crate::files::patch::Patch>("patch", POSIX).keeps_to_host(),
     entry::<crate::commands::ping::Ping>("ping", BUILTIN).keeps_to_host(),
@@ -133,6 +134,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::network::wait_for::WaitFor>("wait_for", BUILTIN),
     entry::<crate::packages::dnf::Dnf>("yum", BUILTIN),
     entry::<crate::packages::yum_repository::YumRepository>("yum_repository", BUILTIN).keeps_to_host(),
+    entry::<crate::packages::zypper::Zypper>("zypper", GENERAL),
 ];
 
 /// Registers the modules with the engine: [`rplay_contract::registry::install`].

@@ -140,7 +140,7 @@ fn more(module: &str, tree: &Tree) -> Map {
         "ufw" => data! { "rule" => "allow", "to_port" => "1" },
         "archive" => data! { "path" => tree.path("dir"), "dest" => tree.path("home/a.tgz") },
         "lvol" => data! { "lv" => "x", "size" => "1" },
-        "apk" => data! { "name" => "x" },
+        "apk" | "pacman" | "zypper" => data! { "name" => "x" },
         "apt_key" => data! { "id" => "ABCDEF01", "state" => "absent" },
         "apt_repository" => data! { "repo" => "deb http://127.0.0.1:9/ stable main" },
         "assemble" => data! { "src" => tree.path("dir"), "dest" => tree.path("file") },
