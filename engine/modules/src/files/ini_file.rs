@@ -1,9 +1,10 @@
 //! `ini_file`: an option in an INI file.
 
-use rplay_wire::{Failure, data};
+use rplay_wire::{Failure, Value, data};
 
 use crate::{
     ArgError, Host, Module, Plan, args,
+    args::{ArgType, Args as _},
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     system::{
         attributes::{Attributes, describe},
@@ -45,21 +46,58 @@ args! {
         backup: Flag = Flag(false),
         /// Follow a symbolic link instead of replacing it.
         follow: Flag = Flag(false),
-        /// Not supported.
-        section_has_values: Option<Vec<rplay_wire::Map>>,
+        /// Of several sections of this name, the first one that has all of these: `option`, and `value` or `values`.
+        section_has_values: Option<Vec<Condition>>,
+    }
+}
+
+args! {
+    /// What a section must have.
+    pub struct Condition {
+        /// The option.
+        option: Text,
+        /// The value that it must have; by default any.
+        value: Option<Text>,
+        /// Values of which it must have one.
+        values: Option<Vec<Text>>,
+    }
+}
+
+impl ArgType for Condition {
+    const KIND: &'static str = "dict";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let Value::Map(map) = value else { return Err(format!("must be a dict, not {}", value.type_name())) };
+        let known = Condition::args();
+        if let Some(other) = map.keys().find(|key| !known.iter().any(|arg| arg.is_called(key))) {
+            return Err(format!(
+                "Unsupported parameters for section_has_values: {other}. Supported parameters include: option, value, values."
+            ));
+        }
+        let read = Condition::from_map(map).map_err(ArgError::foremost);
+        let read = read.map_err(|error| {
+            format!("{} found in section_has_values", error.map(|error| error.msg).unwrap_or_default())
+        })?;
+        match read.value.is_some() && read.values.is_some() {
+            true => Err("parameters are mutually exclusive: value|values found in section_has_values".to_owned()),
+            false => Ok(read),
+        }
+    }
+}
+
+impl Condition {
+    fn values(&self) -> Vec<&str> {
+        self.value.iter().chain(self.values.iter().flatten()).map(String::as_str).collect()
     }
 }
 
 impl Module for IniFile {
     fn check(&self) -> Result<(), ArgError> {
         self.attributes.check()?;
-        if self.section_has_values.is_some() {
-            return Err(ArgError::new("section_has_values", "is not supported"));
-        }
         if self.value.is_some() && self.values.is_some() {
-            return Err(ArgError::new("values", "cannot be combined with `value`"));
+            return Err(ArgError::exclusive("values", &["value", "values"]));
         }
-        let needs_value = self.state == State::Present && self.option.is_some() && !self.allow_no_value.0;
+        let needs_value = self.state == State::Present && !self.allow_no_value.0;
         if needs_value && self.value.is_none() && self.values.as_ref().is_none_or(Vec::is_empty) {
             return Err(ArgError::new(
                 "value",
@@ -91,8 +129,9 @@ impl Module for IniFile {
                 String::new()
             }
         };
-        let edited = self.edited(&text);
-        let msg = if edited == text { "OK" } else { self.edit(&text) };
+        // As Python reads a file: without a mark of the encoding, and with plain line ends.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n").replace('\r', "\n");
+        let (edited, msg) = self.edited(&text);
         let shown = path.clone();
         plan = plan.set("msg", msg).set("diff", text::content_frame(&path)).finish(move |_, data| {
             data.extend(describe(&shown));
@@ -107,143 +146,243 @@ impl Module for IniFile {
     }
 }
 
-impl IniFile {
-    /// Determines the message of the edit.
-    fn edit(&self, text: &str) -> &'static str {
-        let lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
-        let range = self.section.as_deref().map_or_else(|| Some((0, end_of(&lines, 0))), |name| find(&lines, name));
-        let has_option = |option: &str| {
-            let own = range.map_or(&[][..], |(from, to)| &lines[from..to]);
-            own.iter().any(|line| active(line).is_some_and(|(name, _)| name == option))
-        };
-        match (self.state, &self.option) {
-            (State::Absent, None) => "section removed",
-            (State::Absent, Some(_)) => "option changed",
-            (State::Present, None) => "only section added",
-            (State::Present, Some(_)) if range.is_none() => "section and option added",
-            (State::Present, Some(option)) if has_option(option) => "option changed",
-            (State::Present, Some(_)) => "option added",
-        }
-    }
+/// The lines of a file while they are edited.
+struct Edit<'m> {
+    module: &'m IniFile,
+    /// The section with its header, where it has one.
+    section: Vec<String>,
+    msg: &'static str,
+}
 
-    /// The edited text.
-    fn edited(&self, text: &str) -> String {
-        let mut lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
-        if lines.is_empty() && self.state == State::Present {
+impl IniFile {
+    /// The edited text, and what was done.
+    fn edited(&self, text: &str) -> (String, &'static str) {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        if lines.is_empty() {
             // As community.general: the first line of a new file is empty.
             lines.push(String::new());
         }
-        let range = self.section.as_deref().map_or_else(|| Some((0, end_of(&lines, 0))), |name| find(&lines, name));
-        match (self.state, &self.option, range) {
-            (State::Absent, None, Some((from, to))) => {
-                let from = if self.section.is_some() { from - 1 } else { from };
-                lines.drain(from..to);
-            }
-            (State::Absent, Some(option), Some((from, to))) => {
-                let wanted = self.values();
-                let section = lines.drain(from..to).collect::<Vec<_>>();
-                let doomed = |line: &str| {
-                    active(line).is_some_and(|(name, value)| {
-                        name == *option
-                            && (self.exclusive.0
-                                || wanted.is_empty()
-                                || value.is_some_and(|value| wanted.iter().any(|one| *one == value)))
-                    })
-                };
-                lines.splice(from..from, section.into_iter().filter(|line| !doomed(line)));
-            }
-            (State::Absent, ..) => {}
-            (State::Present, None, Some(_)) => {}
-            (State::Present, Some(option), Some((from, to))) => {
-                let section = lines.drain(from..to).collect::<Vec<_>>();
-                lines.splice(from..from, self.set(section, option));
-            }
-            (State::Present, option, None) => {
-                lines.extend(self.section.iter().map(|name| format!("[{name}]")));
-                if let Some(option) = option {
-                    lines.extend(self.set(Vec::new(), option));
+        let range = self.find(&lines);
+        let is_found = range.is_some();
+        let (from, to) = range.unwrap_or((0, 0));
+        let section = lines.drain(from..to).collect();
+        let mut edit = Edit { module: self, section, msg: "OK" };
+        match (self.state, self.option.as_deref()) {
+            (State::Present, Some(option)) if is_found => edit.set(option, from == 0 && self.section.is_none()),
+            (State::Present, None) if is_found => {}
+            (State::Present, _) => edit.add_section(),
+            (State::Absent, _) if !is_found => {}
+            (State::Absent, Some(option)) => edit.remove(option),
+            (State::Absent, None) => {
+                if !edit.section.is_empty() {
+                    edit.msg = "section removed";
                 }
+                edit.section.clear();
             }
         }
-        let edited = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        if edited.trim_end_matches('\n') == text.trim_end_matches('\n') { text.to_owned() } else { edited }
+        let msg = edit.msg;
+        let at = if is_found { from } else { lines.len() };
+        lines.splice(at..at, edit.section);
+        let edited: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        // A file that stays empty is not written.
+        if text.is_empty() && edited == "\n" { (String::new(), msg) } else { (edited, msg) }
     }
 
+    /// The lines of the section, with its header; without a section, those before the first one.
+    fn find(&self, lines: &[String]) -> Option<(usize, usize)> {
+        let end = |from: usize| {
+            lines.iter().skip(from).position(|line| line.starts_with('[')).map_or(lines.len(), |at| from + at)
+        };
+        let Some(name) = self.section.as_deref().filter(|name| !name.is_empty()) else {
+            return Some((0, end(0)));
+        };
+        let is_header = |line: &str| {
+            let named = line.strip_prefix('[').map(str::trim_start).and_then(|rest| rest.strip_prefix(name.trim()));
+            named.is_some_and(|rest| rest.trim_start().starts_with(']'))
+        };
+        let headers = lines.iter().enumerate().filter(|(_, line)| is_header(line)).map(|(at, _)| at);
+        headers.map(|at| (at, end(at + 1))).find(|(from, to)| self.has_all(lines.get(*from..*to).unwrap_or_default()))
+    }
+
+    fn has_all(&self, section: &[String]) -> bool {
+        self.section_has_values.iter().flatten().all(|condition| {
+            let values = condition.values();
+            section
+                .iter()
+                .filter_map(|line| setting(line, &condition.option, true))
+                .any(|found| values.is_empty() || values.contains(&found.value))
+        })
+    }
+
+    /// The values, each once.
     fn values(&self) -> Vec<&str> {
-        self.value.iter().chain(self.values.iter().flatten()).map(String::as_str).collect()
+        let mut values: Vec<&str> = Vec::new();
+        for value in self.value.iter().chain(self.values.iter().flatten()) {
+            if !values.contains(&value.as_str()) {
+                values.push(value);
+            }
+        }
+        values
     }
 
     fn line(&self, option: &str, value: Option<&str>) -> String {
         match (value, self.no_extra_spaces.0) {
             (None, _) => option.to_owned(),
             (Some(value), true) => format!("{option}={value}"),
-            (Some(value), false) => format!("{option} = {value}").trim_end().to_owned(),
+            (Some(value), false) => format!("{option} = {value}"),
         }
     }
+}
 
-    /// The lines of a section with the option set: at its place, in place of a comment, or at the end.
-    fn set(&self, mut section: Vec<String>, option: &str) -> Vec<String> {
-        let values = self.values();
-        let mut missing = if values.is_empty() { vec![None] } else { values.into_iter().map(Some).collect::<Vec<_>>() };
-        // Existing values keep their place.
-        let mut kept = vec![false; section.len()];
-        for (line, kept) in section.iter_mut().zip(&mut kept) {
-            let Some((_, value)) = active(line).filter(|(name, _)| name == option) else { continue };
-            if let Some(at) = missing.iter().position(|wanted| wanted.map(str::to_owned) == value) {
-                let written = self.line(option, missing.remove(at));
-                if !self.ignore_spaces.0 {
-                    *line = written;
+impl Edit<'_> {
+    /// Sets an option: lines with a value that it should have stay where they are, those with other values take the
+    /// missing ones, and what is missing then comes after the last option.
+    fn set(&mut self, option: &str, is_top: bool) {
+        let module = self.module;
+        let (allows_none, inactive) = (module.allow_no_value.0, module.modify_inactive_option.0);
+        let mut missing = module.values();
+        let mut done = vec![false; self.section.len()];
+        let mut stands_alone = false;
+        for at in 0..self.section.len() {
+            let Some(found) = self.section.get(at).and_then(|line| setting(line, option, inactive)) else { continue };
+            let known = missing.iter().position(|value| *value == found.value);
+            let line = match known {
+                Some(known) => {
+                    let value = missing.remove(known);
+                    stands_alone |= value.is_empty() && allows_none;
+                    module.line(option, Some(value).filter(|value| !(value.is_empty() && allows_none)))
                 }
-                *kept = true;
+                None if missing.is_empty() && allows_none => {
+                    stands_alone = true;
+                    module.line(option, None)
+                }
+                None => continue,
+            };
+            self.write(at, option, line, &mut done);
+            if known.is_none() {
+                break;
             }
         }
-        // Missing values replace other values, then comments; remaining other values are removed.
-        let mut result = Vec::new();
-        for (line, kept) in section.into_iter().zip(kept) {
-            let is_other = !kept && active(&line).is_some_and(|(name, _)| name == option) && self.exclusive.0;
-            let is_comment = self.modify_inactive_option.0 && inactive(&line).is_some_and(|(name, _)| name == option);
-            match (is_other || is_comment, missing.is_empty()) {
-                (true, false) => result.push(self.line(option, missing.remove(0))),
-                (true, true) if is_other => {}
-                _ => result.push(line),
+        if module.exclusive.0 && !allows_none {
+            // The header is no option, whatever it looks like.
+            let first = usize::from(!is_top);
+            for at in 0..self.section.len() {
+                let is_option = self.section.get(at).is_some_and(|line| setting(line, option, inactive).is_some());
+                if is_option && !missing.is_empty() && !done.get(at).copied().unwrap_or_default() {
+                    let line = module.line(option, Some(missing.remove(0)));
+                    self.write(at, option, line, &mut done);
+                }
+            }
+            for at in (first..self.section.len()).rev() {
+                let is_option = self.section.get(at).is_some_and(|line| setting(line, option, inactive).is_some());
+                if is_option && !done.get(at).copied().unwrap_or_default() {
+                    self.section.remove(at);
+                    done.remove(at);
+                    self.msg = "option changed";
+                }
             }
         }
-        // Like Ansible: after the last option, before comments that may belong to the next section.
-        let end = result.iter().rposition(|line| active(line).is_some()).map_or(0, |last| last + 1);
-        result.splice(end..end, missing.into_iter().map(|value| self.line(option, value)));
-        result
+        let new: Vec<String> = match missing.as_slice() {
+            [] if allows_none && !stands_alone => vec![module.line(option, None)],
+            values => values.iter().map(|value| module.line(option, Some(value))).collect(),
+        };
+        if !new.is_empty() {
+            self.msg = "option added";
+            // Comments at the end may belong to the next section.
+            let is_said = |line: &String| !line.trim_matches([' ', '\t']).is_empty() && !is_comment(line);
+            let at = self.section.iter().rposition(is_said).map_or(0, |last| last + 1);
+            self.section.splice(at..at, new);
+        }
+    }
+
+    /// Replaces a line, unless it differs in spaces alone and those do not count.
+    fn write(&mut self, at: usize, option: &str, line: String, done: &mut [bool]) {
+        if let Some(done) = done.get_mut(at) {
+            *done = true;
+        }
+        let Some(old) = self.section.get_mut(at) else { return };
+        let is_same = match setting(old, option, true) {
+            Some(found) if self.module.ignore_spaces.0 && !found.is_comment => {
+                setting(&line, option, true).is_some_and(|new| new.value == found.value)
+            }
+            _ => *old == line,
+        };
+        if !is_same {
+            *old = line;
+            self.msg = "option changed";
+        }
+    }
+
+    fn remove(&mut self, option: &str) {
+        let values = self.module.values();
+        let exclusive = self.module.exclusive.0;
+        let before = self.section.len();
+        self.section.retain(|line| {
+            setting(line, option, false).is_none_or(|found| !exclusive && !values.contains(&found.value))
+        });
+        if self.section.len() != before {
+            self.msg = "option changed";
+        }
+    }
+
+    /// A new section, with what it must have and the option.
+    fn add_section(&mut self) {
+        let module = self.module;
+        let allows_none = module.allow_no_value.0;
+        let mut values = module.values();
+        self.section.extend(module.section.iter().map(|name| format!("[{name}]")));
+        for condition in module.section_has_values.iter().flatten() {
+            let own = condition.values();
+            if Some(&condition.option) != module.option.as_ref() {
+                self.section.extend(own.iter().map(|value| module.line(&condition.option, Some(value))));
+                if own.is_empty() && allows_none {
+                    self.section.push(condition.option.clone());
+                }
+            } else if !module.exclusive.0 {
+                for value in own {
+                    if !values.contains(&value) {
+                        values.push(value);
+                    }
+                }
+            }
+        }
+        self.msg = "section and option added";
+        match module.option.as_deref() {
+            Some(option) if !values.is_empty() => {
+                self.section.extend(values.iter().map(|value| module.line(option, Some(value))));
+            }
+            Some(option) if allows_none => self.section.push(option.to_owned()),
+            _ => self.msg = "only section added",
+        }
     }
 }
 
-fn header(line: &str) -> Option<&str> {
-    line.trim().strip_prefix('[')?.split_once(']').map(|(name, _)| name)
+/// A line that sets an option.
+struct Setting<'l> {
+    value: &'l str,
+    is_comment: bool,
 }
 
-/// The lines of a section, without its header.
-fn find(lines: &[String], name: &str) -> Option<(usize, usize)> {
-    let from = lines.iter().position(|line| header(line) == Some(name))? + 1;
-    Some((from, end_of(lines, from)))
+/// What a line says of an option, if it does; `inactive`: whether that may be commented out.
+fn setting<'l>(line: &'l str, option: &str, inactive: bool) -> Option<Setting<'l>> {
+    let spaces = [' ', '\t'];
+    let of = |text: &'l str| {
+        let rest = text.trim_start_matches(spaces).strip_prefix(option)?.trim_start_matches(spaces);
+        match rest.strip_prefix('=') {
+            Some(value) => Some(value.trim_start_matches(spaces)),
+            None => rest.is_empty().then_some(rest),
+        }
+    };
+    let active = of(line).map(|value| Setting { value, is_comment: false });
+    let commented = || {
+        let text = line.trim_start_matches(spaces).strip_prefix(['#', ';'])?;
+        of(text).map(|value| Setting { value, is_comment: true })
+    };
+    active.or_else(|| inactive.then(commented).flatten())
 }
 
-fn end_of(lines: &[String], from: usize) -> usize {
-    lines.iter().enumerate().skip(from).find(|(_, line)| header(line).is_some()).map_or(lines.len(), |(at, _)| at)
-}
-
-/// Name and value of an option.
-fn active(line: &str) -> Option<(String, Option<String>)> {
-    let bare = line.trim();
-    if bare.is_empty() || bare.starts_with(['#', ';', '[']) {
-        return None;
-    }
-    Some(match bare.split_once('=') {
-        Some((name, value)) => (name.trim().to_owned(), Some(value.trim().to_owned())),
-        None => (bare.to_owned(), None),
-    })
-}
-
-/// The same for a commented-out option.
-fn inactive(line: &str) -> Option<(String, Option<String>)> {
-    active(line.trim().strip_prefix(['#', ';'])?)
+fn is_comment(line: &str) -> bool {
+    line.trim_start_matches([' ', '\t']).starts_with(['#', ';'])
 }
 
 #[cfg(test)]
@@ -262,8 +401,9 @@ mod tests {
         all.extend(args);
         let module = IniFile::from_map(&all).unwrap();
         module.check().unwrap();
-        let once = module.edited(text);
-        assert_eq!(module.edited(&once), once, "the second time changes nothing");
+        let (once, msg) = module.edited(text);
+        assert_eq!(once == text, msg == "OK", "{msg}");
+        assert_eq!(module.edited(&once), (once.clone(), "OK"), "the second time changes nothing");
         once
     }
 
@@ -288,6 +428,35 @@ mod tests {
         );
         assert_eq!(edited(data! { "section" => "two", "option" => "flag", "allow_no_value" => true }, TEXT), TEXT);
         assert_eq!(edited(data! { "section" => "s", "option" => "a", "value" => "b" }, ""), "\n[s]\na = b\n");
+    }
+
+    #[test]
+    fn other_lines_of_an_option_go_commented_ones_too() {
+        let set = |text: &str, more: Map| {
+            let mut all = data! { "section" => "s", "option" => "a", "value" => "1" };
+            all.extend(more);
+            edited(all, text)
+        };
+        assert_eq!(set("[s]\na = 1\n#a = 2\n", Map::new()), "[s]\na = 1\n");
+        assert_eq!(set("[s]\n# a = 2\n", data! { "modify_inactive_option" => false }), "[s]\na = 1\n# a = 2\n");
+        assert_eq!(set("[s]\na = 2\n", data! { "exclusive" => false }), "[s]\na = 2\na = 1\n");
+        assert_eq!(set("[s]\na=1\n", data! { "ignore_spaces" => true }), "[s]\na=1\n");
+    }
+
+    #[test]
+    fn of_several_sections_the_one_is_meant_that_has_what_it_must_have() {
+        const PEERS: &str = "[P]\nip = 1\nkey = a\n[P]\nip = 2\nkey = b\n";
+        let must = |ip: &str| vec![Value::from(data! { "option" => "ip", "value" => ip })];
+        let set = |ip: &str| {
+            edited(
+                data! { "section" => "P", "section_has_values" => must(ip), "option" => "key", "value" => "c" },
+                PEERS,
+            )
+        };
+        assert_eq!(set("2"), PEERS.replace("key = b", "key = c"));
+        assert_eq!(set("3"), format!("{PEERS}[P]\nip = 3\nkey = c\n"));
+        let gone = data! { "section" => "P", "section_has_values" => must("1"), "state" => "absent" };
+        assert_eq!(edited(gone, PEERS), "[P]\nip = 2\nkey = b\n");
     }
 
     #[test]

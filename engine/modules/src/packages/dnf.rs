@@ -107,7 +107,7 @@ impl Module for Dnf {
             return Err(ArgError::new("autoremove", "requires `state: absent`"));
         }
         if self.best.is_some() && self.nobest.is_some() {
-            return Err(ArgError::new("nobest", "cannot be combined with `best`"));
+            return Err(ArgError::exclusive("nobest", &["best", "nobest"]));
         }
         if self.names().next().is_none() && !self.autoremove.0 && !self.update_cache.0 {
             return Err(ArgError::new("name", "one of name, autoremove, update_cache is required"));
