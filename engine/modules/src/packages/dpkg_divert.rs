@@ -127,6 +127,14 @@ impl Module for DpkgDivert {
                 messages.push(done.stdout.trim().to_owned());
             }
             data.insert("messages".to_owned(), messages.into());
+            // The diverted file goes along, so that nothing forgets it; a failure is no failure of the diversion.
+            if let (Some((_, old)), Some((_, new))) = (&before.target, &wanted.target)
+                && old != new
+                && Path::new(old).exists()
+                && !Path::new(new).exists()
+            {
+                let _ = fs::rename(old, new);
+            }
             Ok(())
         });
         Ok(plan.change(change.diff(shown)))

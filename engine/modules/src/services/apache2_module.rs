@@ -54,7 +54,7 @@ impl Module for Apache2Module {
         let identifier = self.identifier.clone().unwrap_or_else(|| guessed(&self.name));
         let mut plan = Plan::unchanged();
         let (is_enabled, warning) = self.is_enabled(host, control, &identifier)?;
-        plan.warnings.extend(warning);
+        plan.warnings.extend(warning.clone());
         plan = plan.set("result", result);
         if is_enabled == wanted {
             return Ok(plan);
@@ -62,9 +62,10 @@ impl Module for Apache2Module {
         Ok(plan.change(Change::new(format!("set the module {} to {word}", self.name), move |host, _| {
             let program = host.required_program(if wanted { "a2enmod" } else { "a2dismod" })?;
             let done = program.arg_if(!wanted && self.force.0, "-f").arg(&self.name).run()?;
-            let (is_enabled, warning) = self.is_enabled(host, control, &identifier)?;
-            // The warning was given before.
-            drop(warning);
+            let (is_enabled, later) = self.is_enabled(host, control, &identifier)?;
+            if let Some(later) = later.filter(|later| warning.as_ref() != Some(later)) {
+                host.warn(later);
+            }
             if is_enabled == wanted {
                 return Ok(());
             }
