@@ -116,9 +116,10 @@ fn body<'t>(masked: &'t str, reading: &Reading) -> Result<Body<'t>, minijinja::E
 const MUTATING: [&str; 11] =
     ["append", "extend", "insert", "pop", "remove", "update", "clear", "setdefault", "popitem", "sort", "reverse"];
 
-/// The text with escapes in string literals masked, so that the parser leaves them alone.
+/// The text with escapes in string literals masked, so that the parser leaves them alone, and with plain spaces for the
+/// other ones that Python knows.
 fn mask(text: &str, reading: &Reading) -> String {
-    if !text.contains('\\') {
+    if !text.bytes().enumerate().any(|(at, byte)| byte == b'\\' || rare_space(&text.as_bytes()[at..]).is_some()) {
         return text.to_owned();
     }
     let mut bytes = text.as_bytes().to_vec();
@@ -181,11 +182,27 @@ fn mask_code(bytes: &mut [u8], mut at: usize, end: Option<&[u8]>) -> usize {
                 {
                     return at + end.len();
                 }
+                if let Some(length) = bytes.get(at..).and_then(rare_space) {
+                    bytes[at..at + length].fill(b' ');
+                }
             }
         }
         at += 1;
     }
     bytes.len()
+}
+
+/// The length of a white space at the beginning that Python's regular expressions, and so Jinja, take for one, but the
+/// parser does not: a no-break space that was copied from a page, say.
+fn rare_space(text: &[u8]) -> Option<usize> {
+    let length = match text.first()? {
+        0x0b | 0x0c | 0x1c..=0x1f => return Some(1),
+        0xc2 => 2,
+        0xe1..=0xe3 => 3,
+        _ => return None,
+    };
+    let space = std::str::from_utf8(text.get(..length)?).ok()?.chars().next()?;
+    space.is_whitespace().then_some(length)
 }
 
 impl ParsedTemplate {

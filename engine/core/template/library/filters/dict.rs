@@ -1,5 +1,7 @@
 //! Mappings: merging, and conversion to and from lists.
 
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 use minijinja::{Value, value::Tuple};
 
@@ -300,18 +302,102 @@ fn remove_keys(value: Value, args: Args) -> EvalResult {
 }
 
 fn choose_keys(value: Value, mut args: Args, keep: bool) -> EvalResult {
-    let target = args.required("target")?;
-    if let Some(matching) = args.text("matching_parameter")?
-        && matching != "equal"
-    {
-        return Err(EvalError::new("only matching_parameter='equal' is supported"));
-    }
+    let target = args.optional("target")?.unwrap_or_default();
+    let matching = args.text_or("matching_parameter", "equal")?;
     args.finish()?;
-    let targets = if containers::is_list(&target) { items::items(&target)? } else { vec![target] };
-    let choose = |item: Value| -> Value {
-        containers::map(containers::pairs(&item).into_iter().filter(|(key, _)| targets.contains(key) == keep))
-    };
-    Ok(Value::from(items::items(&value)?.into_iter().map(choose).collect::<Vec<_>>()))
+    if !containers::is_list(&value) {
+        return Err(EvalError::new(format!("First argument must be a list. {}", shown_with_type(&value)?)));
+    }
+    let items = items::items(&value)?;
+    if let Some(item) = items.iter().find(|item| !containers::is_map(item)) {
+        return Err(EvalError::new(format!("The data items must be dictionaries. {}", shown_with_type(item)?)));
+    }
+    let keys = Keys::of(&target, &matching)?;
+    let mut chosen = Vec::with_capacity(items.len());
+    for item in &items {
+        let mut pairs = Vec::new();
+        for (key, value) in containers::pairs(item) {
+            let Some(name) = key.as_str() else {
+                let msg = format!("Top level keys must be strings. keys: {}", show::repr(item));
+                return Err(EvalError::new(msg));
+            };
+            if keys.has(name)? == keep {
+                pairs.push((key, value));
+            }
+        }
+        chosen.push(containers::map(pairs));
+    }
+    Ok(Value::from(chosen))
+}
+
+/// `1 is <class 'int'>`
+fn shown_with_type(value: &Value) -> EvalResult<String> {
+    Ok(format!("{} is <class '{}'>", show::text(value)?, show::type_name(value)))
+}
+
+/// Which keys `keep_keys` and `remove_keys` mean.
+enum Keys {
+    Equal(Vec<String>),
+    Start(Vec<String>),
+    End(Vec<String>),
+    Match(Rc<fancy_regex::Regex>),
+}
+
+impl Keys {
+    fn of(target: &Value, matching: &str) -> EvalResult<Keys> {
+        let kinds = ["equal", "starts_with", "ends_with", "regex"];
+        if !kinds.contains(&matching) {
+            let kinds = kinds.map(|kind| format!("'{kind}'")).join(", ");
+            let msg = format!("The matching_parameter must be one of [{kinds}]. matching_parameter={matching}");
+            return Err(EvalError::new(msg));
+        }
+        let given = match target.as_str() {
+            Some(text) => vec![Value::from(text)],
+            None if containers::is_list(target) => items::items(target)?,
+            None => {
+                let kind = show::type_name(target);
+                let msg = format!("The target must be a string or a list. target is <class '{kind}'>.");
+                return Err(EvalError::new(msg));
+            }
+        };
+        if given.is_empty() || target.as_str() == Some("") {
+            return Err(EvalError::new("The target can't be empty."));
+        }
+        let mut names = Vec::with_capacity(given.len());
+        for name in &given {
+            let Some(text) = name.as_str() else {
+                return Err(EvalError::new(format!("The target items must be strings. {}", shown_with_type(name)?)));
+            };
+            names.push(text.to_owned());
+        }
+        Ok(match (matching, names.as_slice()) {
+            ("equal", _) => Keys::Equal(names),
+            ("starts_with", _) => Keys::Start(names),
+            ("ends_with", _) => Keys::End(names),
+            (_, [pattern]) => {
+                let found = crate::template::regex::find(&format!(r"\A(?:{pattern})"), false, false);
+                Keys::Match(found.map_err(|_| {
+                    let msg = "The target must be a valid regex if matching_parameter=regex. target is";
+                    EvalError::new(format!("{msg} {pattern}"))
+                })?)
+            }
+            _ => {
+                let msg = "Single item is required in the target list if matching_parameter=regex.";
+                return Err(EvalError::new(msg));
+            }
+        })
+    }
+
+    fn has(&self, key: &str) -> EvalResult<bool> {
+        Ok(match self {
+            Keys::Equal(names) => names.iter().any(|name| name == key),
+            Keys::Start(names) => names.iter().any(|name| key.starts_with(name.as_str())),
+            Keys::End(names) => names.iter().any(|name| key.ends_with(name.as_str())),
+            Keys::Match(regex) => regex
+                .is_match(key)
+                .map_err(|error| EvalError::new(format!("the regular expression failed: {error}")))?,
+        })
+    }
 }
 
 fn xmlattr(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
