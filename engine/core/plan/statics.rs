@@ -81,6 +81,21 @@ struct Places {
 
 impl Magic for Places {
     fn get(&self, name: &str) -> Option<Lazy> {
+        // As in Ansible, what depends on a role is not its parent.
+        let parents = || {
+            let role = self.role.as_ref().filter(|role| !role.dependency)?;
+            Some(role.parents.iter()).filter(|parents| parents.len() > 0)
+        };
+        let list = |values: Vec<Value>| Some(Lazy::Data(Value::from(values)));
+        match name {
+            "ansible_parent_role_names" => {
+                return list(parents()?.map(|parent| Value::from(parent.name.clone())).collect());
+            }
+            "ansible_parent_role_paths" => {
+                return list(parents()?.map(|parent| Value::from(parent.path.display().to_string())).collect());
+            }
+            _ => {}
+        }
         let value = match name {
             "playbook_dir" => self.playbook.clone(),
             "role_path" => self.role.as_ref()?.path.display().to_string(),

@@ -27,7 +27,8 @@ impl Reading {
         bare: false,
         escapes: false,
         embedded: false,
-        trim_blocks: false,
+        // A newline after a block is dropped in scalars and files alike.
+        trim_blocks: true,
         lstrip_blocks: false,
         delimiters: [
             Cow::Borrowed("{{"),

@@ -98,7 +98,7 @@ impl Module for Cron {
             return Err(ArgError::new("name", "Invalid name for environment variable")
                 .help("a name has letters, digits and underscores"));
         }
-        if self.cron_file.is_some() && self.user.is_none() && self.state == State::Present && !self.env.0 {
+        if self.cron_file.is_some() && self.named_user().is_none() && self.state == State::Present && !self.env.0 {
             let msg = "To use cron_file=... parameter you must specify user=... as well";
             return Err(ArgError::new("user", msg).help("such a file names the user of each job"));
         }
@@ -146,7 +146,7 @@ impl Module for Cron {
             return Ok(plan);
         }
         let Some(path) = file else {
-            let shown = format!("crontab of {}", self.user.as_deref().unwrap_or("the user"));
+            let shown = format!("crontab of {}", self.named_user().unwrap_or("the user"));
             // The headers are ansible-core's, for any user.
             let diff = Diff::text("crontab", before.as_str(), after.as_str());
             let change = Change::new(format!("change the {shown}"), move |host, outcome| {
@@ -181,9 +181,14 @@ impl Module for Cron {
 }
 
 impl Cron {
+    /// The user; as in Ansible, an empty name is none.
+    fn named_user(&self) -> Option<&str> {
+        self.user.as_deref().filter(|user| !user.is_empty())
+    }
+
     fn crontab(&self, host: &Host) -> crate::system::program::Program {
         let program = host.program("crontab").untranslated();
-        match &self.user {
+        match self.named_user() {
             Some(user) => program.args(["-u", user]),
             None => program,
         }
