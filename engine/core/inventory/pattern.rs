@@ -23,6 +23,8 @@ pub struct Pattern {
 struct Term {
     role: Role,
     text: String,
+    /// Without the subscript.
+    name: String,
     matcher: Matcher,
     pick: Option<Pick>,
 }
@@ -116,7 +118,8 @@ impl Term {
         };
         if let Some(expression) = rest.strip_prefix('~') {
             let regex = regex::Pattern::compile(&format!("^(?:{expression})"), Flags::default()).map_err(bad_regex)?;
-            return Ok(Term { role, text: rest.to_owned(), matcher: Matcher::Regex(regex), pick: None });
+            let text = rest.to_owned();
+            return Ok(Term { role, name: text.clone(), text, matcher: Matcher::Regex(regex), pick: None });
         }
         let (name, pick) = subscript(rest);
         let matcher = if glob::is_pattern(name) {
@@ -124,7 +127,7 @@ impl Term {
         } else {
             Matcher::Name(name.to_owned())
         };
-        Ok(Term { role, text: rest.to_owned(), matcher, pick })
+        Ok(Term { role, text: rest.to_owned(), name: name.to_owned(), matcher, pick })
     }
 
     fn matches(&self, inventory: &Inventory, warnings: &mut Vec<String>) -> Result<IndexSet<Arc<str>>, InventoryError> {
@@ -150,7 +153,7 @@ impl Term {
             }
         }
         if found.is_empty() && !a_group && self.text != ALL {
-            warnings.push(format!("Could not match supplied host pattern, ignoring: {}", self.text));
+            warnings.push(format!("Could not match supplied host pattern, ignoring: {}", self.name));
         }
         match self.pick {
             // An empty match was already reported.
@@ -199,7 +202,8 @@ fn subscript(text: &str) -> (&str, Option<Pick>) {
     }
 }
 
-/// Splits at commas or, if there are none, at colons outside of brackets, unless the text is an IPv6 address.
+/// Splits at commas or, if there are none, at colons and white space outside of brackets, unless the text is an address:
+/// an IPv6 address, or a name with a port.
 pub(super) fn cut(text: &str) -> Vec<String> {
     let parts: Vec<&str> = if text.contains(',') {
         text.split(',').collect()
@@ -213,7 +217,7 @@ pub(super) fn cut(text: &str) -> Vec<String> {
                 ']' => depth -= 1,
                 _ => {}
             }
-            c == ':' && depth <= 0
+            (c == ':' || c.is_whitespace()) && depth <= 0
         })
         .collect()
     };
@@ -221,6 +225,11 @@ pub(super) fn cut(text: &str) -> Vec<String> {
 }
 
 fn is_address(text: &str) -> bool {
+    let is_name = |name: &str| name.chars().all(|c| c.is_alphanumeric() || "-._".contains(c)) && !name.is_empty();
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && !port.is_empty();
+    if text.split_once(':').is_some_and(|(name, port)| is_name(name) && is_port(port)) {
+        return true;
+    }
     let bare = text.trim_start_matches(['!', '&']);
     bare.parse::<std::net::Ipv6Addr>().is_ok()
         || bare.strip_prefix('[').and_then(|rest| rest.split_once(']')).is_some_and(|(inner, after)| {
@@ -297,6 +306,9 @@ pub(super) mod tests {
             ("2001:db8::1", "2001:db8::1"),
             ("2001:db8::1,db2", "2001:db8::1 db2"),
             ("host1, ,   ,db1", "db1"),
+            ("db1 web2", "db1 web2"),
+            ("db1:web[0:1] !web2", "db1 web3"),
+            ("web2:22", ""),
             (",,", "web1 s1 web3 2001:db8::1 web2 web4 web5 db1 db2"),
             ("empty", ""),
         ] {
@@ -309,6 +321,7 @@ pub(super) mod tests {
         let inventory = inventory();
         let warnings = |pattern| Pattern::parse(pattern).unwrap().matches(&inventory).unwrap().warnings;
         assert_eq!(warnings("nosuch:web"), ["Could not match supplied host pattern, ignoring: nosuch"]);
+        assert_eq!(warnings("nosuch[0]:web"), ["Could not match supplied host pattern, ignoring: nosuch"]);
         assert_eq!(warnings("!nosuch,web"), ["Could not match supplied host pattern, ignoring: nosuch"]);
         assert!(warnings("empty").is_empty());
         for beyond in ["web[9]", "web[-9]", "db,*[99]"] {

@@ -79,7 +79,10 @@ impl ArgType for Condition {
             format!("{} found in section_has_values", error.map(|error| error.msg).unwrap_or_default())
         })?;
         match read.value.is_some() && read.values.is_some() {
-            true => Err("parameters are mutually exclusive: value|values found in section_has_values".to_owned()),
+            true => {
+                let error = ArgError::exclusive("values", &["value", "values"]);
+                Err(format!("{} found in section_has_values", error.msg))
+            }
             false => Ok(read),
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
-    system::{fs, program::Output},
+    system::{fs, program::Output, regular},
 };
 
 choice! {
@@ -311,7 +311,7 @@ impl Caller {
         let mut before = Vec::new();
         // The system of a transactional server is read-only: changes go to a snapshot for the next boot.
         if fs::metadata("/usr/sbin/transactional-update").is_ok()
-            && is_read_only(&fs::read_to_string("/proc/mounts").unwrap_or_default())
+            && is_read_only(&regular::read_to_string("/proc/mounts").unwrap_or_default())
         {
             before = host.required_program("transactional-update")?.words();
             before.extend(["--continue", "--drop-if-no-change", "--quiet", "run"].map(str::to_owned));
