@@ -156,7 +156,7 @@ fn each(
         let turned = content.and_then(|content| turn(&path.display().to_string(), content));
         let in_place = files.output.is_none() && !is_dash(path);
         match turned {
-            Ok(content) if in_place => problems.0.extend(replace(path, &content).err().unwrap_or_default().0),
+            Ok(content) if in_place => problems.0.extend(write(path, &content).err().unwrap_or_default().0),
             Ok(content) => printed.text.extend(content),
             Err(found) => problems.0.extend(found.0),
         }

@@ -25,10 +25,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problems> {
     Ok(rplay::files::read(path).map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
 }
 
-/// Writes a file that only its owner can read; an existing one is replaced and keeps its mode.
+/// Writes a file that only its owner, the user who runs this, can read and write; an existing one is replaced.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Problems> {
     if path.exists() {
-        return replace(path, content);
+        return put(path, content, false);
     }
     let mut options = std::fs::OpenOptions::new();
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -39,6 +39,10 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Problems> {
 /// Replaces a file's content atomically, keeping its mode and, if possible, its owner. The file is never readable by
 /// more users than before, not even for a moment.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Problems> {
+    put(path, content, true)
+}
+
+fn put(path: &Path, content: &[u8], keeps: bool) -> Result<(), Problems> {
     let put = || -> io::Result<()> {
         let path = path.canonicalize()?;
         let about = path.metadata()?;
@@ -49,9 +53,11 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Problems> {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let written = options.write(true).create_new(true).open(&new).and_then(|mut file| {
             file.write_all(content)?;
-            // Only root can change the owner; for other users it is already the same.
-            let _ = std::os::unix::fs::fchown(&file, Some(about.uid()), Some(about.gid()));
-            file.set_permissions(std::fs::Permissions::from_mode(about.mode() & 0o7777))?;
+            if keeps {
+                // Only root can change the owner; for other users it is already the same.
+                let _ = std::os::unix::fs::fchown(&file, Some(about.uid()), Some(about.gid()));
+                file.set_permissions(std::fs::Permissions::from_mode(about.mode() & 0o7777))?;
+            }
             std::fs::rename(&new, &path)
         });
         if written.is_err() {

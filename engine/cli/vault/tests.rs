@@ -18,7 +18,7 @@ fn vault(directory: &Path, words: &[&str], mut input: &[u8]) -> Result<String, S
 }
 
 #[test]
-fn files_are_encrypted_in_place_and_keep_their_mode() {
+fn files_are_encrypted_in_place() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
     std::fs::write(path("pw"), "secret\n").unwrap();
@@ -28,13 +28,37 @@ fn files_are_encrypted_in_place_and_keep_their_mode() {
     let run = |action: &str| vault(directory.path(), &[action, &file, "--vault-password-file", &pw], b"");
     assert_eq!(run("encrypt").unwrap(), "");
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("$ANSIBLE_VAULT;1.1;AES256\n"));
-    assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
+    assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
     assert!(run("encrypt").unwrap_err().contains("already encrypted"));
     assert_eq!(run("view").unwrap(), "a: 1\n");
     run("decrypt").unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "a: 1\n");
     assert!(run("decrypt").unwrap_err().contains("is not encrypted"));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+/// Only the user who encrypts or decrypts a file can read it then; a new password changes nothing about who can.
+#[test]
+fn modes_are_those_that_ansible_vault_sets() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("pw"), "secret\n").unwrap();
+    std::fs::write(path("file"), "a: 1\n").unwrap();
+    let (file, pw) = (path("file"), path("pw"));
+    for (action, after) in [("encrypt", 0o600), ("rekey", 0o644), ("decrypt", 0o600)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let mut words = vec![action, &file, "--vault-password-file", &pw];
+        if action == "rekey" {
+            words.extend(["--new-vault-password-file", &pw]);
+        }
+        vault(directory.path(), &words, b"").unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, after, "{action}");
+    }
+    let out = path("out");
+    std::fs::write(&out, "").unwrap();
+    std::fs::set_permissions(&out, std::fs::Permissions::from_mode(0o644)).unwrap();
+    files::write(Path::new(&out), b"a: 1\n").unwrap();
+    assert_eq!(std::fs::metadata(&out).unwrap().mode() & 0o777, 0o600);
 }
 
 #[test]
