@@ -147,6 +147,28 @@ fn plugins_of_collections_are_found_and_what_fails_says_why() {
     assert!(code == 2 && out.contains("'my.col.near' of one is not supported"), "{code} {out}{err}");
 }
 
+/// ansible-core searches a list of collections alone, unless it names ansible-core, too.
+#[test]
+fn modules_of_ansible_core_are_found_whatever_collections_the_play_names() {
+    let Some(project) = project() else { return };
+    project.write("connection_plugins/near.py", NEAR);
+    project.write("collections/ansible_collections/my/col/plugins/modules/own.py", MINE);
+    let play = "- hosts: all
+  gather_facts: false
+  collections: [my.col]
+  vars: {prefix: ''}
+  tasks:
+    - file: {path: '{{ directory }}/made', state: directory}
+    - action: '{{ prefix }}file path={{ directory }}/made state=absent'
+      register: gone
+    - own: {word: x}
+      register: own
+    - assert: {that: [gone is changed, own.word == 'x!']}
+";
+    project.write("named.yml", play);
+    project.passes(&["-i", "hosts", "named.yml"], &[]);
+}
+
 /// Needs no Python: the variables of the task hold for the host that it is delegated to.
 #[test]
 fn variables_of_a_task_say_how_it_reaches_the_host_it_is_delegated_to() {

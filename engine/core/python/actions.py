@@ -249,6 +249,9 @@ def task_of(about, args, directories, role):
     task.environment = [about['environment']]
     if about['collections']:
         task.collections = list(about['collections'])
+        # ansible-core searches a list of collections alone; its own modules come last in each.
+        if not {'ansible.builtin', 'ansible.legacy'} & set(task.collections):
+            task.collections.append('ansible.legacy')
     if role is not None:
         task._role = role_of(role)
     return task
