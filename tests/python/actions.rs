@@ -73,6 +73,14 @@ class ActionModule(ActionBase):
                     'diff': own.get('diff'), 'changed': own.get('changed', False)}
         if do == 'async':
             return self._execute_module(module_name='command', module_args={'_raw_params': 'sleep 1'}, task_vars=task_vars, wrap_async=self._task.async_val)
+        if do == 'status':
+            # As plugins do that wait for their own job.
+            task = self._task.copy()
+            task.args, task.action, task.async_val = {'jid': self._task.args['jid']}, 'ansible.builtin.async_status', 0
+            own = self._shared_loader_obj.action_loader.get(
+                task.action, task=task, connection=self._connection, play_context=self._play_context,
+                loader=self._loader, templar=self._templar, shared_loader_obj=self._shared_loader_obj)
+            return own.run(task_vars=task_vars)
         if do == 'evil':
             out = self._low_level_execute_command("echo '{{ 7 * 7 }}'")
             result['said'] = out['stdout'].strip()
@@ -212,6 +220,26 @@ fn a_plugin_may_run_in_the_background_and_has_the_tasks_time_limit() {
     let begun = Instant::now();
     project.plays(VARS, tasks, &[]);
     assert!(begun.elapsed() < Duration::from_secs(200));
+}
+
+#[test]
+fn a_plugin_may_ask_about_a_job_with_ansibles_own_plugin() {
+    let Some((project, _sshd)) = project() else { return };
+    let directory = project.at("jobs");
+    let tasks = r#"
+  - command: echo done
+    async: 60
+    poll: 0
+    register: job
+  - mine: {do: status, jid: '{{ job.ansible_job_id }}'}
+    register: r
+    until: r.finished
+    retries: 60
+    delay: 1
+  - assert: {that: [r.stdout == 'done', r.ansible_job_id == job.ansible_job_id]}
+"#;
+    project.plays(&format!("  vars: {{ansible_async_dir: '{}'}}\n", directory.display()), tasks, &[]);
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
 }
 
 #[test]

@@ -34,6 +34,7 @@ use crate::{
             external::Caller,
             module_result,
             plugin_effects::{NO_LOG, NOTIFY},
+            prepare::JOBS_DIRECTORY,
         },
     },
     template::Exchange,
@@ -309,8 +310,16 @@ impl PluginRun {
             let help = missing.help.map(|help| format!("; {help}")).unwrap_or_default();
             format!("The module {name} was not found in configured module paths: {}{help}", missing.msg)
         })?;
+        let mut environment = self.environment.clone();
         let module = match &action {
             Action::Module(entry) => {
+                // ansible-core's own `async_status` names the directory of jobs in an argument.
+                if entry.asks_about_jobs
+                    && let Some(directory) = args.shift_remove("_async_dir")
+                    && let Some(directory) = directory.as_str()
+                {
+                    environment.push((JOBS_DIRECTORY.to_owned(), directory.to_owned()));
+                }
                 args.retain(|_, value| *value != Wire::Null);
                 let uses_shell = args.shift_remove("_uses_shell") == Some(Wire::Bool(true));
                 let module = if uses_shell { "shell" } else { entry.name };
@@ -346,7 +355,6 @@ impl PluginRun {
             }
         };
         let background = self.background.clone().filter(|_| in_background);
-        let environment = self.environment.clone();
         let call = Call { module: module.to_owned(), args, mode, environment, background };
         Ok(module_result::value(&action, TaskResult::from_outcome(self.call(call, true)?)))
     }
