@@ -126,6 +126,10 @@ pub struct TaskAbout {
     pub named: bool,
     /// Its arguments; empty if `no_log` applies or may apply.
     pub args: Layer,
+    /// Its own `vars`; empty, like `around`, if `no_log` applies or may apply.
+    pub vars: Vec<Arc<Layer>>,
+    /// The `vars` of the blocks and includes around it, the innermost first.
+    pub around: Vec<Arc<Layer>>,
     pub tags: Arc<[String]>,
     /// The role that contains it: name and directory.
     pub role: Option<(Arc<str>, PathBuf)>,

@@ -328,6 +328,7 @@ class CallbackModule(Default):
     def v2_playbook_on_task_start(self, task, is_conditional):
         super().v2_playbook_on_task_start(task, is_conditional)
         self._display.display('%s' % (task._ds.copy(),))
+        self._display.display('%s %s' % (task.vars, sorted(task.get_vars().items())))
 "#;
 
 /// Compared with what ansible-playbook prints.
@@ -342,7 +343,14 @@ fn a_callback_may_ask_for_patterns_sources_and_causes() {
     let tasks = "
     - name: told
       debug: {msg: '{{ word }}'}
-      vars: {word: text}
+      vars: {word: text, doubled: '{{ word * 2 }}'}
+    - vars: {word: outer, other: 1}
+      block:
+        - vars: {word: inner}
+          block:
+            - debug: {msg: '{{ word }}'}
+            - debug: {msg: '{{ word }}'}
+              vars: {word: own}
     - fail: {msg: 'broken {{ item }}'}
       loop: [1, 2]
       ignore_errors: true

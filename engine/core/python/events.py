@@ -129,13 +129,15 @@ class Callbacks(object):
     def no_hosts_left(self):
         self.tqm.send_callback('v2_playbook_on_no_hosts_remaining')
 
-    def task_started(self, id, name, action, handler, args, tags, role, role_path, looped, no_log, check_mode, place):
+    def task_started(self, id, name, action, handler, args, vars, around, tags, role, role_path, looped, no_log,
+                     check_mode, place):
         # With `no_log`, the file would show what the task hides.
         task = new_task(handler, place, None if no_log else self.sources)
         task.name = name
         task.action = action
         self.versions.set_resolved_action(task, action if '.' in action else 'ansible.builtin.' + action)
         task.args = args
+        task.vars = vars
         task.tags = tags
         task.no_log = no_log
         task.check_mode = check_mode
@@ -153,6 +155,7 @@ class Callbacks(object):
             from ansible.playbook.block import Block
 
             task._parent = Block(play=self.play)
+            task._parent.vars = around
         self.tasks[id] = self.current = task
         if handler:
             self.tqm.send_callback('v2_playbook_on_handler_task_start', task)

@@ -20,6 +20,7 @@ use super::{Reader, task_error::TaskError, values};
 use crate::{
     event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
+    vars::Layer,
 };
 
 /// Maximum size of an answer in bytes.
@@ -306,10 +307,22 @@ fn started(task: &TaskStarted) -> Json {
     json!({
         "event": "task_started", "id": task.id.0, "name": name, "action": &*task.action,
         "handler": task.handler, "check_mode": task.check_mode, "place": values::place(&task.place),
-        "args": values::written(&about.args), "tags": &*about.tags,
+        "args": values::written(&about.args), "vars": variables(&about.vars),
+        "around": variables(&about.around), "tags": &*about.tags,
         "role": role.map(|(name, _)| &**name), "role_path": role.map(|(_, path)| path.to_string_lossy()),
         "looped": about.looped, "no_log": about.no_log,
     })
+}
+
+/// Layers of variables as one, as they are written; the innermost layer comes first.
+fn variables(layers: &[Arc<Layer>]) -> Json {
+    let mut merged = Map::new();
+    for layer in layers.iter().rev() {
+        if let Json::Object(layer) = values::written(layer) {
+            merged.extend(layer);
+        }
+    }
+    merged.into()
 }
 
 fn ended(recap: &Recap) -> Json {

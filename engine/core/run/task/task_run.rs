@@ -145,9 +145,14 @@ fn about(task: &Task) -> TaskAbout {
     let named = task.args.named.iter().map(|(name, argument)| (name.clone(), argument.value.clone()));
     let free = task.args.free.iter().map(|free| ("_raw_params".into(), free.value.clone()));
     let hidden = |name: &str| may_hide || task.secrets.contains(&name);
+    // Its own are the innermost, if it has any.
+    let vars = if may_hide { &[][..] } else { &task.settings.vars[..] };
+    let (own, around) = vars.split_at(vars.len().saturating_sub(task.around.vars.len()));
     TaskAbout {
         named: task.name.is_some(),
         args: named.chain(free).filter(|(name, _)| !hidden(name)).collect(),
+        vars: own.to_vec(),
+        around: around.to_vec(),
         tags: task.tags.clone(),
         role: task.role.as_ref().map(|role| (role.name.clone(), role.path.clone())),
         looped: task.looped.is_some(),
