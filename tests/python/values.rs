@@ -111,6 +111,40 @@ class LookupModule(LookupBase):
 ";
 
 #[test]
+fn what_plugins_display_is_shown_and_raw_variables_of_hosts_are_found() {
+    let Some(python) = ansible() else { return };
+    let project = Project::with(&python);
+    let shows = "
+from ansible.utils.display import Display
+
+def shows(value):
+    Display().display('shown by a filter')
+    Display().display('only logged', log_only=True)
+    return value
+
+class FilterModule:
+    def filters(self):
+        return {'shows': shows}
+";
+    let raw = "
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        Display().display('shown by a lookup')
+        return [dict(variables['hostvars'].raw_get(term))['color'] for term in terms]
+";
+    project.write("filter_plugins/shows.py", shows);
+    project.write("lookup_plugins/raw.py", raw);
+    let head = "  pre_tasks:\n  - add_host: {name: other, color: red}\n";
+    let tasks = "  - assert: {that: \"lookup('raw', 'other') == 'red' and 1 | shows == 1\"}\n";
+    let text = passes(&project, head, tasks);
+    assert!(text.contains("\nshown by a lookup\n") && text.contains("\nshown by a filter\n"), "{text}");
+    assert!(!text.contains("only logged"), "{text}");
+}
+
+#[test]
 fn own_plugins_and_those_of_roles_return_their_values() {
     let Some(python) = ansible() else { return };
     let project = Project::with(&python);

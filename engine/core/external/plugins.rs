@@ -215,6 +215,7 @@ fn of_scope(scope: &Arc<Scope>, at: &Span, exchange: &mut Exchange, op: &str, wi
         "tell" => {
             match text("kind")? {
                 "deprecated" => scope.magic.deprecated(text("text")?.trim(), at),
+                "message" => scope.magic.message(text("text")?.trim()),
                 _ => scope.magic.warn(text("text")?.trim(), at),
             }
             Ok(Json::Null)

@@ -142,6 +142,13 @@ class Fetched(dict):
         except KeyError:
             return default
 
+    def raw_get(self, name):
+        """For `hostvars`: the variables of a host, or an undefined value."""
+        try:
+            return self.fetch(name)
+        except KeyError:
+            return self.call.templates.marker('hostvars[%r]' % (name,))
+
     def __contains__(self, name):
         if name in self.own:
             return True

@@ -258,6 +258,7 @@ class Since219(object):
         display._warning = lambda warning: tell('warning', text(warning))
         display._deprecated = lambda warning: tell('deprecated', text(warning), told(warning))
         display._error = lambda error, stderr=True: tell('warning', text(error))
+        show_messages(display, tell)
 
 
 class Before219(object):
@@ -349,6 +350,18 @@ class Before219(object):
     def watch(self, display, tell):
         display.warning = lambda msg, *more, **named: tell('warning', str(msg))
         display.deprecated = lambda msg, *more, **named: tell('deprecated', str(msg))
+        show_messages(display, tell)
+
+
+def show_messages(display, tell):
+    """Passes what plugins display to tell('message', text). Lines for `-v` are not shown: they are about ansible-core's
+    own work."""
+    def message(msg, color=None, stderr=False, screen_only=False, log_only=False, *more, **named):
+        if not log_only:
+            tell('message', str(msg))
+
+    display.display = message
+    display.verbose = lambda *more, **named: None
 
 
 def vars_plugins():

@@ -69,6 +69,9 @@ pub trait Magic: Send + Sync {
     /// Warns about deprecated behaviour, unless such warnings are disabled.
     fn deprecated(&self, _message: &str, _place: &Span) {}
 
+    /// Shows the user a message of a plugin.
+    fn message(&self, _text: &str) {}
+
     /// Calls plugins that are not built in; `None` if they cannot be called.
     fn plugins(&self) -> Option<&dyn Plugins> {
         None

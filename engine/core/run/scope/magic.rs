@@ -7,6 +7,7 @@ use rplay_contract::external::DEPRECATED;
 
 use crate::{
     collections::ANSIBLE_VERSION,
+    event::Event,
     inventory::HostSource,
     plan::{Role, Task},
     run::{
@@ -125,6 +126,10 @@ impl Magic for HostMagic {
         if self.run.options.deprecation_warnings {
             self.run.warn_once(&format!("{DEPRECATED}{message}"), place);
         }
+    }
+
+    fn message(&self, text: &str) {
+        self.run.send(Event::Message { text: text.into() });
     }
 
     fn plugins(&self) -> Option<&dyn Plugins> {
