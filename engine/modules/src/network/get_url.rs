@@ -168,7 +168,7 @@ impl GetUrl {
         let response = response.map_err(|error| unreachable(&error, elapsed).data(told.clone()))?;
         let path = match &file {
             Target::At(path) => path.clone(),
-            Target::In(directory) => directory.join(file_name(&response)?),
+            Target::In(directory) => directory.join(file_name(&response)),
         };
         let mut plan = plan.set("dest", paths::text(&path)).set("elapsed", elapsed);
         match response.status {
@@ -211,8 +211,8 @@ fn size_message(response: &Response) -> String {
     format!("OK ({} bytes)", response.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string()))
 }
 
-/// The file name from the server, without any directory.
-fn file_name(response: &Response) -> Result<String, Failure> {
+/// The file name from the server, without any directory. As in ansible-core, an address without one is its index.
+fn file_name(response: &Response) -> String {
     let from_header = response.header("content-disposition").and_then(|header| {
         let name = header.split(';').map(str::trim).find_map(|part| part.strip_prefix("filename="))?;
         Some(name.trim_matches('"').to_owned())
@@ -220,9 +220,7 @@ fn file_name(response: &Response) -> Result<String, Failure> {
     let of_file = || response.url.strip_prefix("file:")?.rsplit('/').next().map(str::to_owned);
     let name = from_header.or_else(|| Address::parse(&response.url).ok()?.file_name()).or_else(of_file);
     let name = name.and_then(|name| Path::new(&name).file_name().map(|name| name.to_string_lossy().into_owned()));
-    name.ok_or_else(|| {
-        Failure::new(format!("{} does not provide a file name", response.url)).arg("dest").help("specify the full path")
-    })
+    name.unwrap_or_else(|| "index.html".to_owned())
 }
 
 /// `If-Modified-Since` for a file.
@@ -296,6 +294,15 @@ mod tests {
         let requests = server.seen.lock().len();
         assert!(!call("get_url", args(&format!("sha256:{SHA256}"))).changed);
         assert_eq!(server.seen.lock().len(), requests, "nothing is fetched");
+    }
+
+    #[test]
+    fn an_address_without_a_name_is_its_index() {
+        let server = Server::start(|_| response("200 OK", "", "home"));
+        let directory = tempfile::tempdir().unwrap();
+        let done = call("get_url", data! { "url" => server.url.clone(), "dest" => paths::text(directory.path()) });
+        assert!(done.changed && done.failure.is_none(), "{done:?}");
+        assert_eq!(fs::read_to_string(directory.path().join("index.html")).unwrap(), "home");
     }
 
     #[test]

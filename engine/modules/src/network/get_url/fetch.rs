@@ -35,7 +35,7 @@ impl Fetch {
         data.insert("elapsed".to_owned(), elapsed().into());
         let path = match &self.file {
             Target::At(path) => path.clone(),
-            Target::In(directory) => directory.join(file_name(&response)?),
+            Target::In(directory) => directory.join(file_name(&response)),
         };
         data.insert("dest".to_owned(), paths::text(&path).into());
         let wanted = module.attributes.resolve()?;

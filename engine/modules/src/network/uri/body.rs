@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use rplay_wire::{Failure, Map, Value, data, hex};
 use sha2::{Digest, Sha256};
 
@@ -163,17 +164,18 @@ fn unpacking(why: &str) -> String {
     format!("failed to parse body as form_urlencoded: {why}")
 }
 
-/// One part per key: text, or a dict with `content` or `filename`, and `mime_type`.
+/// One part per key: text, or a dict with `content` or `filename`, `mime_type` and `multipart_encoding`. As in
+/// ansible-core, files are sent as base64 unless told otherwise, and lines of texts end as HTTP's do.
 fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
     let mut rendered = Vec::new();
     for (name, part) in parts {
-        let (content, filename, kind) = match part {
+        let (content, filename, kind, encoding) = match part {
             Value::Map(part) => {
                 let filename = part.get("filename").map(Text::parse).transpose()?;
-                let content = match (part.get("content").or_else(|| part.get("_content")), &filename) {
-                    (Some(Value::Str(text)), _) => text.as_bytes().to_vec(),
-                    (Some(content), _) => file(content, host)?,
-                    (None, Some(path)) => file(&Value::from(path.as_str()), host)?,
+                let (content, encoding) = match (part.get("content").or_else(|| part.get("_content")), &filename) {
+                    (Some(Value::Str(text)), _) => (crlf(text.as_bytes()), None),
+                    (Some(content), _) => encoded(file(content, host)?, part)?,
+                    (None, Some(path)) => encoded(file(&Value::from(path.as_str()), host)?, part)?,
                     (None, None) => {
                         return Err(
                             "failed to parse body as form-multipart: at least one of filename or content must \
@@ -182,15 +184,21 @@ fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
                         );
                     }
                 };
-                let kind = part.get("mime_type").map(Text::parse).transpose()?;
-                (content, filename, kind.unwrap_or_else(|| "application/octet-stream".to_owned()))
+                let kind = match part.get("mime_type") {
+                    Some(kind) => Text::parse(kind)?,
+                    None => filename.as_deref().map_or(UNKNOWN_TYPE, mime_type).to_owned(),
+                };
+                (content, filename, kind, encoding)
             }
-            other => (Text::parse(other)?.into_bytes(), None, "text/plain".to_owned()),
+            other => (crlf(Text::parse(other)?.as_bytes()), None, "text/plain".to_owned(), None),
         };
         let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name));
         if let Some(filename) = filename {
             let bare = filename.rsplit('/').next().unwrap_or(&filename);
             head.push_str(&format!("; filename=\"{}\"", quoted(bare)));
+        }
+        if let Some(encoding) = encoding {
+            head.push_str(&format!("\r\nContent-Transfer-Encoding: {encoding}"));
         }
         head.push_str(&format!("\r\nContent-Type: {kind}\r\n\r\n"));
         rendered.push((head, content));
@@ -204,6 +212,61 @@ fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
     }
     content.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     Ok(Payload { content: Content::Bytes(content), kind: Some(format!("multipart/form-data; boundary={boundary}")) })
+}
+
+/// The content of a file as its part sends it, and the name of that encoding.
+fn encoded(content: Vec<u8>, part: &Map) -> Result<(Vec<u8>, Option<&'static str>), String> {
+    match part.get("multipart_encoding").map(Text::parse).transpose()?.as_deref() {
+        None | Some("base64") => {
+            let code = BASE64.encode(content);
+            let lines = code.as_bytes().chunks(76).flat_map(|line| [line, b"\r\n"]);
+            Ok((lines.flatten().copied().collect(), Some("base64")))
+        }
+        Some("7or8bit") => Ok((crlf(&content), Some(if content.is_ascii() { "7bit" } else { "8bit" }))),
+        Some(_) => Err("multipart_encoding must be one of dict_keys(['base64', '7or8bit']).".to_owned()),
+    }
+}
+
+/// The bytes with each line's end as HTTP has it.
+fn crlf(content: &[u8]) -> Vec<u8> {
+    let mut ended = Vec::with_capacity(content.len());
+    for (at, byte) in content.iter().enumerate() {
+        if *byte == b'\n' && content[..at].last() != Some(&b'\r') {
+            ended.push(b'\r');
+        }
+        ended.push(*byte);
+    }
+    ended
+}
+
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// The media type that the ending of a file's name stands for, as Python's `mimetypes` has it; only usual ones.
+fn mime_type(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "txt" | "text" => "text/plain",
+        "html" | "htm" => "text/html",
+        "css" => "text/css",
+        "csv" => "text/csv",
+        "xml" | "xsl" => "text/xml",
+        "py" => "text/x-python",
+        "js" | "mjs" => "text/javascript",
+        "json" => "application/json",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "tar" | "tgz" => "application/x-tar",
+        "sh" => "application/x-sh",
+        "doc" => "application/msword",
+        "png" => "image/png",
+        "jpg" | "jpeg" | "jpe" => "image/jpeg",
+        "gif" => "image/gif",
+        "svg" => "image/svg+xml",
+        "ico" => "image/vnd.microsoft.icon",
+        "mp3" => "audio/mpeg",
+        "mp4" => "video/mp4",
+        _ => UNKNOWN_TYPE,
+    }
 }
 
 fn quoted(text: &str) -> String {

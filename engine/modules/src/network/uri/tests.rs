@@ -70,6 +70,21 @@ fn bodies() {
     } });
     assert!(seen.body.contains("name=\"text\"\r\nContent-Type: text/plain\r\n\r\nplain\r\n--rplay-"), "{}", seen.body);
     assert!(seen.body.contains("filename=\"f.bin\"\r\nContent-Type: image/x\r\n\r\ndata\r\n"), "{}", seen.body);
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("f.txt");
+    fs::write(&text, "line\n".repeat(12)).unwrap();
+    let file = |encoding: &str| {
+        let part = data! { "filename" => paths::text(&text), "multipart_encoding" => encoding };
+        data! { "method" => "POST", "body_format" => "form-multipart", "body" => data! { "file" => part } }
+    };
+    let seen = send(file("base64"));
+    let lines = format!("bGluZQpsaW5lCmxpbmUK{}\r\n", "bGluZQpsaW5lCmxpbmUK".repeat(2) + "bGluZQpsaW5lCmxp");
+    let head = "filename=\"f.txt\"\r\nContent-Transfer-Encoding: base64\r\nContent-Type: text/plain\r\n\r\n";
+    assert!(seen.body.contains(&format!("{head}{lines}bmUK\r\n\r\n--rplay-")), "{}", seen.body);
+    let seen = send(file("7or8bit"));
+    assert!(seen.body.contains(&format!("{}{}\r\n--rplay-", head.replace("base64", "7bit"), "line\r\n".repeat(12))));
+    let told = call("uri", with(&server.url, file("other"))).failure.unwrap();
+    assert!(told.msg.starts_with("multipart_encoding must be one of"), "{}", told.msg);
     for (item, why) in [
         (vec!["a", "b", "c"].into(), "too many values to unpack (expected 2)"),
         (vec!["a"].into(), "not enough values to unpack (expected 2, got 1)"),
