@@ -184,3 +184,35 @@ fn a_closed_output_is_not_an_error() {
         assert_eq!(ended.err, "", "{words:?}");
     }
 }
+
+/// With `retry_files_enabled`, the hosts that a playbook lost are in a file that `--limit` reads.
+#[test]
+fn lost_hosts_are_written_to_a_retry_file() {
+    let play = "- hosts: all\n  gather_facts: false\n  tasks:\n  - fail:\n    when: inventory_hostname != 'b'\n";
+    let hosts = "c ansible_connection=local\nb ansible_connection=local\na ansible_connection=local\n";
+    let directory = tempfile::tempdir().unwrap();
+    let run = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = rplay(directory.path(), play, hosts);
+        let output = command.envs(variables.iter().copied()).args(args).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let file = fs::canonicalize(directory.path()).unwrap().join("play.retry");
+    assert!(!run(&[], &[]).contains("to retry"));
+    assert!(!file.exists());
+
+    let on = ("ANSIBLE_RETRY_FILES_ENABLED", "1");
+    let said = run(&[on], &[]);
+    assert!(said.contains(&format!("\n\tto retry, use: --limit @{}\n\nPLAY RECAP", file.display())), "{said}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a\nc\n");
+    let said = run(&[], &["--limit", &format!("@{}", file.display())]);
+    assert!(said.contains("a  ") && said.contains("c  ") && !said.contains("b  "), "{said}");
+
+    let said = run(&[on, ("ANSIBLE_RETRY_FILES_SAVE_PATH", "some/where")], &[]);
+    assert_eq!(fs::read_to_string(directory.path().join("some/where/play.retry")).unwrap(), "a\nc\n", "{said}");
+    let said = run(&[on, ("ANSIBLE_RETRY_FILES_SAVE_PATH", "/dev/null/x")], &[]);
+    assert!(said.contains("Could not create retry file '/dev/null/x/play.retry'."), "{said}");
+
+    fs::remove_file(&file).unwrap();
+    assert!(!run(&[on], &["--limit", "b"]).contains("to retry"));
+    assert!(!file.exists());
+}

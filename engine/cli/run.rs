@@ -187,7 +187,10 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         let text = announcement(args, &sources, &resolved, &inventory, allowed.as_ref()).into();
         channel.send(Event::Message { text });
     }
-    let options = options(args, &config, &sources, rules, allowed, &secrets)?;
+    let mut options = options(args, &config, &sources, rules, allowed, &secrets)?;
+    if is_text {
+        options.retry_files = None;
+    }
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
     let agent_build = Some(rplay_agent::BUILD.to_owned());
     let link_options = LinkOptions {

@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use rplay::{
     config::{Config, Gathering, Origin},
     inventory::SourceRules,
-    run::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options},
+    run::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options, RetryFiles},
     secrets::Secrets,
     source::Problems,
     syntax::builtin_name,
@@ -133,6 +133,9 @@ pub(crate) fn options(
         .into_iter()
         .flatten()
         .collect(),
+        retry_files: config
+            .retry_files_enabled
+            .then(|| RetryFiles { directory: config.retry_files_save_path.value.clone() }),
     })
 }
 

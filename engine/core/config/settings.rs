@@ -410,6 +410,10 @@ settings! {
     localhost_warning: bool = true, ["defaults.localhost_warning"], ["ANSIBLE_LOCALHOST_WARNING"];
     /// The directory for temporary files on the controller; commands that need none only create it.
     local_tmp: Option<PathBuf> = None, ["defaults.local_tmp"], ["ANSIBLE_LOCAL_TEMP"];
+    /// Write the names of the hosts that a playbook lost to a file for `--limit @FILE`.
+    retry_files_enabled: bool = false, ["defaults.retry_files_enabled"], ["ANSIBLE_RETRY_FILES_ENABLED"];
+    /// The directory of these files, instead of that of the playbook.
+    retry_files_save_path: Option<PathBuf> = None, ["defaults.retry_files_save_path"], ["ANSIBLE_RETRY_FILES_SAVE_PATH"];
     /// Show debug output about the course of a play.
     debug: bool = false, ["defaults.debug"], ["ANSIBLE_DEBUG"];
     /// Warn about invalid metadata of groups of modules.

@@ -128,7 +128,10 @@ impl<W: Write + Send> Reader for Terminal<W> {
             }
             Event::Notified { .. } | Event::Flushed { .. } => {}
             Event::Warning { message, place } => self.warning(message, place.as_ref()),
-            Event::Message { text } => self.line(text, None),
+            Event::Message { text } => {
+                self.explain();
+                self.line(text, None);
+            }
             Event::Detail { level, text } if *level <= self.look.verbosity => self.line(text, Some(Colour::Dim)),
             Event::Detail { level, text } => {
                 if let Some(log) = self.log.as_ref().filter(|log| *level <= log.verbosity()) {

@@ -37,7 +37,7 @@ mod task;
 mod template_warnings;
 mod walk;
 
-pub use options::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options};
+pub use options::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options, RetryFiles};
 pub use plays::{
     definitions::{Setter, Viewpoint},
     preflight::RunError,

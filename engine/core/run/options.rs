@@ -66,6 +66,8 @@ pub struct Options {
     pub shell: String,
     /// Deprecated behaviour that is still accepted.
     pub lenience: Vec<Lenience>,
+    /// Whether the hosts that a playbook lost are written to a file, and where.
+    pub retry_files: Option<RetryFiles>,
 }
 
 /// When results are shown to a person who may run tasks again.
@@ -121,8 +123,16 @@ impl Default for Options {
             inject_facts: true,
             shell: "/bin/sh".to_owned(),
             lenience: vec![Lenience::EmbeddedTemplates],
+            retry_files: None,
         }
     }
+}
+
+/// Where the names of lost hosts are written, for `--limit @FILE`.
+#[derive(Clone, Debug)]
+pub struct RetryFiles {
+    /// Instead of the directory of the playbook.
+    pub directory: Option<PathBuf>,
 }
 
 /// Where facts are kept between runs.

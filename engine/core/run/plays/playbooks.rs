@@ -1,7 +1,8 @@
 //! Runs all plays of all playbooks, in order.
 
 use std::{
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -9,6 +10,7 @@ use crate::{
     event::{Event, Recap},
     plan::Play,
     run::{plays::preflight::RunError, state::run::Run},
+    source::absolute,
 };
 
 impl Run {
@@ -25,15 +27,23 @@ impl Run {
         'all: for (index, (path, plays)) in playbooks.iter().enumerate() {
             let name = path.display().to_string().into();
             self.send(Event::PlaybookStarted { name, plays: plays.len() });
+            let mut goes_on = true;
             for play in plays {
                 match self.play(play) {
                     Ok(true) => {}
-                    Ok(false) => break 'all,
+                    Ok(false) => {
+                        goes_on = false;
+                        break;
+                    }
                     Err(problems) => {
                         result = Err(problems);
                         break 'all;
                     }
                 }
+            }
+            self.write_retry_file(path);
+            if !goes_on {
+                break;
             }
             // The recap of the last one is that of the run.
             if index + 1 < playbooks.len() {
@@ -49,5 +59,23 @@ impl Run {
             self.warn(message, None);
         }
         result.map(|()| recap).map_err(RunError::from)
+    }
+
+    /// Writes the names of all hosts lost so far to a file for `--limit`, if the settings say so.
+    fn write_retry_file(&self, playbook: &Path) {
+        let Some(files) = &self.options.retry_files else { return };
+        let lost = self.losses.lock().names();
+        if lost.is_empty() {
+            return;
+        }
+        let playbook = PathBuf::from(absolute(playbook));
+        let directory = files.directory.as_deref().or(playbook.parent()).unwrap_or(Path::new("/"));
+        let path = directory.join(playbook.file_stem().unwrap_or_default()).display().to_string() + ".retry";
+        let lines: String = lost.iter().map(|name| format!("{name}\n")).collect();
+        let written: io::Result<()> = std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&path, lines));
+        match written {
+            Ok(()) => self.send(Event::Message { text: format!("\tto retry, use: --limit @{path}").into() }),
+            Err(error) => self.warn(format!("Could not create retry file '{path}'.\n\t{error}"), None),
+        }
     }
 }

@@ -3,7 +3,10 @@
 //! The rules are Ansible's: such hosts are excluded from later plays until `clear_host_errors`; the exit code is that
 //! of the last play that ran; a play that loses all hosts of a batch ends the run.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use crate::run::state::play::HostExit;
 
@@ -74,6 +77,11 @@ impl Losses {
     /// The number of lost hosts; as in Ansible, a host that both failed and was unreachable counts twice.
     pub(crate) fn count(&self) -> usize {
         self.failed.len() + self.unreachable.len()
+    }
+
+    /// The names of all lost hosts, sorted.
+    pub(crate) fn names(&self) -> BTreeSet<Arc<str>> {
+        self.failed.iter().chain(&self.unreachable).cloned().collect()
     }
 
     pub(crate) fn last(&self) -> PlayResult {
