@@ -118,6 +118,9 @@ pub(crate) fn exit_code(problems: &Problems) -> u8 {
         let error: &(dyn std::error::Error + 'static) = &**problem;
         error.is::<rplay::config::ConfigError>()
     };
+    if rplay::vars::ExtraVarsError::is_misuse(problems) {
+        return OPTIONS;
+    }
     if problems.0.first().is_some_and(of_settings) { OPTIONS } else { 1 }
 }
 

@@ -12,7 +12,8 @@ use rplay::{
     run::Run,
     secrets::Secrets,
     source::{Problems, Source},
-    vars::extra_vars_and_names,
+    syntax::ReadError,
+    vars::{ExtraVarsError, extra_vars_and_names},
 };
 
 use crate::{
@@ -76,11 +77,16 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let mut problems = Problems::default();
     let mut exit_code = None;
     let (extra, extra_names) = extra_vars_and_names(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
+        let misused = ExtraVarsError::is_misuse(&found);
         problems.0.extend(found.0);
         // Ansible exits with 1 if such a file does not exist.
         let mut files = args.sources.extra_vars.iter().filter_map(|arg| arg.strip_prefix('@'));
         let all_there = files.all(|path| std::path::Path::new(path).exists());
-        exit_code = Some(if all_there { diagnostics::UNREADABLE } else { 1 });
+        exit_code = Some(match () {
+            () if !all_there => 1,
+            () if misused => diagnostics::OPTIONS,
+            () => diagnostics::UNREADABLE,
+        });
         Default::default()
     });
     let rules = source_rules(args, &config, &playbooks, text.as_ref().map(|(_, directory)| directory));
@@ -135,7 +141,11 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     // All errors are reported together, before any host is touched.
     if !problems.is_empty() {
         channel.flush();
-        let exit_code = exit_code.unwrap_or_else(|| rplay::plan::exit_code(&problems));
+        let exit_code = exit_code.unwrap_or_else(|| match is_text && ReadError::is_unknown_module(&problems) {
+            // There, it is a failure of each host.
+            true => 2,
+            false => rplay::plan::exit_code(&problems),
+        });
         return Ok(diagnostics::end(&problems, exit_code));
     }
     let allowed = match &args.limit {

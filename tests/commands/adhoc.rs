@@ -70,3 +70,22 @@ fn the_content_of_a_copy_is_not_shown_as_an_argument() {
         assert!(!told.contains("\"_content\""), "{told}");
     }
 }
+
+/// As in ansible-core: 5 for arguments that are no mapping, 4 for unreadable ones, 2 for a module that nobody knows.
+#[test]
+fn exit_codes_tell_misuse_from_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("list.yml"), "- 1\n").unwrap();
+    let cases: [(&[&str], i32); 6] = [
+        (&["-m", "debug", "-e", "[1]"], 5),
+        (&["-m", "debug", "-e", "@list.yml"], 5),
+        (&["-m", "debug", "-e", "/x"], 5),
+        (&["-m", "debug", "-e", "[1"], 4),
+        (&["-m", "debug", "-e", "@missing.yml"], 1),
+        (&["-m", "nope"], 2),
+    ];
+    for (args, expected) in cases {
+        let (code, told) = adhoc(directory.path(), args);
+        assert_eq!(code, Some(expected), "{args:?}\n{told}");
+    }
+}

@@ -40,6 +40,15 @@ pub enum ExtraVarsError {
     },
 }
 
+impl ExtraVarsError {
+    /// Whether the first of these problems is that an argument is of the wrong kind, rather than unreadable.
+    pub fn is_misuse(problems: &Problems) -> bool {
+        let Some(first) = problems.0.first() else { return false };
+        let error: &(dyn std::error::Error + 'static) = &**first;
+        matches!(error.downcast_ref(), Some(ExtraVarsError::BarePath { .. } | ExtraVarsError::NoMapping { .. }))
+    }
+}
+
 /// Reads all `-e` arguments; later ones win. Values of `key=value` pairs are text, those of YAML and JSON have types;
 /// all may contain templates.
 ///

@@ -3,7 +3,7 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::source::Span;
+use crate::source::{Problems, Span};
 
 /// An error in a playbook, a task file or a role's metadata, with its place.
 #[derive(Debug, Diagnostic, Error)]
@@ -123,4 +123,13 @@ pub enum ReadError {
         #[help]
         help: String,
     },
+}
+
+impl ReadError {
+    /// Whether the first of these problems is a module that does not exist.
+    pub fn is_unknown_module(problems: &Problems) -> bool {
+        let Some(first) = problems.0.first() else { return false };
+        let error: &(dyn std::error::Error + 'static) = &**first;
+        matches!(error.downcast_ref(), Some(ReadError::NeitherKeywordNorModule { .. }))
+    }
 }
