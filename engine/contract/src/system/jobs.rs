@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Host, io_failure::io_failure, system::paths};
 
 /// The environment variable of the call that contains the directory of the files.
-const DIRECTORY: &str = "ANSIBLE_ASYNC_DIR";
+pub const DIRECTORY: &str = "ANSIBLE_ASYNC_DIR";
 
 /// The state of a job.
 #[derive(Debug, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ use rplay_contract::{
     ArgError,
     external::{DEPRECATED, MODULE},
     module_result::outcome_of,
+    system::jobs,
     wire::{Background, Become, Call, Failure, Map, Mode, Outcome, Stage, Value as Wire, data},
 };
 use serde_json::{Value as Json, json};
@@ -34,7 +35,6 @@ use crate::{
             external::Caller,
             module_result,
             plugin_effects::{NO_LOG, NOTIFY},
-            prepare::JOBS_DIRECTORY,
         },
     },
     template::Exchange,
@@ -318,7 +318,7 @@ impl PluginRun {
                     && let Some(directory) = args.shift_remove("_async_dir")
                     && let Some(directory) = directory.as_str()
                 {
-                    environment.push((JOBS_DIRECTORY.to_owned(), directory.to_owned()));
+                    environment.push((jobs::DIRECTORY.to_owned(), directory.to_owned()));
                 }
                 args.retain(|_, value| *value != Wire::Null);
                 let uses_shell = args.shift_remove("_uses_shell") == Some(Wire::Bool(true));

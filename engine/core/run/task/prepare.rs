@@ -7,6 +7,7 @@ use std::{
 
 use rplay_contract::{
     ArgError, external,
+    system::jobs,
     wire::{Background, Become, Call, Map, Mode},
 };
 
@@ -38,9 +39,6 @@ use crate::{
     template::{self, TemplateError},
     vars::{Layer, Lazy, Scope, is_omit, mapping},
 };
-
-/// The environment variable that names the directory of background jobs on a host.
-pub(super) const JOBS_DIRECTORY: &str = "ANSIBLE_ASYNC_DIR";
 
 /// A prepared iteration.
 pub(crate) enum Ready {
@@ -364,7 +362,7 @@ impl Run {
     /// The directory of job results on the host, if not the default.
     fn jobs_directory(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
         let directory = word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
-        Ok(directory.map(|directory| (JOBS_DIRECTORY.to_owned(), directory)))
+        Ok(directory.map(|directory| (jobs::DIRECTORY.to_owned(), directory)))
     }
 
     /// The task with the action that its template names.

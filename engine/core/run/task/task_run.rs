@@ -73,10 +73,13 @@ impl Run {
                     }
                 }
             }
+            // As in Ansible, `name: no` is none.
+            Some(name) if name.value.data().is_some_and(|value| !value.is_true()) => title(task),
             Some(name) => name.value.data().map_or_else(|| name.span.text().to_owned(), |value| text_of(&value)),
             None => title(task),
         };
-        match &task.role {
+        // A role that is included from a role stands for itself.
+        match task.role.as_ref().filter(|_| task.action.statement() != Some(Statement::IncludeRole)) {
             Some(role) => format!("{} : {own}", role.name),
             None => own,
         }
