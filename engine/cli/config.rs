@@ -39,9 +39,7 @@ pub(crate) fn command(args: &ConfigArgs) -> Result<u8, Problems> {
             Ok(code)
         }
         Err(problems) => {
-            let first: Option<&(dyn std::error::Error + 'static)> = problems.0.first().map(|problem| &**problem as _);
-            let options = first.and_then(|error| error.downcast_ref::<ConfigCommandError>());
-            let code = match options {
+            let code = match problems.first_as() {
                 Some(ConfigCommandError::Options(_)) => diagnostics::OPTIONS,
                 Some(ConfigCommandError::Failed(_)) => 1,
                 None => diagnostics::exit_code(&problems),

@@ -114,14 +114,8 @@ pub(crate) const OPTIONS: u8 = 5;
 
 /// The exit code of a command that fails with these problems: invalid settings count as invalid options.
 pub(crate) fn exit_code(problems: &Problems) -> u8 {
-    let of_settings = |problem: &rplay::source::Problem| {
-        let error: &(dyn std::error::Error + 'static) = &**problem;
-        error.is::<rplay::config::ConfigError>()
-    };
-    if rplay::vars::ExtraVarsError::is_misuse(problems) {
-        return OPTIONS;
-    }
-    if problems.0.first().is_some_and(of_settings) { OPTIONS } else { 1 }
+    let of_settings = problems.first_as::<rplay::config::ConfigError>().is_some();
+    if of_settings || rplay::vars::ExtraVarsError::is_misuse(problems) { OPTIONS } else { 1 }
 }
 
 /// Reports an error in the command line; returns the exit code.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write, path::PathBuf, sync::Arc};
 
 use rplay::{
     inventory::{Inventory, Matched, Pattern},
-    plan::{Play, PlayHead, Resolver, Settings, Statement, Step, words_written, written},
+    plan::{Play, PlayHead, Resolver, Settings, Step, words_written, written},
     source::Problems,
     vars::{Value, mapping},
     visible::visible,
@@ -78,9 +78,7 @@ pub(crate) fn show(
                 let tags: Vec<String> = tags.into_iter().collect();
                 all_tags.extend(tags.iter().cloned());
                 if args.list_tasks {
-                    // Like Ansible, the role precedes the task's name, unless that includes another role.
-                    let includes = task.action.statement() == Some(Statement::IncludeRole);
-                    let name = match (&task.name, task.role.as_ref().filter(|_| !includes)) {
+                    let name = match (&task.name, task.role_shown()) {
                         (Some(name), Some(role)) => format!("{} : {}", role.name, written(name)),
                         (Some(name), None) => written(name),
                         (None, _) => task.written.to_string(),

@@ -250,6 +250,12 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// The first problem, if there is one and it is an `E`.
+    pub fn first_as<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        let first: &(dyn std::error::Error + 'static) = &**self.0.first()?;
+        first.downcast_ref()
+    }
+
     /// All messages on one line, each with its place unless it is in the current file: for results of tasks that
     /// read a file.
     pub fn told(&self, at_hand: &Span) -> String {

@@ -136,6 +136,25 @@ pub trait Args: Sized {
     fn from_map(map: &Map) -> Result<Self, Vec<ArgError>>;
 }
 
+/// Parses a dict within the argument `of`: the value of an argument, or an element of its list.
+///
+/// # Errors
+/// What is wrong with it, in ansible-core's words: it is no dict, or an argument in it is unknown, missing or invalid.
+pub fn nested<T: Args>(value: &Value, of: &str) -> Result<T, String> {
+    let Value::Map(map) = value else { return Err(format!("must be a dict, not {}", value.type_name())) };
+    let known = T::args();
+    if let Some(other) = map.keys().find(|key| !known.iter().any(|arg| arg.is_called(key))) {
+        let mut names: Vec<&str> = known.iter().map(|arg| arg.name).collect();
+        names.sort_unstable();
+        let names = names.join(", ");
+        return Err(format!("Unsupported parameters for {of}: {other}. Supported parameters include: {names}."));
+    }
+    T::from_map(map).map_err(|errors| {
+        let error = ArgError::foremost(errors);
+        format!("{} found in {of}", error.map(|error| error.msg).unwrap_or_default())
+    })
+}
+
 /// The type of an argument: how it is parsed from a value.
 pub trait ArgType: Sized {
     const KIND: &'static str;

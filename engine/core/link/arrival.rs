@@ -79,8 +79,8 @@ pub(super) fn script(executable: &Executable, how: Start, words: &str) -> String
     SCRIPT.replace("@SHA@", &executable.sha256).replace("@CHECK@", check).replace("@WORDS@", words)
 }
 
-/// Waits for the agent's marker, and sends the executable if the host asks for it. `kind` is the agent that is wanted; the
-/// transport is told which one it is.
+/// Waits for the agent's marker, and sends the executable if the host asks for it. `kind` is the agent that is wanted;
+/// `transport.kind` becomes that of the agent that is sent.
 pub(super) async fn arrive(
     transport: &mut Transport,
     executables: &Arc<Executables>,

@@ -14,8 +14,8 @@ use crate::event::Deliveries;
 /// All executables that may be needed: for hosts like this one, and for those with other processors.
 ///
 /// For each processor there is the whole of rplay, which is an agent as well, and the agent alone, which is much smaller:
-/// embedded in the whole, once lean and once full, or `rplay-agent` beside it, which is full. An agent of another build is passed over, since only one of the
-/// controller's own build understands it.
+/// embedded in the whole, once lean and once full, or in the file `rplay-agent`, which is full. An agent of another build
+/// is skipped, since only one of the controller's own build understands it.
 pub(super) struct Executables {
     /// `None` is the one that is running.
     own: Option<PathBuf>,

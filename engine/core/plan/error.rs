@@ -1,7 +1,5 @@
 //! Errors in plays that are found before the run.
 
-use std::error::Error;
-
 use miette::Diagnostic;
 
 use crate::{
@@ -15,9 +13,10 @@ use crate::{
 /// inventory, a vault password) or was removed (a module), 4 if a file exists but is invalid. The first
 /// problem decides. Errors in variables of hosts and groups always give 4.
 pub fn exit_code(problems: &Problems) -> u8 {
-    let Some(first) = problems.0.first() else { return 0 };
-    let error: &(dyn Error + 'static) = &**first;
-    let missing = match error.downcast_ref::<PlanError>() {
+    if problems.is_empty() {
+        return 0;
+    }
+    let missing = match problems.first_as() {
         Some(
             PlanError::RoleNotFound { .. }
             | PlanError::Missing { .. }
@@ -29,8 +28,9 @@ pub fn exit_code(problems: &Problems) -> u8 {
         Some(PlanError::NotConstant { name, .. }) => matches!(*name, "import_role" | "role" | "tags"),
         Some(_) => false,
         None => {
-            let removed = matches!(error.downcast_ref(), Some(ReadError::Removed { kind: "module", .. }));
-            removed || error.is::<InventoryError>() || error.is::<VaultError>()
+            matches!(problems.first_as(), Some(ReadError::Removed { kind: "module", .. }))
+                || problems.first_as::<InventoryError>().is_some()
+                || problems.first_as::<VaultError>().is_some()
         }
     };
     if missing { 1 } else { 4 }

@@ -81,11 +81,7 @@ struct Places {
 
 impl Magic for Places {
     fn get(&self, name: &str) -> Option<Lazy> {
-        // As in Ansible, what depends on a role is not its parent.
-        let parents = || {
-            let role = self.role.as_ref().filter(|role| !role.dependency)?;
-            Some(role.parents.iter()).filter(|parents| parents.len() > 0)
-        };
+        let parents = || Some(self.role.as_ref()?.including()?.iter());
         let list = |values: Vec<Value>| Some(Lazy::Data(Value::from(values)));
         match name {
             "ansible_parent_role_names" => {

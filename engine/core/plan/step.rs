@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Action, action::module};
+use super::{Action, Statement, action::module};
 use crate::{
     actions::TaskView,
     source::Span,
@@ -293,6 +293,11 @@ fn needs_full(steps: &[Step]) -> bool {
 }
 
 impl Role {
+    /// The roles that include this one, if any do. As in Ansible, what depends on a role is not its parent.
+    pub fn including(&self) -> Option<&[Arc<Role>]> {
+        Some(self.parents.as_slice()).filter(|parents| !self.dependency && !parents.is_empty())
+    }
+
     /// The name without its collection.
     pub fn short_name(&self) -> &str {
         match &self.collection {
@@ -322,6 +327,16 @@ impl Role {
 }
 
 impl Task {
+    pub fn includes_role(&self) -> bool {
+        self.action.statement() == Some(Statement::IncludeRole)
+    }
+
+    /// The role that precedes the task's name where it is shown. As in Ansible, a role that is included from a role
+    /// stands for itself.
+    pub fn role_shown(&self) -> Option<&Arc<Role>> {
+        self.role.as_ref().filter(|_| !self.includes_role())
+    }
+
     /// A task that is not in a file but created by the engine. `around` are the enclosing settings, `settings` also
     /// include its own.
     pub fn implied(

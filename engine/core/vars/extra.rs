@@ -43,9 +43,7 @@ pub enum ExtraVarsError {
 impl ExtraVarsError {
     /// Whether the first of these problems is that an argument is of the wrong kind, rather than unreadable.
     pub fn is_misuse(problems: &Problems) -> bool {
-        let Some(first) = problems.0.first() else { return false };
-        let error: &(dyn std::error::Error + 'static) = &**first;
-        matches!(error.downcast_ref(), Some(ExtraVarsError::BarePath { .. } | ExtraVarsError::NoMapping { .. }))
+        matches!(problems.first_as(), Some(ExtraVarsError::BarePath { .. } | ExtraVarsError::NoMapping { .. }))
     }
 }
 

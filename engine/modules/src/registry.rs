@@ -1,6 +1,6 @@
 //! All modules, one line each. Their names, documentation and argument checks come from here.
 
-use rplay_contract::{Entry, entry};
+use rplay_contract::{Entry, Module, entry};
 
 const BUILTIN: &str = "ansible.builtin";
 const CRYPTO: &str = "community.crypto";
@@ -9,6 +9,11 @@ const GENERAL: &str = "community.general";
 const POSIX: &str = "ansible.posix";
 /// What no collection of Ansible has.
 const OWN: &str = "rplay.builtin";
+
+/// All that is asked of the Docker Engine is asked by HTTP.
+const fn docker<M: Module>(name: &'static str) -> Entry {
+    entry::<M>(name, DOCKER).needs_full()
+}
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
@@ -44,19 +49,19 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::packages::debconf::Debconf>("debconf", BUILTIN).keeps_to_host(),
     entry::<crate::packages::dnf::Dnf>("dnf", BUILTIN),
     entry::<crate::packages::dnf::Dnf>("dnf5", BUILTIN),
-    entry::<crate::docker::DockerContainer>("docker_container", DOCKER).needs_full(),
-    entry::<crate::docker::DockerContainerExec>("docker_container_exec", DOCKER).needs_full(),
-    entry::<crate::docker::DockerContainerInfo>("docker_container_info", DOCKER).needs_full(),
-    entry::<crate::docker::DockerHostInfo>("docker_host_info", DOCKER).needs_full(),
-    entry::<crate::docker::DockerImage>("docker_image", DOCKER).needs_full(),
-    entry::<crate::docker::DockerImageInfo>("docker_image_info", DOCKER).needs_full(),
-    entry::<crate::docker::DockerImagePull>("docker_image_pull", DOCKER).needs_full(),
-    entry::<crate::docker::DockerLogin>("docker_login", DOCKER).needs_full(),
-    entry::<crate::docker::DockerNetwork>("docker_network", DOCKER).needs_full(),
-    entry::<crate::docker::DockerNetworkInfo>("docker_network_info", DOCKER).needs_full(),
-    entry::<crate::docker::DockerPrune>("docker_prune", DOCKER).needs_full(),
-    entry::<crate::docker::DockerVolume>("docker_volume", DOCKER).needs_full(),
-    entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER).needs_full(),
+    docker::<crate::docker::DockerContainer>("docker_container"),
+    docker::<crate::docker::DockerContainerExec>("docker_container_exec"),
+    docker::<crate::docker::DockerContainerInfo>("docker_container_info"),
+    docker::<crate::docker::DockerHostInfo>("docker_host_info"),
+    docker::<crate::docker::DockerImage>("docker_image"),
+    docker::<crate::docker::DockerImageInfo>("docker_image_info"),
+    docker::<crate::docker::DockerImagePull>("docker_image_pull"),
+    docker::<crate::docker::DockerLogin>("docker_login"),
+    docker::<crate::docker::DockerNetwork>("docker_network"),
+    docker::<crate::docker::DockerNetworkInfo>("docker_network_info"),
+    docker::<crate::docker::DockerPrune>("docker_prune"),
+    docker::<crate::docker::DockerVolume>("docker_volume"),
+    docker::<crate::docker::DockerVolumeInfo>("docker_volume_info"),
     entry::<crate::packages::dpkg_divert::DpkgDivert>("dpkg_divert", GENERAL).keeps_to_host(),
     entry::<crate::packages::dpkg_selections::DpkgSelections>("dpkg_selections", BUILTIN).keeps_to_host(),
     entry::<crate::commands::expect::Expect>("expect", BUILTIN).keeps_to_host().runs_commands(),

@@ -43,7 +43,7 @@ pub fn made_diff(path: &Path, wanted: &Wanted, as_what: &str) -> rplay_wire::Dif
     state_diff(&before, &after)
 }
 
-/// Adds the change that makes a directory and those it stands in, all with the same owner and mode.
+/// Adds the change that creates a directory and its missing parents, all with the same owner and mode.
 ///
 /// # Errors
 /// If a part of the path exists and is no directory.

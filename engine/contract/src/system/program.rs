@@ -184,6 +184,14 @@ impl Program {
     }
 }
 
+/// The words of `text`, an argument called `arg` with a part of a command line; quotes as in a shell.
+///
+/// # Errors
+/// If a quote is not closed.
+pub fn words(arg: &str, text: &str) -> Result<Vec<String>, Failure> {
+    shell_words::split(text).map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg(arg))
+}
+
 /// The directories of `path`, and those of the system.
 fn program_directories(path: Option<&OsStr>) -> Vec<PathBuf> {
     let mut directories: Vec<PathBuf> = path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();

@@ -176,9 +176,7 @@ impl HostMagic {
 
     /// The roles that include the current one, if any.
     fn parents(&self) -> Option<&[Arc<Role>]> {
-        // As in Ansible, what depends on a role is not its parent.
-        let role = self.role().filter(|role| !role.dependency)?;
-        Some(role.parents.as_slice()).filter(|parents| !parents.is_empty())
+        self.role()?.including()
     }
 
     fn role(&self) -> Option<&Arc<Role>> {

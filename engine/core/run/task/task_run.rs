@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::{
     actions::text_of,
     event::{Event, TaskAbout, TaskId, TaskStarted},
-    plan::{Field, PlanError, Statement, Task},
+    plan::{Field, PlanError, Task},
     run::{
         conditions,
         facts::{Facts, with_facts},
@@ -78,8 +78,7 @@ impl Run {
             Some(name) => name.value.data().map_or_else(|| name.span.text().to_owned(), |value| text_of(&value)),
             None => title(task),
         };
-        // A role that is included from a role stands for itself.
-        match task.role.as_ref().filter(|_| task.action.statement() != Some(Statement::IncludeRole)) {
+        match task.role_shown() {
             Some(role) => format!("{} : {own}", role.name),
             None => own,
         }
@@ -165,9 +164,9 @@ fn about(task: &Task) -> TaskAbout {
 
 /// The title of a task without a name: its action; of `include_role` with the role, as it is written.
 fn title(task: &Task) -> String {
-    let role = match task.action.statement() {
-        Some(Statement::IncludeRole) => task.args.field("name").or_else(|| task.args.field("role")),
-        _ => None,
+    let role = match task.includes_role() {
+        true => task.args.field("name").or_else(|| task.args.field("role")),
+        false => None,
     };
     let written = |field: crate::plan::Field| match field.value {
         Lazy::Template(template) => template.text.to_string(),

@@ -18,7 +18,7 @@ use crate::{
     actions::{TaskResult, wire_args},
     event::{Event, Item},
     limits,
-    plan::{self, Found, Place, PlanError, RoleCall, RoleFiles, Settings, Statement, Step, Task, statement as args},
+    plan::{self, Found, Place, PlanError, RoleCall, RoleFiles, Settings, Step, Task, statement as args},
     run::{
         conditions,
         facts::{Facts, with_facts},
@@ -100,7 +100,7 @@ impl Run {
         let mut of_name: HashMap<(String, usize), Vec<usize>> = HashMap::new();
         let wishes: Vec<_> = hosts.iter().map(|host| with_facts(facts, host, || self.wishes(&run, host))).collect();
         self.start(&run, name);
-        let role = is_role(task);
+        let role = task.includes_role();
         for (host, wishes) in hosts.iter().zip(wishes) {
             self.send(Event::HostStarted { task: run.id, host: host.name.clone() });
             match wishes {
@@ -186,7 +186,7 @@ impl Run {
             }
             let args =
                 wire_args(self.arguments(&run.task, &scope).map_err(|error| Box::new(TaskResult::of_error(&error)))?);
-            let key = match is_role(&run.task) {
+            let key = match run.task.includes_role() {
                 true => ["name", "role"],
                 false => ["file", "_raw_params"],
             };
@@ -218,7 +218,7 @@ impl Run {
         if hosts.is_empty() {
             return None;
         }
-        let role = is_role(&run.task);
+        let role = run.task.includes_role();
         let place = self.place(run, group);
         let mut found = Found::default();
         let mut file = group.wish.name.clone();
@@ -349,8 +349,7 @@ impl Run {
 /// Why hosts fail with what they include, in ansible-core's words; `None` if it is an error that ends the run.
 fn reason(problems: &Problems, file: &str) -> Option<String> {
     let first = problems.0.first()?;
-    let error: &(dyn std::error::Error + 'static) = &**first;
-    match error.downcast_ref::<PlanError>() {
+    match problems.first_as() {
         Some(PlanError::Missing { .. }) => Some(format!(
             "Could not find or access '{file}' on the Ansible Controller: Unable to retrieve file contents.\nCould not \
              find or access '{file}' on the Ansible Controller.\nIf you are using a module and expect the file to exist \
@@ -364,10 +363,6 @@ fn reason(problems: &Problems, file: &str) -> Option<String> {
         }
         None => None,
     }
-}
-
-fn is_role(task: &Task) -> bool {
-    task.action.statement() == Some(Statement::IncludeRole)
 }
 
 /// The result of an include: what it named, and its other arguments.

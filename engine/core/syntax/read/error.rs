@@ -128,8 +128,6 @@ pub enum ReadError {
 impl ReadError {
     /// Whether the first of these problems is a module that does not exist.
     pub fn is_unknown_module(problems: &Problems) -> bool {
-        let Some(first) = problems.0.first() else { return false };
-        let error: &(dyn std::error::Error + 'static) = &**first;
-        matches!(error.downcast_ref(), Some(ReadError::NeitherKeywordNorModule { .. }))
+        matches!(problems.first_as(), Some(ReadError::NeitherKeywordNorModule { .. }))
     }
 }

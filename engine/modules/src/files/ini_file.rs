@@ -4,7 +4,7 @@ use rplay_wire::{Failure, Value, data};
 
 use crate::{
     ArgError, Host, Module, Plan, args,
-    args::{ArgType, Args as _},
+    args::{ArgType, nested},
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     system::{
         attributes::{Attributes, describe},
@@ -67,17 +67,7 @@ impl ArgType for Condition {
     const KIND: &'static str = "dict";
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let Value::Map(map) = value else { return Err(format!("must be a dict, not {}", value.type_name())) };
-        let known = Condition::args();
-        if let Some(other) = map.keys().find(|key| !known.iter().any(|arg| arg.is_called(key))) {
-            return Err(format!(
-                "Unsupported parameters for section_has_values: {other}. Supported parameters include: option, value, values."
-            ));
-        }
-        let read = Condition::from_map(map).map_err(ArgError::foremost);
-        let read = read.map_err(|error| {
-            format!("{} found in section_has_values", error.map(|error| error.msg).unwrap_or_default())
-        })?;
+        let read: Condition = nested(value, "section_has_values")?;
         match read.value.is_some() && read.values.is_some() {
             true => {
                 let error = ArgError::exclusive("values", &["value", "values"]);

@@ -11,7 +11,7 @@ use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     choice,
-    system::fs,
+    system::{fs, program},
 };
 
 choice! {
@@ -205,8 +205,7 @@ impl Module for Filesystem {
 impl Filesystem {
     /// Plans a new file system.
     fn made(self, host: &Host, kind: Kind, dev: PathBuf) -> Result<Plan, Failure> {
-        let opts = shell_words::split(self.opts.as_deref().unwrap_or_default())
-            .map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg("opts"))?;
+        let opts = program::words("opts", self.opts.as_deref().unwrap_or_default())?;
         let (program, words) = kind.maker().split_first().unwrap_or((&"mkfs", &[]));
         let mut plan = Plan::unchanged();
         if !host.has_program(program) {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rplay_wire::{Failure, data};
 
+use super::lvm::checked;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
@@ -106,7 +107,7 @@ impl Lvg {
         let plan = self.prepared(plan, &devices);
         Ok(plan.change(Change::new(format!("make the volume group {vg}"), move |host, _| {
             let done = host.required_program("vgcreate")?.args(words).run()?;
-            told(done, || format!("Creating volume group '{vg}' failed"))
+            checked(&done, || format!("Creating volume group '{vg}' failed"))
         })))
     }
 
@@ -118,7 +119,7 @@ impl Lvg {
         }
         Ok(Plan::unchanged().change(Change::new(format!("remove the volume group {vg}"), move |host, _| {
             let done = host.required_program("vgremove")?.args(["--force", &vg]).run()?;
-            told(done, || format!("Failed to remove volume group {vg}"))
+            checked(&done, || format!("Failed to remove volume group {vg}"))
         })))
     }
 
@@ -163,14 +164,14 @@ impl Lvg {
             let (vg, list) = (self.vg.clone(), new.join(" "));
             plan = plan.change(Change::new(format!("extend the volume group {vg} by {list}"), move |host, _| {
                 let done = host.required_program("vgextend")?.arg(&vg).args(new).run()?;
-                told(done, || format!("Unable to extend {vg} by {list}."))
+                checked(&done, || format!("Unable to extend {vg} by {list}."))
             }));
         }
         if !extra.is_empty() && self.remove_extra_pvs.0 {
             let (vg, list) = (self.vg, extra.join(" "));
             plan = plan.change(Change::new(format!("reduce the volume group {vg} by {list}"), move |host, _| {
                 let done = host.required_program("vgreduce")?.args(["--force", &vg]).args(extra).run()?;
-                told(done, || format!("Unable to reduce {vg} by {list}."))
+                checked(&done, || format!("Unable to reduce {vg} by {list}."))
             }));
         }
         Ok(plan)
@@ -202,10 +203,7 @@ impl Lvg {
         let those = format!("{} || vg_name = {}", names.join(" || "), self.vg);
         let asked = host.required_program("pvs")?.args(["--noheadings", "-o", "pv_name,vg_name"]);
         let asked = asked.args(["--separator", ";", "--select", &those]).run()?;
-        if asked.rc != 0 {
-            let data = data! { "rc" => asked.rc, "err" => asked.stderr };
-            return Err(Failure::new("Failed executing pvs command.").data(data));
-        }
+        checked(&asked, || "Failed executing pvs command.".to_owned())?;
         let mut current = Vec::new();
         for (name, group) in asked.stdout.lines().filter_map(|line| line.trim().split_once(';')) {
             // A device that is gone has no path.
@@ -246,7 +244,7 @@ impl Lvg {
             let options: Vec<String> = self.pv_options.split_whitespace().map(str::to_owned).collect();
             plan.change(Change::new(format!("make the physical volume {device}"), move |host, _| {
                 let done = host.required_program("pvcreate")?.args(options).args(["-f", &device]).run()?;
-                told(done, || format!("Creating physical volume '{device}' failed"))
+                checked(&done, || format!("Creating physical volume '{device}' failed"))
             }))
         })
     }
@@ -275,14 +273,6 @@ fn renamed(device: String) -> Change {
             false => Ok(()),
         }
     })
-}
-
-/// An error with the program's errors, if it failed.
-fn told(done: Output, msg: impl FnOnce() -> String) -> Result<(), Failure> {
-    match done.rc {
-        0 => Ok(()),
-        rc => Err(Failure::new(msg()).data(data! { "rc" => rc, "err" => done.stderr })),
-    }
 }
 
 /// A failure with all that the program said.

@@ -2,11 +2,12 @@
 
 use rplay_wire::{Failure, data};
 
+use super::lvm::checked;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PresentAbsent as State, Text},
     kernel::lvol_size::{Size, Whole},
-    system::program::Program,
+    system::program::{self, Program},
 };
 
 args! {
@@ -119,8 +120,7 @@ impl Lvol {
         if size.sign == Some('-') {
             return Err(Failure::new(format!("Bad size specification of '{}'", size.written)).arg("size"));
         }
-        let opts = shell_words::split(self.opts.as_deref().unwrap_or_default())
-            .map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg("opts"))?;
+        let opts = program::words("opts", self.opts.as_deref().unwrap_or_default())?;
         let option = format!("-{}", size.option());
         let amount = size.amount();
         let (vg, name) = (&self.vg, self.name());
@@ -147,13 +147,7 @@ impl Lvol {
         let what = format!("make the volume {vg}/{name}");
         Ok(Plan::unchanged().set("msg", "").change(Change::new(what, move |host, _| {
             let done = host.required_program("lvcreate")?.arg("--yes").args(words).run()?;
-            match done.rc {
-                0 => Ok(()),
-                rc => {
-                    let msg = format!("Creating logical volume '{name}' failed");
-                    Err(Failure::new(msg).data(data! { "rc" => rc, "err" => done.stderr }))
-                }
-            }
+            checked(&done, || format!("Creating logical volume '{name}' failed"))
         })))
     }
 
@@ -166,13 +160,7 @@ impl Lvol {
         let path = format!("{}/{name}", self.vg);
         Ok(Plan::unchanged().change(Change::new(format!("remove the volume {path}"), move |host, _| {
             let done = host.required_program("lvremove")?.arg("--force").arg(&path).run()?;
-            match done.rc {
-                0 => Ok(()),
-                rc => {
-                    let msg = format!("Failed to remove logical volume {name}");
-                    Err(Failure::new(msg).data(data! { "rc" => rc, "err" => done.stderr }))
-                }
-            }
+            checked(&done, || format!("Failed to remove logical volume {name}"))
         })))
     }
 
@@ -193,10 +181,7 @@ impl Lvol {
                 match done.rc {
                     0 => Ok(!done.stdout.contains("matches existing size")),
                     _ if stays.iter().any(|sign| done.stderr.contains(sign)) => Ok(false),
-                    rc => {
-                        let msg = format!("Unable to resize {name} to {written}");
-                        Err(Failure::new(msg).data(data! { "rc" => rc, "err" => done.stderr }))
-                    }
+                    _ => checked(&done, || format!("Unable to resize {name} to {written}")).map(|()| false),
                 }
             });
             plan = plan.change(change);
@@ -206,13 +191,7 @@ impl Lvol {
             let (target, name) = (path.clone(), volume.name.clone());
             plan = plan.change(Change::new(format!("{what} the volume {path}"), move |host, _| {
                 let done = host.required_program("lvchange")?.arg(option).arg(&target).run()?;
-                match done.rc {
-                    0 => Ok(()),
-                    rc => {
-                        let msg = format!("Failed to {what} logical volume {name}");
-                        Err(Failure::new(msg).data(data! { "rc" => rc, "err" => done.stderr }))
-                    }
-                }
+                checked(&done, || format!("Failed to {what} logical volume {name}"))
             }));
         }
         Ok(plan.set("vg", self.vg).set("lv", volume.name.clone()).set("size", volume.size))

@@ -4,6 +4,7 @@ pub(crate) mod filesystem;
 pub(crate) mod hostname;
 pub(crate) mod kernel_blacklist;
 pub(crate) mod lvg;
+mod lvm;
 pub(crate) mod lvol;
 mod lvol_size;
 pub(crate) mod modprobe;

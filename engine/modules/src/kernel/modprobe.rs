@@ -11,6 +11,7 @@ use crate::{
     system::{
         lossless,
         place::{Content, Placement},
+        program::words,
         text,
     },
 };
@@ -50,8 +51,7 @@ impl Module for Modprobe {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let written = self.params.as_deref().unwrap_or_default();
-        let params = shell_words::split(written)
-            .map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg("params"))?;
+        let params = words("params", written)?;
         let mut plan =
             Plan::unchanged().set("name", self.name.as_str()).set("params", written).set("state", self.state.word());
         let is_there =

@@ -9,7 +9,7 @@ use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    args::{ArgType, Args},
+    args::{ArgType, nested},
     argtypes::{PathArg, Text},
     choice,
     system::{attributes::state_diff, paths},
@@ -44,15 +44,7 @@ impl ArgType for Subcommand {
     const KIND: &'static str = "dict";
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let Value::Map(map) = value else { return Err(format!("must be a dict, not {}", value.type_name())) };
-        let known = Subcommand::args();
-        if let Some(other) = map.keys().find(|key| !known.iter().any(|arg| arg.is_called(key))) {
-            return Err(format!(
-                "Unsupported parameters for subcommands: {other}. Supported parameters include: link, name, path."
-            ));
-        }
-        let read = Subcommand::from_map(map).map_err(ArgError::foremost);
-        read.map_err(|error| format!("{} found in subcommands", error.map(|error| error.msg).unwrap_or_default()))
+        nested(value, "subcommands")
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     choice,
     system::{
         paths,
-        program::{Output, Program},
+        program::{Output, Program, words},
     },
 };
 
@@ -410,11 +410,6 @@ fn suffix(reason: Reason) -> &'static str {
         Reason::Dependency => "-dependency",
         Reason::Explicit => "-explicit",
     }
-}
-
-/// The words of an argument for a program.
-fn words(arg: &str, text: &str) -> Result<Vec<String>, Failure> {
-    shell_words::split(text).map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg(arg))
 }
 
 /// What the program prints; `msg` if it fails.

@@ -11,7 +11,7 @@ pub(super) struct Answer {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Package {
     pub(super) name: String,
-    /// The element that it stands in: `to-install`, `to-upgrade`, `solvable-list` ...
+    /// The enclosing element: `to-install`, `to-upgrade`, `solvable-list` ...
     pub(super) group: String,
     pub(super) version: String,
     pub(super) old_version: String,

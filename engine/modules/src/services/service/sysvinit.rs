@@ -7,7 +7,10 @@ use rplay_wire::{Failure, Map};
 use crate::{
     Change, Host, Plan,
     services::systemd::State,
-    system::{fs, machine, program::Output},
+    system::{
+        fs, machine,
+        program::{Output, words},
+    },
 };
 
 const SCRIPTS: &str = "/etc/init.d";
@@ -72,8 +75,7 @@ impl InitScript {
     }
 
     fn script(&self, host: &Host, verb: &str) -> Result<Output, Failure> {
-        let arguments = shell_words::split(&self.arguments)
-            .map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg("arguments"))?;
+        let arguments = words("arguments", &self.arguments)?;
         let process = match host.has_program("service") {
             true => host.program("service").args([self.name.as_str(), verb]),
             false => host.program(&format!("{SCRIPTS}/{}", self.name)).arg(verb),
