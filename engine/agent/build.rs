@@ -32,7 +32,9 @@ fn main() -> io::Result<()> {
         hasher.update(Sha256::digest(&content));
     }
     let name: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("cargo::rustc-env=RPLAY_AGENT_BUILD={name}");
+    // A lean agent must not pass for a full one, in whatever directory it lies.
+    let kind = if env::var_os("CARGO_FEATURE_LEAN").is_some() { "lean-agent" } else { "agent" };
+    println!("cargo::rustc-env=RPLAY_AGENT_BUILD=rplay-{kind}-build:{name}");
     Ok(())
 }
 

@@ -39,8 +39,14 @@ def without_unwinding(agent):
     return bytes(content)
 
 
-BUILD = re.compile(rb'rplay-agent-build:[0-9a-f]{64}')
-builds = {found and found.group() for found in map(BUILD.search, (whole, full, lean))}
+
+
+def build_of(executable, kind):
+    found = re.search(b'rplay-%s-build:([0-9a-f]{64})' % kind, executable)
+    return found and found.group(1).decode()
+
+
+builds = {build_of(whole, b'agent'), build_of(full, b'agent'), build_of(lean, b'lean-agent')}
 if len(builds) != 1 or None in builds:
     sys.exit('these are not of the same build: %s' % ' '.join(paths))
 
@@ -61,7 +67,7 @@ parts = [xz(full), gzip.compress(full, 9, mtime=0), gzip.compress(lean, 9, mtime
 for sent, name in (parts[0], 'full'), (parts[2], 'lean'):
     if panics == 'abort' and lean[18] == 0x3e and len(sent) > MOST:
         print('note: the %s agent has become larger than %d bytes: %d are sent' % (name, MOST, len(sent)), file=sys.stderr)
-words = ['rplay-embedded-agents 3', builds.pop().decode()]
+words = ['rplay-embedded-agents 3', 'rplay-agent-build:' + builds.pop()]
 for agent, lengths in (full, (len(parts[0]), len(parts[1]))), (lean, (0, len(parts[2]))):
     words += [hashlib.sha256(agent).hexdigest(), len(agent), *lengths]
 new = result_path + '.new'

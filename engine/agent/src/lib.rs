@@ -36,8 +36,9 @@ use rplay_modules::system::scratch;
 
 /// Identifies this build of the agent: a prefix, and the SHA-256 of the agent's sources in hexadecimal. Every
 /// executable that contains this build contains this text, and no other does. A controller and an agent understand each
-/// other only if their builds are the same.
-pub const BUILD: &str = concat!("rplay-agent-build:", env!("RPLAY_AGENT_BUILD"));
+/// other only if their builds are the same. A lean agent has the prefix `rplay-lean-agent-build:` instead of
+/// `rplay-agent-build:`.
+pub const BUILD: &str = env!("RPLAY_AGENT_BUILD");
 
 /// `rplay agent`: serves standard input and output until the controller disconnects, then kills every process that it
 /// started.

@@ -69,7 +69,7 @@ impl Packing {
     }
 }
 
-/// What a name of a build begins with; 64 hexadecimal digits follow.
+/// What a name of a build begins with; 64 hexadecimal digits follow. The name in a lean agent begins differently.
 const BUILD_PREFIX: &[u8] = b"rplay-agent-build:";
 const BUILD_LENGTH: usize = BUILD_PREFIX.len() + 64;
 

@@ -198,6 +198,8 @@ mod tests {
         }
         fs::write(&agent, BUILD.replace('0', "1")).unwrap();
         assert_eq!(all(&own).own(AgentKind::Lean).unwrap().sha256, sha256(b"whole"), "another build");
+        fs::write(&agent, BUILD.replace("-agent", "-lean-agent")).unwrap();
+        assert_eq!(all(&own).own(AgentKind::Lean).unwrap().sha256, sha256(b"whole"), "a lean one");
         assert_eq!(Executables::new(Some(own), None, None).own(AgentKind::Lean).unwrap().sha256, sha256(b"whole"));
     }
 
