@@ -43,6 +43,7 @@ pub(super) enum Start {
 /// After ABSENT the controller sends `SHA SENT SIZE HOW`: the file's digest, the number of bytes to come (0: only try
 /// to start it), the size of the file, and the program that unpacks it (or `raw`). If the file cannot be written to a directory, or
 /// is incomplete there, or does not start, that directory is not tried again, and the script reports ABSENT once more.
+/// gzip and xz check what they unpack by its CRC, so only a file that was sent as it is is hashed.
 ///
 /// The file gets its name only after it was written to disk (`dd conv=fsync`, or `sync`), so that a crash leaves no
 /// partial file under that name.
@@ -50,11 +51,12 @@ const SCRIPT: &str = concat!(
     r#"c=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/rplay; "#,
     r#"own() { if [ -h "$1" ]; then false; else [ -d "$1" ] && [ -O "$1" ]; fi; }; "#,
     r#"dirs() { for d in "$c" "${TMPDIR:-/var/tmp}/rplay-$u" /dev/shm/rplay-$u /tmp/rplay-$u; do case "$x" in *":$d:"*) continue;; esac; "$@" && return 0; done; return 1; }; "#,
-    r#"good() { a=whole; if command -v sha256sum >/dev/null 2>&1; then g=$(sha256sum <"$1"); [ "${g%% *}" = "$h" ] || return 1; a=probe; fi; [ "$("$1" agent $a "$h" 2>/dev/null </dev/null)" = "$h" ]; }; "#,
+    r#"runs() { [ "$("$1" agent "$2" "$h" 2>/dev/null </dev/null)" = "$h" ]; }; "#,
+    r#"good() { if command -v sha256sum >/dev/null 2>&1; then g=$(sha256sum <"$1"); [ "${g%% *}" = "$h" ] && runs "$1" probe; else runs "$1" whole; fi; }; "#,
     r#"start() { f="$d/$h"; own "$d" && [ -f "$f" ] && [ -O "$f" ] && [ -x "$f" ] || return 1; if [ -n "$k" ]; then good "$f" || return 1; fi; [ -n "$m" ] && umask "$m"; exec "$f" agent @WORDS@ $w; }; "#,
     r#"usable() { t="$d/.new.$$"; if [ -d "$d" ]; then own "$d" && chmod 700 "$d"; else mkdir -p -m 700 "$d" 2>/dev/null && own "$d"; fi && if [ -e "$t" ] || [ -h "$t" ]; then rm -rf "$t"; fi && true 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null && return 0; own "$d" && rm -f "$t" 2>/dev/null; t=; return 1; }; "#,
     r#"fill() { head -c "$n" | { if [ "$z" = raw ]; then cat >"$t"; else "$z" -dc >"$t"; fi || { cat >/dev/null; false; }; }; }; "#,
-    r#"put() { e=$(fill 2>&1) || return 1; e="it arrived incomplete"; [ "$(wc -c <"$t")" -eq "$s" ] || return 1; e="it arrived damaged or does not start"; good "$t" || return 1; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
+    r#"put() { e=$(fill 2>&1) || return 1; e="it arrived incomplete"; [ "$(wc -c <"$t")" -eq "$s" ] || return 1; e="it arrived damaged or does not start"; if [ "$z" = raw ]; then good "$t"; else runs "$t" probe; fi || return 1; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
     r#"fail() { echo "$1" >&2; exit 1; }; "#,
     r#"m=; x=; w=; e=; k=@CHECK@; h=@SHA@; d=$c; start; u=$(id -u); dirs start; m=$(umask); umask 077; "#,
     r#"while :; do z=raw; for p in gzip xz; do command -v $p >/dev/null 2>&1 && z=$z+$p; done; "#,

@@ -3,7 +3,7 @@
 //! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; a host that fails
 //! leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
 //!
-//! Order, each file using only those before it: `options`, `reads`, `template_warnings`, `shorthand`, `conditions`, `scope/names`,
+//! Order, each file using only those before it: `options`, `reads`, `template_warnings`, `shorthand`, `conditions`, `magic_names`,
 //! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`,
 //! `state/json_facts`, `state/fact_cache`, `state/run`,
 //! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
@@ -13,7 +13,7 @@
 //! `task/register`, `task/task_run`, `task/evaluate`, `task/handlers`, `task/failure`, `task/debugger`, `task/commit`,
 //! `lookahead/continuation`, `lookahead/interference`, `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`,
 //! `dispatch/pipeline`, `lookahead/stop`, `lookahead/look_ahead`, `dispatch/parcel`, `dispatch/outbox`,
-//! `dispatch/executor`, `plays/keywords`, `walk/due_handlers`, `walk/start_at`, `walk/include`, `walk/meta`,
+//! `dispatch/executor`, `play_keywords`, `walk/due_handlers`, `walk/start_at`, `walk/include`, `walk/meta`,
 //! `walk/gathering`, `walk`, `plays/serial`, `plays/hosts`, `plays/prompts`, `plays/vars_files`, `plays/strategy`,
 //! `plays/preflight`, `plays/play`, `plays/playbooks`, `plays/definitions`.
 //!
@@ -26,7 +26,9 @@ mod connection;
 mod dispatch;
 mod facts;
 mod lookahead;
+mod magic_names;
 mod options;
+mod play_keywords;
 mod plays;
 mod reads;
 mod scope;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::{run::scope::names, template, vars::Value};
+use crate::{run::magic_names, template, vars::Value};
 
 /// The fact that says that all facts of a host were gathered.
 pub(crate) const GATHERED: &str = "_ansible_facts_gathered";
@@ -141,7 +141,7 @@ pub(crate) fn steers(name: &str) -> bool {
     let listed = ALL.iter().flat_map(|setting| setting.0).chain(OTHERS).any(|known| *known == name);
     let interpreter = name.starts_with("ansible_") && name.ends_with("_interpreter");
     let family = || FAMILIES.iter().any(|family| name.starts_with(family)) && !is_fact_after_all(name);
-    listed || interpreter || names::is_one(name) || template::is_function(name) || family()
+    listed || interpreter || magic_names::is_one(name) || template::is_function(name) || family()
 }
 
 /// Facts about the gathering itself, whose variables have no prefix.

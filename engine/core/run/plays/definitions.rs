@@ -8,7 +8,7 @@ use crate::{
     inventory::{Pattern, definition_in},
     plan::{Action, Play, Role, Settings, Step, Task, vars_file},
     run::{
-        scope::names,
+        magic_names,
         state::{host::HostState, play::PlayRun, run::Run},
     },
     source::{Problems, Span},
@@ -98,7 +98,7 @@ impl Viewpoint {
     /// A file cannot be read.
     pub fn definitions(&self, name: &str, extra: &[String]) -> Result<Vec<Definition>, Problems> {
         let mut found = Vec::new();
-        if names::is_one(name)
+        if magic_names::is_one(name)
             && let Some(value) = self.scope.magic.get(name)
         {
             found.push(Definition { origin: "magic variable, which nothing overrides".to_owned(), value, place: None });

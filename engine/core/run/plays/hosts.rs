@@ -8,7 +8,7 @@ use crate::{
     inventory::{InventoryError, Pattern},
     plan::Play,
     run::{
-        plays::keywords::{PlayError, rendered},
+        play_keywords::{PlayError, rendered},
         state::run::Run,
     },
     source::Problems,

@@ -2,7 +2,6 @@
 
 pub(crate) mod definitions;
 pub(crate) mod hosts;
-pub(crate) mod keywords;
 pub(crate) mod play;
 pub(crate) mod playbooks;
 pub(crate) mod preflight;

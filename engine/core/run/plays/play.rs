@@ -11,7 +11,8 @@ use crate::{
     run::{
         conditions,
         lookahead::rules,
-        plays::{keywords::words, serial::batches},
+        play_keywords::words,
+        plays::serial::batches,
         state::{
             handler_list::HandlerList,
             host::HostState,

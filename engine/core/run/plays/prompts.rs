@@ -6,7 +6,7 @@ use crate::{
     actions::text_of,
     event::Event,
     plan::{Field, Play, VarsPrompt},
-    run::{plays::keywords::rendered, shorthand::data, state::run::Run},
+    run::{play_keywords::rendered, shorthand::data, state::run::Run},
     secrets,
     source::{Problems, Source, Span, Spanned},
     template,

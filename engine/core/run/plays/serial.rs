@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     actions::text_of,
     plan::{Field, Play},
-    run::plays::keywords::{PlayError, rendered},
+    run::play_keywords::{PlayError, rendered},
     source::Problems,
     vars::{Scope, Value},
 };

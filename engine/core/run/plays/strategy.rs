@@ -8,7 +8,7 @@ use crate::{
     actions::text_of,
     plan::Play,
     run::{
-        plays::keywords::rendered,
+        play_keywords::rendered,
         state::{play::PlayRun, run::Run},
     },
     source::{Problems, Span, nearest},

@@ -6,7 +6,7 @@ use crate::{
     plan::Field,
     run::{
         facts::{Facts, with_facts},
-        plays::keywords::PlayError,
+        play_keywords::PlayError,
         state::{host::HostState, play::PlayRun, run::Run},
     },
     source::Problems,

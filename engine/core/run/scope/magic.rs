@@ -11,8 +11,8 @@ use crate::{
     inventory::HostSource,
     plan::{Role, Task},
     run::{
+        magic_names,
         reads::ReadTracker,
-        scope::names,
         state::{
             host::HostState,
             play::{PlayRun, ShownHosts},
@@ -61,7 +61,7 @@ impl Magic for HostMagic {
             reads.name(name);
         }
         // Most names are not magic; a binary search rules them out.
-        if !names::is_one(name) {
+        if !magic_names::is_one(name) {
             if name == "ansible_facts" {
                 return self.facts();
             }
@@ -82,7 +82,7 @@ impl Magic for HostMagic {
         if let Some(reads) = &self.reads {
             reads.names();
         }
-        let known = if self.entry { names::OF_HOSTS } else { names::NAMES };
+        let known = if self.entry { magic_names::OF_HOSTS } else { magic_names::NAMES };
         // `role_name` exists only in roles.
         let known = known.iter().copied().filter(|name| self.found(name).is_some());
         let otherwise = self.otherwise.iter().flat_map(|other| other.names().iter().copied());
@@ -343,13 +343,13 @@ mod tests {
 
     #[test]
     fn names_are_sorted_so_that_each_is_found() {
-        assert!(names::NAMES.is_sorted());
+        assert!(magic_names::NAMES.is_sorted());
     }
 
     #[test]
     fn an_entry_of_hostvars_does_not_hold_hostvars() {
-        assert!(names::OF_HOSTS.iter().all(|name| names::NAMES.contains(name)));
-        assert!(!names::OF_HOSTS.contains(&"hostvars"));
+        assert!(magic_names::OF_HOSTS.iter().all(|name| magic_names::NAMES.contains(name)));
+        assert!(!magic_names::OF_HOSTS.contains(&"hostvars"));
     }
 
     #[test]

@@ -1,5 +1,4 @@
 //! The variables that a host sees.
 
 pub(crate) mod magic;
-pub(crate) mod names;
 pub(crate) mod precedence;

@@ -6,7 +6,7 @@ use crate::{
     plan::{Action, Argument, Arguments, Play, Task},
     run::{
         conditions,
-        plays::keywords::rendered,
+        play_keywords::rendered,
         state::{
             host::{HostState, Hosts},
             play::PlayRun,
