@@ -26,6 +26,23 @@ fn named(names: &[String]) -> Result<Vec<Action>, String> {
     names.iter().map(|name| Action::find(name).ok_or_else(|| unknown(name))).collect()
 }
 
+/// The forms of a boolean: itself, a word for one, or a template. A number may stand for one, too.
+fn boolean() -> Json {
+    // JSON schemas have no patterns that ignore case.
+    let either_case = |word: &str| -> String {
+        word.chars().map(|letter| format!("[{}{letter}]", letter.to_ascii_uppercase())).collect()
+    };
+    let words = ["true", "yes", "on", "y", "t", "false", "no", "off", "n", "f"].map(either_case).join("|");
+    let text = format!(r"\{{[\{{%]|^\s*({words}|[01](\.0)?)\s*$");
+    json!([{ "type": ["boolean", "number", "null"] }, { "type": "string", "pattern": text }])
+}
+
+/// The forms of a number: itself, its digits as text, or a template. `max_fail_percentage` may end in a percent sign.
+fn number() -> Json {
+    let text = r"\{[\{%]|^\s*[-+]?[0-9_]*\.?[0-9]*([eE][-+]?[0-9]+)?\s*%?\s*$";
+    json!([{ "type": ["number", "boolean", "null"] }, { "type": "string", "pattern": text }])
+}
+
 /// The JSON schema of a module's arguments. Because modules read arguments leniently, numbers and booleans may also be
 /// strings, and most values may be templates.
 fn schema(entry: &Action) -> Json {
@@ -34,17 +51,13 @@ fn schema(entry: &Action) -> Json {
     for arg in args.iter().filter(|arg| !arg.name.starts_with('_')) {
         let mut property = Map::new();
         property.insert("description".to_owned(), Json::from(one_line(arg.doc)));
-        let types = match arg.kind {
-            "bool" => json!(["boolean", "string", "integer"]),
-            "int" => json!(["integer", "string"]),
-            "float" => json!(["number", "string"]),
-            "list" => json!(["array", "string", "number", "boolean"]),
-            "dict" => json!(["object", "string"]),
-            "raw" => Json::Null,
-            _ => json!(["string", "number", "boolean"]),
-        };
-        if !types.is_null() {
-            property.insert("type".to_owned(), types);
+        match arg.kind {
+            "bool" => drop(property.insert("anyOf".to_owned(), boolean())),
+            "int" | "float" => drop(property.insert("anyOf".to_owned(), number())),
+            "list" => drop(property.insert("type".to_owned(), json!(["array", "string", "number", "boolean", "null"]))),
+            "dict" => drop(property.insert("type".to_owned(), json!(["object", "string", "null"]))),
+            "raw" => {}
+            _ => drop(property.insert("type".to_owned(), json!(["string", "number", "boolean", "null"]))),
         }
         if !arg.choices.is_empty() {
             property.insert("examples".to_owned(), Json::from(arg.choices));
@@ -167,13 +180,12 @@ fn value_of(keyword: &Keyword) -> Json {
             _,
         ) => json!({}),
         ("order", _) => json!({ "enum": ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"] }),
-        ("gather_facts", _) => json!({ "type": ["boolean", "string", "null"] }),
         ("vars", _) => json!({ "type": ["object", "array", "null"] }),
         ("loop_control", _) => json!({ "type": ["object", "string"], "properties": {
             "break_when": {}, "extended": {}, "extended_allitems": {}, "index_var": { "type": "string" }, "label": {},
             "loop_var": { "type": "string" }, "parallel": {}, "pause": {} }, "additionalProperties": false }),
-        (_, "bool") => json!({ "type": ["boolean", "string", "integer", "null"] }),
-        (_, "int" | "float" | "percent") => json!({ "type": ["number", "string", "null"] }),
+        (_, "bool") => json!({ "anyOf": boolean() }),
+        (_, "int" | "float" | "percent") => json!({ "anyOf": number() }),
         (_, "string") => json!({ "type": ["string", "number", "boolean", "null"] }),
         (_, "dict") => json!({ "type": ["object", "string", "null"] }),
         _ => json!({ "type": ["array", "string", "object", "number", "boolean", "null"] }),
@@ -197,6 +209,24 @@ mod tests {
         let ping = &schemas["ansible.builtin.ping"];
         assert_eq!(ping["properties"]["data"]["default"], "pong");
         assert_eq!(ping["additionalProperties"], false);
+    }
+
+    #[test]
+    fn words_for_booleans_and_numbers_and_templates_match_their_patterns_and_nothing_else_does() {
+        let pattern = |forms: Json| regex::Regex::new(forms[1]["pattern"].as_str().unwrap()).unwrap();
+        let (boolean, number) = (pattern(boolean()), pattern(number()));
+        for text in ["yes", "No", "TRUE", "off", "1", "{{ wanted }}", "{% if a %}yes{% endif %}", "y"] {
+            assert!(boolean.is_match(text), "{text}");
+        }
+        for text in ["perhaps", "2", "yes please", "truee", ""] {
+            assert!(!boolean.is_match(text), "{text}");
+        }
+        for text in ["5", " 10 ", "0.5", "1e3", "-1", "30%", "{{ count }}", ""] {
+            assert!(number.is_match(text), "{text}");
+        }
+        for text in ["ten", "5 s", "0x10", "1,5"] {
+            assert!(!number.is_match(text), "{text}");
+        }
     }
 
     #[test]
