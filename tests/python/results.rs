@@ -89,3 +89,25 @@ class ActionModule(ActionBase):
 ";
     passes(&project, tasks, &[]);
 }
+
+/// A group names modules that no task calls; only a task that calls a deprecated one is warned of it.
+#[test]
+fn names_in_groups_of_module_defaults_are_not_warned_of() {
+    let Some(project) = project() else { return };
+    for name in ["old", "new"] {
+        project.write(
+            &format!("collections/ansible_collections/my/col/plugins/modules/{name}.py"),
+            "#!/usr/bin/python\nprint('{}')\n",
+        );
+    }
+    let runtime = "action_groups: {mine: [old, new]}
+plugin_routing: {modules: {old: {deprecation: {removal_version: 9.0.0, warning_text: Use new.}}}}
+";
+    project.write("collections/ansible_collections/my/col/meta/runtime.yml", runtime);
+    let play = |module: &str| {
+        let tasks = format!("  module_defaults: {{group/my.col.mine: {{}}}}\n  tasks:\n    - my.col.{module}:\n");
+        passes(&project, &tasks, &[])
+    };
+    assert!(!play("new").contains("has been deprecated"));
+    assert!(play("old").contains("my.col.old has been deprecated. Use new."));
+}

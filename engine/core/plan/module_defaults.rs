@@ -37,13 +37,13 @@ impl Project {
                 let leads_here = |found| matches!(found, Ok(Action::External(found)) if std::ptr::eq(found, *module));
                 name == module.full_name
                     || module.collection().is_none() && name == module.name
-                    || leads_here(self.action(name, around))
+                    || leads_here(self.action_quietly(name, around))
             }
             Action::Plugin(plugin) => {
                 let leads_here = |found| matches!(found, Ok(Action::Plugin(found)) if std::ptr::eq(found, *plugin));
                 name == plugin.full_name
                     || plugin.collection().is_none() && name == plugin.name
-                    || leads_here(self.action(name, around))
+                    || leads_here(self.action_quietly(name, around))
             }
             _ => same(name),
         };

@@ -1,6 +1,6 @@
 //! Resolves a module name to an action, in Ansible's order.
 
-use super::{Action, Meant, Project};
+use super::{Action, Meant, Project, catalogue::Named};
 use crate::{
     collections::BUILTIN,
     external::{Around, Missing, OfCore, Reason},
@@ -18,13 +18,25 @@ impl Project {
     /// # Errors
     /// If there is none, or none that can be used.
     pub fn action(&self, written: &str, around: Around<'_>) -> Result<Action, Missing> {
+        self.resolved(written, around, true)
+    }
+
+    /// The same without warnings: the name is only compared with others.
+    pub(super) fn action_quietly(&self, written: &str, around: Around<'_>) -> Result<Action, Missing> {
+        self.resolved(written, around, false)
+    }
+
+    fn resolved(&self, written: &str, around: Around<'_>, warns: bool) -> Result<Action, Missing> {
         let finder = self.finder();
         if let Some(why) = finder.settings.rejected.refuses(written) {
             return Err(Missing::refused(why));
         }
         let mut name = written.to_owned();
         for _ in 0..MOST_REDIRECTS {
-            let named = self.named(&name, around.collections).map_err(Missing::refused)?;
+            let named = match warns {
+                true => self.named(&name, around.collections).map_err(Missing::refused)?,
+                false => Named::find(&name, &self.collections, around.collections),
+            };
             let is_builtin = named.collection.as_deref().is_none_or(|collection| BUILTIN.contains(&collection));
             let legacy = name.strip_prefix("ansible.legacy.").unwrap_or(&name);
             let own = Some(legacy).filter(|name| is_builtin && !name.contains('.'));
@@ -67,7 +79,7 @@ impl Project {
                 OfCore::Module(module) => return Ok(Action::External(module)),
                 OfCore::Action(plugin) => return Ok(Action::Plugin(plugin)),
                 OfCore::Moved { to, deprecated } => {
-                    deprecated.iter().for_each(|message| self.deprecated(message));
+                    deprecated.iter().filter(|_| warns).for_each(|message| self.deprecated(message));
                     name = to;
                 }
             }
