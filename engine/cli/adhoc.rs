@@ -84,6 +84,7 @@ pub(crate) fn answers(
         .with_errors(diagnostics::explanation())
         .with_log(log)
         .with_results(crate::formats::result_format(config))
+        .with_deprecations(diagnostics::deprecations().clone())
 }
 
 /// A task from the command line.

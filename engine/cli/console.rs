@@ -50,7 +50,7 @@ pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
     let sources = config.inventory_sources(&args.run.sources.inventory);
     let inventory = Inventory::load(&sources, vault, &config.source_rules())?;
     for warning in &inventory.warnings {
-        output::aside(&format!("[WARNING]: {warning}\n"));
+        diagnostics::warn(warning);
     }
     let pattern = args.pattern.clone().unwrap_or_else(|| "all".to_owned());
     let mut console = Console::new(args, &config, inventory, pattern);

@@ -10,10 +10,10 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Se
 use rplay::{
     config::Diagnostics,
     event::Deliveries,
-    report::{Explain, Level, Log},
+    report::{Deprecations, Explain, Level, Log},
     secrets::Secrets,
     source::{Problems, SECRET},
-    visible::Visible,
+    visible::{Visible, piped},
 };
 
 use crate::{output, plain};
@@ -22,6 +22,8 @@ use crate::{output, plain};
 static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
 /// The agents being sent to hosts.
 static DELIVERIES: LazyLock<Arc<Deliveries>> = LazyLock::new(Arc::default);
+/// Whether a warning about a deprecation was shown.
+static DEPRECATIONS: LazyLock<Deprecations> = LazyLock::new(Deprecations::default);
 /// The log that also receives problems.
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 
@@ -33,6 +35,18 @@ pub(crate) fn secrets() -> &'static Arc<Secrets> {
 /// The agents that this process is sending.
 pub(crate) fn deliveries() -> &'static Arc<Deliveries> {
     &DELIVERIES
+}
+
+/// Whether this process has shown a warning about a deprecation.
+pub(crate) fn deprecations() -> &'static Deprecations {
+    &DEPRECATIONS
+}
+
+/// Shows a warning without a place on standard error.
+pub(crate) fn warn(message: &str) {
+    let message = SECRETS.mask(message);
+    let introduction = DEPRECATIONS.introduction(&message).map(|line| format!("{line}\n")).unwrap_or_default();
+    output::aside(&format!("{introduction}{}\n", piped(&rplay::report::worded(&message, None, None))));
 }
 
 /// From now on, problems are also written to the log.
@@ -48,6 +62,9 @@ pub(crate) fn show(problems: &Problems) {
     for (index, problem) in problems.0.iter().enumerate() {
         if index > 0 && boxes {
             output::aside("\n");
+        }
+        if let Some(line) = DEPRECATIONS.introduction(&problem.to_string()) {
+            output::aside(&format!("{line}\n"));
         }
         let shown = if boxes { text(problem.as_ref(), colour, columns()) } else { lines(problem.as_ref()) };
         output::aside(&format!("{}\n", SECRETS.mask(&shown)));

@@ -76,7 +76,8 @@ pub(crate) fn reader(
                     .of_playbooks()
                     .with_errors(diagnostics::explanation())
                     .with_log(log)
-                    .with_results(result_format(config)),
+                    .with_results(result_format(config))
+                    .with_deprecations(diagnostics::deprecations().clone()),
             )
         }
         Format::Json => Box::new(JsonDocument::new(output(log), json_options(config, 4)?)),
@@ -155,6 +156,7 @@ fn terminal(
         starts: *config.show_per_host_start,
         changes: !diagnostics::is_ansible(),
         diff_context: *config.diff_context as usize,
+        deprecations: diagnostics::deprecations().clone(),
     };
     let explain = Box::new(move |diagnostic: &dyn Diagnostic| match boxes {
         true => diagnostics::text(diagnostic, colour, columns),

@@ -62,7 +62,7 @@ pub(crate) fn command(args: &InventoryArgs) -> Result<u8, Problems> {
         Err(Ended(problems, code)) => return Ok(diagnostics::end(&problems, code)),
     };
     for warning in warnings {
-        output::aside(&format!("[WARNING]: {}\n", visible(&warning)));
+        diagnostics::warn(&warning);
     }
     match &args.output {
         Some(path) => {

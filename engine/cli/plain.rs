@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::Path};
 
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
-use rplay::{source, visible::one_line};
+use rplay::{source, task_result::is_deprecation, visible::one_line};
 
 /// Number of lines quoted before the place.
 const BEFORE: usize = 2;
@@ -17,7 +17,8 @@ const LONGEST: usize = 120;
 pub(crate) fn text(diagnostic: &dyn Diagnostic) -> String {
     let mut text = String::new();
     one(diagnostic, &mut text);
-    let placed = text.trim_end_matches('\n').lines().count() > diagnostic.to_string().lines().count();
+    let is_long = is_deprecation(&text) && text.trim_end().contains('\n');
+    let placed = is_long || text.trim_end_matches('\n').lines().count() > diagnostic.to_string().lines().count();
     text.truncate(text.trim_end_matches('\n').len());
     // A blank line sets it apart from what follows.
     if placed {
@@ -27,11 +28,12 @@ pub(crate) fn text(diagnostic: &dyn Diagnostic) -> String {
 }
 
 fn one(diagnostic: &dyn Diagnostic, text: &mut String) {
+    let message = diagnostic.to_string();
     let word = match diagnostic.severity() {
+        Some(Severity::Warning | Severity::Advice) if is_deprecation(&message) => "DEPRECATION WARNING",
         Some(Severity::Warning | Severity::Advice) => "WARNING",
         _ => "ERROR",
     };
-    let message = diagnostic.to_string();
     let _ = writeln!(text, "[{word}]: {message}");
     let cause = diagnostic.diagnostic_source();
     if let Some(cause) = cause {

@@ -82,7 +82,7 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
     let channel = Arc::new(Channel::new(Box::new(Warnings)));
     for warning in std::mem::take(&mut inventory.warnings) {
-        output::aside(&format!("[WARNING]: {}\n", visible(&warning)));
+        diagnostics::warn(&warning);
     }
     let resolver = Resolver {
         project: project::project(&config, &run_args.module_path, &vault, &channel),

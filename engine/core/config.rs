@@ -1,5 +1,6 @@
 //! Settings from `ansible.cfg` and ANSIBLE_* variables.
 
+mod deprecated;
 mod error;
 mod file;
 mod inputs;
@@ -94,6 +95,7 @@ impl Config {
             enabled: self.inventory_enabled.value.clone(),
             records_places: false,
             files: self.vars_files(),
+            tells_deprecated: *self.deprecation_warnings,
             plugins: None,
         }
     }
@@ -137,6 +139,9 @@ impl Config {
                 place: entry.place.clone(),
                 help,
             });
+        }
+        if *config.deprecation_warnings {
+            deprecated::warnings(&file, inputs).into_iter().for_each(|warning| warnings.push(warning));
         }
         for (name, origin) in overview::ignored(&file, inputs) {
             warnings.push(ConfigError::WithoutEffect { name, origin });

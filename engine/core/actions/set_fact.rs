@@ -2,11 +2,11 @@
 
 use rplay_contract::{args, argtypes::Flag};
 
-use super::{
-    Context, Effect, Rendered, Result, TaskResult, flag_arg,
-    variable_name::{bad_name, is_identifier},
+use super::{Context, Effect, Rendered, Result, TaskResult, flag_arg, variable_name::bad_name};
+use crate::{
+    syntax::is_variable_name,
+    vars::{Layer, Lazy},
 };
-use crate::vars::{Layer, Lazy};
 
 args! {
     /// Sets variables of hosts; each argument is a variable.
@@ -24,7 +24,7 @@ pub(super) fn set_fact(mut args: Rendered, _: &Context<'_>) -> Result<TaskResult
             "No key/value pairs provided, at least one is required for this action to succeed",
         )));
     }
-    if let Some(bad) = args.keys().find(|name| !is_identifier(name)) {
+    if let Some(bad) = args.keys().find(|name| !is_variable_name(name)) {
         return Err(Box::new(bad_name(bad)));
     }
     let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();

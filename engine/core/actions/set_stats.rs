@@ -5,11 +5,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rplay_contract::{args, args::ArgType, argtypes::LooseFlag, wire};
 
-use super::{
-    Context, Effect, Rendered, Result, TaskResult,
-    variable_name::{bad_name, is_identifier},
+use super::{Context, Effect, Rendered, Result, TaskResult, variable_name::bad_name};
+use crate::{
+    syntax::is_variable_name,
+    vars::{Value, mapping},
 };
-use crate::vars::{Value, mapping};
 
 const NO_MAPPING: &str = "The 'data' option needs to be a dictionary/hash";
 
@@ -51,7 +51,7 @@ pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
         return Err(Box::new(TaskResult::failed(NO_MAPPING)));
     }
     let data: IndexMap<Arc<str>, Value> = super::entries(data);
-    if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {
+    if let Some(bad) = data.keys().find(|name| !is_variable_name(name)) {
         return Err(Box::new(bad_name(bad)));
     }
     let loose = |name: &str| super::parsed::<LooseFlag>(&args, name).map(|found| found.map(|flag| flag.0));

@@ -12,17 +12,3 @@ pub(super) fn bad_name(name: &str) -> TaskResult {
     );
     result
 }
-
-pub(super) fn is_identifier(name: &str) -> bool {
-    let mut chars = name.chars();
-    !KEYWORDS.contains(&name)
-        && chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic())
-        && chars.all(|c| c == '_' || c.is_ascii_alphanumeric())
-}
-
-/// Words that Ansible rejects as variable names.
-const KEYWORDS: &[&str] = &[
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-    "elif", "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
-    "none", "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with", "yield",
-];

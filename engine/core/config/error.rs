@@ -41,6 +41,10 @@ pub enum ConfigError {
     #[diagnostic(severity(Warning))]
     WithoutEffect { name: &'static str, origin: String },
 
+    #[error("{message}")]
+    #[diagnostic(severity(Warning))]
+    Deprecated { message: String },
+
     #[error("the Galaxy server `{name}` has no url")]
     #[diagnostic(help("add a section [galaxy_server.{name}] with `url = https://...`"))]
     ServerWithoutUrl { name: String },

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::{
+    deprecated,
     error::ConfigError,
     file::{ConfigFile, find},
     inputs::ConfigInputs,
@@ -179,8 +180,12 @@ pub(super) fn ignored(file: &ConfigFile, inputs: &ConfigInputs<'_>) -> impl Iter
         })
     };
     // Settings that rplay reads itself are reported elsewhere.
-    let ignored =
-        move |setting: &Shown| setting.effect == Effect::NotSupported && !default(setting) && !followed(setting);
+    let ignored = move |setting: &Shown| {
+        setting.effect == Effect::NotSupported
+            && !deprecated::is_deprecated(setting.name)
+            && !default(setting)
+            && !followed(setting)
+    };
     settings(file, inputs)
         .filter(ignored)
         .map(|setting| {

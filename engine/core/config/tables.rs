@@ -18,6 +18,12 @@ pub(super) fn name_of(key: &str) -> &str {
     SETTINGS.lines().find(named).and_then(|line| line.split('\t').next()).unwrap_or(key)
 }
 
+/// The keys and the environment variables of one of ansible-core's settings, each list separated by commas.
+pub(super) fn sources_of(name: &str) -> Option<(&'static str, &'static str)> {
+    let mut line = SETTINGS.lines().find(|line| line.split('\t').next() == Some(name))?.split('\t').skip(1);
+    Some((line.next()?, line.next()?))
+}
+
 /// Whether ansible-core has a setting with this section and key.
 pub(super) fn has_key(name: &str) -> bool {
     SETTINGS.lines().any(|line| line.split('\t').nth(1).is_some_and(|keys| keys.split(',').any(|key| key == name)))

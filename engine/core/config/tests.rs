@@ -133,6 +133,28 @@ fn ignored_settings_cause_warnings() {
     assert!(told.iter().any(|warning| warning.contains("ANSIBLE_PLAYBOOK_VARS_ROOT")), "{told:?}");
 }
 
+#[test]
+fn deprecated_settings_are_told_unless_disabled() {
+    let text = "[defaults]\njinja2_native = true\n[jinja2]\ndont_type_filters = x\n";
+    let here = directory(text);
+    let told = |env: &[(&str, &str)]| -> Vec<String> {
+        read(here.path(), env).unwrap().1.0.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        told(&[("ANSIBLE_NULL_REPRESENTATION", "")])
+            .iter()
+            .map(|text| text.split(' ').next().unwrap())
+            .collect::<Vec<_>>(),
+        ["DEFAULT_JINJA2_NATIVE", "DEFAULT_NULL_REPRESENTATION", "STRING_TYPE_FILTERS"]
+    );
+    assert_eq!(
+        told(&[])[0],
+        "DEFAULT_JINJA2_NATIVE option. Reason: This option is no longer used in the Ansible Core code base.\nAlternatives: \
+         Jinja2 native mode is now the default and only option. This feature will be removed from ansible-core version 2.23."
+    );
+    assert!(told(&[("ANSIBLE_DEPRECATION_WARNINGS", "0")]).is_empty());
+}
+
 /// `rplay config list` shows rplay's own settings, too.
 #[test]
 fn every_setting_of_rplay_itself_is_listed() {

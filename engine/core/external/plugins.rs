@@ -214,9 +214,9 @@ fn of_scope(scope: &Arc<Scope>, at: &Span, exchange: &mut Exchange, op: &str, wi
         "decrypt" => scope.magic.decrypt(text("envelope")?).map(Json::from),
         "tell" => {
             match text("kind")? {
-                "deprecated" => scope.magic.deprecated(text("text")?.trim(), at),
+                "deprecated" => scope.magic.deprecated(text("text")?.trim(), Some(at)),
                 "message" => scope.magic.message(text("text")?.trim()),
-                _ => scope.magic.warn(text("text")?.trim(), at),
+                _ => scope.magic.warn(text("text")?.trim(), Some(at)),
             }
             Ok(Json::Null)
         }

@@ -2,7 +2,7 @@
 
 mod building;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -26,6 +26,10 @@ pub struct Inventory {
     /// Notes of plugins about their work, up to the current verbosity.
     pub notes: Vec<String>,
     pub(super) layers: Layers,
+    /// Whether to warn about deprecated features.
+    pub(super) tells_deprecated: bool,
+    /// Names of variables that were checked.
+    pub(super) checked_names: HashSet<Arc<str>>,
     /// How invalid characters in group names are handled.
     pub(super) group_names: GroupNames,
     /// Whether the current source is of an unsupported kind, as opposed to malformed.
@@ -58,6 +62,8 @@ impl Default for Inventory {
             warnings: Vec::new(),
             notes: Vec::new(),
             layers: Layers::default(),
+            tells_deprecated: true,
+            checked_names: HashSet::new(),
             group_names: GroupNames::default(),
             refused: false,
             is_plugins: false,

@@ -189,6 +189,7 @@ impl Reader<'_> {
             vars.insert(key.into(), Lazy::from_node(&literal::value(value, &place)));
         }
         let group = self.inventory.group_index(group);
+        self.inventory.check_names(vars.keys(), place);
         for name in names {
             let host = self.inventory.host_index(&name);
             self.inventory.put(group, host);
@@ -205,6 +206,7 @@ impl Reader<'_> {
         let Some((key, value)) = text.split_once('=') else {
             return Err(InventoryError::syntax(place.clone(), format!("Expected key=value, got: {text}")));
         };
+        self.inventory.check_names([&Arc::from(key.trim())], place);
         let start = place.range().start + key.len() + 1;
         let range = trimmed(value, start);
         let place = place.at(range);

@@ -41,6 +41,7 @@ impl Inventory {
         let mut inventory = Inventory::default();
         inventory.layers.vault = vault;
         inventory.group_names = rules.group_names;
+        inventory.tells_deprecated = rules.tells_deprecated;
         inventory.plugins = rules.plugins.clone();
         inventory.places = rules.records_places.then(Default::default);
         let mut found = Sources::default();
@@ -77,6 +78,7 @@ impl Inventory {
             inventory.settle();
         }
         inventory.warn_of_names();
+        inventory.checked_names.clear();
         inventory.group_names = GroupNames::default();
         inventory.plugins = None;
         inventory.source = None;

@@ -39,6 +39,8 @@ pub struct SourceRules {
     pub records_places: bool,
     /// Whether `group_vars` and `host_vars` are read, and when.
     pub files: VarsFiles,
+    /// Whether to warn about deprecated features.
+    pub tells_deprecated: bool,
     /// Runs inventory plugins that are not built in, and vars plugins.
     pub plugins: Option<Arc<dyn Plugins>>,
 }
@@ -55,6 +57,7 @@ impl Default for SourceRules {
             enabled: None,
             records_places: false,
             files: VarsFiles::default(),
+            tells_deprecated: true,
             plugins: None,
         }
     }

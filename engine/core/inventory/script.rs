@@ -18,7 +18,7 @@ use crate::{
 
 /// Runs the program and reads its output into the inventory.
 pub(super) fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
-    let list = run(path, &["--list"])?;
+    let list = run(inventory, path, &["--list"])?;
     let mut errors = InventoryErrors::default();
     let Some(groups) = list.as_map() else {
         return Err(InventoryError::syntax(
@@ -33,27 +33,77 @@ pub(super) fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problem
             errors.push(inventory, error);
         }
     }
-    match list.get("_meta").and_then(|meta| meta.get("hostvars")) {
+    let hostvars = match list.get("_meta") {
+        None => None,
+        Some(meta) => match meta.get("hostvars") {
+            Some(hostvars) if hostvars.as_map().is_some() => Some(hostvars),
+            other => {
+                errors.push(inventory, wrong_type(meta, "_meta.hostvars", other, "dict"));
+                return errors.end(inventory);
+            }
+        },
+    };
+    match hostvars {
         Some(hostvars) => {
             for (name, vars) in hostvars.as_map().unwrap_or_default() {
                 // Like Ansible, ignores hosts that are in no group.
                 if let Some(at) = hosts.get(&key(name)).map(|name| inventory.host_index(name)) {
-                    inventory.set_host_vars(at, layer(vars));
+                    let layer = layer(vars);
+                    inventory.check_names(layer.keys(), &vars.span);
+                    inventory.set_host_vars(at, layer);
                 }
             }
         }
         None => {
+            warn_of_removal(
+                inventory,
+                "Inventory scripts should always provide 'meta.hostvars'. Host variables will be collected by running the \
+                 inventory script with the '--host' option for each host.",
+            );
             for name in hosts {
-                let vars = run(path, &["--host", &name])?;
+                let vars = run(inventory, path, &["--host", &name])?;
                 let at = inventory.host_index(&name);
-                inventory.set_host_vars(at, layer(&vars));
+                let layer = layer(&vars);
+                inventory.check_names(layer.keys(), &vars.span);
+                inventory.set_host_vars(at, layer);
             }
         }
     }
     errors.end(inventory)
 }
 
-fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
+/// Warns about something that Ansible will no longer accept.
+fn warn_of_removal(inventory: &mut Inventory, what: &str) {
+    let warning =
+        format!("{what} This feature will be removed from inventory plugin 'script' in ansible-core version 2.23.");
+    if inventory.tells_deprecated && !inventory.warnings.contains(&warning) {
+        inventory.warnings.push(warning);
+    }
+}
+
+/// The error about a part of the output that has the wrong type, in Ansible's words.
+fn wrong_type(around: &Node, name: &str, found: Option<&Node>, wanted: &str) -> InventoryError {
+    let kind = found.map_or("NoneType", type_of);
+    let place = found.unwrap_or(around).span.clone();
+    InventoryError::syntax(place, format!("Value contains '{name}' which is '{kind}' instead of '{wanted}'."))
+}
+
+/// The name of a node's type in Python.
+fn type_of(node: &Node) -> &'static str {
+    match &node.kind {
+        Kind::Map(_) => "dict",
+        Kind::Seq(_) => "list",
+        Kind::Str(_) => "str",
+        Kind::Int(_) => "int",
+        Kind::Float(_) => "float",
+        Kind::Bool(_) => "bool",
+        Kind::Null => "NoneType",
+        _ => "object",
+    }
+}
+
+/// Runs the script. What it writes to standard error is shown, as in Ansible.
+fn run(inventory: &mut Inventory, path: &Path, args: &[&str]) -> Result<Node, Problems> {
     let shown = path.display().to_string();
     let failure =
         |message: String, stderr: Option<String>| InventoryError::Script { path: shown.clone(), message, stderr };
@@ -72,6 +122,7 @@ fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
         )
         .into());
     }
+    inventory.warnings.extend(stderr.iter().map(|stderr| format!("[ERROR]: {stderr}")));
     let text =
         String::from_utf8(output.stdout).map_err(|_| failure("its output is not UTF-8".to_owned(), stderr.clone()))?;
     // As in Ansible, a script that prints nothing has no hosts.
@@ -120,19 +171,24 @@ fn group(
             all.insert(name);
         }
     };
+    if data.as_map().is_none() {
+        let kind = type_of(data);
+        warn_of_removal(inventory, &format!("Group '{group_name}' was converted to 'dict' from '{kind}'."));
+    }
     if data.as_seq().is_some() {
         put(inventory, names(data, "the hosts")?);
         return Ok(());
     }
     if data.as_map().is_none() {
-        let message = format!("group `{group_name}` must be an object or a list of hosts");
-        return Err(InventoryError::syntax(data.span.clone(), message));
+        return Err(wrong_type(data, &format!("{group_name}.hosts"), Some(data), "list"));
     }
     let (hosts, vars, children) = (data.get("hosts"), data.get("vars"), data.get("children"));
     if hosts.is_none() && vars.is_none() && children.is_none() {
         // The oldest format: a host and its variables.
         put(inventory, vec![group_name.clone()]);
-        for (name, value) in layer(data) {
+        let vars = layer(data);
+        inventory.check_names(vars.keys(), &data.span);
+        for (name, value) in vars {
             inventory.set_group_var(at, &name, value, &data.span)?;
         }
         return Ok(());
@@ -140,7 +196,9 @@ fn group(
     if let Some(hosts) = hosts {
         put(inventory, names(hosts, "the hosts")?);
     }
-    for (name, value) in vars.map(layer).unwrap_or_default() {
+    let vars = vars.map(layer).unwrap_or_default();
+    inventory.check_names(vars.keys(), &data.span);
+    for (name, value) in vars {
         inventory.set_group_var(at, &name, value, &data.span)?;
     }
     if let Some(children) = children {

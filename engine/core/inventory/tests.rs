@@ -373,3 +373,66 @@ fn group_names_become_valid_variable_names() {
         assert!(inventory.group("late-one").is_some());
     }
 }
+
+/// What a source written this way is warned of, in order.
+fn warnings_of(name: &str, text: &str, rules: &SourceRules) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    if text.starts_with("#!") {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let inventory = Inventory::load(&[path.display().to_string()], Arc::default(), rules).unwrap();
+    let settled = |warning: &String| warning.replace(&*directory.path().display().to_string(), "DIR");
+    inventory.warnings.iter().map(settled).map(|text| text.lines().next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Once for each name, however many hosts have the variable.
+#[test]
+fn names_that_variables_of_sources_should_not_have_are_warned_of() {
+    let usual = SourceRules::default();
+    let invalid = |name: &str, place: &str| {
+        format!(
+            "Accepting inventory variable with invalid name '{name}'. This feature will be removed from ansible-core version \
+             2.23. ({place})"
+        )
+    };
+    let ini = "[web]\na b-c=1 when=2\nd b-c=1\n[web:vars]\n1x=3\nfine_1=2\nclass=1\n";
+    assert_eq!(
+        warnings_of("hosts", ini, &usual),
+        [
+            invalid("b-c", "DIR/hosts:2"),
+            "Found variable using reserved name 'when'. (DIR/hosts:2)".to_owned(),
+            invalid("1x", "DIR/hosts:5"),
+            invalid("class", "DIR/hosts:7"),
+        ]
+    );
+    let yaml = "web:\n  hosts:\n    a: {b-c: 1}\n  vars:\n    x y: 1\n";
+    assert_eq!(
+        warnings_of("hosts.yml", yaml, &usual),
+        [invalid("b-c", "DIR/hosts.yml:3"), invalid("x y", "DIR/hosts.yml:5")]
+    );
+    let silent = SourceRules { tells_deprecated: false, ..SourceRules::default() };
+    assert_eq!(warnings_of("hosts", ini, &silent), ["Found variable using reserved name 'when'. (DIR/hosts:2)"]);
+}
+
+#[test]
+fn old_forms_of_scripts_output_and_their_errors_are_told() {
+    let usual = SourceRules::default();
+    let of = |script: &str| warnings_of("script", &format!("#!/bin/sh\n{script}\n"), &usual);
+    let removed = " This feature will be removed from inventory plugin 'script' in ansible-core version 2.23.";
+    assert_eq!(
+        of(r#"echo odd >&2; echo '{"g": ["a"], "_meta": {"hostvars": {}}}'"#),
+        ["[ERROR]: odd".to_owned(), format!("Group 'g' was converted to 'dict' from 'list'.{removed}")]
+    );
+    let without = of(r#"case $1 in --list) echo '{"g": {"hosts": ["a"]}}';; *) echo '{"b-c": 1}';; esac"#);
+    assert!(
+        without[0].starts_with("Inventory scripts should always provide 'meta.hostvars'.")
+            && without[0].ends_with(removed),
+        "{without:?}"
+    );
+    assert!(without[1].starts_with("Accepting inventory variable with invalid name 'b-c'."), "{without:?}");
+    let wrong = of(r#"echo '{"g": {"hosts": ["a"]}, "_meta": {"hostvars": []}}'"#);
+    assert!(wrong[0].contains("Value contains '_meta.hostvars' which is 'list' instead of 'dict'."), "{wrong:?}");
+}

@@ -89,6 +89,7 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, errors: &mut Inven
         match section.as_str() {
             Some("vars") => {
                 for (name, value) in named(content) {
+                    inventory.check_names([&key(name)], &name.span);
                     let set = inventory.set_group_var(
                         at,
                         &key(name),
@@ -159,7 +160,10 @@ fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Nod
     match vars.map(|vars| (&vars.kind, &vars.span)) {
         None | Some((Kind::Null, _)) => {}
         Some((Kind::Map(entries), _)) => {
-            layer.extend(entries.iter().map(|(name, value)| (key(name), Lazy::from_node(value))));
+            for (name, value) in entries {
+                inventory.check_names([&key(name)], &name.span);
+                layer.insert(key(name), Lazy::from_node(value));
+            }
         }
         Some((_, place)) => {
             let message =

@@ -41,6 +41,9 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
     if !roles && args.free.is_none() && nothing("file") && nothing("_raw_params") {
         return misplaced(format!("No file specified for {}", written.value));
     }
+    if task.action.whole.is_some() {
+        return misplaced(format!("Invalid options for {}: _variable_params", written.value));
+    }
     let unknown: Vec<&str> = args.named.keys().map(|name| &**name).filter(|name| !knows(name)).collect();
     if !unknown.is_empty() {
         return misplaced(format!("Invalid options for {}: {}", written.value, unknown.join(",")));

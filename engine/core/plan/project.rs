@@ -24,6 +24,7 @@ use crate::{
     external::{self, Finder},
     source::{self, Problems, Source, Span},
     syntax::{self, Entry, Playbook, Warning, Word, reserved_name},
+    task_result::is_deprecation,
     vars::{Layer, Lazy},
 };
 
@@ -158,8 +159,12 @@ impl Project {
         done
     }
 
+    /// Shows a warning, unless it is about a deprecation and the settings disable these.
     pub fn warn(&self, message: impl Into<String>, place: Option<Span>) {
-        (self.warn)(message.into(), place);
+        let message = message.into();
+        if self.tells_deprecated || !is_deprecation(&message) {
+            (self.warn)(message, place);
+        }
     }
 
     /// Warns once.
@@ -172,7 +177,7 @@ impl Project {
     /// Warns about a problem, once however often its file is used.
     pub fn warn_of(&self, problem: &(dyn Diagnostic + Send + Sync)) {
         let place = source::span_of(problem);
-        let help = problem.help().map(|help| format!("; {help}")).unwrap_or_default();
+        let help = problem.help().map(|help| format!("\n\n{help}")).unwrap_or_default();
         let message = format!("{problem}{help}");
         let key = format!("{message} {}", place.as_ref().map(Span::to_string).unwrap_or_default());
         if self.told.lock().insert(key) {

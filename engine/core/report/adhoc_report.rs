@@ -4,7 +4,10 @@ use std::{collections::HashSet, io::Write, path::PathBuf, sync::Arc};
 
 use minijinja::Value;
 
-use super::{Level, Log, Reader, ResultFormat, layout::Layout, look::Explain, message, task_error::TaskError, values};
+use super::{
+    Deprecations, Level, Log, Reader, ResultFormat, layout::Layout, look::Explain, task_error::TaskError, values,
+    warning,
+};
 use crate::{
     event::{Event, HostResult, Status, TaskResult, TaskStarted},
     secrets::Secrets,
@@ -35,6 +38,8 @@ pub struct AdhocReport<W: Write> {
     results: ResultFormat,
     /// A directory that also receives the results, in a file for each host.
     tree: Option<PathBuf>,
+    /// Whether a warning about a deprecation was shown.
+    deprecations: Deprecations,
 }
 
 impl<W: Write> AdhocReport<W> {
@@ -54,6 +59,7 @@ impl<W: Write> AdhocReport<W> {
             log: None,
             results: ResultFormat::Json { pretty: true },
             tree: None,
+            deprecations: Deprecations::default(),
         }
     }
 
@@ -75,6 +81,11 @@ impl<W: Write> AdhocReport<W> {
     /// Shows results in a format.
     pub fn with_results(self, results: ResultFormat) -> Self {
         AdhocReport { results, ..self }
+    }
+
+    /// Tells others whether a warning about a deprecation was shown.
+    pub fn with_deprecations(self, deprecations: Deprecations) -> Self {
+        AdhocReport { deprecations, ..self }
     }
 
     /// Also writes each result to a file.
@@ -109,13 +120,12 @@ impl<W: Write> AdhocReport<W> {
 
     fn warning(&mut self, message: &str, place: Option<&Span>) {
         let message = self.secrets.mask(message).replace("\r\n", "\n");
-        let (head, message) = message::headed(&message);
-        let text = match (place, &self.explain) {
-            (Some(place), Some(explain)) => {
-                let shown = explain(&TaskError { warns: true, ..TaskError::at(place, message.to_owned()) });
-                format!("{head}{}", shown.strip_prefix("[WARNING]: ").unwrap_or(&shown))
-            }
-            _ => format!("{head}{message}"),
+        if let Some(line) = self.deprecations.introduction(&message) {
+            self.aside(line.to_owned(), Level::Warning);
+        }
+        let text = match &self.explain {
+            Some(explain) => warning::worded(&message, place, Some(explain)),
+            None => warning::worded(&message, None, None),
         };
         let level = Level::of(&text);
         self.aside(text, level);

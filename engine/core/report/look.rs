@@ -2,7 +2,7 @@
 
 use miette::Diagnostic;
 
-use super::ResultFormat;
+use super::{Deprecations, ResultFormat};
 use crate::event::Counts;
 
 /// Renders a diagnostic. The command line defines its look, and makes control characters visible.
@@ -36,6 +36,8 @@ pub struct Look {
     pub changes: bool,
     /// Unchanged lines around differences (`diff context`).
     pub diff_context: usize,
+    /// Whether a warning about a deprecation was shown.
+    pub deprecations: Deprecations,
 }
 
 #[derive(Clone, Copy)]

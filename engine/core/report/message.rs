@@ -1,7 +1,5 @@
 //! The message of a failure, in ansible-core's words.
 
-use rplay_contract::external::DEPRECATED;
-
 use crate::{
     event::{HostResult, Status},
     vars::Value,
@@ -106,22 +104,6 @@ pub(super) fn message(result: &HostResult, action: &str) -> String {
         false if (whose == "Action" || SENDERS.contains(&short)) && is_refusal(&msg) => format!("Task failed: {msg}"),
         true => format!("Task failed: {whose} failed."),
         false => format!("Task failed: {whose} failed: {msg}"),
-    }
-}
-
-/// Whether a warning is about a deprecation.
-pub(super) fn is_deprecation(message: &str) -> bool {
-    message.starts_with(DEPRECATED) || message.contains("will be removed from ansible-core version ")
-}
-
-/// The prefix of a warning, and its text without the deprecation mark.
-pub(super) fn headed(message: &str) -> (&'static str, &str) {
-    let is_deprecation = is_deprecation(message);
-    let message = message.strip_prefix(DEPRECATED).unwrap_or(message);
-    match (message.starts_with('['), is_deprecation) {
-        (true, _) => ("", message),
-        (false, true) => ("[DEPRECATION WARNING]: ", message),
-        (false, false) => ("[WARNING]: ", message),
     }
 }
 

@@ -19,6 +19,7 @@ mod run_report;
 mod task_error;
 mod terminal;
 mod values;
+mod warning;
 
 pub use additions::{
     Added, Addition, Junit, JunitOptions, LogPlays, Order, Profile, ProfileOf, Timer, Tree, WithAdditions,
@@ -34,3 +35,4 @@ pub use result_format::ResultFormat;
 pub use run_document::RunAbout;
 pub use run_report::RunReport;
 pub use terminal::Terminal;
+pub use warning::{Deprecations, worded};

@@ -13,9 +13,7 @@ use super::{
     Level, Log, Reader,
     failures::Failures,
     look::{Colour, Explain, Look},
-    message,
-    task_error::TaskError,
-    values,
+    values, warning,
 };
 use crate::{
     event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
@@ -40,7 +38,6 @@ pub struct Terminal<W: Write> {
     log: Option<Arc<Log>>,
     /// Whether output currently goes to standard error.
     aside_now: bool,
-    told_of_deprecation: bool,
     /// Errors and warnings that were shown: as in ansible-core, each is shown once.
     told: HashSet<String>,
 }
@@ -58,7 +55,6 @@ impl<W: Write> Terminal<W> {
             shown: None,
             log: None,
             aside_now: false,
-            told_of_deprecation: false,
             told: HashSet::new(),
         }
     }
@@ -237,20 +233,11 @@ impl<W: Write> Terminal<W> {
 
     fn warning(&mut self, message: &str, place: Option<&Span>) {
         let message = self.secrets.mask(message).replace("\r\n", "\n");
-        let deprecated = message::is_deprecation(&message);
-        if deprecated && !std::mem::replace(&mut self.told_of_deprecation, true) {
-            self.warning_line("[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.");
+        if let Some(line) = self.look.deprecations.introduction(&message) {
+            self.warning_line(line);
         }
-        let (head, message) = message::headed(&message);
-        let text = match place {
-            Some(place) if self.look.boxes => format!("{head}{message} ({place})"),
-            Some(place) => {
-                let error = TaskError { warns: true, ..TaskError::at(place, message.to_owned()) };
-                let shown = (self.explain)(&error);
-                format!("{head}{}", shown.strip_prefix("[WARNING]: ").unwrap_or(&shown))
-            }
-            None => format!("{head}{message}"),
-        };
+        let explain = (!self.look.boxes).then_some(&self.explain);
+        let text = warning::worded(&message, place, explain);
         self.warning_line(&text);
     }
 

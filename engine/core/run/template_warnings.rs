@@ -24,8 +24,9 @@ pub(crate) fn collecting<R>(work: impl FnOnce() -> R) -> (R, Vec<TemplateWarning
     (done, warnings.unwrap_or_default())
 }
 
-/// Adds a warning if warnings are collected on this thread; repeated ones are dropped.
-pub(crate) fn warn(warning: TemplateWarning) {
+/// Adds a warning, without its help, if warnings are collected on this thread; repeated ones are dropped.
+pub(crate) fn warn(mut warning: TemplateWarning) {
+    warning.text.truncate(warning.text.find("\n\n").unwrap_or(warning.text.len()));
     COLLECTED.with(|collected| {
         if let Some(collected) = collected.borrow_mut().as_mut()
             && !collected.contains(&warning)
@@ -48,11 +49,13 @@ pub(crate) fn with_warnings(registered: &Value, warnings: &[TemplateWarning]) ->
         }
     };
     add("warnings", texts(false).map(|text| Value::from(text.as_str())).collect());
+    let deprecator = || mapping([("resolved_name", Value::from("ansible.builtin")), ("type", Value::from(()))]);
     let deprecation = |text: &String| match text.split_once(REMOVED_FROM) {
         Some((msg, version)) => mapping([
             ("msg", Value::from(msg)),
             ("version", Value::from(version.trim_end_matches('.'))),
             ("collection_name", Value::from("ansible.builtin")),
+            ("deprecator", deprecator()),
         ]),
         None => mapping([("msg", Value::from(text.as_str()))]),
     };
@@ -79,7 +82,7 @@ mod tests {
         assert_eq!(
             registered.to_string(),
             "{'warnings': ['first', 'odd'], 'deprecations': [{'msg': 'old.', 'version': '2.23', 'collection_name': \
-             'ansible.builtin'}]}"
+             'ansible.builtin', 'deprecator': {'resolved_name': 'ansible.builtin', 'type': None}}]}"
         );
     }
 }

@@ -233,8 +233,8 @@ pub enum YamlError {
 #[derive(Debug, Diagnostic, Error)]
 #[diagnostic(severity(Warning))]
 pub enum YamlWarning {
-    #[error("Found duplicate mapping key '{key}'. Using last defined value only.")]
-    #[diagnostic(help("remove one of the two"))]
+    #[error("Found duplicate mapping key '{key}'.")]
+    #[diagnostic(help("Using last defined value only."))]
     DuplicateKey {
         key: String,
         #[source_code]

@@ -29,7 +29,7 @@ pub use read::{
     Known, Modules, ReadError, Warning, argument_specs, collection_names, read_argument_specs, read_playbook,
     read_role_meta, read_tasks, read_vars,
 };
-pub use reserved::{reserved_name, reserved_names};
+pub use reserved::{is_variable_name, reserved_name, reserved_names};
 pub use tree::{
     Action, Block, Entry, ImportPlaybook, Keywords, Loop, LoopControl, Play, Playbook, PlaybookEntry, RoleMeta,
     RoleUse, Task, Word,

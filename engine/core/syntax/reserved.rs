@@ -79,6 +79,21 @@ const RESERVED: &[&str] = &[
     "when",
 ];
 
+/// Whether a variable may have this name: an identifier of Python.
+pub fn is_variable_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    !KEYWORDS.contains(&name)
+        && chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic())
+        && chars.all(|c| c == '_' || c.is_ascii_alphanumeric())
+}
+
+/// Words that Ansible rejects as variable names.
+const KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
+    "none", "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with", "yield",
+];
+
 /// The warning about a variable of this name; `None` if the name is free.
 pub fn reserved_name(name: &str) -> Option<String> {
     RESERVED.binary_search(&name).is_ok().then(|| format!("Found variable using reserved name '{name}'."))

@@ -34,7 +34,7 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
     let (value, origin) = match expression {
         Lazy::Data(value) => match value.as_str().or_else(|| value.is_none().then_some("")) {
             Some(text) if text.trim().is_empty() && scope.magic.allows(Lenience::BrokenConditionals) => {
-                scope.magic.deprecated("Empty conditional expression was evaluated as True. This feature will be removed from ansible-core version 2.23.", at);
+                scope.magic.deprecated("Empty conditional expression was evaluated as True. This feature will be removed from ansible-core version 2.23.", Some(at));
                 return Ok(true);
             }
             Some(text) if text.trim().is_empty() => {
@@ -60,7 +60,7 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
                     scope.magic.deprecated(
                         "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}. This feature will be \
                          removed from ansible-core version 2.23.",
-                        at,
+                        Some(at),
                     );
                     // Spaces around the delimiters are not part of the value.
                     let trimmed = Template { text: template.text.trim().into(), ..Template::clone(template) };
@@ -112,7 +112,7 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
             "Conditional result ({truth}) was derived from value of type '{kind}'. \
              Conditionals must have a boolean result."
         );
-        scope.magic.deprecated(&message, &at);
+        scope.magic.deprecated(&message, Some(&at));
         return Ok(holds);
     }
     Err(TemplateError::NotBoolean { truth, kind, at, help: Some(help.into()) })

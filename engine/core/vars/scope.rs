@@ -64,10 +64,18 @@ pub trait Magic: Send + Sync {
     }
 
     /// Warns about something questionable, once per place.
-    fn warn(&self, _message: &str, _place: &Span) {}
+    fn warn(&self, _message: &str, _place: Option<&Span>) {}
 
-    /// Warns about deprecated behaviour, unless such warnings are disabled.
-    fn deprecated(&self, _message: &str, _place: &Span) {}
+    /// Warns about deprecated behaviour, unless such warnings are disabled. Some of it is told without its place.
+    fn deprecated(&self, _message: &str, _place: Option<&Span>) {}
+
+    /// The warning about reading a magic variable that will be removed.
+    fn deprecation_of(&self, name: &str) -> Option<&'static str> {
+        (name == "play_hosts").then_some(
+            "The `play_hosts` magic variable is deprecated. This feature will be removed from ansible-core version \
+             2.23.\n\nUse `ansible_play_batch` instead.",
+        )
+    }
 
     /// Shows the user a message of a plugin.
     fn message(&self, _text: &str) {}

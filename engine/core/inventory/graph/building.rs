@@ -11,6 +11,7 @@ use crate::inventory::{
 };
 use crate::{
     source::Span,
+    syntax::{is_variable_name, reserved_name},
     vars::{Layer, Lazy, Value},
 };
 
@@ -211,6 +212,30 @@ impl Inventory {
             }
         }
         self.layers.forget();
+    }
+
+    /// Warns about variables of a source whose names are invalid or reserved, once for each name.
+    pub(in crate::inventory) fn check_names<'n>(
+        &mut self,
+        names: impl IntoIterator<Item = &'n Arc<str>>,
+        place: &Span,
+    ) {
+        for name in names {
+            if !self.checked_names.insert(name.clone()) {
+                continue;
+            }
+            let warning = match is_variable_name(name) {
+                true => reserved_name(name).map(|warning| format!("{warning} ({place})")),
+                false => self.tells_deprecated.then(|| {
+                    format!(
+                        "Accepting inventory variable with invalid name '{name}'. This feature will be removed from \
+                         ansible-core version 2.23. ({place})\n\nVariable names must be strings starting with a letter or \
+                         underscore character, and contain only letters, numbers and underscores."
+                    )
+                }),
+            };
+            self.warnings.extend(warning);
+        }
     }
 
     /// Adds a directory to be searched for `group_vars` and `host_vars`.

@@ -2,6 +2,7 @@
 
 use std::{io::Write, sync::Arc};
 
+use super::super::warning;
 use crate::{
     report::{Level, Log},
     secrets::Secrets,
@@ -43,8 +44,7 @@ impl Output {
     }
 
     pub(super) fn warning(&mut self, message: &str, place: Option<&Span>) {
-        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
-        let text = self.text(&format!("[WARNING]: {message}{place}"));
+        let text = self.text(&warning::worded(message, place, None));
         self.aside(&text, Level::Warning);
     }
 

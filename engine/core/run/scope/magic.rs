@@ -116,12 +116,12 @@ impl Magic for HostMagic {
         self.run.options.lenience.contains(&lenience)
     }
 
-    fn warn(&self, message: &str, place: &Span) {
+    fn warn(&self, message: &str, place: Option<&Span>) {
         template_warnings::warn(TemplateWarning { text: message.to_owned(), deprecated: false });
         self.run.warn_once(message, place);
     }
 
-    fn deprecated(&self, message: &str, place: &Span) {
+    fn deprecated(&self, message: &str, place: Option<&Span>) {
         template_warnings::warn(TemplateWarning { text: message.to_owned(), deprecated: true });
         if self.run.options.deprecation_warnings {
             self.run.warn_once(&format!("{DEPRECATED}{message}"), place);

@@ -71,7 +71,12 @@ pub(crate) fn iterations(
         let help = "You should set the `loop_var` value in the `loop_control` option for the task to something else to \
                     avoid variable collisions and unexpected behavior.";
         let place = control.loop_var.as_ref().map(|field| &field.span);
-        run.warn_once(&format!("The loop variable '{name}' is already in use. {help}"), place);
+        let unplaced = match place {
+            Some(_) => String::new(),
+            // As in ansible-core, which does not know where the name comes from.
+            None => format!("\nOrigin: <unknown>\n\n{name}"),
+        };
+        run.warn_once(&format!("The loop variable '{name}' is already in use.{unplaced}\n\n{help}"), place);
     }
     let index_var = conditions::own_text(control.index_var.as_ref(), &scope).map_err(failed)?;
     let extended =

@@ -40,6 +40,10 @@ use crate::{
     vars::{Layer, Lazy, Scope, is_omit, mapping},
 };
 
+/// The warning about arguments that are one template, in ansible-core's words.
+const UNSAFE_ARGS: &str = "Using a template for task args is unsafe in some situations (see \
+                           https://docs.ansible.com/ansible/devel/reference_appendices/faq.html#argsplat-unsafe).";
+
 /// A prepared iteration.
 pub(crate) enum Ready {
     /// Answered without an agent; with the host it was delegated to.
@@ -138,6 +142,14 @@ impl Run {
         }
         // As in Ansible, also for actions that have no use for it.
         let environment = self.environment(task, &scope)?;
+        if !environment.is_empty() && task.action.name() == "raw" {
+            scope.magic.warn("raw module does not support the environment keyword", None);
+        }
+        if let Some(whole) = &task.args.whole
+            && self.options.inject_facts
+        {
+            scope.magic.warn(UNSAFE_ARGS, Some(&whole.span));
+        }
         let args = self.arguments(task, &scope)?;
         // What the task itself names was checked before the run; these come from elsewhere.
         if task.args.whole.is_some() || !task.settings.module_defaults.is_empty() {

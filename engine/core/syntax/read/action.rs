@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     ReadError,
     freeform::{self, Unbalanced},
-    reader::{Known, Reader},
+    reader::{Known, Reader, Warning},
     shape::is_template,
 };
 use crate::{
@@ -50,6 +50,13 @@ impl Reader<'_> {
             }
             Kind::Map(entries) => {
                 let at = value.span.clone();
+                self.warnings.push(Warning {
+                    message:
+                        "Using a mapping for `action` is deprecated. This feature will be removed from ansible-core \
+                              version 2.23.\n\nUse a string value for `action`."
+                            .to_owned(),
+                    place: at.clone(),
+                });
                 let mut module = None;
                 let mut rest = Vec::new();
                 for (argument, value) in entries {

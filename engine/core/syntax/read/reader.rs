@@ -70,7 +70,8 @@ pub struct Warning {
 
 impl From<YamlWarning> for Warning {
     fn from(warning: YamlWarning) -> Self {
-        let message = warning.to_string();
+        let help = warning.help().map(|help| format!("\n\n{help}")).unwrap_or_default();
+        let message = format!("{warning}{help}");
         let YamlWarning::DuplicateKey { again, .. } = warning;
         Warning { message, place: again }
     }
@@ -108,7 +109,7 @@ impl Reader<'_> {
 
     /// Warns about an error that Ansible detects only when the task runs.
     pub(super) fn foresee(&mut self, error: &ReadError, at: &Span) {
-        let help = miette::Diagnostic::help(error).map(|help| format!("; {help}")).unwrap_or_default();
+        let help = miette::Diagnostic::help(error).map(|help| format!("\n\n{help}")).unwrap_or_default();
         self.warnings.push(Warning { message: format!("{error}{help}"), place: at.clone() });
     }
 

@@ -33,6 +33,7 @@ impl Machine<'_> {
         if self.with_scope
             && let Some(found) = self.session.variable(name)
         {
+            self.warn_of_removal(name);
             return self.own(name, found, range);
         }
         if self.session.library.function(name).is_some() {
@@ -52,6 +53,14 @@ impl Machine<'_> {
             }
         }
         Ok(self.undefined(UndefinedReason::Variable(name.into()), range))
+    }
+
+    /// Warns if a variable will be removed from Ansible.
+    pub(in crate::template) fn warn_of_removal(&self, name: &str) {
+        let magic = &self.session.scope.magic;
+        if let Some(message) = magic.deprecation_of(name) {
+            magic.deprecated(message, Some(&self.origin.span(None)));
+        }
     }
 
     /// A variable of the play as this template sees it; an error in it gets one more step.

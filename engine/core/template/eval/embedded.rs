@@ -31,7 +31,7 @@ impl Machine<'_> {
         magic.warn(
             "Jinja constant strings should not contain embedded templates. \
              This feature will be disabled by default in ansible-core 2.23.",
-            &place,
+            Some(&place),
         );
         let template = Template { text: text.into(), span: place, style: Style::Plain };
         // Parts may be undefined; using them is the error.

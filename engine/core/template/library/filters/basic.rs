@@ -25,7 +25,7 @@ pub(super) const FILTERS: Table = &[
     ("d", Pure(default)),
     ("mandatory", Eval(mandatory)),
     ("type_debug", Pure(type_debug)),
-    ("bool", Pure(bool)),
+    ("bool", Eval(bool)),
     ("int", Pure(int)),
     ("float", Pure(float)),
     ("string", Pure(string)),
@@ -80,23 +80,32 @@ fn type_debug(value: Value, args: Args) -> EvalResult {
 }
 
 /// Ansible's idea of a boolean: some words are true, some false, and `none` is false.
-fn bool(value: Value, args: Args) -> EvalResult {
+fn bool(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
     args.finish()?;
     if value.kind() == ValueKind::Bool {
         return Ok(value);
     }
-    if value.is_none() {
-        return Ok(Value::from(false));
+    let number = Number::of(&value);
+    let (holds, is_valid) = match (&number, value.is_none()) {
+        (Some(number), _) => (number.float() == 1.0, value.is_integer() && matches!(number.float(), 0.0 | 1.0)),
+        (None, true) => (false, false),
+        (None, false) => match &*show::text(&value)?.to_lowercase() {
+            "yes" | "on" | "1" | "true" => (true, true),
+            "no" | "off" | "0" | "false" => (false, true),
+            _ => (false, false),
+        },
+    };
+    if !is_valid {
+        let message = format!(
+            "The `bool` filter coerced invalid value {} ({}) to {}. This feature will be removed from ansible-core \
+             version 2.23.",
+            show::repr(&value),
+            show::type_name(&value),
+            if holds { "True" } else { "False" }
+        );
+        machine.session.scope.magic.deprecated(&message, None);
     }
-    if let Some(number) = Number::of(&value) {
-        return match number.float() {
-            1.0 => Ok(Value::from(true)),
-            0.0 => Ok(Value::from(false)),
-            _ => Ok(Value::from(false)),
-        };
-    }
-    let word = show::text(&value)?.to_lowercase();
-    Ok(Value::from(matches!(&*word, "yes" | "on" | "1" | "true")))
+    Ok(Value::from(holds))
 }
 
 fn int(value: Value, mut args: Args) -> EvalResult {

@@ -174,9 +174,22 @@ fn fileglob(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Eval
                 places.map(|place| files(&place)).find(|files| !files.is_empty()).unwrap_or_default()
             }
         };
+        if paths.is_empty() && !is_in_a_directory(machine, path) {
+            let directory = path.parent().unwrap_or(path).display();
+            let message = format!("Unable to find '{directory}' in expected paths (use -vvvvv to see paths)");
+            machine.session.scope.magic.warn(&message, None);
+        }
         found.extend(paths.into_iter().map(|path| Value::from(path.display().to_string())));
     }
     Ok(found)
+}
+
+/// Whether the directory of a pattern exists; a pattern without one is looked for in all directories.
+fn is_in_a_directory(machine: &Machine<'_>, pattern: &Path) -> bool {
+    let Some(directory) = pattern.parent().filter(|directory| !directory.as_os_str().is_empty()) else { return true };
+    let directories = machine.session.scope.directories.iter();
+    let mut places = directories.flat_map(|base| [base.join("files").join(directory), base.join(directory)]);
+    directory.is_absolute() && directory.is_dir() || !directory.is_absolute() && places.any(|place| place.is_dir())
 }
 
 /// The first existing file. Terms are names, or mappings with `files` and `paths`.

@@ -194,7 +194,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
                     .filter(|(start, _)| start.starts_with("Error rendering "))
                     .map_or(&*why, |(_, said)| said);
                 let message = format!("An error occurred while running the lookup plugin '{name}': {why}");
-                machine.session.scope.magic.warn(&message, &machine.origin.span(None));
+                machine.session.scope.magic.warn(&message, Some(&machine.origin.span(None)));
             }
             return Ok(if wantlist { Value::from(Vec::<Value>::new()) } else { ().into() });
         }

@@ -59,6 +59,7 @@ fn vars(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Eval
             return Err(EvalError::new(format!("Variable name must be 'str' not '{}'.", show::type_name(&term))));
         };
         let scope = machine.session.scope.clone();
+        machine.warn_of_removal(name);
         found.push(match (scope.get(name), &default) {
             (Some(lazy), _) => present(Pending::wrap(&lazy, &scope, machine.session.library))?,
             (None, Some(default)) => default.clone(),
@@ -232,7 +233,7 @@ fn config(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Ev
                     "skip" => {}
                     "warn" => {
                         let place = machine.origin.span(None);
-                        machine.session.scope.magic.warn(&format!("Skipping {name}: {message}"), &place);
+                        machine.session.scope.magic.warn(&format!("Skipping {name}: {message}"), Some(&place));
                     }
                     _ => return Err(EvalError::new(message)),
                 }
