@@ -151,7 +151,7 @@ plugin_routing:
   modules:
     old: {redirect: my.coll.new, deprecation: {removal_version: 9.0.0, warning_text: Use new.}}
     moved: {redirect: ansible.builtin.ping}
-    gone: {tombstone: {removal_version: 1.0.0, warning_text: Use new.}}
+    gone: {tombstone: {removal_version: 1.0.0, warning_text: Use new}}
 action_groups:
   all: [new, {metadata: {extend_group: [more]}}]
   more: [echo]

@@ -14,6 +14,7 @@ pub const UNKNOWN_ERROR: &str = "Task failed: Action failed: Unknown error.";
 /// (`invocation`) unless something shows them.
 pub fn outcome_of(mut result: Map, shows_invocation: bool) -> Outcome {
     strip_internal(&mut result);
+    let sentences = deprecations(result.get("deprecations"));
     if !result.contains_key("msg")
         && let Some(reasons) = reasons(result.get("exception"))
     {
@@ -23,7 +24,11 @@ pub fn outcome_of(mut result: Map, shows_invocation: bool) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.warnings.extend(texts(result.get("warnings")));
     result.shift_remove("warnings");
-    outcome.warnings.extend(deprecations(result.get("deprecations")));
+    // A plugin passes on what its modules have told, with the sentences among the warnings.
+    let told = |about: &str| outcome.warnings.iter().any(|known| known.starts_with(about));
+    let fresh: Vec<String> =
+        sentences.into_iter().filter(|(about, _)| !told(about)).map(|(about, rest)| about + &rest).collect();
+    outcome.warnings.extend(fresh);
     if let Some(Value::Map(facts)) = result.shift_remove("ansible_facts") {
         outcome.facts = facts;
     }
@@ -129,25 +134,47 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// Deprecation warnings, one sentence each.
-fn deprecations(value: Option<&Value>) -> Vec<String> {
+/// Deprecation warnings: for each what is deprecated, and what will become of it.
+fn deprecations(value: Option<&Value>) -> Vec<(String, String)> {
     let Some(items) = value.and_then(Value::as_list) else { return Vec::new() };
     let sentence = |item: &Value| {
-        let Value::Map(item) = item else { return text(item.clone()) };
-        let word = |name: &str| item.get(name).and_then(Value::as_str);
-        let msg = word("msg").unwrap_or_default().trim_end_matches('.');
-        let of = match word("collection_name") {
-            None | Some("ansible.builtin") => "ansible-core".to_owned(),
-            Some(name) => format!("collection '{name}'"),
+        let Value::Map(item) = item else { return (text(item.clone()), String::new()) };
+        let word = |name: &str| item.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
+        let event = item.get("event").and_then(Value::as_map).unwrap_or(item);
+        let of_event = |name: &str| event.get(name).and_then(Value::as_str);
+        let msg = of_event("msg").unwrap_or_default().trim();
+        let end = if msg.ends_with(['.', '!', '?']) { "" } else { "." };
+        let when = match (deprecator(item), word("version"), word("date")) {
+            (None, ..) => "in the future".to_owned(),
+            (Some(of), Some(version), _) => format!("from {of} version {version}"),
+            (Some(of), None, Some(date)) => format!("from {of} in a release after {date}"),
+            (Some(of), None, None) => format!("from {of} in a future release"),
         };
-        let when = match (word("version"), word("date")) {
-            (Some(version), _) => format!(" This feature will be removed from {of} version {version}."),
-            (None, Some(date)) => format!(" This feature will be removed from {of} in a release after {date}."),
-            (None, None) => " This feature will be removed in the future.".to_owned(),
-        };
-        format!("{DEPRECATED}{msg}.{when}")
+        let help = of_event("help_text").map(|help| format!(" {help}")).unwrap_or_default();
+        (format!("{DEPRECATED}{msg}{end}"), format!(" This feature will be removed {when}.{help}"))
     };
     items.iter().map(sentence).collect()
+}
+
+/// Who deprecates, in words; `None` if nobody says.
+fn deprecator(item: &Map) -> Option<String> {
+    let who = item.get("deprecator").and_then(Value::as_map);
+    let name = who.map_or_else(|| item.get("collection_name"), |who| who.get("resolved_name"))?.as_str()?;
+    let kind = who.and_then(|who| who.get("type")).map(|kind| match kind {
+        Value::Map(kind) => kind.get("value").and_then(Value::as_str).unwrap_or_default(),
+        kind => kind.as_str().unwrap_or_default(),
+    });
+    let mut words = name.splitn(3, '.');
+    let collection = match (words.next()?, words.next()?) {
+        ("ansible", "builtin") => "ansible-core".to_owned(),
+        (namespace, name) => format!("collection '{namespace}.{name}'"),
+    };
+    Some(match (words.next(), kind.unwrap_or_default()) {
+        (Some(plugin), "module") => format!("module '{plugin}' in {collection}"),
+        (Some(plugin), "") => format!("plugin '{plugin}' in {collection}"),
+        (Some(plugin), kind) => format!("{kind} plugin '{plugin}' in {collection}"),
+        (None, _) => collection,
+    })
 }
 
 fn diffs(value: &Value) -> Vec<Diff> {
@@ -239,6 +266,51 @@ mod tests {
         assert_eq!(outcome.data, data! { "exception" => NO_TRACEBACK });
         let told = of(serde_json::json!({"failed": true, "msg": "own", "exception": error}));
         assert_eq!(told.failure.unwrap().msg, "own");
+    }
+
+    #[test]
+    fn a_deprecation_says_what_becomes_of_what() {
+        let typed = |deprecator: serde_json::Value, more: serde_json::Value| {
+            let mut told = serde_json::json!({"__ansible_type": "DeprecationSummary", "event": {"msg": "old!",
+                "help_text": "Use new."}, "deprecator": deprecator});
+            told.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            told
+        };
+        let by = |name: &str, kind: serde_json::Value| serde_json::json!({"resolved_name": name, "type": kind});
+        let none = || serde_json::json!({});
+        let version = || serde_json::json!({"version": "2"});
+        let module = serde_json::json!({"value": "module", "__ansible_type": "PluginType"});
+        for (told, want) in [
+            (
+                typed(by("a.b.c", module.clone()), version()),
+                "old! This feature will be removed from module 'c' in collection 'a.b' version 2. Use new.",
+            ),
+            (
+                typed(by("a.b.c", "lookup".into()), none()),
+                "old! This feature will be removed from lookup plugin 'c' in collection 'a.b' in a future release. Use new.",
+            ),
+            (
+                typed(by("ansible.builtin", ().into()), version()),
+                "old! This feature will be removed from ansible-core version 2. Use new.",
+            ),
+            (
+                typed(by("ansible.builtin.copy", module), serde_json::json!({"date": "2030-01-01"})),
+                "old! This feature will be removed from module 'copy' in ansible-core in a release after 2030-01-01. Use new.",
+            ),
+            (typed(().into(), version()), "old! This feature will be removed in the future. Use new."),
+            (
+                serde_json::json!({"msg": "old. ", "collection_name": "a.b", "version": "2"}),
+                "old. This feature will be removed from collection 'a.b' version 2.",
+            ),
+            (serde_json::json!({"msg": "old", "version": "2"}), "old. This feature will be removed in the future."),
+        ] {
+            let warnings = of(serde_json::json!({"deprecations": [told]})).warnings;
+            assert_eq!(warnings, [format!("{DEPRECATED}{want}")]);
+        }
+        // Told already, by the module that a plugin ran.
+        let told =
+            of(serde_json::json!({"warnings": [format!("{DEPRECATED}old. Gone.")], "deprecations": [{"msg": "old"}]}));
+        assert_eq!(told.warnings.len(), 1);
     }
 
     #[test]

@@ -102,10 +102,16 @@ impl Route {
     }
 }
 
+/// A sentence ends with a mark.
+fn sentence(text: &str) -> String {
+    let end = if text.is_empty() || text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{text}{end}")
+}
+
 impl Removal {
     fn of(node: &Node) -> Self {
         Removal {
-            text: text(node.get("warning_text")).map(|text| text.trim().to_owned()),
+            text: text(node.get("warning_text")).map(|text| sentence(text.trim())),
             version: text(node.get("removal_version")),
             date: text(node.get("removal_date")),
         }

@@ -59,7 +59,9 @@ impl ExternalModule {
                 let rest = self.full_name.get(collection.len() + 1..).unwrap_or(&self.name);
                 format!("ansible_collections.{collection}.plugins.modules.{rest}")
             }
-            _ => format!("ansible.modules.{}", self.name),
+            Some(_) => format!("ansible.modules.{}", self.name),
+            // The name tells who deprecates something.
+            None => format!("ansible.legacy.{}", self.name),
         }
     }
 }

@@ -34,9 +34,12 @@ pub(super) fn of(module: &ExternalModule, pythons: &crate::python::Pythons) -> R
         return Ok(Payload::File(module.path.clone()));
     }
     let about = |reason: String| PayloadError {
-        msg: match reason.starts_with("Could not find imported module support code for {}") {
-            true => reason.replacen("{}", &module.full_name, 1),
-            false => format!("cannot prepare the module {}: {reason}", module.full_name),
+        msg: match reason.strip_prefix("Task failed: ") {
+            Some(_) => reason,
+            None if reason.starts_with("Could not find imported module support code for {}") => {
+                reason.replacen("{}", &module.full_name, 1)
+            }
+            None => format!("cannot prepare the module {}: {reason}", module.full_name),
         },
         help: None,
     };

@@ -11,6 +11,7 @@ use std::{
 
 use miette::Diagnostic;
 use parking_lot::Mutex;
+use rplay_contract::external::DEPRECATED;
 
 use super::{
     PlanError, Play,
@@ -99,7 +100,7 @@ impl Project {
     /// Warns about a deprecated name, once, unless disabled by the settings.
     pub(super) fn deprecated(&self, message: &str) {
         if self.tells_deprecated && self.told.lock().insert(message.to_owned()) {
-            self.warn(message, None);
+            self.warn(format!("{DEPRECATED}{message}"), None);
         }
     }
 

@@ -70,6 +70,19 @@ class Core(object):
         return found.get(kind) or {}
 
 
+def removed(name, tombstone, collection):
+    """What is said of a module_utils that is no more, in ansible-core's words."""
+    text = '(%s)' % tombstone['warning_text'] if tombstone.get('warning_text') else ''
+    of = 'ansible-core' if collection == 'ansible.builtin' else "collection '%s'" % collection
+    when = ''
+    if tombstone.get('removal_version'):
+        when = ' version %s' % tombstone['removal_version']
+    elif tombstone.get('removal_date'):
+        when = ' in a release after %s' % tombstone['removal_date']
+    return ' '.join(word for word in ('module_util', name, 'has been removed', text) if word) + (
+        '. This feature was removed from %s%s.' % (of, when))
+
+
 def read_yaml(path):
     import yaml
 
@@ -263,17 +276,18 @@ class Closure(object):
             paths = [os.path.join(self.core.package, 'config', 'ansible_builtin_runtime.yml')]
         else:
             paths = [os.path.join(start, *(words[1:3] + ['meta', 'runtime.yml'])) for start in self.collections]
+        name = '.'.join(words)
         for path in paths:
             entry = self.core.routing(path, 'module_utils').get('.'.join(words[root:])) or {}
             if entry.get('tombstone'):
-                raise RequestError('%s was removed. %s' % ('.'.join(words), entry['tombstone'].get('warning_text', '')))
+                raise RequestError('Task failed: ' + removed(name, entry['tombstone'], 'ansible.builtin' if root == 2 else '.'.join(words[1:3])))
             to = entry.get('redirect')
             if to:
                 if not to.startswith(COLLECTIONS + '.') and not to.startswith('ansible.'):
                     # `ns.collection.name` is short for the full path.
                     parts = to.split('.')
                     to = '.'.join([COLLECTIONS] + parts[:2] + ['plugins', 'module_utils'] + parts[2:])
-                self.waiting.append((to, None, False, '.'.join(words)))
+                self.waiting.append((to, None, False, name))
                 return to
         return None
 

@@ -328,7 +328,7 @@ class Runner(object):
                     os.dup2(old, new)
                 for other in [null, out, err, status, self.woken, self.wake] + list(self.running.values()):
                     os.close(other)
-                code = run(call, bundle, path)
+                code = run(call, bundle, path, self.base)
             finally:
                 os._exit(code)
         os.close(out)
@@ -345,7 +345,7 @@ def say(status, line):
         pass
 
 
-def run(call, bundle, path):
+def run(call, bundle, path, base):
     """Runs a module as the main program, in the child. Returns the exit code."""
     import atexit
     import runpy
@@ -358,6 +358,7 @@ def run(call, bundle, path):
             if not bundle.compiled[name][1]:
                 sys.modules.pop(name, None)
         sys.meta_path.insert(0, bundle)
+        name_deprecators(bundle, base)
         sys.argv = [call['module'].rsplit('.', 1)[-1]]
         basic = sys.modules['ansible.module_utils.basic']
         parameters = importlib.import_module('ansible.module_utils.common.parameters')
@@ -389,6 +390,16 @@ def run(call, bundle, path):
         except BaseException:
             pass
     return code & 0xFF
+
+
+def name_deprecators(bundle, base):
+    """ansible-core knows who deprecates something by the place of its file beside that of its own code."""
+    deprecator = sys.modules.get('ansible.module_utils._internal._deprecator')
+    known = getattr(deprecator, '_path_as_core_plugininfo', None)
+    if known is not None:
+        own = bundle.path + os.sep
+        deprecator._path_as_core_plugininfo = lambda name: known(
+            os.path.join(base.path, name[len(own):]) if name.startswith(own) else name)
 
 
 def reasons(error):
