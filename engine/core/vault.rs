@@ -4,12 +4,7 @@ mod envelope;
 mod error;
 mod password_source;
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-    process::Command,
-    sync::Arc,
-};
+use std::{collections::HashMap, path::Path, process::Command, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -45,7 +40,16 @@ pub struct Vault {
     /// Cache: deriving keys takes milliseconds, and hosts share their variables.
     opened: Mutex<HashMap<Box<str>, Arc<[u8]>>>,
     /// The content of encrypted values.
-    values: Mutex<HashSet<Box<str>>>,
+    values: Mutex<Values>,
+}
+
+/// The content of encrypted values. Each has one text in memory, which its copies in other values share: so it is known
+/// from other texts that read the same.
+#[derive(Default)]
+struct Values {
+    by_envelope: HashMap<Arc<str>, Arc<str>>,
+    /// The envelope by the address of the text, which is never freed.
+    by_address: HashMap<usize, Arc<str>>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -186,21 +190,31 @@ impl Vault {
         Ok(opened.to_vec())
     }
 
-    /// Decrypts a `!vault` value and registers it as secret.
+    /// Decrypts a `!vault` value and registers it as secret. An envelope always has the same text in memory.
     ///
     /// # Errors
     /// If no password fits, the envelope is damaged, or the text is not UTF-8.
-    pub fn decrypt_value(&self, envelope: &str, place: &Span) -> Result<String, VaultError> {
+    pub fn decrypt_value(&self, envelope: &str, place: &Span) -> Result<Arc<str>, VaultError> {
+        if let Some(known) = self.values.lock().by_envelope.get(envelope) {
+            return Ok(known.clone());
+        }
         let content = self.decrypt(envelope, place)?;
         let text = std::str::from_utf8(&content).map_err(|_| VaultError::NotText { place: place.clone() })?;
         self.secrets.add(text);
-        self.values.lock().insert(text.into());
-        Ok(text.to_owned())
+        let mut values = self.values.lock();
+        let text = values.by_envelope.entry(envelope.into()).or_insert_with(|| text.into()).clone();
+        // All empty texts may have the same address.
+        if !text.is_empty() {
+            values.by_address.insert(text.as_ptr() as usize, envelope.into());
+        }
+        Ok(text)
     }
 
-    /// Whether a text is the content of an encrypted value.
-    pub fn is_value(&self, text: &str) -> bool {
-        self.values.lock().contains(text)
+    /// The envelope of an encrypted value, if this very text is its content.
+    pub fn envelope_of(&self, text: &str) -> Option<Arc<str>> {
+        let values = self.values.lock();
+        let envelope = values.by_address.get(&(text.as_ptr() as usize))?;
+        (values.by_envelope.get(envelope)?.len() == text.len()).then(|| envelope.clone())
     }
 
     /// The ID that an encrypted text names, and the first password that opens it.

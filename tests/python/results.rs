@@ -20,6 +20,8 @@ class ActionModule(ActionBase):
             result.update(changed=True, _ansible_notify=['told'])
         elif do == 'hide':
             result.update(_ansible_no_log=True, secret='s3cret')
+        elif do == 'show':
+            result.update(_ansible_verbose_always=True, shown='as a whole')
         elif do == 'stats':
             result.update(ansible_stats={'data': {'number': 2}, 'aggregate': True, 'per_host': False})
         return result
@@ -57,6 +59,37 @@ fn results_add_hosts_and_groups_notify_hide_and_count() {
     project.write("ansible.cfg", "[defaults]\nshow_custom_stats = true\n");
     let text = passes(&project, tasks, &["-v"]);
     assert!(text.contains("the handler ran") && !text.contains("s3cret") && text.contains("\"number\": 2"), "{text}");
+}
+
+#[test]
+fn a_result_may_ask_to_be_shown() {
+    let Some(project) = project() else { return };
+    let text = passes(&project, "  tasks:\n    - mine: {do: show}\n", &[]);
+    assert!(text.contains("\"shown\": \"as a whole\""), "{text}");
+}
+
+#[test]
+fn deprecations_of_modules_name_what_they_are_about() {
+    let Some(project) = project() else { return };
+    let module = "from ansible.module_utils.basic import AnsibleModule
+
+def main():
+    module = AnsibleModule({'by': {}})
+    module.deprecate('old', version='9.9', collection_name=module.params['by'])
+    module.exit_json()
+
+main()
+";
+    project.write("library/ageing.py", module);
+    project.write("collections/ansible_collections/my/col/plugins/modules/ageing.py", module);
+    let text = passes(&project, "  tasks:\n    - ageing:\n    - my.col.ageing:\n    - ageing: {by: my.col}\n", &[]);
+    for of in [
+        "module 'ageing' in collection 'ansible.legacy'",
+        "module 'ageing' in collection 'my.col'",
+        "collection 'my.col'",
+    ] {
+        assert!(text.contains(&format!("old. This feature will be removed from {of} version 9.9.")), "{of}: {text}");
+    }
 }
 
 /// Short names of groups are those of the collections that a play searches.

@@ -213,6 +213,84 @@ fn own_plugins_and_those_of_roles_return_their_values() {
 }
 
 #[test]
+fn modules_of_plugins_are_fresh_in_each_task() {
+    let Some(project) = Project::new() else { return };
+    project.write(
+        "filter_plugins/counting.py",
+        "COUNT = 0\nSEEN = []\nNESTED = {'a': [1]}\nALIAS = NESTED['a']\nFIXED = object()\nFIRST = FIXED\n\n\n\
+         class Box(object):\n    kept = {}\n\n\n\
+         def count(value):\n    global COUNT, LATE\n    LATE = COUNT = COUNT + 1\n    SEEN.append(value)\n\
+         \x20   ALIAS.append(value)\n    Box.kept[len(Box.kept)] = value\n\
+         \x20   return [COUNT, len(SEEN), len(NESTED['a']) - 1, len(Box.kept), FIRST is FIXED]\n\n\n\
+         class FilterModule(object):\n    def filters(self):\n\
+         \x20       return {'count': count, 'late': lambda value: 'LATE' in globals()}\n",
+    );
+    project.write(
+        "lookup_plugins/seen.py",
+        "from ansible.plugins.lookup import LookupBase\n\nSEEN = set()\n\n\nclass LookupModule(LookupBase):\n\
+         \x20   def run(self, terms, variables=None, **options):\n        SEEN.update(terms)\n        return [len(SEEN)]\n",
+    );
+    project.write(
+        "action_plugins/acting.py",
+        "from ansible.plugins.action import ActionBase\n\nSEEN = []\n\n\nclass ActionModule(ActionBase):\n\
+         \x20   def run(self, tmp=None, task_vars=None):\n        SEEN.append(1)\n        return {'seen': len(SEEN)}\n",
+    );
+    let both = "    - assert:\n        that:\n          - not ('x' | late)\n          - ('x' | count) == [1, 1, 1, 1, true]\n\
+                \x20         - ('y' | count) == [2, 2, 2, 2, true]\n          - lookup('seen', 'a') == 1\n\
+                \x20         - lookup('seen', 'b') == 2\n";
+    let loops = "    - debug: {msg: \"{{ 'x' | count | first }}\"}\n      loop: [1, 2]\n      register: told\n\
+                 \x20   - assert:\n        that:\n          - told.results | map(attribute='msg') | list == [1, 2]\n\
+                 \x20   - acting:\n      loop: [1, 2]\n      register: told\n    - acting:\n      register: last\n\
+                 \x20   - assert:\n        that:\n          - told.results | map(attribute='seen') | list == [1, 2]\n\
+                 \x20         - last.seen == 1\n";
+    passes(&project, "", &format!("{both}{both}{loops}{both}"));
+}
+
+#[test]
+fn plugins_know_what_a_playbook_wrote() {
+    let Some(project) = Project::new() else { return };
+    project.write(
+        "filter_plugins/trust.py",
+        "from ansible.template import is_trusted_as_template, trust_as_template\n\n\n\
+         class FilterModule(object):\n    def filters(self):\n\
+         \x20       return {'trusted': is_trusted_as_template, 'trust': trust_as_template, 'same': lambda value: value,\n\
+         \x20               'trusted_keys': lambda value: [is_trusted_as_template(key) for key in value]}\n",
+    );
+    passes(
+        &project,
+        "  vars: {text: a, map: {a: 1, b: {c: 2}}, lazy: {a: '{{ text }}'}}\n",
+        "    - assert:\n        that:\n          - map | trusted_keys == [true, true] and lazy | trusted_keys == [true]\n\
+         \x20         - map | same | trusted_keys == [true, true] and map.b | trusted_keys == [true]\n\
+         \x20         - \"{'a': 1} | trusted_keys == [false] and text | trusted and not ('b' | trusted)\"\n\
+         \x20         - \"'b' | trust | trusted and text | same | trusted and not ((text ~ '') | trusted)\"\n",
+    );
+}
+
+#[test]
+fn plugins_know_what_was_encrypted() {
+    let Some(project) = Project::new() else { return };
+    project.write("password", "secret\n");
+    project.write("ansible.cfg", "[defaults]\nvault_password_file = password\n");
+    project.write(
+        "filter_plugins/yaml_of.py",
+        "from ansible.plugins.filter.core import to_yaml\n\n\nclass FilterModule(object):\n    def filters(self):\n\
+         \x20       return {'yaml_of': to_yaml, 'same': lambda value: value, 'length_of': len,\n\
+         \x20               'other': lambda value: value + ''}\n",
+    );
+    let sealed = include_str!("../fixtures/vault/by-ansible.txt").replace('\n', "\n        ");
+    let head = format!("  vars:\n    v: !vault |\n        {}\n", sealed.trim_end());
+    passes(
+        &project,
+        &head,
+        "    - set_fact: {x: \"{{ v }}\"}\n    - assert:\n        that:\n          - \"'!vault' in ([v] | yaml_of)\"\n\
+         \x20         - ([v] | yaml_of) == ([v] | to_yaml)\n          - ([v] | same | to_yaml) == ([v] | to_yaml)\n\
+         \x20         - ([x] | yaml_of) == ([v] | to_yaml)\n          - v | length_of == 7\n\
+         \x20         - v | same is vault_encrypted\n          - v | other is not vault_encrypted\n\
+         \x20         - ([v | other] | to_yaml) == '[' ~ v ~ ']\\n'\n",
+    );
+}
+
+#[test]
 fn errors_have_ansibles_words_and_their_place() {
     let Some(python) = ansible() else { return };
     let project = Project::with(&python);

@@ -35,7 +35,7 @@ impl Finder {
         let with = json!({ "method": call.method, "keywords": keywords, "password": call.password });
         let nowhere = Source::inline("become", "");
         let at = crate::source::Span::new(&nowhere, 0..0);
-        let mut exchange = Exchange::with_trust();
+        let mut exchange = Exchange::with_trust(&call.scope.magic);
         let told = self.pythons.converse("becoming.command", &with, Repeat::Yes, |op, with| {
             answer_of_scope(call.scope, &at, &mut exchange, op, &with)
                 .unwrap_or_else(|| Err(format!("no handler for `{op}`")))

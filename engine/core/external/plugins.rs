@@ -148,7 +148,7 @@ impl Plugins for Finder {
         if self.pythons.core().is_err() {
             return Err(self.lacking(call));
         }
-        let mut exchange = Exchange::with_trust();
+        let mut exchange = Exchange::with_trust(&call.scope.magic);
         let mut encode = |value: &Value| exchange.encode(value).map_err(|why| self.failed(call, &why));
         let args = call.positional.iter().map(&mut encode).collect::<Result<Vec<_>, _>>()?;
         let named = call.named.iter().map(|(name, value)| Ok((name.clone(), encode(value)?)));
@@ -156,6 +156,9 @@ impl Plugins for Finder {
         let mut with = json!({ "name": call.name, "args": args, "named": named });
         if call.is_loop {
             with["is_loop"] = Json::from(true);
+        }
+        if let Some(turn) = call.scope.magic.turn() {
+            with["turn"] = Json::from(turn);
         }
         let op = format!("values.{}", call.kind.word());
         let asked = &mut exchange;
@@ -211,7 +214,7 @@ fn of_scope(scope: &Arc<Scope>, at: &Span, exchange: &mut Exchange, op: &str, wi
                 names.unwrap_or_default().iter().filter_map(|name| name.as_str().map(Json::from)).collect()
             }
         }),
-        "decrypt" => scope.magic.decrypt(text("envelope")?).map(Json::from),
+        "decrypt" => scope.magic.decrypt(text("envelope")?).map(|text| Json::from(&*text)),
         "tell" => {
             match text("kind")? {
                 "deprecated" => scope.magic.deprecated(text("text")?.trim(), Some(at)),

@@ -281,7 +281,7 @@ def context_of(task, about, variables, verbosity):
     return context
 
 
-def run(host, name, args, task, connection, directories, role, verbosity):
+def run(host, name, args, task, connection, directories, role, verbosity, turn=None):
     """Runs a plugin: {result}, which may say that it failed."""
     values = host.part('values')
 
@@ -304,6 +304,8 @@ def run(host, name, args, task, connection, directories, role, verbosity):
         if task['delegate_to']:
             theirs = values.Fetched(call, ['ansible_delegated_vars', task['delegate_to']])
         context = context_of(given, connection, theirs, verbosity)
+        with LOCK:
+            call.world.globals.enter(turn)
         reach = reached if connection['own'] else connected
         way = reach(call, connection, given, context, theirs)
         plugin = call.world.loader.action_loader.get(
@@ -311,6 +313,8 @@ def run(host, name, args, task, connection, directories, role, verbosity):
             templar=call.templates.templar(call.world.data, variables), shared_loader_obj=call.world.loader)
         if plugin is None:
             raise RequestError("the action plugin '%s' was not found" % name)
+        with LOCK:
+            call.world.globals.learn()
         try:
             result = plugin.run(task_vars=variables)
         finally:

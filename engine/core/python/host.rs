@@ -26,7 +26,7 @@ use crate::limits;
 const PROGRAM: &str = include_str!("host.py");
 
 /// Further files of the program, by name. Operations of a part are called `PART.NAME`; it is loaded with the first.
-const PARTS: [(&str, &str); 7] = [
+const PARTS: [(&str, &str); 8] = [
     ("versions", include_str!("versions.py")),
     ("inventory", include_str!("inventory.py")),
     ("vars", include_str!("vars.py")),
@@ -34,6 +34,7 @@ const PARTS: [(&str, &str); 7] = [
     ("actions", include_str!("actions.py")),
     ("becoming", include_str!("becoming.py")),
     ("facts", include_str!("facts.py")),
+    ("globals", include_str!("globals.py")),
 ];
 
 /// Maximum size of a message in bytes.

@@ -41,6 +41,7 @@ class World(object):
         self.loaders = {'filter': loader.filter_loader, 'test': loader.test_loader, 'lookup': loader.lookup_loader}
         self.templates = host.core.versions.templates(host.core.version)
         self.package = os.path.realpath(host.core.package)
+        self.globals = host.part('globals').Globals(self.package)
         self.data = DataLoader()
         self.shared = None
         self.playbooks = []
@@ -275,6 +276,9 @@ class Call(object):
         value = json.get('v')
         if kind == 'dict':
             return {self.key(key): self.decoded(item) for key, item in value}
+        if kind == 'keys':
+            trust = self.templates.trust
+            return {trust(key): self.decoded(item) for key, item in value.items()}
         if kind == 'tuple':
             return tuple(self.decoded(item) for item in value)
         if kind == 'bytes':
@@ -283,6 +287,8 @@ class Call(object):
             return int(value)
         if kind == 'trusted':
             return self.templates.trust(value)
+        if kind == 'vaulted':
+            return self.templates.vaulted(value, json['e'])
         if kind == 'float':
             return float(value)
         if kind == 'datetime':
@@ -312,8 +318,10 @@ class Call(object):
         if isinstance(value, str):
             if self.templates.is_trusted(value):
                 plain = self.templates.plain(self.engine, value)
-                return self.encoded(plain, level) if not isinstance(plain, str) else str.__str__(plain)
-            return str.__str__(value)
+                if plain is value:
+                    return {'$': 'trusted', 'v': str.__str__(value)}
+                return self.encoded(plain, level) if not isinstance(plain, str) else self.text(plain)
+            return self.text(value)
         if isinstance(value, int):
             number = int(value)
             if -2 ** 63 <= number < 2 ** 63:
@@ -328,6 +336,8 @@ class Call(object):
             entries = [(self.encoded(key, level), self.encoded(item, level)) for key, item in value.items()]
             if all(isinstance(key, str) and key != '$' for key, _ in entries):
                 return dict(entries)
+            if all(isinstance(key, dict) and key['$'] == 'trusted' for key, _ in entries):
+                return {'$': 'keys', 'v': {key['v']: item for key, item in entries}}
             return {'$': 'dict', 'v': entries}
         if isinstance(value, list):
             return [self.encoded(item, level) for item in value]
@@ -355,6 +365,10 @@ class Call(object):
         if callable(getattr(value, '_decrypt', None)):
             return str(value)
         raise RequestError("Type '%s' is unsupported for variable storage." % type(value).__name__)
+
+    def text(self, value):
+        envelope = self.templates.envelope(value)
+        return {'$': 'vaulted', 'v': str.__str__(value), 'e': envelope} if envelope else str.__str__(value)
 
     def marked(self, marker):
         known = self.markers.get(id(marker))
@@ -397,7 +411,7 @@ def function(environment, kind, name):
         return None
 
 
-def invoke(host, kind, name, args, named):
+def invoke(host, kind, name, args, named, turn):
     """Calls a filter or a test."""
     from jinja2.utils import _PassArg
 
@@ -418,7 +432,9 @@ def invoke(host, kind, name, args, named):
 
     try:
         with LOCK:
+            call.world.globals.enter(turn)
             found = function(call.world.environment(), kind, name)
+            call.world.globals.learn()
     except Exception as error:
         if call.templates.missing(error):
             return {'missing': True}
@@ -426,24 +442,26 @@ def invoke(host, kind, name, args, named):
     return call.run(within) if found is not None else {'missing': True}
 
 
-def filter_(host, name, args, named):
-    return invoke(host, 'filter', name, args, named)
+def filter_(host, name, args, named, turn=None):
+    return invoke(host, 'filter', name, args, named, turn)
 
 
-def test(host, name, args, named):
-    return invoke(host, 'test', name, args, named)
+def test(host, name, args, named, turn=None):
+    return invoke(host, 'test', name, args, named, turn)
 
 
-def lookup(host, name, args, named, is_loop=False):
+def lookup(host, name, args, named, is_loop=False, turn=None):
     """Runs a lookup. `named` may have `wantlist` and `errors`, as in a template."""
     call = Call(host, 'lookup', name)
     # While ansible-core loads a module, other threads may see it half loaded.
     with LOCK:
+        call.world.globals.enter(turn)
         try:
             call.world.loaders['lookup'].get(name, class_only=True)
         except Exception:
             # The call reports the error.
             pass
+        call.world.globals.learn()
 
     def within(engine):
         terms = [call.decoded(arg) for arg in args]

@@ -94,7 +94,7 @@ class Since219(object):
     """Undefined values and errors are markers, which templates pass around as values."""
 
     def __init__(self):
-        from ansible._internal._datatag._tags import TrustedAsTemplate
+        from ansible._internal._datatag._tags import TrustedAsTemplate, VaultedValue
         from ansible._internal._errors import _error_utils
         from ansible._internal._templating import _engine, _jinja_bits, _jinja_common, _jinja_plugins, _utils
 
@@ -105,6 +105,7 @@ class Since219(object):
         self.plugins = _jinja_plugins
         self.utils = _utils
         self.trusted = TrustedAsTemplate
+        self.vaults = VaultedValue
         self.omit = _utils.Omit
         flatten = _jinja_bits._flatten_and_lazify_vars
 
@@ -217,18 +218,33 @@ class Since219(object):
         if isinstance(value, (list, tuple)):
             return [self.texts(item) for item in value]
         if isinstance(value, _messages.DeprecationSummary):
-            return {'msg': value.event.msg, 'version': value.version, 'date': value.date}
+            return self.deprecation(value)
         if isinstance(value, _messages.ErrorSummary):
             return value.event.formatted_traceback
         if isinstance(value, _messages.SummaryBase):
             return value.event.msg
         return value
 
+    def deprecation(self, summary):
+        """A deprecation in the format of results."""
+        about = {'msg': summary.event.msg, 'version': summary.version, 'date': summary.date}
+        by = getattr(summary.deprecator, 'resolved_name', None) or getattr(summary, 'collection_name', None)
+        about = {key: str(value) for key, value in about.items() if value is not None}
+        return dict(about, collection_name='.'.join(by.split('.')[:2]) if by else None)
+
     def plain(self, engine, text):
         """Renders text that a plugin returned as a trusted template; other text is unchanged."""
         if self.trusted.is_tagged_on(text) and self.engines.is_possibly_template(text):
             return engine.template(text)
-        return str.__str__(text)
+        return text
+
+    def vaulted(self, text, envelope):
+        """Text that was encrypted."""
+        return self.vaults(ciphertext=envelope).tag(text)
+
+    def envelope(self, text):
+        tag = self.vaults.get_tag(text)
+        return tag.ciphertext if tag is not None else None
 
     def is_trusted(self, text):
         return self.trusted.is_tagged_on(text)
@@ -248,15 +264,8 @@ class Since219(object):
             # The origin is the template, whose place the controller knows.
             return _display_utils.format_message(summary, False).split('\nOrigin: ')[0]
 
-        def told(summary):
-            # The format in results.
-            about = {'msg': summary.event.msg, 'version': summary.version, 'date': summary.date}
-            by = getattr(summary.deprecator, 'resolved_name', None) or getattr(summary, 'collection_name', None)
-            about = {key: str(value) for key, value in about.items() if value is not None}
-            return dict(about, collection_name='.'.join(by.split('.')[:2]) if by else None)
-
         display._warning = lambda warning: tell('warning', text(warning))
-        display._deprecated = lambda warning: tell('deprecated', text(warning), told(warning))
+        display._deprecated = lambda warning: tell('deprecated', text(warning), self.deprecation(warning))
         display._error = lambda error, stderr=True: tell('warning', text(error))
         show_messages(display, tell)
 
@@ -342,6 +351,12 @@ class Before219(object):
 
     def trust(self, text):
         return text
+
+    def vaulted(self, text, envelope):
+        return text
+
+    def envelope(self, text):
+        return None
 
     def missing(self, error):
         text = str(error)

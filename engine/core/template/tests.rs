@@ -21,6 +21,8 @@ use crate::{
 #[derive(Default)]
 struct Secrets {
     missed: Mutex<Vec<String>>,
+    /// The text and the envelope of what was decrypted last.
+    opened: Mutex<Option<(Arc<str>, Arc<str>)>>,
 }
 
 impl Magic for Secrets {
@@ -36,8 +38,15 @@ impl Magic for Secrets {
         self.missed.lock().push(name.to_owned());
     }
 
-    fn decrypt(&self, envelope: &str) -> Result<String, String> {
-        Ok(format!("<{}>", envelope.lines().count()))
+    fn decrypt(&self, envelope: &str) -> Result<Arc<str>, String> {
+        let text: Arc<str> = format!("<{}>", envelope.lines().count()).into();
+        *self.opened.lock() = Some((text.clone(), envelope.into()));
+        Ok(text)
+    }
+
+    fn envelope_of(&self, text: &str) -> Option<Arc<str>> {
+        let opened = self.opened.lock();
+        opened.as_ref().filter(|(known, _)| known.as_ptr() == text.as_ptr()).map(|(_, envelope)| envelope.clone())
     }
 }
 
@@ -91,6 +100,27 @@ fn keys_of_mappings_keep_their_types() {
 fn decrypts_what_is_in_a_vault() {
     let text = "v: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3131\nw: 'x{{ v }}'\n";
     assert_eq!(shown(text, "w").expect("decrypted"), "'x<2>'");
+}
+
+#[test]
+fn what_was_encrypted_is_written_as_yaml_in_its_envelope() {
+    let vars = "v: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3131\n";
+    let sealed = "!vault |\\n  $ANSIBLE_VAULT;1.1;AES256\\n  3131\\n";
+    for (expression, want) in [
+        ("{'a': v} | to_yaml", format!("'a: {sealed}'")),
+        ("[v, 1] | to_yaml", format!("'- {sealed}- 1\\n'")),
+        (
+            "{'a': {'b': v}} | combine({'c': 1}) | dict2items | map(attribute='value') | first | to_yaml",
+            format!("'b: {sealed}'"),
+        ),
+        ("[v] | to_yaml(default_flow_style=true)", r#"'[!vault "$ANSIBLE_VAULT;1.1;AES256\\n3131\\n"]\n'"#.to_owned()),
+        // What is made of it is a text like others.
+        ("[v | trim, v ~ '', '<2>'] | to_yaml", "'[<2>, <2>, <2>]\\n'".to_owned()),
+        ("[v] | to_json", "'[\"<2>\"]'".to_owned()),
+    ] {
+        let text = format!("{vars}w: \"{{{{ {} }}}}\"\n", expression.replace('"', "\\\""));
+        assert_eq!(shown(&text, "w").expect(expression), want, "{expression}");
+    }
 }
 
 #[test]
@@ -484,4 +514,10 @@ fn text_of_a_playbook_is_trusted_until_it_changes() {
     }
     let first = rendered("list").get_item(&0.into()).expect("an item");
     assert!(crate::vars::is_trusted(&first));
+    let (_, scope) = play("a: {k: 1}\nb: {k: '{{ 1 }}'}\nc: '{{ {\"k\": 1} }}'\nd: {!unsafe k: 1}\n", &[]);
+    for (name, want) in [("a", true), ("b", true), ("c", false), ("d", false)] {
+        let map = render(&scope.get(name).expect("the variable is there"), &scope).expect("a value");
+        let key = containers::pairs(&map)[0].0.clone();
+        assert_eq!(crate::vars::is_trusted(&key), want, "{name}");
+    }
 }

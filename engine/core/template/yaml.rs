@@ -1,6 +1,6 @@
 //! YAML inside templates: parsed like PyYAML, formatted like its C dumper.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use libyaml_safer::{
@@ -22,7 +22,7 @@ use crate::{
         sort::sort_pairs,
         time::{Day, Moment},
     },
-    vars::Lazy,
+    vars::{Lazy, Magic},
 };
 
 /// The format of YAML output; the fields are the arguments of PyYAML's `dump`.
@@ -88,8 +88,8 @@ fn value(node: &Node) -> Value {
     }
 }
 
-/// The value as a document.
-pub(crate) fn write(root: &Value, style: &Style) -> EvalResult<String> {
+/// The value as a document. What was encrypted, `magic` knows, and it is written in its envelope.
+pub(crate) fn write(root: &Value, style: &Style, magic: &dyn Magic) -> EvalResult<String> {
     let mut out = Vec::new();
     let mut emitter = Emitter::new();
     emitter.set_output_string(&mut out);
@@ -97,7 +97,7 @@ pub(crate) fn write(root: &Value, style: &Style) -> EvalResult<String> {
     emitter.set_canonical(style.canonical);
     emitter.set_indent(i32::try_from(style.indent).unwrap_or(2));
     emitter.set_width(i32::try_from(style.width).unwrap_or(-1));
-    let mut writer = Writer { emitter, style };
+    let mut writer = Writer { emitter, style, magic };
     writer.emit(Event::stream_start(Encoding::Utf8))?;
     writer.emit(Event::document_start(None, &[], !style.begin))?;
     writer.write_value(root)?;
@@ -126,6 +126,7 @@ fn escaped(c: char) -> Cow<'static, str> {
 struct Writer<'w> {
     emitter: Emitter<'w>,
     style: &'w Style,
+    magic: &'w dyn Magic,
 }
 
 impl Writer<'_> {
@@ -149,8 +150,17 @@ impl Writer<'_> {
 
     /// Whether a collection is written on one line.
     fn flow(&self, mut parts: impl Iterator<Item = Value>) -> bool {
-        let scalar = |value: &Value| !containers::is_list(value) && !containers::is_map(value);
-        self.style.flow.unwrap_or_else(|| self.style.quotes.is_none() && parts.all(|part| scalar(&part)))
+        // Literal blocks are not plain.
+        let plain = |value: &Value| match value.kind() {
+            ValueKind::Bytes => false,
+            ValueKind::String => self.envelope(value).is_none(),
+            _ => !containers::is_list(value) && !containers::is_map(value),
+        };
+        self.style.flow.unwrap_or_else(|| self.style.quotes.is_none() && parts.all(|part| plain(&part)))
+    }
+
+    fn envelope(&self, value: &Value) -> Option<Arc<str>> {
+        self.magic.envelope_of(value.as_str()?)
     }
 
     fn write_value(&mut self, value: &Value) -> EvalResult<()> {
@@ -205,6 +215,16 @@ impl Writer<'_> {
                 self.emit(Event::scalar(None, None, &show::text(value)?, true, false, ScalarStyle::Any))
             }
             _ => {
+                if let Some(envelope) = self.envelope(value) {
+                    return self.emit(Event::scalar(
+                        None,
+                        Some("!vault"),
+                        &envelope,
+                        false,
+                        false,
+                        ScalarStyle::Literal,
+                    ));
+                }
                 let text = show::text(value)?;
                 let plain = reads_as_text(&text);
                 self.scalar(STR_TAG, &text, plain)

@@ -67,18 +67,9 @@ impl Lazy {
             Kind::Map(entries) => {
                 let entries: IndexMap<Arc<str>, Lazy> =
                     entries.iter().map(|(key, value)| (key_text(key), Lazy::from_node(value))).collect();
-                let text_keys = || node.as_map().is_some_and(|all| all.iter().all(|(key, _)| key.as_str().is_some()));
                 match entries.values().map(Lazy::data).collect::<Option<Vec<Value>>>() {
                     // Constant mappings keep the types of their keys (in `80: http` the key is a number).
-                    Some(data) if !text_keys() => {
-                        let keys =
-                            node.as_map().unwrap_or_default().iter().map(|(key, _)| match Lazy::from_node(key) {
-                                Lazy::Data(value) if !matches!(key.kind, Kind::Time(_)) => value,
-                                _ => Value::from(key_text(key)),
-                            });
-                        Lazy::Data(mapping(keys.zip(data)))
-                    }
-                    Some(data) => Lazy::Data(mapping(entries.keys().cloned().map(Value::from).zip(data))),
+                    Some(data) => Lazy::Data(mapping(node.as_map().unwrap_or_default().iter().map(key_of).zip(data))),
                     None => Lazy::Map(Arc::new(entries)),
                 }
             }
@@ -101,6 +92,11 @@ impl Lazy {
     /// Reads a node that contains no templates.
     pub fn constant(node: &Node) -> Self {
         Lazy::from_node(&node.clone().without_templates())
+    }
+
+    /// A key of a mapping with templates: a file wrote it.
+    pub fn key(text: &str) -> Value {
+        trusted(text)
     }
 
     /// The value, if no part of it has to be rendered.
@@ -138,6 +134,15 @@ pub fn is_trusted(value: &Value) -> bool {
 /// Whether Ansible would treat this text as a template.
 pub fn holds_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+fn key_of((key, _): &(Node, Node)) -> Value {
+    match &key.kind {
+        Kind::Str(text) if !text.no_template && !text.vault => trusted(&text.value),
+        Kind::Str(text) => Value::from(text.value.clone()),
+        Kind::Time(_) => Value::from(key_text(key)),
+        _ => Lazy::from_node(key).data().unwrap_or_else(|| Value::from(key_text(key))),
+    }
 }
 
 fn key_text(key: &Node) -> Arc<str> {

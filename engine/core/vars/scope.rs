@@ -88,16 +88,21 @@ pub trait Magic: Send + Sync {
     /// Masks a text in all output from now on.
     fn conceal(&self, _text: &str) {}
 
-    /// Whether a text is the content of an encrypted value.
-    fn is_vaulted(&self, _text: &str) -> bool {
-        false
+    /// The envelope of an encrypted value whose content is this very text: copies share it, changes lose it.
+    fn envelope_of(&self, _text: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    /// Names the task and the host that templates are rendered for: within it, plugins keep their state.
+    fn turn(&self) -> Option<String> {
+        None
     }
 
     /// Decrypts a vault envelope. Implementations must register the text as a secret.
     ///
     /// # Errors
     /// If it cannot be decrypted; the message is in lower case.
-    fn decrypt(&self, _envelope: &str) -> Result<String, String> {
+    fn decrypt(&self, _envelope: &str) -> Result<Arc<str>, String> {
         Err("no vault password to decrypt this value".into())
     }
 }

@@ -17,7 +17,7 @@ fn vault(passwords: &[(&str, &str)]) -> Vault {
 
 fn open(vault: &Vault, text: &str) -> Result<String, VaultError> {
     let source = Source::inline("test", text);
-    vault.decrypt_value(text, &Span::new(&source, 0..text.len()))
+    vault.decrypt_value(text, &Span::new(&source, 0..text.len())).map(|text| text.to_string())
 }
 
 #[test]
@@ -32,6 +32,20 @@ fn what_ansible_wrote_is_read() {
     misnamed = vault(&[("prod", "other")]);
     misnamed.strict_ids = true;
     assert!(matches!(open(&misnamed, BY_ANSIBLE_ID), Err(VaultError::WrongPassword { .. })));
+}
+
+#[test]
+fn what_was_encrypted_is_known_by_its_copies_alone() {
+    let both = vault(&[("default", "secret"), ("dev", "other")]);
+    let value = |envelope: &str| {
+        let source = Source::inline("test", "");
+        both.decrypt_value(envelope, &Span::new(&source, 0..0)).unwrap()
+    };
+    let (first, second) = (value(BY_ANSIBLE), value(BY_ANSIBLE_ID));
+    assert_eq!(both.envelope_of(&first).as_deref(), Some(BY_ANSIBLE));
+    assert_eq!(both.envelope_of(&value(BY_ANSIBLE)).as_deref(), Some(BY_ANSIBLE));
+    assert_eq!(both.envelope_of(&second).as_deref(), Some(BY_ANSIBLE_ID));
+    assert!(both.envelope_of("hunter2").is_none() && both.envelope_of(&first[..3]).is_none());
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl Magic for HostMagic {
         Some(&self.host.name)
     }
 
-    fn decrypt(&self, envelope: &str) -> Result<String, String> {
+    fn decrypt(&self, envelope: &str) -> Result<Arc<str>, String> {
         let source = Source::inline("a vault value", "");
         self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|error| error.to_string())
     }
@@ -108,8 +108,12 @@ impl Magic for HostMagic {
         self.run.vault.secrets().add(text);
     }
 
-    fn is_vaulted(&self, text: &str) -> bool {
-        self.run.vault.is_value(text)
+    fn envelope_of(&self, text: &str) -> Option<Arc<str>> {
+        self.run.vault.envelope_of(text)
+    }
+
+    fn turn(&self) -> Option<String> {
+        self.task.as_ref().map(|task| format!("{:p} {}", Arc::as_ptr(task), self.host.name))
     }
 
     fn allows(&self, lenience: Lenience) -> bool {

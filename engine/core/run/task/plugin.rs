@@ -34,7 +34,7 @@ use crate::{
         task::{
             external::Caller,
             module_result,
-            plugin_effects::{NO_LOG, NOTIFY},
+            plugin_effects::{HIDES, NO_LOG, NOTIFY, SHOWS},
         },
     },
     template::Exchange,
@@ -120,7 +120,7 @@ impl PluginRun {
     }
 
     fn outcome(&self) -> Outcome {
-        let mut exchange = Exchange::with_trust();
+        let mut exchange = Exchange::with_trust(&self.scope.magic);
         let mut said = Said::default();
         let failed = |why: String| {
             Outcome::failed(Failure::new(format!("The action plugin '{}' failed: {why}", self.plugin.full_name)))
@@ -142,6 +142,7 @@ impl PluginRun {
                 "name": role.name.to_string(), "path": crate::source::absolute(&role.path),
             })),
             "verbosity": self.run.options.verbosity,
+            "turn": self.scope.magic.turn(),
         });
         let finder = self.run.resolver.project.finder();
         let told = finder.run_action(&with, |op, with| self.serve(&mut exchange, &mut said, op, &with));
@@ -160,7 +161,7 @@ impl PluginRun {
             Ok(result) => to_wire_map(&result),
             Err(why) => return failed(why),
         };
-        let control: Vec<(String, Wire)> = [NO_LOG, NOTIFY]
+        let control: Vec<(String, Wire)> = [NO_LOG, NOTIFY, SHOWS, HIDES]
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), result.get(name)?.clone())))
             .collect();

@@ -1,14 +1,17 @@
-//! What the result of an action plugin does to the run: hosts and groups that are added, statistics, handlers, hidden
-//! output. Results of modules never do that, not even those that a plugin passes on.
+//! What the result of an action plugin does to the run: hosts and groups that are added, statistics, handlers, output
+//! that is hidden or always shown. Results of modules never do that, not even those that a plugin passes on.
 
 use crate::{
     actions::{Effect, TaskResult, entries, text_of},
     vars::{Layer, Lazy, Value},
 };
 
-/// Keys of results by which a plugin hides its output and notifies handlers.
+/// Keys of results by which a plugin hides its output, notifies handlers, has its result shown whatever the verbosity,
+/// and never shown as a whole.
 pub(super) const NO_LOG: &str = "_ansible_no_log";
 pub(super) const NOTIFY: &str = "_ansible_notify";
+pub(super) const SHOWS: &str = "_ansible_verbose_always";
+pub(super) const HIDES: &str = "_ansible_verbose_override";
 
 /// Takes what the keys of a plugin's result ask for.
 pub(crate) fn take_effects(result: &mut TaskResult) {
@@ -17,6 +20,10 @@ pub(crate) fn take_effects(result: &mut TaskResult) {
     }
     if let Some(names) = result.data.shift_remove(NOTIFY) {
         result.notify.extend(words(&names));
+    }
+    let shows = result.data.shift_remove(SHOWS).is_some_and(|shows| shows.is_true());
+    if result.data.shift_remove(HIDES).is_none() {
+        result.verbose_always |= shows;
     }
     if result.failed || result.unreachable {
         return;
@@ -79,5 +86,15 @@ mod tests {
         let mut failed = TaskResult { failed: true, ..sample() };
         take_effects(&mut failed);
         assert!(failed.effects.is_empty() && failed.no_log);
+    }
+
+    #[test]
+    fn a_result_is_always_shown_unless_it_is_not_shown_as_a_whole() {
+        for (keys, shown) in [(&[SHOWS][..], true), (&[SHOWS, HIDES], false), (&[], false)] {
+            let mut result = TaskResult::default();
+            keys.iter().for_each(|key| result.set(key, true));
+            take_effects(&mut result);
+            assert!(result.verbose_always == shown && result.data.is_empty(), "{keys:?}");
+        }
     }
 }

@@ -165,7 +165,7 @@ impl Object for Pending {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         match &self.lazy {
-            Lazy::Map(entries) => Enumerator::Values(entries.keys().cloned().map(Value::from).collect()),
+            Lazy::Map(entries) => Enumerator::Values(entries.keys().map(|key| Lazy::key(key)).collect()),
             _ => Enumerator::Seq(self.rendered.len()),
         }
     }

@@ -42,15 +42,11 @@ pub(crate) fn render(lazy: &Lazy, scope: &Arc<Scope>, library: &'static Library)
         Lazy::Map(entries) => {
             let mut rendered = IndexMap::with_capacity(entries.len());
             for (key, value) in entries.iter() {
-                rendered.insert(key_of(key), render(value, scope, library)?);
+                rendered.insert(Lazy::key(key), render(value, scope, library)?);
             }
             Ok(Value::from_object(rendered))
         }
     }
-}
-
-fn key_of(key: &Arc<str>) -> Value {
-    Value::from(key.clone())
 }
 
 /// Renders a value only as far as its own text goes: its parts may be lazy, like those of variables. `name` is the name

@@ -131,7 +131,8 @@ const TESTS: &[(&str, Run)] = &[
     ("url", |_, value, args| uri(value, args, Some(false))),
     ("urn", |_, value, args| uri(value, args, Some(true))),
     ("vault_encrypted", |machine, value, args| {
-        let vaulted = |text: &str| text.starts_with("$ANSIBLE_VAULT;") || machine.session.scope.magic.is_vaulted(text);
+        let magic = &machine.session.scope.magic;
+        let vaulted = |text: &str| text.starts_with("$ANSIBLE_VAULT;") || magic.envelope_of(text).is_some();
         unary(&args, value.as_str().is_some_and(vaulted))
     }),
     ("vaulted_file", |machine, value, args| is_vaulted(machine, value, &args)),

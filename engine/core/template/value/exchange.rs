@@ -23,7 +23,7 @@ use crate::{
             undefined::{Undefined, UndefinedReason, as_undefined},
         },
     },
-    vars::{holds_template, is_omit, is_trusted, omit},
+    vars::{Magic, holds_template, is_omit, is_trusted, omit},
 };
 
 /// Maximum nesting of values; neither end reads deeper JSON.
@@ -34,14 +34,22 @@ const MOST_LEVELS: usize = 100;
 #[derive(Default)]
 pub struct Exchange {
     undefined: Vec<Value>,
-    /// Whether text that a playbook wrote is marked as trusted.
-    tells_trust: bool,
+    /// Knows what was encrypted. With it, text that a playbook wrote is marked as trusted, and encrypted values as such.
+    magic: Option<Arc<dyn Magic>>,
+}
+
+/// Where a text comes from, as far as plugins can tell.
+enum TextOrigin {
+    /// Encrypted in this envelope.
+    Vault(Arc<str>),
+    Playbook,
+    Other,
 }
 
 impl Exchange {
-    /// For plugins that treat text from a playbook differently.
-    pub fn with_trust() -> Self {
-        Exchange { tells_trust: true, ..Exchange::default() }
+    /// For plugins that treat text from a playbook, and encrypted values, differently.
+    pub fn with_trust(magic: &Arc<dyn Magic>) -> Self {
+        Exchange { magic: Some(magic.clone()), ..Exchange::default() }
     }
 
     /// A value as JSON, with everything in it rendered.
@@ -66,7 +74,6 @@ impl Exchange {
         if is_omit(value) {
             return Ok(json!({ "$": "omit" }));
         }
-        let tells_trust = self.tells_trust;
         let mut items = |value: &Value| {
             let items = value.try_iter().into_iter().flatten();
             limits::with_stack(|| items.map(|item| self.encode_at(&item, level + 1)).collect::<Result<Vec<_>, _>>())
@@ -84,11 +91,7 @@ impl Exchange {
                 Some(Number::Float(float)) => json!({ "$": "float", "v": number::float_repr(float) }),
                 None => json!({ "$": "int", "v": value.to_string() }),
             }),
-            // Text from a playbook is trusted there, too, unless it still contains templates: then it is data to show.
-            ValueKind::String if tells_trust && is_trusted(value) && !value.as_str().is_some_and(holds_template) => {
-                Ok(json!({ "$": "trusted", "v": value.as_str() }))
-            }
-            ValueKind::String => Ok(Json::from(value.as_str().unwrap_or_default())),
+            ValueKind::String => Ok(self.encode_text(value)),
             ValueKind::Bytes => Ok(json!({ "$": "bytes", "v": STANDARD.encode(value.as_bytes().unwrap_or_default()) })),
             ValueKind::Seq if value.is_tuple() => Ok(json!({ "$": "tuple", "v": items(value)? })),
             ValueKind::Seq | ValueKind::Iterable => items(value).map(Json::from),
@@ -97,14 +100,45 @@ impl Exchange {
         }
     }
 
+    fn encode_text(&self, value: &Value) -> Json {
+        let text = value.as_str().unwrap_or_default();
+        match self.origin_of(value, text) {
+            TextOrigin::Vault(envelope) => json!({ "$": "vaulted", "v": text, "e": &*envelope }),
+            TextOrigin::Playbook => json!({ "$": "trusted", "v": text }),
+            TextOrigin::Other => Json::from(text),
+        }
+    }
+
+    fn origin_of(&self, value: &Value, text: &str) -> TextOrigin {
+        let Some(magic) = &self.magic else { return TextOrigin::Other };
+        if let Some(envelope) = magic.envelope_of(text) {
+            return TextOrigin::Vault(envelope);
+        }
+        // Text from a playbook is trusted there, too, unless it still contains templates: then it is data to show.
+        match is_trusted(value) && !holds_template(text) {
+            true => TextOrigin::Playbook,
+            false => TextOrigin::Other,
+        }
+    }
+
     fn encode_map(&mut self, value: &Value, level: usize) -> Result<Json, String> {
         let pairs = containers::pairs(value);
-        if pairs.iter().all(|(key, _)| key.as_str().is_some_and(|key| key != "$")) {
+        // Keys of one kind need no marks of their own: a playbook wrote all of them, or none.
+        let is_all = |wanted: fn(&TextOrigin) -> bool| {
+            let is_wanted =
+                |key: &Value| key.as_str().is_some_and(|text| text != "$" && wanted(&self.origin_of(key, text)));
+            pairs.iter().all(|(key, _)| is_wanted(key))
+        };
+        let is_written = !pairs.is_empty() && is_all(|origin| matches!(origin, TextOrigin::Playbook));
+        if is_written || is_all(|origin| matches!(origin, TextOrigin::Other)) {
             let mut entries = Map::new();
             for (key, value) in &pairs {
                 entries.insert(key.as_str().unwrap_or_default().to_owned(), self.encode_at(value, level + 1)?);
             }
-            return Ok(Json::Object(entries));
+            return Ok(match is_written {
+                true => json!({ "$": "keys", "v": entries }),
+                false => Json::Object(entries),
+            });
         }
         let mut entries = Vec::with_capacity(pairs.len());
         for (key, value) in &pairs {
@@ -161,6 +195,13 @@ impl Exchange {
                 }
                 Value::from_object(map)
             }
+            "keys" => {
+                let mut map = IndexMap::new();
+                for (key, value) in told.and_then(Json::as_object).ok_or_else(strange)? {
+                    map.insert(Value::from_safe_string(key.clone()), self.decode(value.clone())?);
+                }
+                Value::from_object(map)
+            }
             "tuple" => {
                 Value::from(Tuple::from(self.decode_all(told.and_then(Json::as_array).ok_or_else(strange)?.clone())?))
             }
@@ -170,6 +211,13 @@ impl Exchange {
                 Err(_) => return Err("an integer of a plugin's is larger than 128 bits".to_owned()),
             },
             "trusted" => Value::from_safe_string(text()?.to_owned()),
+            "vaulted" => {
+                let envelope = entries.get("e").and_then(Json::as_str).ok_or_else(strange)?;
+                let known = self.magic.as_ref().and_then(|magic| magic.decrypt(envelope).ok());
+                known
+                    .filter(|known| Some(&**known) == text().ok())
+                    .map_or_else(|| text().map(Value::from), |known| Ok(Value::from(known)))?
+            }
             "float" => Value::from(text()?.parse::<f64>().map_err(|_| strange())?),
             "datetime" => Value::from_object(Moment::of_iso(text()?).ok_or_else(strange)?),
             "date" => Value::from_object(Day(text()?.parse().map_err(|_| strange())?)),
@@ -200,9 +248,67 @@ fn undefined(message: &str) -> Value {
 mod tests {
     use super::*;
 
+    /// Everything that is encrypted has this text.
+    struct Sealed(Arc<str>);
+
+    impl Magic for Sealed {
+        fn get(&self, _name: &str) -> Option<crate::vars::Lazy> {
+            None
+        }
+
+        fn names(&self) -> Vec<Arc<str>> {
+            Vec::new()
+        }
+
+        fn envelope_of(&self, text: &str) -> Option<Arc<str>> {
+            std::ptr::eq(text.as_ptr(), self.0.as_ptr()).then(|| "$ANSIBLE_VAULT".into())
+        }
+
+        fn decrypt(&self, _envelope: &str) -> Result<Arc<str>, String> {
+            Ok(self.0.clone())
+        }
+    }
+
+    #[test]
+    fn keys_that_a_playbook_wrote_come_back_as_such() {
+        let magic: Arc<dyn Magic> = Arc::new(Sealed("sealed".into()));
+        let mut exchange = Exchange::with_trust(&magic);
+        let written = |text: &str| Value::from_safe_string(text.to_owned());
+        let all = containers::map([(written("a"), Value::from(1)), (written("b"), Value::from(2))]);
+        let json = exchange.encode(&all).unwrap();
+        assert_eq!(json, json!({ "$": "keys", "v": { "a": 1, "b": 2 } }));
+        let some = containers::map([(written("a"), Value::from(1)), (Value::from("b"), Value::from(2))]);
+        for (value, want) in [(all, [true, true]), (some, [true, false])] {
+            let json = exchange.encode(&value).unwrap();
+            let back = containers::pairs(&exchange.decode(json).unwrap());
+            assert_eq!(back.iter().map(|(key, _)| is_trusted(key)).collect::<Vec<_>>(), want);
+        }
+        let none = exchange.encode(&containers::map([(Value::from("a"), Value::from(1))])).unwrap();
+        assert_eq!(none, json!({ "a": 1 }));
+    }
+
+    #[test]
+    fn what_is_encrypted_comes_back_as_such() {
+        let sealed = Arc::new(Sealed("sealed".into()));
+        let magic: Arc<dyn Magic> = sealed.clone();
+        let mut exchange = Exchange::with_trust(&magic);
+        let json = exchange.encode(&Value::from(vec![Value::from(sealed.0.clone()), Value::from("sealed")])).unwrap();
+        assert_eq!(json, json!([{ "$": "vaulted", "v": "sealed", "e": "$ANSIBLE_VAULT" }, "sealed"]));
+        let back = exchange.decode(json).unwrap();
+        let is_sealed = |index: usize| {
+            let item = back.get_item_by_index(index).unwrap();
+            magic.envelope_of(item.as_str().unwrap()).is_some()
+        };
+        assert!(is_sealed(0) && !is_sealed(1));
+        // A plugin cannot give another text the mark.
+        let other = exchange.decode(json!({ "$": "vaulted", "v": "other", "e": "$ANSIBLE_VAULT" })).unwrap();
+        assert_eq!(other.as_str(), Some("other"));
+    }
+
     #[track_caller]
     fn goes_and_comes(value: Value) {
-        let mut exchange = Exchange::with_trust();
+        let magic: Arc<dyn Magic> = Arc::new(Sealed("sealed".into()));
+        let mut exchange = Exchange::with_trust(&magic);
         let json = exchange.encode(&value).unwrap();
         let back = exchange.decode(json.clone()).unwrap();
         assert_eq!(show::repr(&back), show::repr(&value), "{json}");
@@ -226,6 +332,7 @@ mod tests {
             Value::from(vec![Value::from(1), Value::from("a")]),
             Value::from(Tuple::from(vec![Value::from(1)])),
             containers::map([(Value::from("$"), Value::from(1))]),
+            containers::map([(Value::from_safe_string("$".to_owned()), Value::from(1))]),
             containers::map([(Value::from(1), Value::from("one")), (Value::from("b"), Value::from(()))]),
             Value::from_object(Moment::of_iso("2024-02-29T12:30:00").unwrap()),
             Value::from_object(Moment::of_iso("2024-02-29T12:30:00.25+05:30").unwrap()),

@@ -163,7 +163,10 @@ fn float(value: Value, mut args: Args) -> EvalResult {
 
 fn string(value: Value, args: Args) -> EvalResult {
     args.finish()?;
-    show::text(&value).map(Value::from)
+    match value.as_str() {
+        Some(_) if value.kind() == ValueKind::String => Ok(value),
+        _ => show::text(&value).map(Value::from),
+    }
 }
 
 fn list(value: Value, args: Args) -> EvalResult {

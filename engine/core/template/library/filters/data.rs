@@ -2,12 +2,13 @@
 
 use minijinja::{Value, value::ValueKind};
 
-use super::{Pure, Table, json};
+use super::{Eval, Pure, Table, json};
 
 use crate::{
     limits,
     template::{
         args::Args,
+        eval::machine::Machine,
         value::{
             containers,
             error::{EvalError, EvalResult},
@@ -27,8 +28,8 @@ pub(super) const FILTERS: Table = &[
     ("to_nice_json", Pure(to_nice_json)),
     ("tojson", Pure(tojson)),
     ("from_json", Pure(from_json)),
-    ("to_yaml", Pure(to_yaml)),
-    ("to_nice_yaml", Pure(to_nice_yaml)),
+    ("to_yaml", Eval(to_yaml)),
+    ("to_nice_yaml", Eval(to_nice_yaml)),
     ("from_yaml", Pure(from_yaml)),
     ("from_yaml_all", Pure(from_yaml_all)),
     ("pprint", Pure(pprint)),
@@ -256,26 +257,23 @@ fn yaml_style(args: &mut Args, nice: bool) -> EvalResult<yaml::Style> {
     let begin = flag("explicit_start", Some(false))?.unwrap_or(false);
     let end = flag("explicit_end", Some(false))?.unwrap_or(false);
     let canonical = flag("canonical", Some(false))?.unwrap_or(false);
-    for name in ["vault_behavior", "dump_vault_tags", "redact_sensitive_values", "redact_value"] {
-        args.keyword(name)?;
-    }
     let width = args.keyword("width")?.and_then(|width| width.as_i64()).unwrap_or(80);
     let quotes = args.keyword("default_style")?.and_then(|style| style.as_str().and_then(|style| style.chars().next()));
     args.finish()?;
     Ok(yaml::Style { indent, flow, sort, unicode, begin, end, width, quotes, canonical })
 }
 
-fn to_yaml(value: Value, mut args: Args) -> EvalResult {
+fn to_yaml(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
     let style = yaml_style(&mut args, false)?;
-    yaml::write(&freeze::freeze(value)?, &style).map(Value::from)
+    yaml::write(&freeze::freeze(value)?, &style, &*machine.session.scope.magic).map(Value::from)
 }
 
-fn to_nice_yaml(value: Value, mut args: Args) -> EvalResult {
+fn to_nice_yaml(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
     if let Some(indent) = args.positional.pop() {
         args.named.push(("indent".into(), indent));
     }
     let style = yaml_style(&mut args, true)?;
-    yaml::write(&freeze::freeze(value)?, &style).map(Value::from)
+    yaml::write(&freeze::freeze(value)?, &style, &*machine.session.scope.magic).map(Value::from)
 }
 
 fn from_yaml(value: Value, args: Args) -> EvalResult {

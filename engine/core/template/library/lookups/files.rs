@@ -82,7 +82,7 @@ pub(super) fn decoded(machine: &Machine<'_>, path: &Path, encoding: Encoding) ->
         EvalError::new(format!("'{name}' is not {kind}"))
     })?;
     match text.starts_with("$ANSIBLE_VAULT;") {
-        true => machine.session.scope.magic.decrypt(&text).map_err(EvalError::new),
+        true => machine.session.scope.magic.decrypt(&text).map(|text| text.to_string()).map_err(EvalError::new),
         false => Ok(text),
     }
 }
@@ -142,7 +142,7 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
         let scope = &machine.session.scope;
         if source.text.starts_with("$ANSIBLE_VAULT;") {
             let text = scope.magic.decrypt(&source.text).map_err(EvalError::new)?;
-            source = Source::decrypted(source.name.clone(), source.path.clone(), text);
+            source = Source::decrypted(source.name.clone(), source.path.clone(), text.to_string());
         }
         let mut layer = of_template(&name, &path, None, scope).map_err(EvalError::new)?;
         if let Some(vars) = &vars {
