@@ -196,11 +196,13 @@ impl<T: ArgType> ArgType for Option<T> {
     }
 }
 
-/// The value of an argument under its name or an alias, with the name used. As in Ansible, `null` counts as not given.
+/// The value of an argument under its name or an alias, with the name used. As in Ansible, `null` counts as not given,
+/// and of several names the last one counts.
 #[inline(never)]
 pub fn given<'m>(map: &'m Map, name: &'static str, aliases: &[&'static str]) -> Option<(&'m str, &'m Value)> {
-    std::iter::once(&name)
-        .chain(aliases)
+    let names = aliases.iter().rev().chain(std::iter::once(&name));
+    names
+        .into_iter()
         .find_map(|n| map.get_key_value(*n))
         .filter(|(_, value)| **value != Value::Null)
         .map(|(key, value)| (key.as_str(), value))
@@ -236,6 +238,20 @@ pub fn parsed<T: ArgType>(
             value
         }
     }
+}
+
+/// The warnings about arguments that are given by several of their names, in the words of ansible-core.
+pub fn given_twice(args: &[Arg], map: &Map) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for arg in args {
+        let mut seen = map.contains_key(arg.name);
+        for alias in arg.aliases.iter().filter(|alias| map.contains_key(**alias)) {
+            if std::mem::replace(&mut seen, true) {
+                warnings.push(format!("Both option {} and its alias {alias} are set.", arg.name));
+            }
+        }
+    }
+    warnings
 }
 
 /// Checks the arguments that are known before a run. `map` holds the constant ones, `later` names those that are

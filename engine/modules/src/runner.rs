@@ -6,6 +6,7 @@ use rplay_wire::{Call, Failure, Map, Outcome, Value};
 
 use crate::{
     Host,
+    args::given_twice,
     argtypes::PathArg,
     external, registry,
     system::{
@@ -20,9 +21,10 @@ use crate::{
 pub fn run(call: &Call, host: &Host) -> Outcome {
     let begun = Instant::now();
     let host = &host.in_mode(call.mode);
+    let entry = registry::find(&call.module);
     let run: Option<fn(&Call, &Host) -> Outcome> = match call.module.as_str() {
         external::MODULE => Some(external::run),
-        name => registry::find(name).map(|entry| entry.run),
+        _ => entry.map(|entry| entry.run),
     };
     let mut outcome = match run {
         Some(run) => {
@@ -34,6 +36,9 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
         }
         None => Outcome::failed(Failure::new(format!("this agent has no module `{}`", call.module))),
     };
+    if let Some(entry) = entry {
+        outcome.warnings.splice(..0, given_twice(&(entry.args)(), &call.args));
+    }
     if let Some(failure) = outcome.failure.take_if(|failure| failure.msg == NO_MODE) {
         outcome.fail(with_file(with_details(failure, &call.args), &call.args, host));
     } else if !outcome.data.contains_key("path")
@@ -43,9 +48,7 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
     }
     // Who plans ahead relies on it.
     debug_assert!(
-        outcome.facts.is_empty()
-            || outcome.holds_up
-            || registry::find(&call.module).is_some_and(|entry| entry.traits.brings_facts),
+        outcome.facts.is_empty() || outcome.holds_up || entry.is_some_and(|entry| entry.traits.brings_facts),
         "the registry does not say that {} brings facts",
         call.module
     );
@@ -115,6 +118,21 @@ pub(crate) mod tests {
             assert!(outcome.failure.is_some() && !outcome.changed, "{outcome:?}");
             assert_eq!((&outcome.data["path"], &outcome.data["size"]), (&path.into(), &0.into()), "{name}");
         }
+    }
+
+    #[test]
+    fn an_argument_with_two_names_is_the_last_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let args = rplay_wire::data! { "name" => "/no/such", "dest" => "/nor", "destfile" => path, "line" => "a" };
+        let mut other = args.clone();
+        other.shift_remove("name");
+        let outcome = call("lineinfile", other);
+        assert!(outcome.changed, "{outcome:?}");
+        assert_eq!(outcome.warnings, ["Both option path and its alias destfile are set."]);
+        let outcome = call("lineinfile", args);
+        assert_eq!(outcome.failure.unwrap().msg, "Destination /no/such does not exist !");
+        assert_eq!(outcome.warnings.len(), 2);
     }
 
     fn call_in(module: &str, args: Map, mode: Mode) -> Outcome {
