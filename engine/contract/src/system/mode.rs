@@ -74,9 +74,9 @@ impl Mode {
     }
 }
 
-/// Parses `ug+r-w`; `None` if it is invalid.
+/// Parses `ug+r-w`; `None` if it is invalid. As in Ansible, no operator means no change: so an empty mode keeps what is.
 fn clauses(text: &str) -> Option<Vec<Clause>> {
-    let start = text.find(['+', '-', '='])?;
+    let start = text.find(['+', '-', '=']).unwrap_or(text.len());
     let (who, mut rest) = text.split_at(start);
     let who = match who {
         "" => Vec::new(),
@@ -165,6 +165,8 @@ mod tests {
             ("u+s,g+s,+t", 0o755, true, 0o7755),
             ("u=rw", 0o4755, false, 0o655),
             ("o=", 0o1777, true, 0o770),
+            ("", 0o640, false, 0o640),
+            ("u,g+w", 0o640, false, 0o660),
         ] {
             assert_eq!(applied(mode, present, is_directory), bits, "{mode} on {present:o}");
         }

@@ -258,24 +258,32 @@ impl Template {
     /// If it refers to a group that the pattern does not have.
     pub fn new(text: &str, pattern: &Pattern, arg: &str) -> Result<Template, Failure> {
         let wrong = |what: String| {
-            Failure::new(format!("cannot read the replacement `{text}`: {what}"))
-                .arg(arg)
-                .help("write a literal backslash twice")
+            Failure::new(format!("Task failed: Module failed: {what}")).arg(arg).help("write a literal backslash twice")
+        };
+        let wrong_at = |what: String, rest: &str| {
+            let position = text[..text.len() - rest.len()].chars().count();
+            wrong(format!("{what} at position {position}"))
         };
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('\\') {
             plain.push_str(&rest[..at]);
+            let escape = &rest[at..];
             rest = &rest[at + 1..];
-            let Some(c) = rest.chars().next() else { return Err(wrong("it ends in a backslash".to_owned())) };
+            let Some(c) = rest.chars().next() else {
+                return Err(wrong_at("bad escape (end of pattern)".to_owned(), escape));
+            };
             let digits = rest.bytes().take(2).take_while(u8::is_ascii_digit).count();
             let mut group = None;
             let taken = match c {
                 'g' => {
-                    let inner = rest[1..].strip_prefix('<').and_then(|inner| inner.split_once('>'));
-                    let Some((name, _)) = inner else {
-                        return Err(wrong("`\\g` must be followed by `<group>`".to_owned()));
+                    let Some(inner) = rest[1..].strip_prefix('<') else {
+                        return Err(wrong_at("missing <".to_owned(), &rest[1..]));
+                    };
+                    let Some((name, _)) = inner.split_once('>') else {
+                        let what = if inner.is_empty() { "missing group name" } else { "missing >, unterminated name" };
+                        return Err(wrong_at(what.to_owned(), inner));
                     };
                     group = Some(name.parse().map_or_else(|_| Group::Name(name.to_owned()), Group::Number));
                     name.len() + 3
@@ -299,7 +307,7 @@ impl Template {
                         'f' => plain.push('\u{c}'),
                         'v' => plain.push('\u{b}'),
                         '\\' => plain.push('\\'),
-                        c if c.is_ascii_alphabetic() => return Err(wrong(format!("bad escape \\{c}"))),
+                        c if c.is_ascii_alphabetic() => return Err(wrong_at(format!("bad escape \\{c}"), escape)),
                         c => plain.extend(['\\', c]),
                     }
                     c.len_utf8()
@@ -307,10 +315,11 @@ impl Template {
             };
             if let Some(group) = group {
                 if !pattern.knows(&group) {
-                    return Err(wrong(match group {
-                        Group::Number(number) => format!("invalid group reference {number}"),
-                        Group::Name(name) => format!("unknown group name '{name}'"),
-                    }));
+                    let at = if c == 'g' { &rest[2..] } else { rest };
+                    return Err(match group {
+                        Group::Number(number) => wrong_at(format!("invalid group reference {number}"), at),
+                        Group::Name(name) => wrong(format!("unknown group name '{name}'")),
+                    });
                 }
                 if !plain.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
@@ -383,8 +392,18 @@ mod tests {
         let any = pattern("x*");
         let dash = Template::new("-", &any, "replace").unwrap();
         assert_eq!(any.replace_all("xay", &dash).unwrap(), ("--a-y-".to_owned(), 4));
-        for bad in [r"\4", r"\g<nope>", r"\g", r"\q", "\\"] {
-            assert!(Template::new(bad, &regex, "replace").is_err(), "{bad}");
+        for (bad, told) in [
+            (r"é\4", "invalid group reference 4 at position 2"),
+            (r"\g<9>", "invalid group reference 9 at position 3"),
+            (r"\g<nope>", "unknown group name 'nope'"),
+            (r"\g", "missing < at position 2"),
+            (r"\g<", "missing group name at position 3"),
+            (r"\g<a", "missing >, unterminated name at position 3"),
+            (r"a\q", r"bad escape \q at position 1"),
+            ("\\", "bad escape (end of pattern) at position 0"),
+        ] {
+            let failure = Template::new(bad, &regex, "replace").unwrap_err();
+            assert_eq!(failure.msg, format!("Task failed: Module failed: {told}"), "{bad}");
         }
     }
 }

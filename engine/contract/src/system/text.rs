@@ -111,6 +111,7 @@ impl TextFile {
         };
         let mut placement = Placement::new(&path, Content::Bytes(content), attributes)?.validate(validate);
         placement.backup = backup && self.before.is_some();
+        placement.link = Some(self.path.clone());
         let settings = match self.before {
             Some(_) => placement.wanted.difference(&path, false).unwrap_or_default(),
             None if host.check => Default::default(),
@@ -121,6 +122,8 @@ impl TextFile {
         let directory = paths::directory(&path);
         if !directory.is_dir() {
             plan = make_directories(directory, &crate::system::attributes::Wanted::default(), plan)?;
+            // As in ansible-core, the differences are those of the file alone.
+            plan.changes.iter_mut().for_each(|change| change.diff = None);
         }
         plan = if is_edited { placement.plan(host, plan)? } else { placement.wanted.plan(&path, false, plan)? };
         let mut msg = msg;

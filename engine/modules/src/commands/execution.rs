@@ -68,8 +68,7 @@ impl Circumstances {
     }
 }
 
-/// The result of a command that could not be started; the reason is its help.
-pub(crate) const NOT_EXECUTED: &str = "Error executing command.";
+pub(crate) use crate::system::place::NOT_EXECUTED;
 
 /// A process that a task asks for, and when not to run it.
 pub(crate) struct Execution {

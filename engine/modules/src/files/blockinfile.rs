@@ -56,6 +56,9 @@ impl Module for BlockInFile {
         if file.before.is_none() && !self.create.0 {
             return Err(file.missing("Path").help("set `create: true` to create it"));
         }
+        if file.before.is_none() && self.state == State::Absent {
+            return Ok(Plan::unchanged().set("msg", format!("File {} not present", file.path.display())));
+        }
         let before = file.before.clone().unwrap_or_default();
         let after = self.edit(&before, is_wanted)?;
         let msg = match &file.before {
@@ -187,6 +190,11 @@ mod tests {
         };
         assert_eq!(call("blockinfile", args(data! {})).data["rc"], 257.into());
         assert_eq!(call("blockinfile", args(data! { "state" => "absent" })).data["rc"], 257.into());
+        let absent = call("blockinfile", args(data! { "state" => "absent", "create" => true }));
+        assert_eq!(
+            (&absent.data["msg"], absent.changed),
+            (&format!("File {} not present", path.display()).into(), false)
+        );
         let made = call("blockinfile", args(data! { "create" => true, "mode" => "0600" }));
         let said = "File created and ownership, perms or SE linux context changed";
         assert_eq!((&made.data["msg"], made.changed), (&said.into(), true));

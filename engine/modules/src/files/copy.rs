@@ -62,6 +62,9 @@ args! {
 impl Module for Copy {
     fn check(&self) -> Result<(), ArgError> {
         let is_sent = self._content.is_some() || self._tree.is_some();
+        if self.dest.0.is_empty() {
+            return Err(ArgError::new("dest", "dest is required"));
+        }
         match (&self.src, &self.content) {
             (None, None) if !is_sent => Err(ArgError::new("src", "src (or content) is required")),
             (Some(_), Some(_)) => Err(ArgError::new("content", "src and content are mutually exclusive")),
@@ -76,7 +79,8 @@ impl Module for Copy {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let dest = self.dest.on(host);
         let ends_in_slash = self.dest.0.ends_with('/');
-        let is_tree = self._tree.is_some() || self.remote_src.0;
+        let is_directory = |src: &String| PathBuf::from(paths::expand(src, host)).is_dir();
+        let is_tree = self._tree.is_some() || self.remote_src.0 && self.src.as_ref().is_some_and(is_directory);
         let (wanted, refused) = match self.attributes.resolve() {
             Ok(wanted) => (wanted, None),
             // As in ansible-core, the content of one file is put in place all the same.

@@ -36,7 +36,12 @@ impl Module for Replace {
         let Some(before) = file.before.clone() else { return Err(file.missing("Path")) };
         let pattern = Pattern::new(&self.regexp, Flags { multi_line: true, dot_all: false }, "regexp")?;
         let template = Template::new(&self.replace, &pattern, "replace").map_err(|mut failure| {
-            failure.msg = format!("Unable to process replace: {}", failure.msg);
+            // Python's error about an unknown name is another one, which Ansible's module does not expect.
+            if let Some(told) = failure.msg.strip_prefix("Task failed: Module failed: ")
+                && !told.starts_with("unknown group name")
+            {
+                failure.msg = format!("Unable to process replace due to error: {told}");
+            }
             failure
         })?;
         let Some((start, end)) = self.section(&before)? else {

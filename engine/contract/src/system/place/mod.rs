@@ -13,3 +13,4 @@ pub use backup::backup;
 pub use content::Content;
 pub use placement::Placement;
 pub use shown::{BINARY, LONG, MAX_DIFF, removal};
+pub use validation::NOT_EXECUTED;

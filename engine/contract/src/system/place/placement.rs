@@ -39,6 +39,8 @@ pub struct Placement {
     pub wanted: Wanted,
     /// Keep a copy of the previous file, and report its name as `backup_file`.
     pub backup: bool,
+    /// The name that tasks know the file by, if it is a link to `path`: that of the kept copy.
+    pub link: Option<PathBuf>,
     /// A command, with `%s` for the new file, that must succeed before the file is replaced.
     pub validate: Option<String>,
     /// Write in place if the file cannot be replaced; `None` leaves it to the environment of the call.
@@ -61,6 +63,7 @@ impl Placement {
             content,
             wanted: Wanted::default(),
             backup: false,
+            link: None,
             validate: None,
             unsafe_writes: Some(false),
             shown: true,
@@ -77,6 +80,7 @@ impl Placement {
             content,
             wanted: attributes.resolve()?,
             backup: false,
+            link: None,
             validate: None,
             unsafe_writes: attributes.unsafe_writes.map(|flag| flag.0),
             shown: true,
@@ -192,7 +196,7 @@ impl Placement {
         }
         let old = is_there.then(|| Preserved::of(&self.path)).transpose().map_err(|e| failed(&e))?;
         if self.backup && self.path.is_file() {
-            let kept = backup(&self.path, host)?;
+            let kept = backup(self.link.as_deref().unwrap_or(&self.path), host)?;
             data.insert("backup_file".to_owned(), paths::text(kept).into());
         }
         match &old {

@@ -24,6 +24,7 @@ fn placement(path: &Path, text: &str) -> Placement {
         content: Content::Bytes(text.into()),
         wanted: Wanted::default(),
         backup: false,
+        link: None,
         validate: None,
         unsafe_writes: Some(false),
         shown: true,

@@ -53,6 +53,7 @@ impl Job {
             content,
             wanted,
             backup: self.backup,
+            link: None,
             validate: self.validate.clone(),
             unsafe_writes: self.attributes.unsafe_writes.map(|flag| flag.0),
             shown: true,
@@ -129,9 +130,10 @@ impl Job {
                 })?;
             }
         }
-        plan = placement
-            .plan(host, plan)
-            .map_err(|failure| untransferred(failure, sum.clone().map(Value::from), self.is_remote))?;
+        plan = placement.plan(host, plan).map_err(|failure| {
+            let sum = sum.clone().filter(|_| !self.is_remote);
+            untransferred(failure, sum.map(Value::from), self.is_remote)
+        })?;
         if let Some(sum) = sum {
             data.insert("checksum".to_owned(), sum.into());
         }
@@ -140,7 +142,8 @@ impl Job {
             data.shift_remove("src");
         }
         let is_new = !dest.exists();
-        let (is_remote, kept) = (self.is_remote, data.get("checksum").cloned());
+        // Ansible tells the checksum only of content that it transferred.
+        let (is_remote, kept) = (self.is_remote, data.get("checksum").filter(|_| !self.is_remote).cloned());
         plan.changes = std::mem::take(&mut plan.changes)
             .into_iter()
             .map(|mut change| {
@@ -167,7 +170,8 @@ impl Job {
             }
         }
         if let Some(failure) = self.refused {
-            return refused(host, plan, &dest, failure, data);
+            let told = if is_remote { Map::new() } else { data };
+            return refused(host, plan, &dest, failure, told);
         }
         if is_remote && host.check {
             // What the file will be, not what it is.
@@ -300,15 +304,15 @@ impl Job {
     }
 }
 
-/// The plan for a file whose owner or mode cannot be set: its content is put in place, then the task fails.
+/// The plan for a file whose owner or mode cannot be set: its content is put in place, then the task fails, and tells
+/// `data` of it.
 ///
 /// # Errors
 /// That failure, if nothing is to be put in place.
 fn refused(host: &Host, plan: Plan, dest: &std::path::Path, failure: Failure, data: Map) -> Result<Plan, Failure> {
     let dest = dest.to_owned();
     let told = move || {
-        let known =
-            ["checksum", "dest", "diff"].into_iter().filter_map(|key| Some((key.to_owned(), data.get(key)?.clone())));
+        let known = ["checksum", "diff"].into_iter().filter_map(|key| Some((key.to_owned(), data.get(key)?.clone())));
         let known: Map = known.collect();
         failure.data(known).data(describe(&dest))
     };
