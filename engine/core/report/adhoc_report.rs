@@ -162,9 +162,8 @@ impl<W: Write> AdhocReport<W> {
             return;
         }
         for diff in result.task_result.diff.iter() {
-            let mut lines = values::difference(diff, 3, &self.secrets);
+            let lines = values::difference(diff, 3, &self.secrets);
             if !lines.is_empty() {
-                lines.push(String::new());
                 self.line(&lines.join("\n"));
             }
         }

@@ -236,7 +236,7 @@ impl RunReport {
         if lines.is_empty() {
             return;
         }
-        let text = cut(&self.text(&lines.join("\n")), LONGEST);
+        let text = cut(&self.text(lines.join("\n").trim_end_matches('\n')), LONGEST);
         let kept = self.diffs_left.checked_sub(text.len() + 60);
         self.known_diffs.insert(key, kept.map(|_| self.data.diffs.len()));
         match kept {

@@ -264,11 +264,7 @@ impl<W: Write> Terminal<W> {
             return;
         }
         for diff in result.task_result.diff.iter() {
-            let lines = values::difference(diff, self.look.diff_context, &self.secrets);
-            if lines.is_empty() {
-                continue;
-            }
-            for line in lines {
+            for line in values::difference(diff, self.look.diff_context, &self.secrets) {
                 let colour = match line.as_bytes().first() {
                     Some(b'+') => Some(Colour::Added),
                     Some(b'-') => Some(Colour::Removed),
@@ -277,7 +273,6 @@ impl<W: Write> Terminal<W> {
                 };
                 self.line(&line, colour);
             }
-            self.line("", None);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Values for the report: JSON in Ansible's format, and differences between texts.
 
 use minijinja::value::{Value, ValueKind};
+use rplay_contract::system::place;
 use rplay_wire::Diff;
 use similar::TextDiff;
 
@@ -208,8 +209,20 @@ pub(super) fn label(value: &Value) -> String {
     }
 }
 
-/// The lines of a diff, each with its sign; empty if both sides are equal. Single-line secrets are not masked yet.
+/// The lines of a diff, each with its sign, and an empty one at its end; none if both sides are equal. Of content that is
+/// not shown, one line says why, in the words of ansible-core. Single-line secrets are not masked yet.
 pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<String> {
+    let unshown = |word: &str, header: &str| match header {
+        place::BINARY => Some(format!("diff skipped: {word} file appears to be binary")),
+        long if long.starts_with(place::LONG) => {
+            Some(format!("diff skipped: {word} file size is greater than {}", place::MAX_DIFF))
+        }
+        _ => None,
+    };
+    let (destination, source) = (unshown("destination", &diff.before_header), unshown("source", &diff.after_header));
+    if destination.is_some() || source.is_some() {
+        return destination.into_iter().chain(source).collect();
+    }
     if diff.before == diff.after {
         return Vec::new();
     }
@@ -223,13 +236,26 @@ pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<
         .context_radius(context)
         .header(&header("before", &diff.before_header), &header("after", &diff.after_header))
         .to_string();
-    text.lines().map(str::to_owned).collect()
+    text.lines().map(str::to_owned).chain([String::new()]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::vars::mapping;
+
+    #[test]
+    fn content_that_is_not_shown_is_told_of() {
+        let lines = |before: &str, after: &str| {
+            let headers = (before.to_owned(), after.to_owned());
+            let diff = Diff { before_header: headers.0, after_header: headers.1, ..Diff::text("", "a\n", "") };
+            difference(&diff, 3, &Secrets::default())
+        };
+        assert_eq!(lines("/f", place::BINARY), ["diff skipped: source file appears to be binary"]);
+        let long = format!("{}{} bytes", place::LONG, place::MAX_DIFF);
+        assert_eq!(lines(&long, "/f"), ["diff skipped: destination file size is greater than 104448"]);
+        assert_eq!(lines("/f", "/f").last().unwrap(), "");
+    }
 
     #[test]
     fn narrow_data_keeps_its_indentation_on_one_line() {

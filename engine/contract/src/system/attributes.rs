@@ -258,13 +258,15 @@ pub fn octal(mode: u32) -> String {
 
 /// A diff of two states that are not text, as JSON.
 pub fn state_diff(before: &Map, after: &Map) -> Diff {
-    let text = |map: &Map| {
-        let mut map = map.clone();
-        map.sort_keys();
-        let json = serde_json::to_string_pretty(&serde_json::Value::from(&Value::Map(map)));
-        json.map(|json| json.replace("\n  ", "\n    ") + "\n").unwrap_or_default()
-    };
-    Diff { before: text(before), after: text(after), ..Diff::default() }
+    Diff { before: state_text(before), after: state_text(after), ..Diff::default() }
+}
+
+/// A side of such a diff.
+pub fn state_text(side: &Map) -> String {
+    let mut side = side.clone();
+    side.sort_keys();
+    let json = serde_json::to_string_pretty(&serde_json::Value::from(&Value::Map(side)));
+    json.map(|json| json.replace("\n  ", "\n    ") + "\n").unwrap_or_default()
 }
 
 /// The umask. Read once; the agent never changes it.

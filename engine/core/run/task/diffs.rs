@@ -1,6 +1,8 @@
 //! The value of a result's `diff`.
 
-use rplay_contract::system::place;
+use std::sync::Arc;
+
+use rplay_contract::system::{attributes::state_text, place};
 use rplay_wire::Diff;
 
 use crate::vars::{Value, from_wire, mapping};
@@ -37,6 +39,48 @@ pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
         None if diffs.len() == 1 => contents.first().map(|diff| shown(diff)),
         _ => Some(diffs.iter().map(shown).collect()),
     }
+}
+
+/// Replaces the differences by those that `register` stores, where these are fewer or have other headers: what a module
+/// tells of the attributes of one path, and of content and attributes apart. `value` is that of [`value`].
+pub(crate) fn as_registered(value: Option<&Value>, diffs: &mut Arc<[Diff]>) {
+    let Some(value) = value.filter(|_| !diffs.is_empty()) else { return };
+    let parts: Vec<Value> = match value.kind() {
+        minijinja::value::ValueKind::Seq => value.try_iter().map(Iterator::collect).unwrap_or_default(),
+        _ => vec![value.clone()],
+    };
+    let header = |part: &Value, name: &str| part.get_attr(name).ok()?.as_str().map(str::to_owned);
+    let are_states = diffs.iter().all(|diff| state(diff).is_some()) && parts.len() == 1;
+    let has_content =
+        parts.first().and_then(|part| header(part, "after_header")).is_some_and(|header| header.ends_with(CONTENT));
+    if !are_states && !has_content {
+        return;
+    }
+    let unshown =
+        diffs.iter().find(|diff| [&diff.before_header, &diff.after_header].into_iter().any(|header| is_reason(header)));
+    let side = |part: &Value, name: &str| match part.get_attr(name).ok().map(|side| crate::vars::to_wire(&side)) {
+        Some(rplay_wire::Value::Str(text)) => text,
+        Some(rplay_wire::Value::Map(side)) => state_text(&side),
+        _ => String::new(),
+    };
+    let shown = parts.iter().enumerate().map(|(number, part)| match unshown.filter(|_| number == 0) {
+        Some(diff) => diff.clone(),
+        None => Diff {
+            before_header: header(part, "before_header").unwrap_or_default(),
+            after_header: header(part, "after_header").unwrap_or_default(),
+            before: side(part, "before"),
+            after: side(part, "after"),
+        },
+    });
+    *diffs = shown.filter(|diff| diff.before != diff.after).collect();
+}
+
+/// How the header of the first part ends.
+const CONTENT: &str = " (content)";
+
+/// Whether the header of a side says why its content is not shown.
+fn is_reason(header: &str) -> bool {
+    header == place::BINARY || header.starts_with(place::LONG)
 }
 
 /// The differences of one path, its owner and mode and its times, as one. Those of other paths are left out, as
@@ -126,6 +170,41 @@ mod tests {
         let diff = Diff { after_header: place::BINARY.to_owned(), ..Diff::text("/f", "a\n", "") };
         let told = json(value(Some(&Value::from(Vec::<Value>::new())), &[diff]));
         assert_eq!(told, serde_json::json!([{"before": "a\n", "before_header": "/f", "src_binary": 1}]));
+    }
+
+    #[test]
+    fn what_is_shown_is_what_is_registered() {
+        let part = |name: &str| mapping([("before_header", Value::from(name)), ("after_header", Value::from(name))]);
+        let frame: Value = [part("/f (content)"), part("/f (file attributes)")].into_iter().collect();
+        let mode = |mode: &str| format!("{{\"mode\": \"{mode}\", \"path\": \"/f\"}}");
+        let state = Diff { before: mode("0644"), after: mode("0600"), ..Diff::default() };
+        let shown = |frame: &Value, diffs: &[Diff]| {
+            let mut diffs = Arc::from(diffs);
+            as_registered(value(Some(frame), &diffs).as_ref(), &mut diffs);
+            diffs.to_vec()
+        };
+        let text = Diff::text("/f (content)", "a\n", "b\n");
+        let side = |mode: &str| format!("{{\n    \"mode\": \"{mode}\"\n}}\n");
+        let attributes = Diff::text("/f (file attributes)", side("0644"), side("0600"));
+        let content = Diff::text("/f", "a\n", "b\n");
+        assert_eq!(shown(&frame, &[content.clone(), state.clone()]), [text.clone(), attributes.clone()]);
+        assert_eq!(shown(&frame, std::slice::from_ref(&content)), [text.clone()]);
+        assert_eq!(shown(&part("/f (content)"), std::slice::from_ref(&content)), [text]);
+        assert_eq!(shown(&frame, std::slice::from_ref(&state)), [attributes]);
+        // Without `--diff` nothing is shown.
+        assert_eq!(shown(&frame, &[]), []);
+        let long = Diff { before_header: place::BINARY.to_owned(), ..content.clone() };
+        assert_eq!(shown(&frame, std::slice::from_ref(&long)), [long]);
+        // Only the first of several paths is told of.
+        let of_other = |text: &str| text.replace("/f", "/g");
+        let other = Diff { before: of_other(&state.before), after: of_other(&state.after), ..Diff::default() };
+        let mut several: Arc<[Diff]> = [state.clone(), other].into();
+        as_registered(value(None, &several).as_ref(), &mut several);
+        assert_eq!(several.len(), 1);
+        assert!(several[0].after.contains("/f"));
+        // A module without parts shows what it found.
+        let both = [content, state];
+        assert_eq!(shown(&Value::from(Vec::<Value>::new()), &both), both);
     }
 
     #[test]

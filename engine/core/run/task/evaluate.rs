@@ -41,6 +41,12 @@ impl Run {
         mut result: TaskResult,
     ) -> Evaluated {
         let task_of = &task.task;
+        if let Some(why) = &mut result.skipped
+            && let Some(rest) = why.strip_prefix(&*format!("remote module ({}) ", task_of.action.name()))
+        {
+            // As in ansible-core, the module has the name that the task writes.
+            *why = format!("remote module ({}) {rest}", task_of.written).into();
+        }
         // Whether it was done at all.
         let refused = |msg: &str| msg.starts_with("Task failed: ");
         let begun = !result.unbegun && !result.data.get("msg").and_then(Value::as_str).is_some_and(refused);
@@ -74,6 +80,7 @@ impl Run {
         }
         // Whole files may be in it, so it is made once, however often the conditions change the rest.
         let diff = diffs::value(result.data.get("diff"), &result.diff);
+        diffs::as_registered(diff.as_ref(), &mut result.diff);
         let mut registered = register_value(task_of, &result, diff.as_ref(), attempt);
         let mut retry = None;
         let mut gave_up = false;
