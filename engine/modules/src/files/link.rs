@@ -24,7 +24,11 @@ impl Job {
             move |failure: Failure| failure.data(data! { "path" => paths::text(&path) }).data(described(&path))
         };
         let mut data = data! { "dest" => paths::text(&path) };
-        let is_kept = self.src.is_none() && found == "link" && self.follow;
+        // As in ansible-core, a broken link is taken as it is.
+        let is_kept = self.src.is_none() && found == "link" && self.follow && path.exists();
+        if self.src.is_none() {
+            data.insert("src".to_owned(), rplay_wire::Value::Null);
+        }
         if is_kept {
             self.src = fs::read_link(&path).ok();
         }
@@ -90,7 +94,8 @@ impl Job {
         };
         data.insert("src".to_owned(), paths::text(&src).into());
         let told = data.clone();
-        self.hard_to(path, src, found, data).map_err(|failure| failure.data(told))
+        let about = path.clone();
+        self.hard_to(path, src, found, data).map_err(|failure| failure.data(told).data(described(&about)))
     }
 
     fn hard_to(self, path: PathBuf, src: PathBuf, found: &str, data: Map) -> Result<Plan, Failure> {

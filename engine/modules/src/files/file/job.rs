@@ -95,6 +95,10 @@ impl Job {
         let path = if self.follow && path.is_symlink() { paths::real(&path) } else { path };
         let found = present(&path);
         let mut plan = match found {
+            "absent" if path.as_os_str().is_empty() => {
+                let msg = "There was an issue creating  as requested: [Errno 2] No such file or directory: b''";
+                return Err(Failure::new(msg).arg("path"));
+            }
             "absent" => {
                 let whole = path.clone();
                 let not_made = move |directory: &Path, error: &io::Error| {
