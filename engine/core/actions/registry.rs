@@ -76,6 +76,7 @@ pub static ACTIONS: &[ActionEntry] = &[
         .independent_items()
         .reads_our_files(|_| true),
     relayed("uri", Calls(uri::uri))
+        .wording(uri::WORDING)
         .foreseeable()
         .independent_items()
         .reads_our_files(copy::reads_our_files)

@@ -1,8 +1,11 @@
 //! uri: sends the files of a request's body, which the host sends to the server.
 
-use rplay_contract::wire::Value as Wire;
+use rplay_contract::{Wording, wire::Value as Wire};
 
 use super::{After, Ask, Context, Rendered, Result, TaskResult, flag_arg, local_file::find, text_arg, wire_args};
+
+/// In messages about wrong arguments.
+pub(super) const WORDING: Wording = Wording { module: Some("ansible.legacy.uri"), like_module: true, ..Wording::USUAL };
 
 /// A file that is sent as the body is on the controller, or on the host with `remote_src`; so are the files of a
 /// multipart body.

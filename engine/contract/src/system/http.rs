@@ -6,6 +6,7 @@ mod login;
 mod names;
 mod response;
 mod secured;
+mod status_line;
 mod tls;
 mod unix;
 mod verifier;
@@ -24,6 +25,7 @@ use ureq::{
 
 use crate::{Host, choice, lean, system::regular};
 use response::urlopen_error;
+use status_line::StatusLine;
 
 choice! {
     /// Which redirects are followed.
@@ -67,7 +69,7 @@ pub struct Request {
     pub unix_socket: Option<std::path::PathBuf>,
     /// Use `http_proxy`, `https_proxy` and `no_proxy`.
     pub use_proxy: bool,
-    /// Request and decompress gzip.
+    /// Decompress a response that the server compressed with gzip, although as in ansible-core it is not asked to.
     pub decompress: bool,
     /// Whether a URL that begins with `file:` is a file of this host.
     pub reads_files: bool,
@@ -138,7 +140,8 @@ impl Request {
         let mut order: Vec<(String, String)> = Vec::new();
         let mut redirects = 0;
         loop {
-            let response = self.exchange(&self.agent(host, &address)?, &address, &cookies)?;
+            let line = StatusLine::default();
+            let response = self.exchange(&self.agent(host, &address, &line)?, &address, &cookies)?;
             for value in response.headers().get_all(http::header::SET_COOKIE) {
                 let Ok(text) = value.to_str() else { continue };
                 let pair = text.split(';').next().and_then(|pair| pair.split_once('='));
@@ -160,7 +163,7 @@ impl Request {
                 Some(location) if self.follows(status) => {
                     redirects += 1;
                     if redirects > MAX_REDIRECTS {
-                        let mut last = Response::of(response, &address, false, order);
+                        let mut last = Response::of(response, &address, false, order, self.decompress, &line);
                         last.reason = format!("{LOOP}{}", last.reason);
                         return Ok(last);
                     }
@@ -168,7 +171,7 @@ impl Request {
                     self.redirect(status, next.origin() == address.origin());
                     address = next;
                 }
-                _ => return Ok(Response::of(response, &address, redirects > 0, order)),
+                _ => return Ok(Response::of(response, &address, redirects > 0, order, self.decompress, &line)),
             }
         }
     }
@@ -277,37 +280,35 @@ impl Request {
     }
 
     /// One per server, because a redirect may lead behind a proxy, or to https.
-    fn agent(&self, host: &Host, address: &Address) -> Result<Agent, String> {
+    fn agent(&self, host: &Host, address: &Address, line: &StatusLine) -> Result<Agent, String> {
         let limit = Some(self.timeout);
         let proxy = match self.use_proxy && self.unix_socket.is_none() {
             true => proxy(host, address)?,
             false => None,
         };
-        let mut config = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .allow_non_standard_methods(true)
             .user_agent("")
             .accept("")
+            .accept_encoding("identity")
             .timeout_connect(limit)
             .timeout_recv_response(limit)
             .timeout_per_read(limit)
             .timeout_per_write(limit)
             .max_idle_connections(0)
             .proxy(proxy);
-        if !self.decompress {
-            config = config.accept_encoding("");
-        }
         let names = names::Names::new(host, self.timeout);
         Ok(match &self.unix_socket {
-            Some(path) => Agent::with_parts(config.build(), unix::Socket(path.clone()), names),
+            Some(path) => Agent::with_parts(config.build(), unix::Socket(path.clone()).chain(line.clone()), names),
             // Reading the host's certificates is slow.
             None if address.scheme == "https" => {
                 let tls = secured::Tls(Arc::new(self.trust.config(host)?));
                 let reached = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
-                Agent::with_parts(config.build(), reached.chain(tls), names)
+                Agent::with_parts(config.build(), reached.chain(tls).chain(line.clone()), names)
             }
-            None => Agent::with_parts(config.build(), DefaultConnector::new(), names),
+            None => Agent::with_parts(config.build(), DefaultConnector::new().chain(line.clone()), names),
         })
     }
 }

@@ -54,7 +54,7 @@ args! {
         url_username: Option<Text> | "user",
         /// A file or directory of trusted certificates, instead of the host's own.
         ca_path: Option<PathArg>,
-        /// The method, in capitals.
+        /// The method.
         method: Text = "GET".to_owned(),
         /// The body: text, or a structure for a format that converts it.
         body: Option<Value>,
@@ -87,7 +87,7 @@ impl Module for Uri {
     fn check(&self) -> Result<(), ArgError> {
         self.web.check()?;
         self.attributes.check()?;
-        if !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) || self.method.is_empty() {
+        if !self.method.bytes().all(|byte| byte.is_ascii_alphabetic()) || self.method.is_empty() {
             return Err(ArgError::new(
                 "method",
                 "Parameter 'method' needs to be a single word in uppercase, like GET or POST.",
@@ -111,7 +111,7 @@ impl Module for Uri {
                 return Ok(Plan::unchanged().set("stdout", format!("skipped, since '{}' {state}", path.0)));
             }
         }
-        let what = format!("{} {}", self.method, self.web.shown());
+        let what = format!("{} {}", self.method.to_ascii_uppercase(), self.web.shown());
         if let Some(dest) = self.dest.as_ref().map(|dest| paths::real(&dest.on(host))) {
             regular::refuse_special(&dest).map_err(|error| io_failure("replace", &dest, &error).arg("dest"))?;
         }
@@ -123,7 +123,7 @@ impl Module for Uri {
 impl Uri {
     fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
         let mut request = self.web.request(host, self.timeout, self.url_username.as_ref(), self.ca_path.as_ref());
-        self.method.clone_into(&mut request.method);
+        request.method = self.method.to_ascii_uppercase();
         request.follow = self.follow_redirects;
         request.unix_socket = self.unix_socket.as_ref().map(|path| path.on(host));
         if self.web.force.0 {
@@ -134,9 +134,8 @@ impl Uri {
                 body::Content::Bytes(bytes) => request.body = Some(bytes),
                 body::Content::File(path) => request.body_file = Some(path),
             }
-            if let Some(kind) = kind {
-                request.default_header("Content-Type", kind);
-            }
+            // Python's urllib says this of any body that nobody says anything of.
+            request.default_header("Content-Type", kind.as_deref().unwrap_or("application/x-www-form-urlencoded"));
         }
         let begun = Instant::now();
         let sent = request.send(host);

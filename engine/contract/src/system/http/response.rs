@@ -2,10 +2,11 @@
 
 use std::{io::Read, os::unix::ffi::OsStringExt, path::PathBuf};
 
+use flate2::read::MultiGzDecoder;
 use rplay_wire::Failure;
 use ureq::http;
 
-use super::address::Address;
+use super::{address::Address, status_line::StatusLine};
 use crate::{
     host::MAX_OUTPUT,
     io_failure::python_error,
@@ -27,6 +28,8 @@ pub struct Response {
     /// The announced length of the content in bytes.
     pub length: Option<u64>,
     body: Option<Box<dyn Read + Send>>,
+    /// Whether the content is compressed, and is to be decompressed.
+    is_gzip: bool,
 }
 
 impl Response {
@@ -37,7 +40,13 @@ impl Response {
     /// The content; can be read once. An error because the server broke off is an [`IncompleteRead`].
     pub fn reader(&mut self) -> Box<dyn Read> {
         match self.body.take() {
-            Some(body) => Box::new(Counted { body, read: 0, length: self.length }),
+            Some(body) => {
+                let counted = Counted { body, read: 0, length: self.length };
+                match self.is_gzip {
+                    true => Box::new(MultiGzDecoder::new(counted)),
+                    false => Box::new(counted),
+                }
+            }
             None => Box::new(std::io::empty()),
         }
     }
@@ -75,6 +84,7 @@ impl Response {
             cookies: Vec::new(),
             length: Some(length),
             body: Some(Box::new(file)),
+            is_gzip: false,
         })
     }
 
@@ -84,6 +94,8 @@ impl Response {
         address: &Address,
         redirected: bool,
         cookies: Vec<(String, String)>,
+        decompress: bool,
+        line: &StatusLine,
     ) -> Self {
         let (head, body) = response.into_parts();
         let mut headers: Vec<(String, String)> = Vec::new();
@@ -99,9 +111,12 @@ impl Response {
         }
         let length =
             headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+        let encoding = headers.iter().find(|(name, _)| name == "content-encoding");
+        let is_gzip = decompress && encoding.is_some_and(|(_, value)| value.eq_ignore_ascii_case("gzip"));
         Response {
+            is_gzip,
             status: head.status.as_u16(),
-            reason: head.status.canonical_reason().unwrap_or_default().to_owned(),
+            reason: line.reason().unwrap_or_default(),
             url: address.without_login(),
             redirected,
             headers,

@@ -1,6 +1,11 @@
 //! How requests interpret a server's responses.
 
-use std::{net::TcpListener, os::unix::net::UnixListener, thread};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    os::unix::net::UnixListener,
+    thread,
+};
 
 use parking_lot::Mutex;
 
@@ -22,6 +27,48 @@ fn a_get_with_headers_and_cookies() {
     assert_eq!(response.content().unwrap(), b"hi");
     assert_eq!(server.last().line, "GET /x?y=1 HTTP/1.1");
     assert!(server.last().headers.contains("x-mine: 1"));
+}
+
+#[test]
+fn the_reason_is_the_servers_own() {
+    let server = Server::start(|seen| match seen.line.contains("/none") {
+        true => response("404", "", "HTTP/1.1 200 OK\r\n"),
+        false => response("405 METHOD NOT ALLOWED", "", ""),
+    });
+    assert_eq!(Request::get(server.url.clone()).send(&host()).unwrap().reason, "METHOD NOT ALLOWED");
+    assert_eq!(Request::get(format!("{}/none", server.url)).send(&host()).unwrap().reason, "");
+}
+
+#[test]
+fn what_a_server_compressed_is_decompressed_on_demand() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"hello").unwrap();
+    let packed = packed.finish().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let sent = packed.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+            assert!(head.contains("accept-encoding: identity"), "{head}");
+            let length = sent.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
+            stream.write_all(&[head.as_bytes(), &sent].concat()).unwrap();
+        }
+    });
+    let request = Request::get(url);
+    let mut response = request.clone().send(&host()).unwrap();
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert_eq!(response.content().unwrap(), b"hello");
+    let mut response = Request { decompress: false, ..request }.send(&host()).unwrap();
+    assert_eq!(response.content().unwrap(), packed);
 }
 
 #[test]

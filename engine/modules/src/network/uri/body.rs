@@ -190,7 +190,12 @@ fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
                 };
                 (content, filename, kind, encoding)
             }
-            other => (crlf(Text::parse(other)?.as_bytes()), None, "text/plain".to_owned(), None),
+            Value::Str(text) => (crlf(text.as_bytes()), None, "text/plain".to_owned(), None),
+            other => {
+                let kind = other.type_name();
+                let why = format!("value must be a string, or mapping, cannot be type {kind}");
+                return Err(format!("failed to parse body as form-multipart: {why}"));
+            }
         };
         let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name));
         if let Some(filename) = filename {

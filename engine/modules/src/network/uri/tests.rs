@@ -65,6 +65,8 @@ fn bodies() {
         send(data! { "method" => "PUT", "body" => "as it is", "headers" => data! { "Content-Type" => "text/x" } });
     assert_eq!(seen.body, "as it is");
     assert!(seen.headers.contains("content-type: text/x"));
+    let seen = send(data! { "method" => "post", "body" => "as it is" });
+    assert!(seen.line.starts_with("POST ") && seen.headers.contains("content-type: application/x-www-form-urlencoded"));
     let seen = send(data! { "method" => "POST", "body_format" => "form-multipart", "body" => data! {
         "text" => "plain", "file" => data! { "content" => "data", "filename" => "dir/f.bin", "mime_type" => "image/x" },
     } });
@@ -85,6 +87,10 @@ fn bodies() {
     assert!(seen.body.contains(&format!("{}{}\r\n--rplay-", head.replace("base64", "7bit"), "line\r\n".repeat(12))));
     let told = call("uri", with(&server.url, file("other"))).failure.unwrap();
     assert!(told.msg.starts_with("multipart_encoding must be one of"), "{}", told.msg);
+    let args = data! { "method" => "POST", "body_format" => "form-multipart", "body" => data! { "a" => 1 } };
+    let told = call("uri", with(&server.url, args)).failure.unwrap();
+    let why = "value must be a string, or mapping, cannot be type int";
+    assert_eq!(told.msg, format!("failed to parse body as form-multipart: {why}"));
     for (item, why) in [
         (vec!["a", "b", "c"].into(), "too many values to unpack (expected 2)"),
         (vec!["a"].into(), "not enough values to unpack (expected 2, got 1)"),
