@@ -94,7 +94,11 @@ impl Module for Git {
         Ok(())
     }
 
-    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+    fn plan(mut self, host: &Host) -> Result<Plan, Failure> {
+        // As in ansible-core, also the checkout knows a repository of the host by its URL.
+        if self.repo.starts_with('/') {
+            self.repo.insert_str(0, "file://");
+        }
         let umask = self.umask.as_ref().map(umask).transpose()?;
         let archive = match &self.archive {
             Some(path) => Some((path.on(host), archive::format(&path.0)?)),

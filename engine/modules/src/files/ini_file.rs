@@ -7,7 +7,8 @@ use crate::{
     args::{ArgType, nested},
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     system::{
-        attributes::{Attributes, describe},
+        attributes::{Attributes, Wanted, describe},
+        directories::make_directories,
         lossless, paths,
         place::{Content, Placement},
         text,
@@ -126,13 +127,23 @@ impl Module for IniFile {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n").replace('\r', "\n");
         let (edited, msg) = self.edited(&text);
         let shown = path.clone();
-        plan = plan.set("msg", msg).set("diff", text::content_frame(&path)).finish(move |_, data| {
+        let mut frame = text::content_frame(&path);
+        if host.diff && edited == text {
+            // Both sides, equal as they are.
+            frame.extend(data! { "before" => text.as_str(), "after" => text.as_str() });
+        }
+        plan = plan.set("msg", msg).set("diff", frame).finish(move |_, data| {
             data.extend(describe(&shown));
             Ok(())
         });
         let wanted = self.attributes.resolve()?;
         if edited == text && path.exists() {
             return wanted.plan(&path, true, plan);
+        }
+        let directory = paths::directory(&path);
+        if !directory.is_dir() {
+            plan = make_directories(directory, &Wanted::default(), plan)?;
+            plan.changes.iter_mut().for_each(|change| change.diff = None);
         }
         let placement = Placement::new(&path, Content::Bytes(lossless::encode(&edited)), &self.attributes)?;
         placement.backup(self.backup.0 && path.exists()).plan(host, plan)
@@ -385,7 +396,10 @@ mod tests {
     use rplay_wire::{Map, data};
 
     use super::*;
-    use crate::{Args, runner::tests::call};
+    use crate::{
+        Args,
+        runner::tests::{call, checked},
+    };
 
     const TEXT: &str = "# head\n[one]\na = 1\n;b = 2\n\n[two]\na=3\na=4\nflag\n";
 
@@ -421,6 +435,17 @@ mod tests {
         );
         assert_eq!(edited(data! { "section" => "two", "option" => "flag", "allow_no_value" => true }, TEXT), TEXT);
         assert_eq!(edited(data! { "section" => "s", "option" => "a", "value" => "b" }, ""), "\n[s]\na = b\n");
+    }
+
+    #[test]
+    fn a_new_file_gets_its_directories() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("a/b/f.ini");
+        let args = data! { "path" => path.to_str().unwrap(), "section" => "s", "option" => "o", "value" => "1" };
+        assert!(checked("ini_file", args.clone()).changed && !base.path().join("a").exists());
+        let made = call("ini_file", args);
+        assert!(made.changed && made.diff.len() == 1, "{made:?}");
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with("[s]\no = 1\n"));
     }
 
     #[test]

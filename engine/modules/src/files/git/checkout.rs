@@ -261,9 +261,7 @@ impl Checkout {
         let done = self.program(host).args(["ls-remote", "--symref", "--", &self.task.repo]).run()?;
         let done = self.clean(done);
         if done.rc != 0 {
-            let repo = &self.task.repo;
-            let scheme = if repo.starts_with('/') { "file://" } else { "" };
-            let line = format!("ls-remote {scheme}{repo} -h refs/heads/{}", self.task.version);
+            let line = format!("ls-remote {} -h refs/heads/{}", self.task.repo, self.task.version);
             let line = self.clean(Output { stdout: line, ..Output::default() }).stdout;
             let failure = Failure::new(done.stderr.trim_end()).arg("repo").data(done.data());
             return Err(failure.data(self.told(&line, host)));
@@ -294,7 +292,17 @@ impl Checkout {
             args.push(format!("--separate-git-dir={}", place.on(host).display()));
         }
         args.extend(["--".to_owned(), self.task.repo.clone(), paths::text(&self.dest)]);
-        self.clean(self.program(host).args(&args).run()?).success("cannot clone the repository")?;
+        let done = self.clean(self.program(host).args(&args).run()?);
+        if done.rc != 0 {
+            // As in ansible-core, git itself says why.
+            if done.stderr.trim().is_empty() {
+                return Err(done.failure("cannot clone the repository"));
+            }
+            let words: Vec<&str> = args.iter().map(String::as_str).filter(|word| *word != "--").collect();
+            let line = self.clean(Output { stdout: words.join(" "), ..Output::default() }).stdout;
+            let failure = Failure::new(done.stderr.trim_end()).arg("dest").data(done.data());
+            return Err(failure.data(self.told(&line, host)));
+        }
         if let Some(refspec) = &self.task.refspec {
             self.must(host, &["fetch", &self.task.remote, refspec], "cannot fetch the refspec")?;
         }
