@@ -52,7 +52,8 @@ pub(super) fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failur
                 Failure::new(msg).arg("src").help(unreadable(path, &error)).data(data! { "elapsed" => 0 })
             })?;
         }
-        return Ok(Some(Payload { content, kind: None }));
+        let kind = matches!(task.body_format, BodyFormat::Json).then(|| "application/json".to_owned());
+        return Ok(Some(Payload { content, kind }));
     }
     let Some(body) = &task.body else { return Ok(None) };
     let about = |msg: String| Failure::new(msg).arg("body");

@@ -75,6 +75,8 @@ fn bodies() {
     let directory = tempfile::tempdir().unwrap();
     let text = directory.path().join("f.txt");
     fs::write(&text, "line\n".repeat(12)).unwrap();
+    let seen = send(data! { "method" => "POST", "src" => paths::text(&text), "body_format" => "json" });
+    assert!(seen.headers.contains("content-type: application/json"), "{}", seen.headers);
     let file = |encoding: &str| {
         let part = data! { "filename" => paths::text(&text), "multipart_encoding" => encoding };
         data! { "method" => "POST", "body_format" => "form-multipart", "body" => data! { "file" => part } }
