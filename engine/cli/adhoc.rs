@@ -52,6 +52,15 @@ pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
         std::fs::create_dir_all(directory)
             .map_err(|error| TreeError { directory: directory.display().to_string(), error })?;
     }
+    for (option, format, is_given) in [("-o", "oneline", args.one_line), ("-t", "tree", args.tree.is_some())] {
+        if is_given && *config.deprecation_warnings {
+            diagnostics::warn(&format!(
+                "The '{option}' argument is deprecated. This feature will be removed from ansible-core version 2.23. Use \
+                 callback configuration to enable the {format} callback instead."
+            ));
+            crate::formats::warn_of_removal(format, &config);
+        }
+    }
     let asynchronous = args.background.filter(|seconds| *seconds > 0);
     let task = Task {
         module: &module,

@@ -12,7 +12,7 @@ use rplay::{
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    args::config::{ConfigAction, ConfigArgs, DumpArgs, InitArgs, SettingsArgs, ValidateArgs},
+    args::config::{ConfigAction, ConfigArgs, DumpArgs, InitArgs, ListArgs, SettingsArgs, ValidateArgs},
     diagnostics, output,
 };
 
@@ -61,8 +61,14 @@ fn shown(args: &ConfigArgs) -> Result<(String, u8), Problems> {
             Ok((text, 0))
         }
         ConfigAction::Dump(wanted) => Ok((using(args.verbose, &wanted.settings)? + &dump(wanted)?, 0)),
-        ConfigAction::List(settings) => {
+        ConfigAction::List(ListArgs { settings, format }) => {
             let mut text = String::new();
+            // Ansible's own tool always prints a document.
+            let format = format.as_deref().or(diagnostics::is_ansible().then_some("yaml"));
+            if let Some(format) = format {
+                let overview = read(settings)?;
+                return Ok((formatted(&document(&groups(&overview, settings)?), format)?, 0));
+            }
             let overview = read(settings)?;
             for (title, settings) in groups(&overview, settings)? {
                 text.push_str(&title.map(|(kind, plugin)| format!("# {kind} {plugin}\n")).unwrap_or_default());
@@ -195,8 +201,7 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
             text.push_str(&format!("CONFIG_FILE() = {file}\n"));
         }
         let line = |setting: &&Shown| {
-            let missing = setting.required && setting.origin == "default";
-            let origin = if missing { "REQUIRED" } else { &setting.origin };
+            let origin = if is_missing(setting) { "REQUIRED" } else { &setting.origin };
             format!("{}({origin}) = {}\n", setting.name, setting.value)
         };
         let mut last = None;
@@ -222,13 +227,21 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
         }
         return Ok(text);
     }
-    let entry = |setting: &&Shown| json!({"name": setting.name, "origin": setting.origin, "value": setting.typed()});
+    let entry = |setting: &&Shown| {
+        let origin = if is_missing(setting) { "REQUIRED" } else { &setting.origin };
+        json!({"name": setting.name, "origin": origin, "value": setting.typed()})
+    };
     let mut all: Vec<Json> = Vec::new();
     let mut kinds: Map<String, Json> = Map::new();
     for (title, settings) in groups.iter().filter(|(title, settings)| title.is_none() || !settings.is_empty()) {
-        let entries: Vec<Json> = settings.iter().map(entry).collect();
+        let mut entries: Vec<Json> = settings.iter().map(entry).collect();
         match title {
-            None => all.extend(entries),
+            None => {
+                let file = overview.file.as_ref().map(|path| path.display().to_string());
+                let at = settings.partition_point(|setting| setting.name < "CONFIG_FILE");
+                entries.insert(at, json!({"name": "CONFIG_FILE", "origin": "", "value": file}));
+                all.extend(entries);
+            }
             Some((kind, plugin)) => {
                 let kind = kinds.entry(kind.to_uppercase()).or_insert_with(|| Json::Array(Vec::new()));
                 if let Json::Array(plugins) = kind {
@@ -255,6 +268,63 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
         _ => all.extend(kinds.into_iter().flat_map(|(_, plugins)| plugins.as_array().cloned().unwrap_or_default())),
     }
     formatted(&Json::from(all), &wanted.format)
+}
+
+/// Whether a setting must be set and is not.
+fn is_missing(setting: &Shown) -> bool {
+    setting.required && setting.origin == "default"
+}
+
+/// Settings as `ansible-config list` describes them, those of plugins below `PLUGINS`. The texts are Ansible's and are
+/// left out, except for those of documentation that was read.
+fn document(groups: &[Titled<'_>]) -> Json {
+    let mut all = Map::new();
+    let mut plugins: Map<String, Json> = Map::new();
+    for (title, settings) in groups {
+        let of: Map<String, Json> =
+            settings.iter().map(|setting| (setting.name.to_owned(), described(setting))).collect();
+        match title {
+            None => all.extend(of),
+            Some((kind, plugin)) => {
+                let kind = plugins.entry((*kind).to_owned()).or_insert_with(|| json!({}));
+                if let Json::Object(kind) = kind {
+                    kind.insert((*plugin).to_owned(), Json::Object(of));
+                }
+            }
+        }
+    }
+    if !plugins.is_empty() {
+        all.insert("PLUGINS".to_owned(), Json::Object(plugins));
+    }
+    let mut all = Json::Object(all);
+    all.sort_all_objects();
+    all
+}
+
+fn described(setting: &Shown) -> Json {
+    let named = |names: &[&str]| names.iter().map(|name| json!({"name": name})).collect::<Json>();
+    let ini = || -> Json {
+        let keys = setting.keys.iter().filter_map(|key| key.split_once('.'));
+        keys.map(|(section, key)| json!({"key": key, "section": section})).collect()
+    };
+    let mut fields = Map::new();
+    let default = setting.default_typed();
+    if !default.is_null() {
+        fields.insert("default".to_owned(), default);
+    }
+    fields.insert("type".to_owned(), setting.kind.into());
+    for (name, is_there, value) in [
+        ("env", !setting.variables.is_empty(), named(&setting.variables)),
+        ("ini", !setting.keys.is_empty(), ini()),
+        ("vars", !setting.vars.is_empty(), named(&setting.vars)),
+        ("description", !setting.about.is_empty(), json!(setting.about)),
+        ("required", setting.required, true.into()),
+    ] {
+        if is_there {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    Json::Object(fields)
 }
 
 fn formatted(data: &Json, format: &str) -> Result<String, Problems> {

@@ -68,6 +68,9 @@ pub(crate) fn reader(
             }
         }
         Format::Minimal | Format::OneLine => {
+            if format == Format::OneLine {
+                warn_of_removal("oneline", config);
+            }
             let out = BufWriter::new(std::io::stdout());
             let aside = Box::new(std::io::stderr());
             let answers = AdhocReport::new(out, aside, "", format == Format::OneLine, secrets.clone());
@@ -88,6 +91,15 @@ pub(crate) fn reader(
         }
         Format::Quiet => Box::new(Quiet::new(output(log))),
     })
+}
+
+/// Warns of a callback that Ansible will remove, unless the settings disable that.
+pub(crate) fn warn_of_removal(callback: &str, config: &Config) {
+    if *config.deprecation_warnings {
+        diagnostics::warn(&format!(
+            "The {callback} callback plugin is deprecated. This feature will be removed from ansible-core version 2.23."
+        ));
+    }
 }
 
 /// How the formats default, minimal and oneline show results.
@@ -210,6 +222,7 @@ fn addition(kind: Added, config: &Config, secrets: &Arc<Secrets>) -> Result<Box<
         }
         Added::LogPlays => Box::new(LogPlays::new(config.log_plays_directory.value.clone(), secrets.clone())),
         Added::Tree => {
+            warn_of_removal("tree", config);
             let directory = config.tree_directory.value.clone().unwrap_or_else(|| in_home(".ansible/tree"));
             Box::new(Tree::new(directory, secrets.clone()))
         }

@@ -67,6 +67,12 @@ pub(crate) fn gather(
     secrets: &Arc<Secrets>,
     purpose: PromptWhen,
 ) -> Result<Arc<Vault>, Problems> {
+    // Passwords without an ID have that of the settings.
+    let identity = |source: &PasswordSource| match &*source.id {
+        rplay::vault::DEFAULT_ID => PasswordSource { id: config.vault_identity.value.clone(), ..source.clone() },
+        _ => source.clone(),
+    };
+    let sources: Vec<PasswordSource> = sources.iter().map(identity).collect();
     let ask = |id: &str| {
         let named = match id {
             rplay::vault::DEFAULT_ID => String::new(),
@@ -81,7 +87,7 @@ pub(crate) fn gather(
         Ok(typed)
     };
     let warn = |warning: &str| output::aside(&format!("[WARNING]: {warning}\n"));
-    Ok(Arc::new(Vault::gather(sources, *config.vault_id_match, secrets.clone(), ask, warn)?))
+    Ok(Arc::new(Vault::gather(&sources, *config.vault_id_match, secrets.clone(), ask, warn)?))
 }
 
 /// Reads a password from a file or a prompt, if one is given.

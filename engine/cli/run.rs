@@ -95,6 +95,16 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Inventory::default()
     });
     let channel = Arc::new(Channel::new(reader));
+    let verbosity = args.sources.verbose.max(*config.verbosity as u8);
+    if verbosity > 0 && formats::is_for_people(&config) {
+        let version =
+            Some(()).filter(|()| verbosity > 1 && diagnostics::is_ansible()).map(|()| crate::version::of_process());
+        let file = match config.file.as_deref() {
+            Some(file) => format!("Using {} as config file", rplay::source::absolute(file)),
+            None => "No config file found; using defaults".to_owned(),
+        };
+        channel.send(Event::Message { text: (version.unwrap_or_default() + &file).into() });
+    }
     for note in std::mem::take(&mut inventory.notes) {
         channel.send(Event::Message { text: note.into() });
     }
@@ -183,14 +193,6 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         // The process ends here; freeing them would take a tenth of the total time.
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
-    }
-    let verbosity = args.sources.verbose.max(*config.verbosity as u8);
-    if verbosity > 0 && formats::is_for_people(&config) {
-        let text = match config.file.as_deref() {
-            Some(file) => format!("Using {} as config file", rplay::source::absolute(file)),
-            None => "No config file found; using defaults".to_owned(),
-        };
-        channel.send(Event::Message { text: text.into() });
     }
     // Another format or a plugin may write JSON.
     if args.announces && !is_text && formats::is_for_people(&config) {

@@ -50,9 +50,8 @@ impl Called {
 
     /// Whether `--version` was requested, in the format of Ansible's tools.
     pub(crate) fn wants_version(&self) -> bool {
-        // Only as the first argument: later it may belong to a module's arguments.
-        let at = self.tool.map_or(1, |tool| 1 + usize::from(tool != "ansible-playbook"));
-        self.tool.is_some() && self.words.get(at).is_some_and(|word| word == "--version")
+        // As for argparse, no option takes it as its value.
+        self.tool.is_some() && self.words.iter().take_while(|word| *word != "--").any(|word| word == "--version")
     }
 
     /// argparse's message where clap's differs: scripts search for it.

@@ -8,6 +8,12 @@ use rplay::{
     python::Pythons,
 };
 
+/// The same for the name by which this process was called.
+pub(crate) fn of_process() -> String {
+    let name = std::env::args_os().next().unwrap_or_default();
+    text(&Path::new(&name).file_name().unwrap_or_default().to_string_lossy())
+}
+
 /// The output of `TOOL --version`. The Python is that of the ansible-core that runs content in Python, if there is one.
 pub(crate) fn text(tool: &str) -> String {
     let config = Config::load().ok().map(|(config, _)| config);

@@ -108,9 +108,12 @@ impl TaskResult {
         TaskResult::default().and_failed(msg)
     }
 
-    /// The host became unreachable.
+    /// The host became unreachable. As in ansible-core, that fails the task, not its module.
     pub fn unreachable(failure: wire::Failure) -> Self {
-        TaskResult { unreachable: true, ..TaskResult::failed(failure.msg).with_help(failure.help) }
+        TaskResult {
+            unreachable: true,
+            ..TaskResult::failed(format!("Task failed: {}", failure.msg)).with_help(failure.help)
+        }
     }
 
     /// Nothing was done, for this reason.

@@ -97,7 +97,10 @@ impl Vault {
                                 true => "Error in vault password file loading",
                                 false => "Error getting vault password file",
                             };
-                            let error = unusable(format!("from `{}`", path.display()), message);
+                            let error = match path.exists() {
+                                true => unusable(format!("from `{}`", path.display()), message),
+                                false => VaultError::NoPasswordFile { path: path.clone() },
+                            };
                             warn(&format!("{what} ({}): {error}", source.id));
                             failed = Some(error);
                         }

@@ -6,4 +6,5 @@ mod init;
 mod lists;
 #[path = "../seen/mod.rs"]
 mod seen;
+mod tools;
 mod why;

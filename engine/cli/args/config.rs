@@ -17,7 +17,7 @@ pub(crate) struct ConfigArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigAction {
     /// List all settings of ansible-core: keys, value, source, and whether rplay supports them
-    List(SettingsArgs),
+    List(ListArgs),
     /// Show one line per setting: NAME(source) = value
     Dump(DumpArgs),
     /// Show the configuration file as it is
@@ -40,6 +40,15 @@ pub(crate) struct SettingsArgs {
     /// Only these plugins
     #[arg(value_name = "PLUGIN")]
     pub plugins: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// As a document, without values: `json` or `yaml`
+    #[arg(short, long, value_name = "FORMAT", value_parser = ["json", "yaml"])]
+    pub format: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -3,19 +3,22 @@
 use std::{io, path::PathBuf};
 
 use miette::Diagnostic;
-use rplay::source::Problems;
+use rplay::source::{Problems, absolute};
 use thiserror::Error;
 
 /// Errors of the command, besides those of the vault itself. The words are Ansible's where scripts search for them.
 #[derive(Debug, Error, Diagnostic)]
 pub(super) enum VaultCommandError {
+    #[error("Unable to read source file ({}): {error}", absolute(path))]
+    Unreadable { path: PathBuf, error: io::Error },
+
     #[error("`{}`: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
 
-    #[error("Input is not vault encrypted data. for {name}: `{name}` is not encrypted")]
+    #[error("Input is not vault encrypted data. for {name}")]
     NotEncrypted { name: String },
 
-    #[error("input is already encrypted: `{name}` is encrypted already")]
+    #[error("input is already encrypted: {name}")]
     Encrypted { name: String },
 
     #[error("Did not find a match for --encrypt-vault-id={id} in the known vault-ids [{}]", known.join(", "))]

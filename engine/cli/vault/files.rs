@@ -22,7 +22,7 @@ pub(super) fn all(input: &mut dyn Read) -> Result<Vec<u8>, Problems> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problems> {
-    Ok(rplay::files::read(path).map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
+    Ok(rplay::files::read(path).map_err(|error| VaultCommandError::Unreadable { path: path.to_owned(), error })?)
 }
 
 /// Writes a file that only its owner, the user who runs this, can read and write; an existing one is replaced.

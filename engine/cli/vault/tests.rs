@@ -33,7 +33,7 @@ fn files_are_encrypted_in_place() {
     assert_eq!(run("view").unwrap(), "a: 1\n");
     run("decrypt").unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "a: 1\n");
-    assert!(run("decrypt").unwrap_err().contains("is not encrypted"));
+    assert!(run("decrypt").unwrap_err().contains("Input is not vault encrypted data"));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 

@@ -135,7 +135,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.system_warnings",
     "defaults.terminal_plugins",
     "defaults.use_persistent_connections",
-    "defaults.vault_identity",
     "privilege_escalation.agnostic_become_prompt",
     "privilege_escalation.become_allow_same_user",
     "ssh_connection.control_path",

@@ -309,6 +309,8 @@ settings! {
     vault_password_file: Option<PathBuf> = None, ["defaults.vault_password_file"], ["ANSIBLE_VAULT_PASSWORD_FILE"];
     /// Further vault passwords: `name@file`.
     vault_identity_list: Identities = Identities::default(), ["defaults.vault_identity_list"], ["ANSIBLE_VAULT_IDENTITY_LIST"];
+    /// The vault ID of passwords that are given without one.
+    vault_identity: String = "default".to_owned(), ["defaults.vault_identity"], ["ANSIBLE_VAULT_IDENTITY"];
     /// The vault ID to encrypt with.
     vault_encrypt_identity: Option<String> = None,
         ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];

@@ -61,6 +61,11 @@ impl Shown {
         typed(&self.value, self.kind, self.default)
     }
 
+    /// The default with its type.
+    pub fn default_typed(&self) -> Json {
+        typed(self.default, self.kind, self.default)
+    }
+
     /// The value as written in a configuration file.
     pub fn plain(&self) -> String {
         let separator = if self.kind.starts_with("path") { ":" } else { ", " };

@@ -11,7 +11,7 @@ use super::{
     host::{ALL, Group, Host, LOCALHOST, UNGROUPED},
     layers::Layers,
     places::Places,
-    rules::is_valid_group,
+    rules::{INVALID_GROUPS, is_valid_group},
 };
 
 /// Hosts and groups in the order they were first named.
@@ -233,9 +233,7 @@ impl Inventory {
         let mut odd: Vec<String> =
             both.map(|name| format!("Found both group and host with same name: {name}")).collect();
         if self.group_names.warns() && !self.groups.keys().all(|name| is_valid_group(name)) {
-            odd.push(
-                "Invalid characters were found in group names but not replaced, use -vvvv to see details".to_owned(),
-            );
+            odd.push(INVALID_GROUPS.to_owned());
         }
         self.warnings.extend(odd);
     }

@@ -70,6 +70,11 @@ impl SourceRules {
             || self.ignored_patterns.iter().any(|pattern| pattern.is_in(name))
     }
 
+    /// The warning about groups with these names, if one is invalid in a variable's name.
+    pub(crate) fn warning_of_groups<'n>(&self, mut names: impl Iterator<Item = &'n String>) -> Option<&'static str> {
+        (self.group_names.warns() && !names.all(|name| is_valid_group(name))).then_some(INVALID_GROUPS)
+    }
+
     /// Refuses a source whose built-in plugin is not enabled. If the settings enable plugins that cannot run here, the
     /// built-in ones stand in for them.
     pub(super) fn enables(&self, plugin: &str, source: &str) -> Result<(), Problems> {
@@ -127,6 +132,10 @@ impl GroupNames {
 fn is_valid(at: usize, c: char) -> bool {
     (c == '_' || c.is_alphanumeric()) && !(at == 0 && c.is_numeric())
 }
+
+/// The warning about group names that are invalid in a variable's name, and kept.
+pub(super) const INVALID_GROUPS: &str =
+    "Invalid characters were found in group names but not replaced, use -vvvv to see details";
 
 /// Whether the group can be accessed as `groups.NAME`.
 pub(super) fn is_valid_group(name: &str) -> bool {

@@ -238,7 +238,7 @@ impl Masters {
                 Err(Ended::Said(said)) => said,
                 Err(Ended::Failed(failure)) => return Err(failure),
             };
-            let (cause, failure) = ssh_words::explain(&target.name, ssh, &said);
+            let (cause, failure) = ssh_words::explain(ssh, &said);
             let (tries, longest) = match cause {
                 Cause::Busy => {
                     drops += 1;

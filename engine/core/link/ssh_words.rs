@@ -1,4 +1,4 @@
-//! Turns ssh's error output into one sentence.
+//! Turns ssh's error output into a failure with advice.
 
 use rplay_wire::Failure;
 
@@ -15,13 +15,13 @@ pub(super) enum Cause {
 }
 
 /// Messages that mean that the host, or one behind a jump host, is unreachable.
-const DEAD: [(&str, &str); 6] = [
-    ("Connection refused", "connection refused"),
-    ("Connection timed out", "connection timed out"),
-    ("Operation timed out", "connection timed out"),
-    ("timed out during banner exchange", "the host accepts connections but sshd does not answer"),
-    ("No route to host", "no route to the host"),
-    ("Network is unreachable", "the network is unreachable"),
+const DEAD: [&str; 6] = [
+    "Connection refused",
+    "Connection timed out",
+    "Operation timed out",
+    "timed out during banner exchange",
+    "No route to host",
+    "Network is unreachable",
 ];
 
 /// Messages that mean that sshd, or a jump host's, hung up before the key exchange.
@@ -32,56 +32,51 @@ const DROPPED: [&str; 4] = [
     "open failed: resource shortage",
 ];
 
-/// Turns ssh's standard error into a sentence, with advice where possible.
-pub(super) fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
+/// The failure that ssh's standard error tells of, in Ansible's words and ssh's own, for which scripts search; with
+/// advice where possible.
+pub(super) fn explain(ssh: &SshOptions, said: &str) -> (Cause, Failure) {
     let says = |words: &str| said.contains(words);
     let host = &ssh.host;
     let at = ssh.port.map(|port| format!("-p {port} ")).unwrap_or_default();
-    let (cause, what, help) = if says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
-        (
-            Cause::Refused,
-            "its host key has changed".to_owned(),
-            Some(format!(
-                "if the host was reinstalled, remove its old key: ssh-keygen -R {}; otherwise, the connection may be \
-                 intercepted",
-                known_as(ssh)
-            )),
-        )
+    let (cause, help) = if says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        let help = format!(
+            "if the host was reinstalled, remove its old key: ssh-keygen -R {}; otherwise, the connection may be intercepted",
+            known_as(ssh)
+        );
+        (Cause::Refused, Some(help))
     } else if says("Host key verification failed") {
-        (
-            Cause::Refused,
-            "its host key is unknown".to_owned(),
-            Some(format!(
-                "verify it with `ssh-keyscan {at}{host} | ssh-keygen -lf -`, and accept it by logging in once: \
-                 ssh {at}{host}"
-            )),
-        )
+        let help = format!(
+            "verify its host key with `ssh-keyscan {at}{host} | ssh-keygen -lf -`, and accept it by logging in once: ssh \
+             {at}{host}"
+        );
+        (Cause::Refused, Some(help))
     } else if says("Permission denied") {
-        let methods = said.rsplit_once("Permission denied (").and_then(|(_, rest)| rest.split_once(')'));
-        let methods = methods.map(|(methods, _)| format!(" (it accepts {methods})")).unwrap_or_default();
-        let user = ssh.user.as_deref().map(|user| format!(" as {user}")).unwrap_or_default();
         let help = match ssh.password {
             Some(_) => "check ansible_user and ansible_password",
             None => "check ansible_user and ansible_ssh_private_key_file, or use -k for a password",
         };
-        (Cause::Refused, format!("permission denied{user}{methods}"), Some(help.to_owned()))
+        (Cause::Refused, Some(help.to_owned()))
     } else if says("Could not resolve hostname") {
-        (Cause::Other, format!("cannot resolve the name {host}"), Some("set ansible_host to its address".to_owned()))
+        (Cause::Other, Some("set ansible_host to its address".to_owned()))
     } else if says("Too many authentication failures") {
         let help = "select the key with ansible_ssh_private_key_file and add `-o IdentitiesOnly=yes`";
-        (Cause::Refused, "too many keys were tried".to_owned(), Some(help.to_owned()))
-    } else if let Some((_, what)) = DEAD.iter().find(|(words, _)| says(words)) {
-        (Cause::Other, (*what).to_owned(), None)
+        (Cause::Refused, Some(help.to_owned()))
+    } else if DEAD.iter().any(|words| says(words)) {
+        (Cause::Other, None)
     } else if DROPPED.iter().any(|words| says(words)) && !says("open failed: connect failed") {
-        (Cause::Busy, last_words(said).unwrap_or_else(|| "the connection was dropped".to_owned()), None)
+        (Cause::Busy, None)
     } else {
-        (Cause::Other, last_words(said).unwrap_or_else(|| "ssh exited without a message".to_owned()), None)
+        (Cause::Other, None)
     };
-    let port = ssh.port.map(|port| format!(" port {port}")).unwrap_or_default();
-    let place = if host == name && port.is_empty() { String::new() } else { format!(" ({host}{port})") };
-    let mut failure = Failure::unreachable(format!("ssh cannot connect to {name}{place}: {what}"));
+    let changed = "REMOTE HOST IDENTIFICATION HAS CHANGED";
+    let words = last_words(said).map(|words| match says(changed) {
+        true => format!("{changed}; {words}"),
+        false => words,
+    });
+    let what = words.as_deref().unwrap_or("ssh exited without a message");
+    let mut failure = Failure::unreachable(format!("Failed to connect to the host via ssh: {what}"));
     failure.help = help;
-    if let Some(words) = last_words(said) {
+    if let Some(words) = words {
         failure.data.insert("stderr".to_owned(), words.into());
     }
     (cause, failure)
@@ -112,7 +107,9 @@ fn last_words(said: &str) -> Option<String> {
         "Load key",
     ];
     let lines = || said.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty());
-    let own: Vec<_> = lines().filter(|line| OWN.iter().any(|own| line.starts_with(own))).collect();
+    // ssh puts `user@host: ` before this one.
+    let is_own = |line: &&str| OWN.iter().any(|own| line.starts_with(own)) || line.contains(": Permission denied");
+    let own: Vec<_> = lines().filter(is_own).collect();
     let lines = if own.is_empty() { lines().collect() } else { own };
     let last = lines.get(lines.len().saturating_sub(2)..).unwrap_or_default().join("; ");
     (!last.is_empty()).then(|| last.chars().filter(|c| !c.is_control()).take(400).collect())
@@ -124,7 +121,7 @@ mod tests {
 
     fn sentence(said: &str) -> (Cause, String) {
         let ssh = SshOptions { port: Some(2222), ..SshOptions::new("10.0.0.9") };
-        let (cause, failure) = explain("web1", &ssh, said);
+        let (cause, failure) = explain(&ssh, said);
         assert!(failure.unreachable);
         (cause, failure.msg)
     }
@@ -132,20 +129,26 @@ mod tests {
     #[test]
     fn each_of_ssh_s_endings_has_its_own_sentence() {
         let cases = [
-            ("ssh: connect to host 10.0.0.9 port 2222: Connection refused\r\n", "connection refused"),
+            (
+                "ssh: connect to host 10.0.0.9 port 2222: Connection refused\r\n",
+                "ssh: connect to host 10.0.0.9 port 2222: Connection refused",
+            ),
             (
                 "****\nWelcome!\n****\nops@10.0.0.9: Permission denied (publickey,password).\r\n",
-                "permission denied (it accepts publickey,password)",
+                "ops@10.0.0.9: Permission denied (publickey,password)",
             ),
             (
                 "No ED25519 host key is known for [10.0.0.9]:2222 and you have requested strict checking.\r\nHost key verification failed.\r\n",
-                "its host key is unknown",
+                "Host key verification failed",
             ),
             (
                 "@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@\nHost key verification failed.",
-                "its host key has changed",
+                "REMOTE HOST IDENTIFICATION HAS CHANGED; Host key verification failed",
             ),
-            ("ssh: Could not resolve hostname 10.0.0.9: Name or service not known", "cannot resolve the name 10.0.0.9"),
+            (
+                "ssh: Could not resolve hostname 10.0.0.9: Name or service not known",
+                "ssh: Could not resolve hostname 10.0.0.9: Name or service not known",
+            ),
             (
                 "command-line: line 0: Bad configuration option: nonsense\r\n",
                 "command-line: line 0: Bad configuration option: nonsense",
@@ -154,7 +157,7 @@ mod tests {
         ];
         for (said, expected) in cases {
             let (cause, msg) = sentence(said);
-            assert_eq!(msg, format!("ssh cannot connect to web1 (10.0.0.9 port 2222): {expected}"));
+            assert_eq!(msg, format!("Failed to connect to the host via ssh: {expected}"));
             assert_ne!(cause, Cause::Busy);
         }
     }

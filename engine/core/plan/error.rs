@@ -9,6 +9,9 @@ use crate::{
     vault::VaultError,
 };
 
+/// Ansible's exit code for a run that a person ends.
+const INTERRUPTED: u8 = 99;
+
 /// Ansible's exit code for a run that ends before its first task: 1 if something is missing (a file, a role, an
 /// inventory, a vault password) or was removed (a module), 4 if a file exists but is invalid. The first
 /// problem decides. Errors in variables of hosts and groups always give 4.
@@ -17,6 +20,7 @@ pub fn exit_code(problems: &Problems) -> u8 {
         return 0;
     }
     let missing = match problems.first_as() {
+        Some(PlanError::Interrupted) => return INTERRUPTED,
         Some(
             PlanError::RoleNotFound { .. }
             | PlanError::Missing { .. }
@@ -64,6 +68,9 @@ pub enum PlanError {
         #[help]
         help: Option<String>,
     },
+    /// A person ends the run (`debugger`).
+    #[error("User interrupted execution")]
+    Interrupted,
     /// Found while tasks run, but not a failure of a host.
     #[error("{msg}")]
     EndsRun {

@@ -10,7 +10,7 @@ use crate::{
     collections::Qualified,
     external::Around,
     source::Problems,
-    syntax::{Kind, Known, Modules, Node},
+    syntax::{Kind, Known, Modules, Node, builtin_name},
     template,
     vars::Lazy,
 };
@@ -93,6 +93,7 @@ impl Project {
 
     /// Whether there is a group of this name.
     fn has_group(&self, group: &str, collections: &[Arc<str>]) -> bool {
+        let group = builtin_name(group);
         let short = group.rsplit('.').next().unwrap_or(group);
         let is_short = !group.contains('.');
         let of_collections = collections.iter().filter(|_| is_short).map(|collection| format!("{collection}.{group}"));

@@ -247,6 +247,12 @@ impl Project {
         })
     }
 
+    /// Whether a task file is there and holds nothing, not even an empty list.
+    pub(super) fn has_no_tasks(&self, path: &Path) -> bool {
+        let is_nothing = |line: &str| line.is_empty() || line == "---" || line.starts_with('#');
+        self.source(path, None).is_ok_and(|source| source.text.lines().all(|line| is_nothing(line.trim())))
+    }
+
     /// The variables of a file.
     ///
     /// # Errors

@@ -268,7 +268,12 @@ impl Resolver {
         match statics::text(&file, &scope, "import_tasks") {
             Ok(name) => {
                 let path = task_file(place, &name);
-                steps.extend(self.task_file(&path, Some(&file.span), place, found));
+                let imported = self.task_file(&path, Some(&file.span), place, found);
+                if imported.is_empty() && self.project.has_no_tasks(&path) {
+                    let path = crate::source::absolute(&path);
+                    self.project.warn_once(&format!("file {path} is empty and had no tasks to include"));
+                }
+                steps.extend(imported);
             }
             Err(problem) => found.problems.push(problem),
         }

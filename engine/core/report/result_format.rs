@@ -30,13 +30,16 @@ impl ResultFormat {
         match self {
             ResultFormat::Json { pretty } if pretty || indent => Layout::indented(4).write(&shown),
             ResultFormat::Json { .. } => Layout::LINE.write(&shown),
-            ResultFormat::Yaml { pretty: true } => values::pretty_block(shown, 4, Some(4)),
-            ResultFormat::Yaml { pretty: false } => values::block(shown, 4, None),
+            ResultFormat::Yaml { pretty: true } => values::pretty_block(shown, 4, Some(4), None),
+            ResultFormat::Yaml { pretty: false } => values::block(shown, 4, None, None),
             ResultFormat::ChangedAndYaml => changed_and_yaml(shown),
             ResultFormat::Debug => debug(shown),
         }
     }
 }
+
+/// Where the callback community.general.yaml folds lines.
+const WIDTH: i32 = 1000;
 
 fn changed_and_yaml(mut rest: Json) -> String {
     if rest.get("censored").is_some() {
@@ -48,7 +51,7 @@ fn changed_and_yaml(mut rest: Json) -> String {
         return changed;
     }
     let space = if changed.is_empty() { "" } else { " " };
-    format!("{changed}{space}{}", values::pretty_block(rest, 2, None))
+    format!("{changed}{space}{}", values::pretty_block(rest, 2, None, Some(WIDTH)))
 }
 
 fn debug(mut rest: Json) -> String {

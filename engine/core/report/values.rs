@@ -56,7 +56,12 @@ pub(super) fn without_results(data: &Value) -> Value {
 
 /// Data as indented YAML, starting on its own line, easier to read, but not exact: texts lose trailing spaces, tabs and
 /// control characters, and `stdout_lines` is not shown beside `stdout`.
-pub(super) fn pretty_block(mut data: serde_json::Value, margin: usize, indent: Option<i32>) -> String {
+pub(super) fn pretty_block(
+    mut data: serde_json::Value,
+    margin: usize,
+    indent: Option<i32>,
+    width: Option<i32>,
+) -> String {
     if let serde_json::Value::Object(map) = &mut data {
         for (lines, text) in [("stdout_lines", "stdout"), ("stderr_lines", "stderr")] {
             if map.contains_key(text)
@@ -67,12 +72,12 @@ pub(super) fn pretty_block(mut data: serde_json::Value, margin: usize, indent: O
         }
     }
     readable(&mut data);
-    block(data, margin, indent)
+    block(data, margin, indent, width)
 }
 
 /// Data as YAML, starting on its own line: `margin` spaces before each line, `indent` for each level.
-pub(super) fn block(data: serde_json::Value, margin: usize, indent: Option<i32>) -> String {
-    match template::block_yaml(&crate::vars::from_wire(data.into()), indent) {
+pub(super) fn block(data: serde_json::Value, margin: usize, indent: Option<i32>, width: Option<i32>) -> String {
+    match template::block_yaml(&crate::vars::from_wire(data.into()), indent, width) {
         Ok(text) => {
             let line = |line: &str| match line.is_empty() {
                 true => "\n".to_owned(),

@@ -145,7 +145,7 @@ pub(crate) fn steers(name: &str) -> bool {
 }
 
 /// Facts about the gathering itself, whose variables have no prefix.
-const OF_GATHERING: [&str; 2] = ["gather_subset", "module_setup"];
+const OF_GATHERING: [&str; 3] = ["discovered_interpreter_python", "gather_subset", "module_setup"];
 
 /// The variable of a fact. Gathered facts (`prefixed`) lack the prefix `ansible_` of their variables.
 pub(crate) fn variable_of(fact: &Arc<str>, prefixed: bool) -> Arc<str> {

@@ -266,15 +266,16 @@ fn float(f: f64) -> String {
         _ => text,
     }
 }
-/// A value as YAML in blocks, for reports: multi-line strings become literal blocks.
+/// A value as YAML in blocks, for reports: multi-line strings become literal blocks. Lines are folded at `width`.
 ///
 /// # Errors
 /// If the value is nested too deeply.
-pub(crate) fn block_yaml(value: &Value, indent: Option<i32>) -> Result<String, minijinja::Error> {
+pub(crate) fn block_yaml(value: &Value, indent: Option<i32>, width: Option<i32>) -> Result<String, minijinja::Error> {
     let options = crate::syntax::emit::Options {
         literal_lines: true,
         default_flow_style: Some(false),
         indent,
+        width,
         ..crate::syntax::emit::Options::plain()
     };
     crate::syntax::emit::to_yaml(value, &options)

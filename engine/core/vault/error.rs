@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::source::Span;
+use crate::source::{Span, absolute};
 
 /// An error of an encrypted text or of the passwords.
 #[derive(Debug, Error, Diagnostic)]
@@ -46,6 +46,9 @@ pub enum VaultError {
 
     #[error("cannot read `{}`: {message}", path.display())]
     Unreadable { path: PathBuf, message: String },
+
+    #[error("The vault password file {} was not found", absolute(path))]
+    NoPasswordFile { path: PathBuf },
 
     #[error("vault password {origin}: {message}")]
     Password { origin: String, message: String },

@@ -54,7 +54,7 @@ fn a_password_logs_in_and_a_wrong_one_does_not() {
     let home = format!("ops {}", sshd.at("ops").display());
     assert_eq!(who(&sshd.links(), &as_user(&sshd, "ops", Some("ops-pw")), None), Ok(home));
     let why = who(&sshd.links(), &as_user(&sshd, "guest", Some("wrong")), None).unwrap_err();
-    assert!(why.ends_with("permission denied as guest (it accepts publickey,password)"), "{why}");
+    assert!(why.ends_with("guest@127.0.0.1: Permission denied (publickey,password)"), "{why}");
 }
 
 #[test]

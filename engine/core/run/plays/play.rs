@@ -117,7 +117,10 @@ impl Run {
 
     fn batch(self: &Arc<Self>, play: &Arc<PlayRun>, names: &[Arc<str>]) -> Result<(), Problems> {
         let hosts: Vec<Arc<HostState>> = names.iter().filter_map(|name| self.host(name, play)).collect();
-        let free = matches!(self.strategy(&play.play)?, "free" | "host_pinned");
+        let strategy = self.strategy(&play.play)?;
+        let free = matches!(strategy, "free" | "host_pinned");
+        // Otherwise it is linear.
+        play.debugs.store(strategy == "debug", Ordering::Release);
         play.free.store(free, Ordering::Release);
         for host in &hosts {
             host.begin_play();

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// Strategies by their names in playbooks.
-const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
+const STRATEGIES: [&str; 4] = ["linear", "free", "host_pinned", "debug"];
 
 /// A strategy plugin drives ansible-core's own workers, which rplay does not have.
-const NO_PLUGINS: &str = "strategy plugins are not supported; use linear, free or host_pinned";
+const NO_PLUGINS: &str = "strategy plugins are not supported; use linear, free, host_pinned or debug";
 
 /// What ansible-core says of them.
 const FOREIGN: &str = "Use of strategy plugins not included in ansible.builtin are deprecated and do not carry any \

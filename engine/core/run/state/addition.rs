@@ -13,6 +13,14 @@ pub(crate) enum Addition {
 }
 
 impl Addition {
+    /// The groups that it names.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &String> {
+        match self {
+            Addition::Host { groups, .. } => groups.iter().chain(None),
+            Addition::Group { name, parents, .. } => parents.iter().chain(Some(name)),
+        }
+    }
+
     /// Applies it; returns whether anything is new.
     pub(crate) fn add_to(&self, inventory: &mut Inventory) -> Result<bool, InventoryError> {
         fn words(list: &[String]) -> Vec<&str> {

@@ -50,6 +50,9 @@ impl Run {
     pub(crate) fn add_to_inventory(&self, play: &PlayRun, addition: Addition) -> bool {
         match self.change_inventory(|inventory| addition.add_to(inventory)) {
             Ok(new) => {
+                if let Some(warning) = self.options.source_rules.warning_of_groups(addition.groups()) {
+                    self.warn_once(warning, None);
+                }
                 self.additions.lock().push(addition);
                 self.refresh_layers(&play.play.directory);
                 new

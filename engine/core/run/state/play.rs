@@ -59,6 +59,8 @@ pub struct PlayRun {
     pub end_play: AtomicBool,
     /// Whether each host runs at its own pace: strategy free or host_pinned.
     pub free: AtomicBool,
+    /// Whether a person looks at every failure: strategy debug.
+    pub debugs: AtomicBool,
     /// Whether the play forbids gathering facts.
     pub never_gather: AtomicBool,
     /// Whether hosts run at their own pace and one of them may end the play for all at any time.
@@ -113,6 +115,7 @@ impl PlayRun {
             broken: AtomicBool::new(false),
             end_play: AtomicBool::new(false),
             free: AtomicBool::new(false),
+            debugs: AtomicBool::new(false),
             never_gather: AtomicBool::new(false),
             hosts_diverge: AtomicBool::new(false),
             gathering: Mutex::default(),

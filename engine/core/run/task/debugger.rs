@@ -4,7 +4,7 @@
 //! What is typed is an expression of Jinja over `task`, `task_vars`, `host` and `result`; Ansible reads Python here.
 //! Literals, items and attributes are written the same in both.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
     event::{Event, Status},
@@ -12,7 +12,7 @@ use crate::{
     run::{
         conditions,
         shorthand::data,
-        state::{host::HostState, run::Run},
+        state::{host::HostState, play::PlayRun, run::Run},
         task::{
             evaluated::{CENSORED, Evaluated},
             task_run::{Again, TaskRun},
@@ -110,7 +110,7 @@ fn item(text: &str) -> Option<(Whose, &str, &str)> {
 impl Run {
     /// Shows a result to a person, if the task wants that.
     pub(crate) fn debug(self: &Arc<Self>, task: &TaskRun, host: &Arc<HostState>, result: &Evaluated) -> Debugged {
-        let wanted = task.task.settings.debugger.is_some() || self.options.debugger.enabled;
+        let wanted = task.task.settings.debugger.is_some() || self.debugs_failures(&task.play);
         // What includes tasks has no result of its own.
         if !wanted || task.task.action.statement().is_some() {
             return Debugged::Nothing;
@@ -127,8 +127,7 @@ impl Run {
         match self.verdict(task, host, result, &scope) {
             Verdict::Continue => Debugged::Shown,
             Verdict::Quit => {
-                let msg = "User interrupted execution".to_owned();
-                self.abort(&task.play, PlanError::EndsRun { msg, at: task.task.span.clone(), help: None }.into());
+                self.abort(&task.play, PlanError::Interrupted.into());
                 Debugged::Over
             }
             Verdict::Redo(again) => {
@@ -136,6 +135,11 @@ impl Run {
                 Debugged::Over
             }
         }
+    }
+
+    /// Whether a person looks at every failure of a play.
+    pub(crate) fn debugs_failures(&self, play: &PlayRun) -> bool {
+        self.options.debugger.enabled || play.debugs.load(Ordering::Acquire)
     }
 
     fn wants_debugger(&self, task: &TaskRun, scope: &Arc<Scope>, result: &Evaluated) -> bool {
@@ -149,7 +153,7 @@ impl Run {
             Some("on_failed") if failed => true,
             Some("on_unreachable") if unreachable => true,
             Some("on_skipped") if result.report.status == Status::Skipped => true,
-            _ => options.enabled && (failed || unreachable),
+            _ => self.debugs_failures(&task.play) && (failed || unreachable),
         }
     }
 

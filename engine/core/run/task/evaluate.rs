@@ -176,6 +176,8 @@ impl Run {
             (None, _) => Value::UNDEFINED,
             (Some(_), _) if no_log => CENSORED.into(),
             (Some(item), None) => item.clone(),
+            // As in Ansible, `label: ""` is none, unlike a template whose value is empty.
+            (Some(item), Some(label)) if label.value.data().is_some_and(|label| !label.is_true()) => item.clone(),
             (Some(item), Some(label)) => match template::render(&label.value, &scope) {
                 Ok(label) if crate::vars::is_omit(&label) => item.clone(),
                 Ok(label) => label,

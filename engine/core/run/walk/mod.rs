@@ -205,7 +205,7 @@ impl Walk {
             run.start(&started, name.clone());
         }
         // Who wants to see a result may change what follows.
-        let alone = actors.len() != hosts.len() || task.settings.debugger.is_some();
+        let alone = actors.len() != hosts.len() || task.settings.debugger.is_some() || run.debugs_failures(play);
         let continuation = continuation.filter(|_| !alone);
         let mut executor = Executor::new(run, self, &self.sent, started, &actors, continuation);
         if !single {

@@ -134,7 +134,12 @@ fn inventory_hostnames(machine: &mut Machine<'_>, terms: Vec<Value>, options: Ar
     }
     let mut found: Vec<String> = Vec::new();
     for pattern in patterns.iter().filter(|pattern| !pattern.starts_with(['!', '&'])) {
-        for host in matches(pattern) {
+        let hosts = matches(pattern);
+        if hosts.is_empty() && pattern != "all" {
+            let message = format!("Could not match supplied host pattern, ignoring: {pattern}");
+            scope.magic.warn(&message, None);
+        }
+        for host in hosts {
             if !found.contains(&host) {
                 found.push(host);
             }

@@ -125,7 +125,18 @@ pub(super) fn python(source: &Source) -> Map {
             "version" => version,
             "version_info" => info,
         },
+        "discovered_interpreter_python" => discovered(source, executable, major, minor),
         PYTHON_VERSION => micro.map_or_else(|| format!("{major}.{minor}"), |micro| format!("{major}.{minor}.{micro}")),
+    }
+}
+
+/// The path at which Ansible discovers this Python: it looks for names with a version first.
+fn discovered(source: &Source, executable: &str, major: i64, minor: i64) -> String {
+    let directory = Path::new(executable).parent().unwrap_or(Path::new("/usr/bin"));
+    let versioned = directory.join(format!("python{major}.{minor}"));
+    match source.path(&versioned.display().to_string()).exists() {
+        true => versioned.display().to_string(),
+        false => executable.to_owned(),
     }
 }
 

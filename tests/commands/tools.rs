@@ -1,0 +1,129 @@
+//! The commands by the names of Ansible's tools.
+
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// Standard output and standard error of a tool, and its exit code.
+fn tool(
+    directory: &Path,
+    name: &str,
+    args: &[&str],
+    env: &[(&str, &str)],
+    typed: &str,
+) -> (String, String, Option<i32>) {
+    let path = directory.join(name);
+    if !path.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rplay"), &path).unwrap();
+    }
+    let mut command = Command::new(path);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
+        command.env_remove(name);
+    }
+    let mut child = command
+        .args(args)
+        .envs(env.iter().copied())
+        .env("HOME", directory)
+        .current_dir(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn the_version_is_told_wherever_it_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, args) in [
+        ("ansible-inventory", &["-i", "hosts", "--version"][..]),
+        ("ansible", &["--version"]),
+        ("ansible-vault", &["view", "--version"]),
+    ] {
+        let (out, _, code) = tool(directory.path(), name, args, &[], "");
+        assert!(out.starts_with(&format!("{name} [core ")) && code == Some(0), "{out}");
+    }
+}
+
+#[test]
+fn verbose_runs_name_the_tool_and_its_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("site.yml"), "- hosts: localhost\n").unwrap();
+    let run = |args: &[&str]| tool(directory.path(), "ansible-playbook", &[args, &["site.yml"]].concat(), &[], "").0;
+    let about = "No config file found; using defaults\n";
+    assert!(run(&["-v", "--syntax-check"]).starts_with(about));
+    let twice = run(&["-vv", "--list-tasks"]);
+    assert!(twice.starts_with("ansible-playbook [core ") && twice.contains(about), "{twice}");
+}
+
+#[test]
+fn settings_are_listed_and_dumped_as_documents() {
+    let directory = tempfile::tempdir().unwrap();
+    let document = |args: &[&str]| -> serde_json::Value {
+        let (out, err, code) = tool(directory.path(), "ansible-config", args, &[], "");
+        assert_eq!(code, Some(0), "{err}");
+        serde_json::from_str(&out).unwrap()
+    };
+    let listed = document(&["list", "--format", "json"]);
+    assert_eq!(
+        listed["DEFAULT_FORKS"],
+        serde_json::json!({
+            "default": 5, "type": "integer", "env": [{"name": "ANSIBLE_FORKS"}], "ini": [{"key": "forks", "section": "defaults"}],
+        })
+    );
+    let of_plugins = document(&["list", "-t", "cache", "-f", "json"]);
+    assert_eq!(of_plugins["PLUGINS"]["cache"]["jsonfile"]["_timeout"]["default"], 86400);
+    let yaml = tool(directory.path(), "ansible-config", &["list"], &[], "").0;
+    assert!(yaml.contains("DEFAULT_FORKS:\n  default: 5\n  env:\n  - name: ANSIBLE_FORKS\n"), "{yaml}");
+    let dumped = document(&["dump", "--only-changed", "--format", "json"]);
+    assert_eq!(dumped[0], serde_json::json!({"name": "CONFIG_FILE", "origin": "", "value": null}));
+    let required = document(&["dump", "-t", "become", "--format", "json"]);
+    assert!(required.to_string().contains(r#""origin":"REQUIRED""#), "{required}");
+}
+
+#[test]
+fn passwords_without_an_id_have_that_of_the_settings() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("pw"), "secret\n").unwrap();
+    let args = ["encrypt_string", "--vault-password-file", "pw", "text"];
+    let of = |env: &[(&str, &str)]| tool(directory.path(), "ansible-vault", &args, env, "").0;
+    assert!(of(&[("ANSIBLE_VAULT_IDENTITY", "ops")]).contains("$ANSIBLE_VAULT;1.2;AES256;ops\n"));
+    assert!(of(&[]).contains("$ANSIBLE_VAULT;1.1;AES256\n"));
+    let missing = ["view", "--vault-password-file", "nope", "pw"];
+    let err = tool(directory.path(), "ansible-vault", &missing, &[], "").1;
+    assert!(err.contains("The vault password file ") && err.contains("/nope was not found"), "{err}");
+}
+
+#[test]
+fn options_of_ansible_that_will_be_removed_are_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let args = ["localhost", "-m", "debug", "-o"];
+    let of = |env: &[(&str, &str)]| tool(directory.path(), "ansible", &args, env, "").1;
+    let told = of(&[]);
+    assert!(
+        told.starts_with(
+            "[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.\n"
+        ) && told.contains("[DEPRECATION WARNING]: The '-o' argument is deprecated. ")
+            && told.contains("[DEPRECATION WARNING]: The oneline callback plugin is deprecated. ")
+            && told.matches("can be disabled").count() == 1,
+        "{told}"
+    );
+    assert!(!of(&[("ANSIBLE_DEPRECATION_WARNINGS", "0")]).contains("DEPRECATION"));
+}
+
+#[test]
+fn the_strategy_debug_shows_failures_to_a_person() {
+    let directory = tempfile::tempdir().unwrap();
+    let play = "- hosts: localhost\n  gather_facts: false\n  strategy: debug\n  tasks:\n    - {name: asks, fail: }\n";
+    std::fs::write(directory.path().join("site.yml"), play).unwrap();
+    let (out, err, code) = tool(directory.path(), "ansible-playbook", &["site.yml"], &[], "p task\nq\n");
+    assert!(out.contains("[localhost] TASK: asks (debug)> "), "{out}{err}");
+    assert_eq!(code, Some(99), "{out}{err}");
+    assert!(err.contains("[ERROR]: User interrupted execution\n"), "{out}{err}");
+}
