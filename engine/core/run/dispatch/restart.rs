@@ -85,6 +85,7 @@ impl Restart {
             Step::Verify { deadline, .. } if result.failed && now < *deadline => return Some(now + Self::PAUSE),
             Step::Verify { .. } if result.failed => {
                 let last = result.data.get("msg").map(text_of).unwrap_or_default();
+                let last = last.strip_prefix("Task failed: ").unwrap_or(&last);
                 let msg = format!("Timed out waiting for the host (timeout={}): {last}", self.timeout.as_secs());
                 result.set("msg", msg);
                 result.set("rebooted", true);
