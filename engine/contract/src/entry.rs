@@ -17,8 +17,8 @@ pub struct Entry {
     pub traits: Traits,
     /// Whether its arguments are commands, which may affect other hosts.
     pub runs_commands: bool,
-    /// The argument that may be a URL to download from.
-    pub fetches_from: Option<&'static str>,
+    /// The argument that may name what to download, and the text in it that tells so.
+    pub fetches_from: Option<(&'static str, &'static str)>,
     /// Whether a lean agent lacks it.
     pub needs_full: bool,
     /// Whether its environment contains the directory of background jobs.
@@ -76,9 +76,20 @@ impl Entry {
         self
     }
 
-    pub const fn fetches_from(mut self, arg: &'static str) -> Self {
-        self.fetches_from = Some(arg);
+    /// It downloads from the argument if that is a URL.
+    pub const fn fetches_from(self, arg: &'static str) -> Self {
+        self.fetches_marked(arg, "://")
+    }
+
+    /// It downloads what the argument names if `mark` is in that.
+    pub const fn fetches_marked(mut self, arg: &'static str, mark: &'static str) -> Self {
+        self.fetches_from = Some((arg, mark));
         self
+    }
+
+    /// Whether it downloads something with these arguments.
+    pub fn fetches(&self, args: &Map) -> bool {
+        self.fetches_from.and_then(|(arg, mark)| Some(args.get(arg)?.as_str()?.contains(mark))).unwrap_or_default()
     }
 
     /// It uses HTTP in all that it does: only a full agent has it.

@@ -7,7 +7,5 @@ use rplay_wire::Call;
 pub(super) fn needs_full(call: &Call) -> bool {
     let Some(module) = registry::find(&call.module) else { return false };
     let text = |arg: &str| call.args.get(arg).and_then(|value| value.as_str());
-    module.needs_full
-        || module.fetches_from.and_then(text).is_some_and(|from| from.contains("://"))
-        || text("encoding").is_some_and(Encoding::has_table)
+    module.needs_full || module.fetches(&call.args) || text("encoding").is_some_and(Encoding::has_table)
 }

@@ -23,7 +23,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::packages::apk::Apk>("apk", GENERAL),
     entry::<crate::packages::apt::Apt>("apt", BUILTIN).fetches_from("deb"),
     entry::<crate::packages::apt_key::AptKey>("apt_key", BUILTIN).fetches_from("url"),
-    entry::<crate::packages::apt_repository::AptRepository>("apt_repository", BUILTIN),
+    entry::<crate::packages::apt_repository::AptRepository>("apt_repository", BUILTIN).fetches_marked("repo", "ppa:"),
     entry::<crate::files::archive::Archive>("archive", GENERAL).keeps_to_host(),
     entry::<crate::files::assemble::Assemble>("assemble", BUILTIN).keeps_to_host(),
     entry::<crate::commands::async_status::AsyncStatus>("async_status", BUILTIN)
@@ -91,7 +91,8 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::facts::mount_facts::MountFacts>("mount_facts", BUILTIN).keeps_to_host().with_facts(),
     entry::<crate::packages::npm::Npm>("npm", GENERAL),
     entry::<crate::accounts::openssh_keypair::OpensshKeypair>("openssh_keypair", CRYPTO).keeps_to_host(),
-    entry::<crate::packages::package::Package>("package", BUILTIN).chooses("pkg_mgr", &["apk", "apt", "dnf"]),
+    entry::<crate::packages::package::Package>("package", BUILTIN)
+        .chooses("pkg_mgr", &["apk", "apt", "dnf", "pacman", "zypper"]),
     entry::<crate::facts::package_facts::PackageFacts>("package_facts", BUILTIN).keeps_to_host().with_facts(),
     entry::<crate::packages::pacman::Pacman>("pacman", GENERAL),
     entry::<crate::accounts::pam_limits::PamLimits>("pam_limits", GENERAL).keeps_to_host(),

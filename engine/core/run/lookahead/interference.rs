@@ -147,8 +147,7 @@ impl Interference {
     pub(crate) fn keeps_to(&self, host: &str, call: &Call) -> bool {
         let own = self.places.get(host).copied();
         let Some(module) = module(&call.module) else { return false };
-        let fetched = module.fetches_from.and_then(|arg| call.args.get(arg)?.as_str());
-        if fetched.is_some_and(|from| from.contains("://")) {
+        if module.fetches(&call.args) {
             return false;
         }
         // File content written elsewhere cannot reach this host.

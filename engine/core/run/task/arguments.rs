@@ -93,6 +93,9 @@ impl Run {
             args.insert(name.into(), value_of("_raw_params", &free.value)?);
         }
         args.retain(|_, value| !is_omit(value));
+        if let Some(chosen) = self.named_by_variable(task, &args, scope)? {
+            args.insert("use".into(), chosen);
+        }
         for (name, value) in self.defaults_of_chosen(task, &args, scope)? {
             args.entry(name).or_insert(value);
         }
@@ -103,6 +106,22 @@ impl Run {
             actions::conceal(secret, scope);
         }
         Ok(args)
+    }
+
+    /// The module that `ansible_package_use` or `ansible_service_use` names for a task that does not say `use` itself.
+    fn named_by_variable(
+        &self,
+        task: &Task,
+        args: &Rendered,
+        scope: &Arc<Scope>,
+    ) -> Result<Option<Value>, TemplateError> {
+        let Action::Module(Entry { chooses: Some(_), .. }) = task.action else { return Ok(None) };
+        if args.get("use").map(text_of).is_some_and(|asked| asked != "auto") {
+            return Ok(None);
+        }
+        let variable = format!("{{{{ ansible_{}_use | default('auto') }}}}", task.action.name());
+        let written = Lazy::from_text(&Spanned { value: variable.as_str().into(), span: task.span.clone() });
+        Ok(Some(template::render(&written, scope)?).filter(|chosen| text_of(chosen) != "auto"))
     }
 
     /// What `module_defaults` says of the module that a front of others (`service`, `package`) calls on this host.

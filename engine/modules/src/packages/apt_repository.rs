@@ -7,8 +7,11 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::system::fs;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PresentAbsent as State, Text},
-    packages::apt::Refresh,
+    argtypes::{AbsentPresent as State, Flag, Text},
+    packages::{
+        apt::Refresh,
+        ppa::{self, Archive},
+    },
     system::{
         lossless,
         mode::Mode,
@@ -23,7 +26,8 @@ const APT: &str = "/etc/apt";
 args! {
     /// Adds and removes lines in apt's package sources.
     pub struct AptRepository {
-        /// The line: `deb [signed-by=/etc/apt/keyrings/x.asc] https://example.org/debian bookworm main`.
+        /// The line: `deb [signed-by=/etc/apt/keyrings/x.asc] https://example.org/debian bookworm main`; or an archive of
+        /// Launchpad, `ppa:owner/name`, whose key apt then trusts.
         repo: Text,
         /// Whether it should exist.
         state: State = State::Present,
@@ -37,11 +41,11 @@ args! {
         update_cache_retries: u64 = 5,
         /// Maximum pause between two attempts in seconds.
         update_cache_retry_max_delay: u64 = 12,
-        /// Only for `ppa:`, which is not supported.
+        /// The release whose packages of a `ppa:` to use; by default the host's own.
         codename: Option<Text>,
         /// Accepted for compatibility: the module has no dependencies.
         install_python_apt: Flag = Flag(true),
-        /// Only for `ppa:`, which is not supported.
+        /// Whether to verify the TLS certificates of Launchpad and its key server, for `ppa:`.
         validate_certs: Flag = Flag(true),
     }
 }
@@ -51,28 +55,33 @@ impl Module for AptRepository {
         if self.repo.is_empty() {
             return Err(ArgError::new("repo", "Please set argument 'repo' to a non-empty value"));
         }
-        if self.repo.starts_with("ppa:") {
-            return Err(ArgError::new("repo", "`ppa:` is not supported")
-                .help("use deb822_repository with the archive's address in `uris` and its key in `signed_by`"));
-        }
         if self.filename.as_ref().is_some_and(|name| !name.starts_with('/') && !paths::is_file_name(name)) {
             return Err(ArgError::new("filename", "must be a file name in sources.list.d or an absolute path"));
         }
-        if Line::parse(&self.repo).is_none_or(|line| !line.enabled) {
-            return Err(ArgError::new("repo", format!("Invalid repository string: {}", self.repo))
+        let names_archive = self.repo.starts_with(ppa::PREFIX);
+        if !names_archive && Line::parse(&self.repo).is_none_or(|line| !line.enabled) {
+            let shown = self.repo.trim_start().trim_start_matches('#');
+            return Err(ArgError::new("repo", format!("Invalid repository string: {shown}"))
                 .help("write it as `deb https://example.org/debian bookworm main`"));
         }
         Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        // No effect: one is for python-apt, the others for `ppa:`.
-        let _ = (self.install_python_apt, self.validate_certs, &self.codename);
+        // No effect: it is for python-apt.
+        let _ = self.install_python_apt;
+        let archive = Archive::parse(&self.repo, self.codename.as_deref(), Path::new("/etc/os-release"))?;
         let refresh = self
             .update_cache
             .0
             .then(|| Refresh::wanted(true, 0, self.update_cache_retries, self.update_cache_retry_max_delay, 60));
-        let (mut plan, before) = self.plan_below(Path::new(APT), host)?;
+        let (mut plan, before) = self.plan_below(Path::new(APT), archive.as_ref(), host)?;
+        // Of an archive whose line is there already, the key is not asked for.
+        if let (Some(archive), State::Present, false) = (&archive, self.state, plan.changes.is_empty())
+            && let Some(trust) = archive.trust_key(self.validate_certs.0, host)?
+        {
+            plan.changes.insert(0, trust);
+        }
         if let (false, Some(refresh)) = (plan.changes.is_empty(), refresh.flatten()) {
             // A source that apt cannot read is removed again, so that the next run retries it and everything else that
             // uses apt keeps working.
@@ -99,8 +108,10 @@ fn restore(before: Before, host: &Host) {
 }
 
 impl AptRepository {
-    fn plan_below(&self, apt: &Path, host: &Host) -> Result<(Plan, Before), Failure> {
-        let wanted = Line::parse(&self.repo).ok_or_else(|| Failure::new("not a line of apt's sources").arg("repo"))?;
+    fn plan_below(&self, apt: &Path, archive: Option<&Archive>, host: &Host) -> Result<(Plan, Before), Failure> {
+        let written_out = archive.map_or_else(|| self.repo.clone(), Archive::line);
+        let wanted =
+            Line::parse(&written_out).ok_or_else(|| Failure::new("not a line of apt's sources").arg("repo"))?;
         let mut plan = Plan::unchanged();
         let (mut added, mut removed, mut before) = (Vec::new(), Vec::new(), Vec::new());
         let mut frames: Vec<Value> = Vec::new();
@@ -139,10 +150,12 @@ impl AptRepository {
             }
         }
         if self.state == State::Present && !found {
-            let path = apt.join("sources.list.d").join(format!("{}.list", self.file_name()));
+            let path = apt.join("sources.list.d").join(format!("{}.list", self.file_name(archive)));
             let present = text::read(&path)?;
             let mut lines = present.iter().flat_map(|text| text.lines()).map(str::to_owned).collect::<Vec<_>>();
-            lines.push(self.repo.split_whitespace().collect::<Vec<_>>().join(" "));
+            // As in Ansible, without a comment.
+            let line = written_out.split('#').next().unwrap_or_default();
+            lines.push(line.split_whitespace().collect::<Vec<_>>().join(" "));
             if present.is_none() {
                 let shown = paths::text(&path);
                 frames.push(frame((NOWHERE, ""), (&shown, &written(&lines))));
@@ -182,9 +195,12 @@ impl AptRepository {
     }
 
     /// The file name: server and path, with `_` for other characters than letters and digits.
-    fn file_name(&self) -> String {
+    fn file_name(&self, archive: Option<&Archive>) -> String {
         if let Some(name) = &self.filename {
             return name.strip_suffix(".list").unwrap_or(name).to_owned();
+        }
+        if let Some(archive) = archive {
+            return archive.file_name(&self.repo);
         }
         let address = Line::parse(&self.repo).map(|line| line.address).unwrap_or_default();
         let address = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
@@ -280,7 +296,7 @@ mod tests {
             AptRepository::from_map(&data! { "repo" => repo, "state" => state }).unwrap()
         };
         let apply = |state: &str| {
-            let (plan, _) = repository(state).plan_below(apt.path(), &host()).unwrap();
+            let (plan, _) = repository(state).plan_below(apt.path(), None, &host()).unwrap();
             let count = plan.changes.len();
             for change in plan.changes {
                 change.make(&host(), &mut Map::new()).unwrap();
@@ -300,11 +316,7 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        for (repo, expected) in [
-            ("ppa:nginx/stable", "ppa"),
-            ("http://x bookworm main", "Invalid repository string: http://x"),
-            ("", "non-empty"),
-        ] {
+        for (repo, expected) in [("http://x bookworm main", "Invalid repository string: http://x"), ("", "non-empty")] {
             let error = AptRepository::from_map(&data! { "repo" => repo }).unwrap().check().unwrap_err();
             assert!(error.msg.contains(expected), "{}", error.msg);
         }

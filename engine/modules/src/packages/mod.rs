@@ -15,6 +15,7 @@ pub(crate) mod npm;
 pub(crate) mod package;
 pub(crate) mod pacman;
 pub(crate) mod pip;
+mod ppa;
 pub(crate) mod rhel_rpm_ostree;
 pub(crate) mod rpm_key;
 pub(crate) mod rpm_ostree_upgrade;

@@ -10,6 +10,8 @@ use crate::{
         apk::{self, Apk},
         apt::Apt,
         dnf::Dnf,
+        pacman::Pacman,
+        zypper::Zypper,
     },
 };
 
@@ -20,6 +22,8 @@ choice! {
         Apk = "apk" | "community.general.apk",
         Apt = "apt" | "ansible.builtin.apt",
         Dnf = "dnf" | "dnf5" | "yum" | "ansible.builtin.dnf" | "ansible.builtin.dnf5" | "ansible.builtin.yum",
+        Pacman = "pacman" | "community.general.pacman",
+        Zypper = "zypper" | "community.general.zypper",
     }
 }
 
@@ -36,7 +40,7 @@ const USE: Arg = Arg {
     aliases: &[],
     doc: "The package manager; detected by default.",
     kind: "str",
-    choices: &["auto", "apk", "apt", "dnf", "dnf5", "yum"],
+    choices: &["auto", "apk", "apt", "dnf", "dnf5", "yum", "pacman", "zypper"],
     required: false,
     default: Some("auto"),
     secret: false,
@@ -48,7 +52,7 @@ impl Args for Package {
     /// The arguments of all managers; which are valid is only known on the host.
     fn args() -> Vec<Arg> {
         let mut all = vec![USE];
-        for arg in Apt::args().into_iter().chain(Dnf::args()).chain(Apk::args()) {
+        for arg in own_args().into_iter().flatten() {
             if !all.iter().any(|known| known.is_called(arg.name)) {
                 all.push(arg);
             }
@@ -62,16 +66,25 @@ impl Args for Package {
             Some(word) => Use::parse(&word).map_err(|_| {
                 let word = String::parse(&word).unwrap_or_default();
                 let msg = format!("Could not find a matching action for the \"{word}\" package manager.");
-                vec![ArgError::new("use", msg).help("those that are built in are apk, apt and dnf")]
+                vec![ArgError::new("use", msg).help("those that are built in are apk, apt, dnf, pacman and zypper")]
             })?,
             None => Use::Auto,
         };
         // Arguments that no manager accepts are invalid on every host.
-        match (Apt::from_map(&rest), Dnf::from_map(&rest), Apk::from_map(&rest)) {
-            (Err(errors), Err(_), Err(_)) => Err(errors),
+        let is_taken = Dnf::from_map(&rest).is_ok()
+            || Apk::from_map(&rest).is_ok()
+            || Pacman::from_map(&rest).is_ok()
+            || Zypper::from_map(&rest).is_ok();
+        match Apt::from_map(&rest) {
+            Err(errors) if !is_taken => Err(errors),
             _ => Ok(Package { manager, rest }),
         }
     }
+}
+
+/// The arguments of each manager's module.
+fn own_args() -> [Vec<Arg>; 5] {
+    [Apt::args(), Dnf::args(), Apk::args(), Pacman::args(), Zypper::args()]
 }
 
 impl Module for Package {
@@ -81,15 +94,22 @@ impl Module for Package {
             Use::Auto if has("apt-get") && std::path::Path::new("/var/lib/dpkg").is_dir() => Use::Apt,
             Use::Auto if apk::manages(host) => Use::Apk,
             Use::Auto if has("dnf") || has("dnf5") || has("yum") => Use::Dnf,
+            // As for the fact pkg_mgr, of two the later one counts.
+            Use::Auto if has("pacman") => Use::Pacman,
+            Use::Auto if has("zypper") => Use::Zypper,
             Use::Auto => {
-                return Err(Failure::new("this host has none of the package managers apk, apt, dnf and yum")
-                    .help("others are not supported; use `command`"));
+                return Err(Failure::new(
+                    "this host has none of the package managers apk, apt, dnf, yum, pacman and zypper",
+                )
+                .help("others are not supported; use `command`"));
             }
             chosen => chosen,
         };
         match manager {
             Use::Apk => plan_with::<Apk>("apk", &self.rest, host),
             Use::Apt => plan_with::<Apt>("apt", &self.rest, host),
+            Use::Pacman => plan_with::<Pacman>("pacman", &self.rest, host),
+            Use::Zypper => plan_with::<Zypper>("zypper", &self.rest, host),
             _ => plan_with::<Dnf>("dnf", &self.rest, host),
         }
     }
@@ -126,6 +146,8 @@ mod tests {
             data! { "name" => "nginx" },
             data! { "name" => "x", "enablerepo" => "epel" },
             data! { "name" => "x", "cache_valid_time" => 5 },
+            data! { "name" => "x", "disable_recommends" => false, "use" => "zypper" },
+            data! { "name" => "x", "use" => "community.general.pacman" },
         ] {
             assert!(Package::from_map(&good).is_ok(), "{good:?}");
         }
