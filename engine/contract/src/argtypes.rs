@@ -182,6 +182,9 @@ impl<T: ArgType> ArgType for Vec<T> {
             Value::List(items) => items.iter().map(element).collect(),
             Value::Str(text) if text.is_empty() => Ok(Vec::new()),
             Value::Str(text) => text.split(',').map(|part| element(&Value::Str(part.trim().to_owned()))).collect(),
+            other if matches!(other, Value::Map(_)) && matches!(T::KIND, "str" | "path" | "int" | "float" | "bool") => {
+                Err(not_converted("list", &unconvertible(other, "a list")))
+            }
             other => Ok(vec![element(other)?]),
         }
     }
@@ -275,5 +278,13 @@ mod tests {
         let (present_first, absent_first) = told("gone");
         assert_eq!(present_first.as_deref(), Some("must be one of: present, absent, got: gone"));
         assert_eq!(absent_first.as_deref(), Some("must be one of: absent, present, got: gone"));
+    }
+
+    #[test]
+    fn a_dict_is_no_list_of_texts() {
+        let dict = || Value::Map(rplay_wire::data! { "a" => "b" });
+        let wrong = "unable to convert to list: <class 'dict'> cannot be converted to a list";
+        assert_eq!(Vec::<Text>::parse(&dict()), Err(wrong.to_owned()));
+        assert_eq!(Vec::<Value>::parse(&dict()), Ok(vec![dict()]));
     }
 }
