@@ -13,10 +13,11 @@ pub(crate) use get::AptGet;
 
 use std::{cell::Cell, rc::Rc};
 
-use rplay_wire::{Failure, Map, data};
+use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
     ArgError, Host, Module, Plan, args,
+    args::ArgType,
     argtypes::{Flag, PathArg, Text},
     choice,
 };
@@ -36,9 +37,27 @@ choice! {
 choice! {
     /// How to upgrade the whole system.
     pub enum Upgrade {
+        Dist = "dist",
+        Full = "full",
         No = "no",
-        Safe = "safe" | "yes",
-        Full = "full" | "dist",
+        Safe = "safe",
+        Yes = "yes",
+    }
+}
+
+/// Names of packages. An empty text is one empty name, which no package has, and not a list without names: a variable that
+/// is empty by mistake is noticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names(Vec<Text>);
+
+impl ArgType for Names {
+    const KIND: &'static str = Vec::<Text>::KIND;
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Str(text) if text.is_empty() => Ok(Names(vec![String::new()])),
+            value => Vec::parse(value).map(Names),
+        }
     }
 }
 
@@ -46,7 +65,7 @@ args! {
     /// Installs, upgrades and removes packages with apt-get.
     pub struct Apt {
         /// Packages: `nginx`, `nginx=1.22*`, `nginx>=1.20`, `linux-image-*`, `libc6:i386`.
-        name: Vec<Text> | "package" | "pkg" = Vec::new(),
+        name: Names | "package" | "pkg" = Names::default(),
         /// A package file: a path on the host, or a URL.
         deb: Option<PathArg>,
         /// `present` keeps installed packages at their version, `latest` upgrades them.
@@ -59,8 +78,8 @@ args! {
         update_cache_retries: u64 = 5,
         /// Maximum pause between two attempts in seconds.
         update_cache_retry_max_delay: u64 = 12,
-        /// Upgrade all packages: `safe` never removes one, `full` may.
-        upgrade: Upgrade = Upgrade::No,
+        /// Upgrade all packages: `safe` and `yes` never remove one, `full` and `dist` may. By default, no.
+        upgrade: Option<Upgrade>,
         /// Also remove configuration files.
         purge: Flag = Flag(false),
         /// Remove packages that are no longer needed.
@@ -101,7 +120,7 @@ args! {
 impl Module for Apt {
     fn check(&self) -> Result<(), ArgError> {
         let asked =
-            [("name", !self.name.is_empty()), ("deb", self.deb.is_some()), ("upgrade", self.upgrade != Upgrade::No)];
+            [("name", !self.name.0.is_empty()), ("deb", self.deb.is_some()), ("upgrade", self.upgrade.is_some())];
         let mut asked = asked.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
         if let (Some(first), Some(second)) = (asked.next(), asked.next()) {
             let help = format!("write either `{first}` or `{second}`");
@@ -131,11 +150,13 @@ impl Module for Apt {
         let alone = !self.asks_for_packages();
         let mut plan = Plan::unchanged();
         if self.clean.0 {
-            plan = plan.change(AptGet::new(self.lock_timeout).arg("clean").quiet().change("empty the package cache"));
-            if alone && refresh.is_none() {
+            let clean = AptGet::new(self.lock_timeout).arg("clean").quiet().change("empty the package cache");
+            // As in Ansible: without packages all other options are left out, with them the cache does not count.
+            if !self.names_packages() {
                 let nothing = data! { "msg" => "", "stdout" => "", "stderr" => "", "diff" => Map::new() };
-                return Ok(Plan { data: nothing, ..plan });
+                return Ok(Plan { data: nothing, ..plan.change(clean) });
             }
+            plan = plan.change(clean.auxiliary());
         }
         let updated = Rc::new(Cell::new(false));
         if let Some(change) = refresh.and_then(|refresh| refresh.change_if_due(alone, Rc::clone(&updated))) {
@@ -150,33 +171,35 @@ impl Module for Apt {
 }
 
 impl Apt {
+    fn names_packages(&self) -> bool {
+        self.deb.is_some() || self.upgrade.is_some_and(|upgrade| upgrade != Upgrade::No) || !self.name.0.is_empty()
+    }
+
     fn asks_for_packages(&self) -> bool {
-        self.deb.is_some()
-            || self.upgrade != Upgrade::No
-            || self.autoremove.0
-            || self.autoclean.0
-            || !self.name.is_empty()
+        self.names_packages() || self.autoremove.0 || self.autoclean.0
     }
 
     /// The command line of `command`, as ansible-core tells it when apt-get fails.
-    fn told(&self, command: &str, names: &[String]) -> String {
+    fn told(&self, command: &str, names: &[String], host: &Host) -> String {
         let options = self.dpkg_options.split(',').map(str::trim).filter(|option| !option.is_empty());
         let mut told = "/usr/bin/apt-get -y".to_owned();
         for option in options {
             told += &format!(" -o \"Dpkg::Options::=--{}\"", option.trim_start_matches("--"));
         }
         told += &format!(" -o DPkg::Lock::Timeout={}", self.lock_timeout);
-        for (set, option) in [
-            (self.only_upgrade.0, "--only-upgrade"),
-            (self.state == State::Fixed, "--fix-broken"),
-            (self.force.0, "--force-yes"),
-            (self.autoremove.0, "--auto-remove"),
-            (self.fail_on_autoremove.0, "--no-remove"),
-        ] {
+        // Each option has its place, whether it is there or not; `build-dep` has none for `--auto-remove`, the upgrades none
+        // for `--simulate`.
+        let places = [
+            (true, self.only_upgrade.0, "--only-upgrade"),
+            (true, self.state == State::Fixed, "--fix-broken"),
+            (true, self.force.0, "--force-yes"),
+            (command != "build-dep", self.autoremove.0, "--auto-remove"),
+            (true, self.fail_on_autoremove.0, "--no-remove"),
+            (matches!(command, "install" | "build-dep"), host.check, "--simulate"),
+        ];
+        for (_, set, option) in places.into_iter().filter(|(has_place, ..)| *has_place) {
             told += &format!(" {}", if set { option } else { "" });
         }
-        // ansible-core's command line has one more place there.
-        told += if command == "install" { " " } else { "" };
         told += &format!(" {command}");
         names.iter().for_each(|name| told += &format!(" '{name}'"));
         if let Some(release) = &self.default_release {
@@ -230,19 +253,23 @@ impl Apt {
     fn plan_packages(self, host: &Host, updated: bool) -> Result<Plan, Failure> {
         match (&self.deb, self.upgrade) {
             (Some(deb), _) => return self.plan_deb(host, &deb.0),
-            (_, Upgrade::Safe) => return self.plan_upgrade(host, "upgrade --with-new-pkgs", "upgrade all packages"),
-            (_, Upgrade::Full) => return self.plan_upgrade(host, "dist-upgrade", "upgrade the distribution"),
+            (_, Some(Upgrade::Safe | Upgrade::Yes)) => {
+                return self.plan_upgrade(host, "upgrade --with-new-pkgs", "upgrade all packages");
+            }
+            (_, Some(Upgrade::Full | Upgrade::Dist)) => {
+                return self.plan_upgrade(host, "dist-upgrade", "upgrade the distribution");
+            }
             _ => {}
         }
-        let names = self.name.iter().map(|name| name.trim());
-        // An empty name is not there, which is what `absent` asks for.
+        let names = self.name.0.iter().map(|name| name.trim());
+        // What no package can be called is not there, which is what `absent` asks for.
         let specs = names
-            .filter(|name| !name.is_empty() || self.state != State::Absent)
+            .filter(|name| self.state != State::Absent || Spec::may_be_a_name(name))
             .map(Spec::parse)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Failure::new(error).arg("name"))?;
         if specs.is_empty() {
-            return if self.name.is_empty() { self.plan_cleaning(host) } else { Ok(Plan::unchanged()) };
+            return if self.name.0.is_empty() { self.plan_cleaning(host) } else { Ok(Plan::unchanged()) };
         }
         if let ([only], State::Latest) = (specs.as_slice(), self.state)
             && only.name == "*"
@@ -259,7 +286,7 @@ impl Apt {
 
     /// An upgrade of the whole system by `command`.
     fn plan_upgrade(&self, host: &Host, command: &str, what: &str) -> Result<Plan, Failure> {
-        let get = self.get().args(command.split(' ')).told(self.told(command, &[])).repeats_in_msg();
+        let get = self.get().args(command.split(' ')).told(self.told(command, &[], host)).repeats_in_msg();
         let simulated = get.simulate(host)?;
         if simulated.rc != 0 {
             return Err(get.failure(&simulated, what));
@@ -354,7 +381,7 @@ impl Apt {
                 break Plan::unchanged();
             }
             let what = format!("{command} {}", wanted.join(", "));
-            let attempt = get.clone().arg("--").args(&wanted).told(self.told(command, &wanted));
+            let attempt = get.clone().arg("--").args(&wanted).told(self.told(command, &wanted, host));
             let simulated = attempt.simulate(host)?;
             if simulated.rc == 0 {
                 break attempt.plan_simulated(host, &simulated, &what);

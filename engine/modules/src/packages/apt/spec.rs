@@ -31,16 +31,20 @@ impl Spec {
             None => (text, Wanted::Any),
         };
         let name = name.trim();
-        let good = |c: char| c.is_ascii_alphanumeric() || "+-._:*?[]!~^/".contains(c);
         match &version {
-            _ if name.is_empty() || name.starts_with('-') || !name.chars().all(good) => {
-                Err(format!("No package matching '{text}' is available"))
-            }
+            _ if !Spec::may_be_a_name(name) => Err(format!("No package matching '{text}' is available")),
             Wanted::Is(version) | Wanted::AtLeast(version) if version.is_empty() || version.starts_with('=') => {
                 Err(format!("invalid package spec: {text}"))
             }
             _ => Ok(Spec { name: name.to_owned(), version }),
         }
+    }
+
+    /// Whether a package may be called so, or an item of `name` that begins with it.
+    pub(super) fn may_be_a_name(text: &str) -> bool {
+        let name = text.split('=').next().unwrap_or(text).trim_end_matches('>').trim();
+        let good = |c: char| c.is_ascii_alphanumeric() || "+-._:*?[]!~^/".contains(c);
+        !name.is_empty() && !name.starts_with('-') && name.chars().all(good)
     }
 
     /// Whether the name is a pattern.
