@@ -7,7 +7,7 @@ use rplay_wire::Failure;
 use crate::system::fs;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
+    argtypes::{AbsentPresent as State, Flag, PathArg, Text},
     io_failure::io_failure,
     system::{
         accounts::User,

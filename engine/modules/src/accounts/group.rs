@@ -37,6 +37,11 @@ impl Module for Group {
         if self.non_unique.0 && self.gid.is_none() {
             return Err(ArgError::new("gid", "non_unique is True but all of the following are missing: gid"));
         }
+        for (name, given) in [("gid_min", self.gid_min), ("gid_max", self.gid_max)] {
+            if given.is_some() && self.local.0 {
+                return Err(ArgError::new(name, format!("'{name}' can not be used with 'local'")));
+            }
+        }
         if self.force.0 && self.local.0 {
             return Err(ArgError::new(
                 "force",

@@ -27,7 +27,7 @@ impl Module for Getent {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let mut tool = host.required_program("getent")?;
         tool = tool.arg(&self.database);
-        if let Some(key) = self.key.as_deref().filter(|key| !key.is_empty()) {
+        if let Some(key) = self.key.as_deref() {
             tool = tool.arg(key);
         }
         tool = tool.option("-s", self.service.as_deref());

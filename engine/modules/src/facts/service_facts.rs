@@ -30,7 +30,12 @@ impl Module for ServiceFacts {
                 ]);
                 program.untranslated().run()?.success("cannot list the services").map(|done| done.stdout)
             };
-            services.extend(systemd(&list(&["list-units", "--plain"])?, &list(&["list-unit-files"])?));
+            let (units, files) = (list(&["list-units", "--plain"])?, list(&["list-unit-files"])?);
+            services.extend(systemd(&units, &files));
+            follow_aliases(&mut services, |names| {
+                let program = host.program("systemctl").args(["show", "--property=ActiveState", "--"]).args(names);
+                Ok(program.untranslated().run()?.stdout)
+            })?;
         }
         let mut plan = Plan::unchanged();
         if services.is_empty() {
@@ -76,6 +81,27 @@ fn systemd(units: &str, files: &str) -> Map {
     services
 }
 
+/// Other names of units are not loaded by themselves: they are in the state of the unit that they lead to. `show` tells it
+/// for some names, one after the other: `ActiveState=active`.
+fn follow_aliases(services: &mut Map, show: impl FnOnce(&[String]) -> Result<String, Failure>) -> Result<(), Failure> {
+    let is = |service: &rplay_wire::Value, key: &str, word: &str| {
+        service.as_map().and_then(|known| known.get(key)?.as_str()).is_some_and(|found| found == word)
+    };
+    let aliases = services.iter().filter(|(_, known)| is(known, "status", "alias") && is(known, "state", "inactive"));
+    let aliases: Vec<String> = aliases.map(|(name, _)| name.clone()).collect();
+    if aliases.is_empty() {
+        return Ok(());
+    }
+    let shown = show(&aliases)?;
+    let states = shown.lines().filter_map(|line| line.strip_prefix("ActiveState="));
+    for (name, state) in aliases.iter().zip(states) {
+        if let Some(rplay_wire::Value::Map(known)) = services.get_mut(name) {
+            known.insert("state".to_owned(), state.into());
+        }
+    }
+    Ok(())
+}
+
 fn service(name: &str, state: &str, status: &str) -> rplay_wire::Value {
     data! { "name" => name, "state" => state, "status" => status, "source" => "systemd" }.into()
 }
@@ -113,6 +139,21 @@ mod tests {
         assert_eq!(of("keyboard-setup.service"), ("stopped".into(), "active".into()));
         assert_eq!(of("debug-shell.service"), ("inactive".into(), "disabled".into()));
         assert_eq!(of("getty@.service"), ("unknown".into(), "enabled".into()));
+    }
+
+    #[test]
+    fn an_alias_is_in_the_state_of_its_unit() {
+        let files =
+            "syslog.service alias -\nsshd.service alias -\ngetty.service disabled enabled\nautovt@.service alias -\n";
+        let mut services = systemd("", files);
+        let shown = |names: &[String]| {
+            assert_eq!(names, ["syslog.service", "sshd.service"]);
+            Ok("ActiveState=inactive\n\nActiveState=active\n".to_owned())
+        };
+        follow_aliases(&mut services, shown).unwrap();
+        let of = |name: &str| services[name].as_map().unwrap()["state"].as_str().unwrap().to_owned();
+        assert_eq!((of("sshd.service"), of("syslog.service")), ("active".to_owned(), "inactive".to_owned()));
+        assert_eq!(of("getty.service"), "inactive");
     }
 
     #[test]

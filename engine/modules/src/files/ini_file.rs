@@ -5,7 +5,7 @@ use rplay_wire::{Failure, Value, data};
 use crate::{
     ArgError, Host, Module, Plan, args,
     args::{ArgType, nested},
-    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
+    argtypes::{AbsentPresent as State, Flag, PathArg, Text},
     system::{
         attributes::{Attributes, Wanted, describe},
         directories::make_directories,

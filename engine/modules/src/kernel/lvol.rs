@@ -5,7 +5,7 @@ use rplay_wire::{Failure, data};
 use super::lvm::checked;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PresentAbsent as State, Text},
+    argtypes::{AbsentPresent as State, Flag, Text},
     kernel::lvol_size::{Size, Whole},
     system::program::{self, Program},
 };

@@ -6,7 +6,7 @@ use rplay_wire::{Diff, Failure};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    argtypes::{PresentAbsent as State, Text},
+    argtypes::{AbsentPresent as State, Text},
     choice,
     system::{
         lossless,

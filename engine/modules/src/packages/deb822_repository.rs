@@ -7,7 +7,7 @@ use rplay_wire::{Failure, Value};
 use crate::system::fs;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PresentAbsent as State, Text},
+    argtypes::{AbsentPresent as State, Flag, Text},
     choice,
     host::MAX_OUTPUT,
     io_failure::python_error,

@@ -68,6 +68,7 @@ impl Module for Debconf {
         let (Some(question), Some(kind), Some(value)) = (&self.question, self.vtype, &self.value) else {
             return Ok(unchanged);
         };
+        let is_list = matches!(value, Value::List(_));
         let value = match value {
             Value::List(items) => {
                 items.iter().map(Text::parse).collect::<Result<Vec<_>, _>>().map(|items| items.join(", "))
@@ -89,7 +90,8 @@ impl Module for Debconf {
             false => known.iter().find(|(name, _)| name == question).map(|(_, value)| value.clone()),
         };
         let same = match kind {
-            Kind::Multiselect => present.as_deref().is_some_and(|present| set(present) == set(&value)),
+            // As in Ansible, the order of a text counts.
+            Kind::Multiselect if is_list => present.as_deref().is_some_and(|present| set(present) == set(&value)),
             _ => present.as_deref() == Some(value.as_str()),
         };
         if same {
@@ -121,7 +123,10 @@ impl Module for Debconf {
             if done.rc != 0 && is_secret {
                 return Err(Failure::new(format!("debconf-set-selections ended with {}", done.rc)));
             }
-            done.success("cannot set the answer").map(|_| ())
+            match done.rc {
+                0 => Ok(()),
+                _ => Err(Failure::new(done.stderr).help("debconf-set-selections refused the answer")),
+            }
         });
         Ok(Plan { data: told, ..Plan::unchanged() }.change(change.diff(shown)))
     }

@@ -4,7 +4,7 @@ use rplay_wire::{Failure, data};
 
 use crate::{
     ArgError, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, PresentAbsent as State, Secret, Text},
+    argtypes::{AbsentPresent as State, Flag, PathArg, Secret, Text},
     system::{
         attributes::Attributes,
         lossless, paths,

@@ -9,7 +9,7 @@ use rplay_wire::{Diff, Failure};
 use crate::system::fs;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
+    argtypes::{AbsentPresent as State, Flag, PathArg, Text},
     choice,
     system::{
         lossless, paths,
@@ -22,13 +22,13 @@ use crontab::Crontab;
 choice! {
     /// A named time.
     pub enum SpecialTime {
-        Reboot = "reboot",
-        Yearly = "yearly",
         Annually = "annually",
-        Monthly = "monthly",
-        Weekly = "weekly",
         Daily = "daily",
         Hourly = "hourly",
+        Monthly = "monthly",
+        Reboot = "reboot",
+        Weekly = "weekly",
+        Yearly = "yearly",
     }
 }
 
@@ -81,7 +81,7 @@ impl Module for Cron {
         {
             return Err(ArgError::new("cron_file", "must be a file name in /etc/cron.d or an absolute path"));
         }
-        for (name, text) in [("name", Some(&self.name)), ("job", self.job.as_ref())] {
+        for (name, text) in [("name", Some(self.name.as_str())), ("job", self.job.as_deref().map(trimmed))] {
             if text.is_some_and(|text| text.contains(['\n', '\r'])) {
                 return Err(ArgError::new(name, "must be a single line"));
             }
@@ -92,7 +92,11 @@ impl Module for Cron {
             return Err(ArgError::new("special_time", msg));
         }
         if (self.insertafter.is_some() || self.insertbefore.is_some()) && !self.env.0 {
-            return Err(ArgError::new("insertafter", "applies only to variables").help("set `env: true`"));
+            let msg = "Insertafter and insertbefore parameters are valid only with env=yes";
+            return Err(ArgError::new("insertafter", msg).help("they place a variable"));
+        }
+        if self.insertafter.is_some() && self.insertbefore.is_some() {
+            return Err(ArgError::exclusive("insertbefore", &["insertafter", "insertbefore"]));
         }
         if self.env.0 && !self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(ArgError::new("name", "Invalid name for environment variable")
@@ -116,6 +120,14 @@ impl Module for Cron {
             false => PathBuf::from("/etc/cron.d").join(&file.0),
         });
         let mut plan = Plan::unchanged();
+        let file_name = self.cron_file.as_ref().map_or("", |file| file.0.rsplit('/').next().unwrap_or_default());
+        if !file_name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
+            // cron passes over others.
+            plan = plan.warn(format!(
+                "Filename portion of cron_file (\"{file_name}\") should consist solely of upper- and lower-case letters, \
+                 digits, underscores, and hyphens"
+            ));
+        }
         let before = match &file {
             Some(path) => text::read(path).map_err(|failure| failure.arg("cron_file"))?.unwrap_or_default(),
             None => match self.list(host) {
@@ -128,7 +140,7 @@ impl Module for Cron {
             },
         };
         let mut crontab = Crontab::parse(&before);
-        let value = self.job.clone().unwrap_or_default();
+        let value = trimmed(self.job.as_deref().unwrap_or_default()).to_owned();
         match (self.env.0, self.state) {
             (true, State::Present) => crontab
                 .set_variable(&self.name, &value, self.insertafter.as_deref(), self.insertbefore.as_deref())
@@ -178,6 +190,11 @@ impl Module for Cron {
         }
         placement.plan(host, plan)
     }
+}
+
+/// A job without the newlines around it, which a block of YAML (`job: |`) ends with.
+fn trimmed(job: &str) -> &str {
+    job.trim_matches(['\n', '\r'])
 }
 
 impl Cron {
