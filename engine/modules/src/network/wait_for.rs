@@ -4,10 +4,11 @@ mod wait;
 
 use std::time::Instant;
 
-use rplay_wire::{Failure, Map, data};
+use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
+    args::ArgType,
     argtypes::{PathArg, Text},
     choice,
     system::{
@@ -29,6 +30,18 @@ choice! {
     }
 }
 
+/// Seconds, of which a part may be asked for; what is no number is refused as a whole number would be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Seconds(f64);
+
+impl ArgType for Seconds {
+    const KIND: &'static str = "int";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        f64::parse(value).or_else(|_| i64::parse(value).map(|whole| whole as f64)).map(Seconds)
+    }
+}
+
 args! {
     /// Waits until a port accepts connections, or a file exists or has some content, or until they no longer do.
     pub struct WaitFor {
@@ -43,13 +56,13 @@ args! {
         /// A regular expression that must match in the file, or in what the port sends.
         search_regex: Option<Text>,
         /// Maximum time in seconds.
-        timeout: f64 = 300.0,
+        timeout: Seconds = Seconds(300.0),
         /// Seconds before the first check.
-        delay: f64 = 0.0,
+        delay: Seconds = Seconds(0.0),
         /// Seconds between two checks.
-        sleep: f64 = 1.0,
+        sleep: Seconds = Seconds(1.0),
         /// Timeout of a connection attempt in seconds.
-        connect_timeout: f64 = 5.0,
+        connect_timeout: Seconds = Seconds(5.0),
         /// With `drained`: the connection states that count as open.
         active_connection_states: Vec<Text> = ACTIVE.iter().map(|(name, _)| (*name).to_owned()).collect(),
         /// With `drained`: hosts whose connections are ignored.
@@ -144,10 +157,10 @@ impl WaitFor {
             return Err(ArgError::new("port", "must be a port from 0 to 65535"));
         }
         for (name, seconds) in [
-            ("timeout", self.timeout),
-            ("delay", self.delay),
-            ("sleep", self.sleep),
-            ("connect_timeout", self.connect_timeout),
+            ("timeout", self.timeout.0),
+            ("delay", self.delay.0),
+            ("sleep", self.sleep.0),
+            ("connect_timeout", self.connect_timeout.0),
         ] {
             if !(0.0..1e9).contains(&seconds) {
                 return Err(ArgError::new(name, "must be a number of seconds, not negative"));

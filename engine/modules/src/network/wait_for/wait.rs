@@ -30,8 +30,8 @@ pub(super) struct Wait {
 impl Wait {
     /// Waits until it is so, for `timeout` at most.
     pub(super) fn wait(&mut self, host: &Host, begun: Instant) -> Result<(), Failure> {
-        let end = begun + Duration::from_secs_f64(self.asked.timeout);
-        thread::sleep(Duration::from_secs_f64(self.asked.delay));
+        let end = begun + Duration::from_secs_f64(self.asked.timeout.0);
+        thread::sleep(Duration::from_secs_f64(self.asked.delay.0));
         if self.path.is_none() && self.port.is_none() && self.asked.state != State::Drained {
             // Nothing to check: just waits.
             thread::sleep(end.saturating_duration_since(Instant::now()));
@@ -45,7 +45,7 @@ impl Wait {
             if left.is_zero() {
                 return Err(self.timed_out());
             }
-            thread::sleep(Duration::from_secs_f64(self.asked.sleep).min(left));
+            thread::sleep(Duration::from_secs_f64(self.asked.sleep.0).min(left));
         }
     }
 
@@ -69,7 +69,7 @@ impl Wait {
         }
         // An unknown name may become resolvable.
         let Ok(addresses) = resolve::addresses(host, &self.asked.host) else { return Ok(!is_wanted) };
-        let connect_timeout = Duration::from_secs_f64(self.asked.connect_timeout.max(0.001));
+        let connect_timeout = Duration::from_secs_f64(self.asked.connect_timeout.0.max(0.001));
         let port = self.port.unwrap_or_default();
         let connect =
             |address: IpAddr| TcpStream::connect_timeout(&SocketAddr::new(address, port), connect_timeout).ok();
