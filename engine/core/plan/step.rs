@@ -331,6 +331,12 @@ impl Task {
         self.action.statement() == Some(Statement::IncludeRole)
     }
 
+    /// Whether what it registers contains the arguments of modules (`invocation`): ansible-core removes them from
+    /// results, but not from those of a loop's items.
+    pub fn keeps_invocation(&self) -> bool {
+        self.looped.is_some() && self.register.is_some()
+    }
+
     /// The role that precedes the task's name where it is shown. As in Ansible, a role that is included from a role
     /// stands for itself.
     pub fn role_shown(&self) -> Option<&Arc<Role>> {

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use rplay_contract::wire::Failure;
 
 use crate::{
-    actions::{self, TaskResult, entries},
+    actions::{self, TaskResult},
     event::{Event, Status},
     panics,
     plan::Action,
@@ -33,10 +33,11 @@ use crate::{
             play::HostExit,
             run::Run,
         },
-        task::{evaluate, iteration::Attempt, plugin_effects::take_effects, prepare::job_id, task_run::TaskRun},
+        task::{
+            evaluate, invocation, iteration::Attempt, plugin_effects::take_effects, prepare::job_id, task_run::TaskRun,
+        },
         template_warnings::{collecting, with_warnings},
     },
-    vars::mapping,
 };
 
 /// Runs one task on all its hosts.
@@ -316,21 +317,23 @@ impl<'r> Executor<'r> {
         if !warnings.is_empty() {
             evaluated.registered = with_warnings(&evaluated.registered, &warnings);
         }
+        let is_kept = task.task.keeps_invocation();
         if let Some(Some(invocation)) = host_task.invocations.get(iteration)
             && evaluated.report.status != Status::Unreachable
         {
-            let mut shown = entries(&evaluated.report.data);
-            shown.insert("invocation".into(), invocation.clone());
-            evaluated.report.data = mapping(shown);
+            if is_kept {
+                evaluated.registered = invocation::added(&evaluated.registered, invocation);
+            }
+            if run.options.invocations {
+                evaluated.report.data = invocation::added(&evaluated.report.data, invocation);
+            }
         }
-        // Playbooks see it only where a person asks for it.
-        if run.options.invocations
-            && run.options.verbosity < 3
-            && evaluated.registered.get_attr("invocation").is_ok_and(|found| !found.is_undefined())
-        {
-            let mut registered = entries(&evaluated.registered);
-            registered.shift_remove("invocation");
-            evaluated.registered = mapping(registered);
+        // Playbooks see it only in items, and where a person asks for it.
+        if run.options.invocations && run.options.verbosity < 3 && !is_kept {
+            evaluated.registered = invocation::removed(&evaluated.registered);
+        }
+        if is_kept && !run.options.invocations {
+            evaluated.report.data = invocation::removed(&evaluated.report.data);
         }
         if let Some(retry) = evaluated.retry.take() {
             run.send(Event::Retrying {

@@ -138,7 +138,7 @@ impl HostTask {
             host_task.together = false;
         }
         host_task.ready.resize_with(host_task.iterations.len(), || None);
-        if run.options.invocations {
+        if run.options.invocations || task.keeps_invocation() {
             host_task.invocations = host_task.ready.iter().map(|ready| invocation::of(ready.as_ref()?)).collect();
         }
         host_task.attempts = vec![0; host_task.iterations.len()];

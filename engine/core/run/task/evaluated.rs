@@ -2,6 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use indexmap::IndexMap;
+use minijinja::value::ValueKind;
+
 use crate::{
     actions::{Effect, entries},
     event::{HostResult, Item, Status},
@@ -99,7 +102,8 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<Evaluated>) -> Evaluated {
         ..TaskResult::default()
     };
     let skipped = whole.skipped.is_some();
-    let results: Value = parts.iter().map(|part| part.registered.clone()).collect();
+    let mut told = Told::default();
+    let results: Value = parts.iter().map(|part| told.take(&part.registered)).collect();
     let mut fields: Vec<(&str, Value)> = vec![("results", results), ("changed", Value::from(whole.changed))];
     let msg = match () {
         () if whole.failed => "One or more items failed",
@@ -117,6 +121,7 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<Evaluated>) -> Evaluated {
         true => fields.push(("skipped_reason", Value::from("No items in the list"))),
         false => fields.push(("msg", Value::from(msg))),
     }
+    fields.extend(told.0.into_iter().map(|(name, all)| (name, Value::from(all))));
     let data = mapping(fields);
     let unreachable_data = parts.iter().find(|part| part.result().unreachable).map(|part| part.report.data.clone());
     Evaluated {
@@ -133,6 +138,28 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<Evaluated>) -> Evaluated {
         retry: None,
         stop: false,
         notify: parts.into_iter().flat_map(|part| part.notify).collect(),
+    }
+}
+
+/// Warnings and deprecations of the items: as in ansible-core, the result of the loop has them, those of the items do not.
+#[derive(Default)]
+struct Told(IndexMap<&'static str, Vec<Value>>);
+
+impl Told {
+    /// The registered result of an item without them.
+    fn take(&mut self, registered: &Value) -> Value {
+        let list = |name: &str| registered.get_attr(name).ok().filter(|value| value.kind() == ValueKind::Seq);
+        let found: Vec<(&'static str, Value)> =
+            ["warnings", "deprecations"].into_iter().filter_map(|name| Some((name, list(name)?))).collect();
+        if found.is_empty() {
+            return registered.clone();
+        }
+        let mut data = entries(registered);
+        for (name, all) in found {
+            data.shift_remove(name);
+            self.0.entry(name).or_default().extend(all.try_iter().into_iter().flatten());
+        }
+        mapping(data)
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Caller<'a> {
     /// The variables of the host that runs it.
     pub variables: &'a Arc<Scope>,
     pub no_log: bool,
+    /// Whether what is registered contains the arguments.
+    pub keeps_invocation: bool,
 }
 
 impl Run {
@@ -87,7 +89,7 @@ impl Run {
             candidates: CANDIDATES.map(str::to_owned).to_vec(),
             args,
             settings,
-            shows_invocation: self.options.invocations,
+            shows_invocation: self.options.invocations || caller.keeps_invocation,
             remote_tmp: remote_tmp.or_else(|| finder.settings.remote_tmp.clone()),
         };
         Ok(order.into_args())

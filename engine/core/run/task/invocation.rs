@@ -1,8 +1,9 @@
-//! What a module was called with, which results show from `-vvv` on.
+//! What a module was called with: shown from `-vvv` on, and registered for the items of loops.
 
 use rplay_contract::wire::{Map, Value as Wire};
 
 use crate::{
+    actions::entries,
     plan::module,
     run::task::prepare::Ready,
     vars::{Value, from_wire, mapping},
@@ -16,6 +17,23 @@ const UNSHOWN: [(&str, &str); 1] = [("copy", "content")];
 
 /// Arguments with an underscore that ansible-core has, too. Others are between this engine and its modules.
 const KNOWN_INTERNALS: [&str; 4] = ["_diff_peek", "_original_basename", "_raw_params", "_uses_shell"];
+
+/// A result with it.
+pub(crate) fn added(result: &Value, invocation: &Value) -> Value {
+    let mut data = entries(result);
+    data.insert("invocation".into(), invocation.clone());
+    mapping(data)
+}
+
+/// A result without it.
+pub(crate) fn removed(result: &Value) -> Value {
+    if !result.get_attr("invocation").is_ok_and(|found| !found.is_undefined()) {
+        return result.clone();
+    }
+    let mut data = entries(result);
+    data.shift_remove("invocation");
+    mapping(data)
+}
 
 /// The arguments of a prepared call, those that were not given with their defaults; `None` if no module is called.
 pub(crate) fn of(ready: &Ready) -> Option<Value> {
@@ -39,12 +57,45 @@ pub(crate) fn of(ready: &Ready) -> Option<Value> {
     Some(mapping([("module_args", mapping(shown))]))
 }
 
-/// A default as the source has it, if it is a plain value.
+/// A default as the source has it, if it is a plain value or the name of a choice.
 fn default(written: &str) -> Value {
-    match serde_json::from_str(written) {
-        Ok(serde_json::Value::Bool(value)) => value.into(),
-        Ok(serde_json::Value::Number(number)) => number.as_i64().map_or(Value::from(()), Value::from),
-        Ok(serde_json::Value::String(text)) => text.into(),
+    let text = [".to_owned()", ".to_string()", ".into()"]
+        .iter()
+        .fold(written.trim(), |text, ending| text.strip_suffix(ending).unwrap_or(text));
+    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':');
+    // What a type wraps: `Flag(false)`.
+    if let Some((name, rest)) = text.split_once('(')
+        && let Some(inner) = rest.strip_suffix(')').filter(|inner| !inner.is_empty())
+        && is_name(name)
+    {
+        return default(inner);
+    }
+    match (serde_json::from_str(text), text.rsplit_once("::")) {
+        (Ok(serde_json::Value::Bool(value)), _) => value.into(),
+        (Ok(serde_json::Value::Number(number)), _) => number.as_i64().map_or(Value::from(()), Value::from),
+        (Ok(serde_json::Value::String(text)), _) => text.into(),
+        (Err(_), Some((_, choice))) if is_name(choice) => choice.to_lowercase().into(),
+        (Err(_), None) if text == "vec![]" => Value::from(Vec::<Value>::new()),
         _ => Value::from(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_source() {
+        for (written, want) in [
+            ("false", Value::from(false)),
+            ("Flag(true)", Value::from(true)),
+            ("10", Value::from(10)),
+            ("\"a\".to_owned()", Value::from("a")),
+            ("State::Present", Value::from("present")),
+            ("vec![]", Value::from(Vec::<Value>::new())),
+            ("Map::new()", Value::from(())),
+        ] {
+            assert_eq!(default(written), want, "{written}");
+        }
     }
 }

@@ -166,7 +166,7 @@ impl PluginRun {
             .filter_map(|name| Some((name.to_owned(), result.get(name)?.clone())))
             .collect();
         let unreachable = matches!(result.get("unreachable"), Some(Wire::Bool(true)));
-        let mut outcome = outcome_of(result, self.run.options.invocations);
+        let mut outcome = outcome_of(result, self.run.options.invocations || self.task.keeps_invocation());
         if unreachable {
             outcome.data.shift_remove("unreachable");
             let failure = outcome.failure.get_or_insert_with(|| {
@@ -344,7 +344,8 @@ impl PluginRun {
             }
             Action::External(module) => {
                 let (target, variables) = (&self.target, &self.variables);
-                let caller = Caller { module, target, variables, no_log: self.no_log };
+                let keeps_invocation = self.task.keeps_invocation();
+                let caller = Caller { module, target, variables, no_log: self.no_log, keeps_invocation };
                 match self.run.order(&caller, std::mem::take(&mut args)) {
                     Ok(order) => args = order,
                     Err(result) => return Ok(module_result::value(&action, *result)),

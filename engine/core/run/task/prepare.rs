@@ -265,7 +265,8 @@ impl Run {
         };
         let over_plugin = over.is_some();
         if let (Action::External(module), false) = (&task.action, over_plugin) {
-            let caller = Caller { module, target: &target, variables: &variables, no_log };
+            let keeps_invocation = task.keeps_invocation();
+            let caller = Caller { module, target: &target, variables: &variables, no_log, keeps_invocation };
             match self.order(&caller, std::mem::take(&mut call.args)) {
                 Ok(args) => call.args = args,
                 Err(result) => return Ok(Ready::Done(*result, delegated)),
