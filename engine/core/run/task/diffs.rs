@@ -188,7 +188,7 @@ mod tests {
         let attributes = Diff::text("/f (file attributes)", side("0644"), side("0600"));
         let content = Diff::text("/f", "a\n", "b\n");
         assert_eq!(shown(&frame, &[content.clone(), state.clone()]), [text.clone(), attributes.clone()]);
-        assert_eq!(shown(&frame, std::slice::from_ref(&content)), [text.clone()]);
+        assert_eq!(shown(&frame, std::slice::from_ref(&content)), std::slice::from_ref(&text));
         assert_eq!(shown(&part("/f (content)"), std::slice::from_ref(&content)), [text]);
         assert_eq!(shown(&frame, std::slice::from_ref(&state)), [attributes]);
         // Without `--diff` nothing is shown.

@@ -224,8 +224,8 @@ impl Job {
         // As in Ansible, a directory's result has no differences.
         plan.changes.iter_mut().for_each(|change| change.diff = None);
         let mut data = data! { "dest" => paths::text(&dest) };
-        // ansible-core writes the destination as it does the source, with or without a slash.
-        let of_content = src.as_ref().is_some_and(|src| src.ends_with('/'));
+        // ansible-core writes a destination that is there as it does the source, with or without a slash.
+        let of_content = dest.is_dir() && src.as_ref().is_some_and(|src| src.ends_with('/'));
         if let Some(src) = src {
             data.insert("src".to_owned(), src.into());
         }
