@@ -47,6 +47,8 @@ pub struct TaskResult {
     pub help: Option<Arc<str>>,
     /// The task had not begun, for example because its loop cannot be evaluated: the message is complete.
     pub unbegun: bool,
+    /// The action gave up before it did anything, which no condition of the task can change.
+    pub raised: bool,
     /// Shown even without `-v`, like the message of `debug`.
     pub verbose_always: bool,
     /// Hidden even without `no_log`: it comes from an encrypted file.

@@ -22,6 +22,11 @@ use crate::{
     vars::Arguments,
 };
 
+/// Whether it ends without an answer: a file is not there.
+pub(super) fn gives_up(msg: &str) -> bool {
+    msg.contains("Could not find or access")
+}
+
 /// In messages about wrong arguments.
 pub(super) const WORDING: Wording = Wording {
     module: Some("ansible.legacy.copy"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rplay_contract::{Arg, ArgError, Args, Traits, args, wire::Map};
 
-use super::{Act, Ask, Connect, Context, Rendered, Result, TaskResult};
+use super::{Act, Ask, Connect, Context, Rendered, Result, TaskResult, text_of};
 use crate::vars::Arguments;
 
 /// The function of an action: it gets the rendered arguments. An `Err` is the task's result, too, and ends it; a failed
@@ -59,6 +59,9 @@ pub struct ActionEntry {
     /// Whether a result that says it was skipped for this reason has the key `failed`, as one that was not skipped has. By
     /// default it has if its module was called on the host and leaves nothing to do in check mode.
     pub skip_has_failed: fn(&str) -> bool,
+    /// Whether it gives up when it fails with this message before it does anything, so that `failed_when`, `changed_when`
+    /// and `until` do not apply, as in Ansible. Otherwise the failure is its answer.
+    pub gives_up: fn(&str) -> bool,
     /// Changes its result at the end, given the time since the task began on the host.
     pub conclude: Option<fn(&mut TaskResult, Duration)>,
     /// Set if another machine than the host may run the module.
@@ -88,6 +91,7 @@ pub const fn relayed(name: &'static str, function: Function) -> ActionEntry {
         reads_our_files: |_| false,
         shows_data_alone: false,
         skip_has_failed: skipped_by_module,
+        gives_up: |msg| !msg.contains(" for (ansible.legacy."),
         conclude: None,
         connect: None,
         function,
@@ -148,6 +152,11 @@ impl ActionEntry {
         self
     }
 
+    pub const fn gives_up(mut self, gives_up: fn(&str) -> bool) -> Self {
+        self.gives_up = gives_up;
+        self
+    }
+
     pub const fn concluded_by(mut self, conclude: fn(&mut TaskResult, Duration)) -> Self {
         self.conclude = Some(conclude);
         self
@@ -164,7 +173,14 @@ impl ActionEntry {
             Function::Answers(function) => function(args, context).map(Act::Done),
             Function::Calls(function) => function(args, context).map(Act::Call),
         };
-        acted.unwrap_or_else(|result| Act::Done(*result))
+        acted.unwrap_or_else(|result| Act::Done(self.given_up(*result)))
+    }
+
+    /// The failure with which the action ended instead of its answer.
+    pub fn given_up(&self, mut result: TaskResult) -> TaskResult {
+        let msg = result.data.get("msg").map(text_of).unwrap_or_default();
+        result.raised |= result.failed && (self.gives_up)(&msg);
+        result
     }
 }
 

@@ -27,6 +27,7 @@ pub static ACTIONS: &[ActionEntry] = &[
         .expressions("that"),
     relayed("copy", Calls(copy::copy))
         .wording(copy::WORDING)
+        .gives_up(copy::gives_up)
         .keeps_to_host()
         .foreseeable()
         .independent_items()
@@ -43,10 +44,12 @@ pub static ACTIONS: &[ActionEntry] = &[
     entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)).wording(group_by::WORDING),
     entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars))
         .wording(include_vars::WORDING)
+        // What is wrong with a file is its answer.
+        .gives_up(|msg| msg.starts_with("Task failed: ") && !msg.starts_with("Task failed: Action failed"))
         .free_form("file"),
     relayed("patch", Calls(patch::patch)).keeps_to_host().foreseeable().independent_items().reads_our_files(|_| true),
     entry::<pause::Pause>("pause", Answers(pause::pause)).wording(LIKE_A_MODULE).once_for_all(),
-    relayed("reboot", Calls(reboot::reboot)),
+    relayed("reboot", Calls(reboot::reboot)).gives_up(|_| false),
     relayed("script", Calls(script::script))
         .wording(script::WORDING)
         .free_form("_raw_params")
@@ -59,7 +62,7 @@ pub static ACTIONS: &[ActionEntry] = &[
         .keeps_to_host()
         .foreseeable()
         .sets_arguments(),
-    entry::<set_stats::SetStats>("set_stats", Answers(set_stats::set_stats)),
+    entry::<set_stats::SetStats>("set_stats", Answers(set_stats::set_stats)).gives_up(|_| false),
     relayed("synchronize", Calls(synchronize::synchronize))
         .wording(synchronize::WORDING)
         .connected_by(synchronize::connect),
@@ -85,7 +88,8 @@ pub static ACTIONS: &[ActionEntry] = &[
     entry::<validate_argument_spec::ValidateArgumentSpec>(
         "validate_argument_spec",
         Answers(validate_argument_spec::validate),
-    ),
+    )
+    .gives_up(|_| false),
     entry::<wait_for_connection::WaitForConnection>(
         "wait_for_connection",
         Calls(wait_for_connection::wait_for_connection),

@@ -101,8 +101,8 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 self.back_to(*task);
                 let name = self.tasks.get(task).map_or_else(String::new, |task| self.name(&task.name));
                 let host = self.name(host);
-                let more = match self.look.verbosity > 2 {
-                    true => format!(" Result was: {}", values::json(&result.data, false, &self.secrets)),
+                let more = match self.look.verbosity > 2 || result.task_result.verbose_always {
+                    true => format!("Result was: {}", values::retried(result, &self.secrets)),
                     false => String::new(),
                 };
                 let head = format!("FAILED - RETRYING: [{host}]: {name} ({retries_left} retries left).");

@@ -18,8 +18,15 @@ use crate::{
 const HIDDEN: &[&str] = &["failed", "skipped", "diff", "exception", "warnings", "deprecations"];
 
 /// Further keys that `debug` does not show.
-const HIDDEN_OF_DEBUG: &[&str] =
-    &["ansible_loop_var", "ansible_index_var", "changed", "failed_when_result", "invocation", "skip_reason"];
+const HIDDEN_OF_DEBUG: &[&str] = &[
+    "ansible_loop",
+    "ansible_loop_var",
+    "ansible_index_var",
+    "changed",
+    "failed_when_result",
+    "invocation",
+    "skip_reason",
+];
 
 /// A result without hidden keys and secrets; keys sorted.
 pub(super) fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
@@ -127,6 +134,11 @@ pub(super) fn narrow(data: &Value, secrets: &Secrets) -> String {
 pub(super) fn result(result: &HostResult, secrets: &Secrets) -> String {
     let layout = Layout::indented(if result.task_result.verbose_always { 4 } else { 0 });
     layout.write(&with_changed(shown(&result.data, secrets), result))
+}
+
+/// A result after which a task is tried again.
+pub(super) fn retried(result: &HostResult, secrets: &Secrets) -> String {
+    Layout::indented(4).write(&with_changed(shown(&result.data, secrets), result))
 }
 
 /// Data with `changed`, which the default output does not show for every action.

@@ -139,15 +139,22 @@ fn parsed(value: &Value) -> Option<f64> {
     text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Checks the keywords that are only read after the task, or not at all: as in Ansible, a task with a wrong one does
-/// not start, and none of them can read the task's own result.
+/// Checks the keywords that are only read after the task, by some tasks, or not at all: as in Ansible, a task with a
+/// wrong one does not start, and none of them can read the task's own result.
 ///
 /// # Errors
 /// If one of them cannot be rendered or has the wrong type.
 pub(crate) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError> {
     let settings = &task.settings;
-    for keyword in [ANY_ERRORS_FATAL, DELEGATE_FACTS, IGNORE_ERRORS, IGNORE_UNREACHABLE, NO_LOG, RUN_ONCE] {
+    for keyword in [ANY_ERRORS_FATAL, BECOME, DELEGATE_FACTS, IGNORE_ERRORS, IGNORE_UNREACHABLE, NO_LOG, RUN_ONCE] {
         flag(keyword, settings, scope)?;
+    }
+    for keyword in [BECOME_EXE, BECOME_FLAGS, BECOME_METHOD, BECOME_USER, CONNECTION, DEBUGGER, REMOTE_USER] {
+        text(keyword, settings, scope)?;
+    }
+    timeout(settings, scope)?;
+    for field in task.notify.iter().chain(&settings.notify) {
+        template::render(&field.value, scope).map_err(|error| of_keyword("notify", error))?;
     }
     for keyword in [PORT, THROTTLE] {
         number(keyword, settings, scope)?;

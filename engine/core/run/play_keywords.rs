@@ -49,7 +49,7 @@ impl Run {
     pub(crate) fn scope_of_play(self: &Arc<Self>, play: &Arc<PlayRun>) -> Arc<Scope> {
         let host = Arc::new(HostState::new("localhost".into(), Vec::new()));
         host.set_gathered(true);
-        self.scope(play, &host, None, None, self.options.check)
+        self.scope(play, &host, None, None)
     }
 }
 

@@ -48,7 +48,6 @@ impl Run {
         host: &Arc<HostState>,
         task: &Arc<Task>,
         top: Option<Arc<Layer>>,
-        check: bool,
         reads: Option<&Arc<ReadTracker>>,
     ) -> Arc<Scope> {
         let reached = Reached {
@@ -57,10 +56,9 @@ impl Run {
             host: host.clone(),
             task: task.clone(),
             top: top.clone(),
-            check,
             reads: reads.cloned(),
         };
-        self.seen(play, host, Some(task), top, Sight { check, reads, otherwise: Some(Arc::new(reached)) })
+        self.seen(play, host, Some(task), top, Sight { reads, otherwise: Some(Arc::new(reached)) })
     }
 }
 
@@ -72,7 +70,6 @@ struct Reached {
     task: Arc<Task>,
     /// The task's temporary variables.
     top: Option<Arc<Layer>>,
-    check: bool,
     /// Records what is read.
     reads: Option<Arc<ReadTracker>>,
 }
@@ -91,14 +88,14 @@ impl Otherwise for Reached {
 
 impl Reached {
     fn try_value(&self, name: &str) -> Result<Option<Value>, ConnectionError> {
-        let Reached { run, play, host, task, check, .. } = self;
+        let Reached { run, play, host, task, .. } = self;
         let reads = self.reads.as_ref();
-        let own = run.tracked_scope(play, host, Some(task), self.top.clone(), *check, reads);
+        let own = run.tracked_scope(play, host, Some(task), self.top.clone(), reads);
         // A delegated task reaches another host.
         let delegate = conditions::text(conditions::DELEGATE_TO, &task.settings, &own)?;
         let other = delegate.filter(|name| **name != *host.name).map(|name| run.host_or_ad_hoc(&name, play));
         let theirs = match &other {
-            Some(other) => &run.tracked_scope(play, other, Some(task), None, *check, reads),
+            Some(other) => &run.tracked_scope(play, other, Some(task), None, reads),
             None => &own,
         };
         let defaults = &run.options.connection;

@@ -37,7 +37,7 @@ pub(crate) struct HostTask {
     pub iterations: Vec<Iteration>,
     /// Iterations prepared in advance; taken when they are sent.
     pub ready: Vec<Option<Ready>>,
-    /// What each iteration calls its module with, if results are to show it.
+    /// What each iteration calls its module with, if results are to show it, or the items of a loop are registered.
     pub invocations: Vec<Option<Value>>,
     /// What templates warned about while calls were prepared, by iteration.
     pub template_warnings: HashMap<usize, Vec<TemplateWarning>>,

@@ -294,14 +294,7 @@ impl LookAhead<'_> {
         }
         let read = |host_task: &HostTask, reads: &Arc<ReadTracker>| {
             let top = host_task.iterations.first().and_then(|iteration| iteration.top.clone());
-            let scope = self.run.tracked_scope(
-                self.play,
-                &host_task.host,
-                Some(task),
-                top,
-                self.run.options.check,
-                Some(reads),
-            );
+            let scope = self.run.tracked_scope(self.play, &host_task.host, Some(task), top, Some(reads));
             keywords.into_iter().for_each(|keyword| drop(conditions::flag(keyword, settings, &scope)));
             drop(conditions::own_text(task.control.label.as_ref(), &scope));
         };

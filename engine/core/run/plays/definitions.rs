@@ -57,7 +57,7 @@ impl Viewpoint {
         let mut files: Vec<PathBuf> = Vec::new();
         let mut layers: Vec<Arc<Layer>> = Vec::new();
         for candidates in &play.play.vars_files {
-            let scope = run.scope(&play, &host, None, None, run.options.check);
+            let scope = run.scope(&play, &host, None, None);
             let named = candidates.iter().find_map(|candidate| {
                 let name = template::render(&candidate.value, &scope).ok()?;
                 Some((vars_file(&play.play.directory, name.as_str()?)?, candidate))
@@ -74,7 +74,7 @@ impl Viewpoint {
             let implied = Task::implied(Action::find("debug")?, "debug", "why", nowhere, settings, Arc::default());
             Some(Arc::new(Task { role: Some(role.clone()), ..implied }))
         });
-        let scope = run.scope(&play, &host, task.as_ref(), None, run.options.check);
+        let scope = run.scope(&play, &host, task.as_ref(), None);
         Ok(Some(Viewpoint { run: run.clone(), play, host, role, files, scope }))
     }
 

@@ -139,7 +139,7 @@ impl Run {
         let host = Arc::new(HostState::new(name, layers));
         let mut told = HashSet::new();
         for task in tasks {
-            let scope = self.scope(&run, &host, Some(&task), None, self.options.check);
+            let scope = self.scope(&run, &host, Some(&task), None);
             let mut options = IndexMap::new();
             let mut values = IndexMap::new();
             let mut sources: Vec<String> = Vec::new();

@@ -46,9 +46,8 @@ impl Run {
     ) -> Result<Arc<Layer>, Problems> {
         for candidate in candidates {
             let at = || candidate.span.clone();
-            let name = with_facts(facts, host, || {
-                template::render(&candidate.value, &self.scope(play, host, None, None, self.options.check))
-            });
+            let name =
+                with_facts(facts, host, || template::render(&candidate.value, &self.scope(play, host, None, None)));
             let name = match name {
                 Ok(name) => name,
                 Err(error) if error.undefined().is_some() => {

@@ -32,7 +32,6 @@ pub(crate) struct HostMagic {
     pub play: Arc<PlayRun>,
     pub host: Arc<HostState>,
     pub task: Option<Arc<Task>>,
-    pub check: bool,
     /// Records what is read.
     pub reads: Option<Arc<ReadTracker>>,
     /// Whether this is an entry of `hostvars`, which shows the host's variables without the play's.
@@ -169,12 +168,25 @@ impl HostMagic {
         Some(known.unwrap_or_else(|| Lazy::Data(mapping::<&str, Value>([]))))
     }
 
-    /// The names of the play's roles, without duplicates.
+    /// The names of the roles that the play names and has included so far, once for each use.
+    fn play_role_names(&self) -> Value {
+        let included = self.play.included.lock();
+        let named = self.play.play.roles.iter().filter(|role| !role.dependency);
+        named.chain(included.iter()).map(|role| Value::from(role.name.clone())).collect()
+    }
+
+    /// The names of the play's roles, of those that it has included so far, and of their dependencies; without
+    /// duplicates.
     fn role_names(&self, which: impl Fn(&Role) -> bool) -> Value {
+        let included = self.play.included.lock();
         let mut names: Vec<Arc<str>> = Vec::new();
-        for role in self.play.play.roles.iter().filter(|role| which(role)) {
-            if !names.contains(&role.name) {
+        let mut open: Vec<&Arc<Role>> = self.play.play.roles.iter().chain(included.iter()).rev().collect();
+        while let Some(role) = open.pop() {
+            if which(role) && !names.contains(&role.name) {
                 names.push(role.name.clone());
+            }
+            if !self.play.play.roles.iter().any(|known| Arc::ptr_eq(known, role)) {
+                open.extend(role.dependencies.iter().rev());
             }
         }
         names.into_iter().map(Value::from).collect()
@@ -223,7 +235,8 @@ impl HostMagic {
             "ansible_play_name" => self.play.name.clone().into(),
             // rplay runs without Python; playbooks use this for the controller's interpreter.
             "ansible_playbook_python" => python().into(),
-            "ansible_check_mode" => self.check.into(),
+            // As in Ansible, that of the run, whatever the task says.
+            "ansible_check_mode" => self.run.options.check.into(),
             "ansible_diff_mode" => self.run.options.diff.into(),
             "ansible_forks" => self.run.options.forks.into(),
             "ansible_verbosity" => self.run.options.verbosity.into(),
@@ -240,7 +253,7 @@ impl HostMagic {
             // As in Ansible, defined in every role, and null outside of collections.
             "ansible_collection_name" => self.role()?.collection.clone().map_or(Value::from(()), Value::from),
             "role_path" => absolute(&self.role()?.path).into(),
-            "role_names" | "ansible_play_role_names" => self.role_names(|role| !role.dependency),
+            "role_names" | "ansible_play_role_names" => self.play_role_names(),
             "ansible_role_names" => self.role_names(|_| true),
             "ansible_dependent_role_names" => self.role_names(|role| role.dependency),
             "ansible_parent_role_names" => self.parents()?.iter().map(|role| Value::from(role.name.clone())).collect(),
@@ -325,7 +338,6 @@ impl Run {
             play: play.clone(),
             host: host.clone(),
             task: None,
-            check: self.options.check,
             reads,
             entry: true,
             otherwise: None,

@@ -18,7 +18,6 @@ use crate::{
 
 /// How variables are seen.
 pub(crate) struct Sight<'a> {
-    pub check: bool,
     /// Records what is read.
     pub reads: Option<&'a Arc<ReadTracker>>,
     /// What a task that has begun sees besides.
@@ -34,9 +33,8 @@ impl Run {
         host: &Arc<HostState>,
         task: Option<&Arc<Task>>,
         top: Option<Arc<Layer>>,
-        check: bool,
     ) -> Arc<Scope> {
-        self.tracked_scope(play, host, task, top, check, None)
+        self.tracked_scope(play, host, task, top, None)
     }
 
     /// Like [`scope`]; `reads` records what is read through it.
@@ -46,10 +44,9 @@ impl Run {
         host: &Arc<HostState>,
         task: Option<&Arc<Task>>,
         top: Option<Arc<Layer>>,
-        check: bool,
         reads: Option<&Arc<ReadTracker>>,
     ) -> Arc<Scope> {
-        self.seen(play, host, task, top, Sight { check, reads, otherwise: None })
+        self.seen(play, host, task, top, Sight { reads, otherwise: None })
     }
 
     /// Like [`scope`], with all that determines how variables are seen.
@@ -59,7 +56,7 @@ impl Run {
         host: &Arc<HostState>,
         task: Option<&Arc<Task>>,
         top: Option<Arc<Layer>>,
-        Sight { check, reads, otherwise }: Sight<'_>,
+        Sight { reads, otherwise }: Sight<'_>,
     ) -> Arc<Scope> {
         let state = host.layers();
         let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(24);
@@ -112,7 +109,6 @@ impl Run {
             play: play.clone(),
             host: host.clone(),
             task: task.cloned(),
-            check,
             reads: reads.cloned(),
             entry: false,
             otherwise,

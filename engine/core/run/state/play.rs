@@ -30,6 +30,8 @@ pub struct PlayRun {
     pub(crate) files: RwLock<HashMap<Arc<str>, Vec<Arc<Layer>>>>,
     /// Roles of the play, including those made public by an include.
     pub(crate) roles: RwLock<Arc<[Arc<Role>]>>,
+    /// Roles that were included so far, in order.
+    pub(crate) included: Mutex<Vec<Arc<Role>>>,
     pub(crate) handlers: RwLock<Arc<HandlerList>>,
     /// Notifications by host: names and topics, which are resolved when the handlers run.
     pub notified: Mutex<HashMap<Arc<str>, IndexSet<Arc<str>>>>,
@@ -100,6 +102,7 @@ impl PlayRun {
             prompted: Arc::default(),
             files: RwLock::default(),
             roles: RwLock::new(play.roles.clone().into()),
+            included: Mutex::default(),
             handlers: RwLock::default(),
             notified: Mutex::default(),
             pending: Mutex::default(),

@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 
 use crate::{
-    actions::{Effect, text_of},
+    actions::Effect,
     event::{Event, Status},
     plan::{Action, PlanError, Task},
     run::{
@@ -22,7 +22,7 @@ use crate::{
             task_run::TaskRun,
         },
     },
-    vars::{Value, mapping},
+    vars::Value,
 };
 
 impl Run {
@@ -39,7 +39,7 @@ impl Run {
             return false;
         }
         let mut brings_facts = false;
-        let scope = self.scope(&task.play, host, Some(&task.task), None, self.options.check);
+        let scope = self.scope(&task.play, host, Some(&task.task), None);
         let delegate_facts =
             conditions::flag(conditions::DELEGATE_FACTS, &task.task.settings, &scope).ok().flatten().unwrap_or(false);
         let target = match (delegate_facts, delegated) {
@@ -169,7 +169,8 @@ impl Run {
                 failed = true;
                 self.fail(&task.play, host);
                 if host.shelter().rescue {
-                    self.note_failure(host, about(task), result.registered.clone());
+                    let failed_task = self.failed_task(task, host);
+                    self.note_failure(host, failed_task, result.registered.clone());
                 }
             }
             Status::Skipped => self.count(name, |counts| counts.skipped += 1),
@@ -203,11 +204,4 @@ impl Run {
     pub(crate) fn note_failure(&self, host: &HostState, task: minijinja::Value, result: minijinja::Value) {
         host.set([("ansible_failed_task".into(), data(task)), ("ansible_failed_result".into(), data(result))]);
     }
-}
-
-/// `ansible_failed_task`.
-fn about(task: &TaskRun) -> Value {
-    let name =
-        task.task.name.as_ref().and_then(|name| name.value.data()).map_or_else(String::new, |name| text_of(&name));
-    mapping([("name", Value::from(name)), ("action", Value::from(task.task.written.clone()))])
 }

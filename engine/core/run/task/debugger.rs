@@ -115,7 +115,7 @@ impl Run {
         if !wanted || task.task.action.statement().is_some() {
             return Debugged::Nothing;
         }
-        let scope = self.scope(&task.play, host, Some(&task.task), None, self.options.check);
+        let scope = self.scope(&task.play, host, Some(&task.task), None);
         if !self.wants_debugger(task, &scope, result) {
             return Debugged::Nothing;
         }

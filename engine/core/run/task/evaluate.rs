@@ -22,7 +22,7 @@ use crate::{
             evaluated::{CENSORED, Evaluated, Retry, item, status},
             iteration::Attempt,
             prepare::job_id,
-            register::register_value,
+            register::{add_loop_fields, register_value},
             task_run::TaskRun,
         },
     },
@@ -48,8 +48,10 @@ impl Run {
             *why = format!("remote module ({}) {rest}", task_of.written).into();
         }
         // Whether it was done at all.
-        let refused = |msg: &str| msg.starts_with("Task failed: ");
-        let begun = !result.unbegun && !result.data.get("msg").and_then(Value::as_str).is_some_and(refused);
+        let refused =
+            |msg: &str| msg.strip_prefix("Task failed: ").is_some_and(|why| !why.starts_with("Action failed"));
+        let begun =
+            !result.unbegun && !result.raised && !result.data.get("msg").and_then(Value::as_str).is_some_and(refused);
         // For a polled job; a background job has reported this already. Actions of the controller refuse to be one. What
         // check mode skips was a job, what a condition skips was not.
         let polled = task_of.asynchronous.is_some()
@@ -86,7 +88,9 @@ impl Run {
         let mut gave_up = false;
         let mut stop = false;
         let scope = self.evaluation_scope(task, host, attempt, &registered);
-        if !result.unreachable && result.skipped.is_none() {
+        let is_done = !result.unreachable && result.skipped.is_none();
+        // As in Ansible, no condition changes what became of a task that did not begin.
+        if is_done && begun {
             let had = (result.failed, result.changed);
             if let Err(error) = apply_conditions(&task.task, &scope, &mut result) {
                 // As in Ansible, the message stays the module's own; the result says what is wrong with the condition.
@@ -104,6 +108,7 @@ impl Run {
                 Ok(Verdict::Enough) => {}
                 Ok(Verdict::Again(again)) => {
                     result.set("retries", attempt.number + again.left);
+                    registered = register_value(task_of, &result, diff.as_ref(), attempt);
                     retry = Some(again);
                 }
                 Ok(Verdict::GiveUp) => {
@@ -119,15 +124,15 @@ impl Run {
                     registered = register_value(task_of, &result, None, attempt);
                 }
             }
-            if !task.task.control.break_when.is_empty() && attempt.looped {
-                let scope = self.evaluation_scope(task, host, attempt, &registered);
-                match conditions::all_hold(&task.task.control.break_when, &scope) {
-                    Ok(enough) => stop = enough,
-                    Err(error) => {
-                        stop = true;
-                        result.fail_by(&error);
-                        registered = register_value(task_of, &result, diff.as_ref(), attempt);
-                    }
+        }
+        if is_done && !task.task.control.break_when.is_empty() && attempt.looped {
+            let scope = self.evaluation_scope(task, host, attempt, &registered);
+            match conditions::all_hold(&task.task.control.break_when, &scope) {
+                Ok(enough) => stop = enough,
+                Err(error) => {
+                    stop = true;
+                    result.fail_by(&error);
+                    registered = register_value(task_of, &result, diff.as_ref(), attempt);
                 }
             }
         }
@@ -201,7 +206,9 @@ impl Run {
                 delegated_to: attempt.delegated.map(|host| host.name.clone()),
                 data: match task_of.action.controller() {
                     Some(entry) if entry.shows_data_alone && matches!(status, Status::Ok | Status::Changed) => {
-                        result.data.value()
+                        let mut fields = result.data.clone().into_entries();
+                        add_loop_fields(&mut fields, attempt);
+                        mapping(fields)
                     }
                     _ => registered.clone(),
                 },
@@ -247,7 +254,7 @@ impl Run {
             }
         };
         let top = self.with_delegated(&task.play, &task.task, top, attempt.delegated, None);
-        self.begun_scope(&task.play, host, &task.task, top, self.options.check, None)
+        self.begun_scope(&task.play, host, &task.task, top, None)
     }
 
     fn until(

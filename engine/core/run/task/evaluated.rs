@@ -92,7 +92,7 @@ pub(crate) fn status(result: &TaskResult) -> Status {
 pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<Evaluated>) -> Evaluated {
     let any = |is: fn(&TaskResult) -> bool| parts.iter().any(|part| is(part.result()));
     let first_bad = parts.iter().find(|part| part.result().failed);
-    let whole = TaskResult {
+    let mut whole = TaskResult {
         changed: any(|part| part.changed),
         skipped: parts.iter().all(|part| part.report.status == Status::Skipped).then(Arc::default),
         failed: any(|part| part.failed && !part.unreachable),
@@ -123,6 +123,10 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<Evaluated>) -> Evaluated {
     }
     fields.extend(told.0.into_iter().map(|(name, all)| (name, Value::from(all))));
     let data = mapping(fields);
+    // As in Ansible, an item that did not begin does not count where `failed_when` decided about another one.
+    let decided = parts.iter().filter_map(|part| part.registered.get_attr("failed_when_result").ok());
+    let decided: Vec<bool> = decided.filter(|value| !value.is_undefined()).map(|value| value.is_true()).collect();
+    whole.failed &= decided.is_empty() || decided.contains(&true);
     let unreachable_data = parts.iter().find(|part| part.result().unreachable).map(|part| part.report.data.clone());
     Evaluated {
         report: HostResult {

@@ -49,7 +49,7 @@ impl Run {
             return failed;
         }
         let Some(first) = hosts.first() else { return failed };
-        let scope = self.scope(play, first, Some(&run.task), None, self.options.check);
+        let scope = self.scope(play, first, Some(&run.task), None);
         let flag = |keyword| conditions::flag(keyword, &run.task.settings, &scope).ok().flatten();
         let fatal = !play.free.load(Ordering::Acquire)
             && !flag(conditions::IGNORE_ERRORS).unwrap_or(false)

@@ -61,7 +61,7 @@ impl Run {
     ) -> Vec<usize> {
         let names = play.handler_names.lock().entry(host.name.clone()).or_default().clone();
         handlers.find(name, &mut names.lock(), |task| {
-            let scope = self.tracked_scope(play, host, Some(task), None, self.options.check, reads);
+            let scope = self.tracked_scope(play, host, Some(task), None, reads);
             self.handler_name(task, &scope, reads)
         })
     }
@@ -114,7 +114,7 @@ impl Run {
             names.iter().flat_map(|name| self.find_handlers(play, host, &handlers, name, None)).collect();
         if self.options.verbosity > 1 {
             for task in places.iter().filter_map(|at| handlers.tasks().get(*at)) {
-                let name = self.task_name(task, &self.scope(play, host, Some(task), None, self.options.check));
+                let name = self.task_name(task, &self.scope(play, host, Some(task), None));
                 let text = format!("NOTIFIED HANDLER {name} for {}", host.name);
                 self.send(Event::Message { text: text.into() });
             }

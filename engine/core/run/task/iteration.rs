@@ -53,7 +53,7 @@ pub(crate) fn iterations(
     host: &Arc<HostState>,
     reads: Option<&Arc<ReadTracker>>,
 ) -> Result<Iterations, Box<TaskResult>> {
-    let scope = run.tracked_scope(play, host, Some(task), None, run.options.check, reads);
+    let scope = run.tracked_scope(play, host, Some(task), None, reads);
     let Some(items) = items(task, &scope)? else {
         let iteration = Iteration { index: 0, item: None, top: None };
         return Ok(Iterations {

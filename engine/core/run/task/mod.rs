@@ -7,6 +7,7 @@ pub(crate) mod diffs;
 pub(crate) mod evaluate;
 pub(crate) mod evaluated;
 pub(crate) mod external;
+mod failed_task;
 pub(crate) mod failure;
 pub(crate) mod handlers;
 pub(crate) mod invocation;

@@ -76,15 +76,17 @@ impl Run {
         iteration: &Iteration,
         reads: Option<&Arc<ReadTracker>>,
     ) -> Ready {
+        let mut delegated = None;
         let (ready, template_warnings) =
-            template_warnings::collecting(|| self.try_prepare(play, task, host, iteration, reads));
+            template_warnings::collecting(|| self.try_prepare(play, task, host, iteration, reads, &mut delegated));
         match ready {
             Ok(Ready::Done(result, delegated)) => Ready::Done(TaskResult { template_warnings, ..result }, delegated),
             Ok(Ready::Call(prepared)) => Ready::Call(Box::new(Prepared { template_warnings, ..*prepared })),
-            Err(error) => Ready::Done(TaskResult { template_warnings, ..error.result() }, None),
+            Err(error) => Ready::Done(TaskResult { raised: true, template_warnings, ..error.result() }, delegated),
         }
     }
 
+    /// `known` is set to the host that the task is delegated to as soon as it is known.
     fn try_prepare(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
@@ -92,26 +94,29 @@ impl Run {
         host: &Arc<HostState>,
         iteration: &Iteration,
         reads: Option<&Arc<ReadTracker>>,
+        known: &mut Option<Arc<HostState>>,
     ) -> Result<Ready, ConnectionError> {
-        let scope = self.begun_scope(play, host, task, iteration.top.clone(), self.options.check, reads);
+        let scope = self.begun_scope(play, host, task, iteration.top.clone(), reads);
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped, None));
         }
         let delegate = conditions::text(conditions::DELEGATE_TO, &task.settings, &scope)?;
+        let delegate = delegate.filter(|name| !name.is_empty());
         let delegated = match &delegate {
             Some(name) if **name != *host.name => Some(self.host_or_ad_hoc(name, play)),
             _ => None,
         };
+        known.clone_from(&delegated);
         // Without its variables, its address is unknown.
         if let Some(why) = delegated.as_ref().and_then(|other| other.why_broken()) {
             return Ok(Ready::Done(TaskResult::failed(why.to_string()), delegated));
         }
         let check = conditions::flag(conditions::CHECK_MODE, &task.settings, &scope)?.unwrap_or(self.options.check);
-        let scope = match check == self.options.check && delegated.is_none() {
+        let scope = match delegated.is_none() {
             true => scope,
             false => {
                 let top = self.with_delegated(play, task, iteration.top.clone(), delegated.as_ref(), reads);
-                self.begun_scope(play, host, task, top, check, reads)
+                self.begun_scope(play, host, task, top, reads)
             }
         };
         let no_log = conditions::flag(conditions::NO_LOG, &task.settings, &scope)?.unwrap_or(self.options.no_log);
@@ -138,7 +143,8 @@ impl Run {
                     return Ok(Ready::Done(refused(&task.action, error), delegated));
                 }
             }
-            return Ok(Ready::Done(unsupported(&task.action, &task.written, &task.unknown), delegated));
+            let result = unsupported(&task.action, &task.written, &task.unknown);
+            return Ok(Ready::Done(given_up(&task.action, result), delegated));
         }
         // As in Ansible, also for actions that have no use for it.
         let environment = self.environment(task, &scope)?;
@@ -155,7 +161,8 @@ impl Run {
         if task.args.whole.is_some() || !task.settings.module_defaults.is_empty() {
             let unknown = crate::plan::unknown(&task.action, args.keys().filter(|name| !name.starts_with('_')));
             if !unknown.is_empty() {
-                return Ok(Ready::Done(unsupported(&task.action, &task.written, &unknown), delegated));
+                let result = unsupported(&task.action, &task.written, &unknown);
+                return Ok(Ready::Done(given_up(&task.action, result), delegated));
             }
         }
         let mut plugin_args = None;
@@ -173,7 +180,7 @@ impl Run {
             Action::Controller(_) | Action::Statement(_) => {
                 if seconds(task, &scope)?.is_some() {
                     let msg = format!("This action ({}) does not support async.", task.written);
-                    return Ok(Ready::Done(TaskResult::failed(msg), delegated));
+                    return Ok(Ready::Done(TaskResult { raised: true, ..TaskResult::failed(msg) }, delegated));
                 }
                 // Constant arguments were validated before the run; templates have values only now. (A role's argument
                 // validation has no arguments here: it brings its specification along.)
@@ -182,7 +189,7 @@ impl Run {
                     Some(_) => None,
                 };
                 if let Some(error) = error {
-                    return Ok(Ready::Done(refused(&task.action, error), delegated));
+                    return Ok(Ready::Done(given_up(&task.action, refused(&task.action, error)), delegated));
                 }
                 let context = actions::Context {
                     task: task.view(),
@@ -224,7 +231,7 @@ impl Run {
         // connection keywords apply to the original host.
         let (mut target, variables) = match &delegated {
             Some(other) => {
-                let theirs = self.tracked_scope(play, other, Some(task), None, check, reads);
+                let theirs = self.tracked_scope(play, other, Some(task), None, reads);
                 (target(&other.name, None, &scope, &theirs, &self.options.connection)?, theirs)
             }
             None => {
@@ -349,7 +356,7 @@ impl Run {
         reads: Option<&Arc<ReadTracker>>,
     ) -> Option<Arc<Layer>> {
         let Some(other) = delegated else { return top };
-        let known = self.tracked_scope(play, other, Some(task), None, self.options.check, reads);
+        let known = self.tracked_scope(play, other, Some(task), None, reads);
         let vars = mapping([(other.name.clone(), template::scope_value(known, template::Level::now()))]);
         let mut layer = top.as_deref().cloned().unwrap_or_default();
         layer.insert("ansible_delegated_vars".into(), Lazy::Data(vars));
@@ -456,5 +463,13 @@ fn when(task: &Task, scope: &Arc<Scope>) -> Option<TaskResult> {
         Ok(None) => None,
         Ok(Some(condition)) => Some(skipped(condition)),
         Err((error, _)) => Some(TaskResult::of_error(&error)),
+    }
+}
+
+/// A result with which a task ends before its action acts.
+fn given_up(action: &Action, result: TaskResult) -> TaskResult {
+    match action.controller() {
+        Some(entry) => entry.given_up(result),
+        None => result,
     }
 }

@@ -63,6 +63,10 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
         };
         fields.insert("ansible_facts".into(), facts);
     }
+    if task.action.traits().gathers && !result.failed && !result.unreachable && result.skipped.is_none() {
+        // A filter may leave none.
+        fields.entry("ansible_facts".into()).or_insert_with(|| mapping::<&str, Value>([]));
+    }
     add_loop_fields(&mut fields, attempt);
     mapping(fields)
 }

@@ -99,7 +99,7 @@ impl Run {
     /// Ends the run if `throttle` has no number, since it holds for all hosts.
     pub(crate) fn check_throttle(self: &Arc<Self>, task: &TaskRun, first: &Arc<HostState>) {
         let Some(field) = &task.task.settings.throttle else { return };
-        let scope = self.scope(&task.play, first, Some(&task.task), None, self.options.check);
+        let scope = self.scope(&task.play, first, Some(&task.task), None);
         let why = match conditions::own_value(Some(field), &scope) {
             Err(error) => error.to_string(),
             Ok(Some(value)) if !text_of(&value).trim().parse::<f64>().is_ok_and(f64::is_finite) => {
@@ -114,7 +114,7 @@ impl Run {
     /// The number of hosts that may run the task concurrently, if limited by `throttle`.
     pub(crate) fn throttle(self: &Arc<Self>, task: &TaskRun, hosts: &[Arc<HostState>]) -> Option<usize> {
         task.task.settings.throttle.as_ref()?;
-        let scope = self.scope(&task.play, hosts.first()?, Some(&task.task), None, self.options.check);
+        let scope = self.scope(&task.play, hosts.first()?, Some(&task.task), None);
         // An invalid value fails the task itself.
         let limit = conditions::number(conditions::THROTTLE, &task.task.settings, &scope).ok().flatten()?;
         (limit >= 1.0).then_some(limit as usize)
@@ -193,7 +193,7 @@ pub(crate) fn is_once(
         return false;
     }
     let once = with_facts(facts, first, || {
-        let scope = run.scope(play, first, None, None, run.options.check);
+        let scope = run.scope(play, first, None, None);
         conditions::own_value(task.settings.run_once.as_ref(), &scope)?;
         // A value that is no boolean fails the task itself, on every host.
         Ok(conditions::flag(conditions::RUN_ONCE, &task.settings, &scope).ok().flatten().unwrap_or(false))

@@ -27,7 +27,7 @@ pub(crate) fn at_start(run: &Arc<Run>, play: &Arc<PlayRun>, hosts: &[Arc<HostSta
     let wanted = match &play.play.gather.wanted {
         Some(field) => {
             let Some(first) = hosts.first() else { return Ok(false) };
-            let scope = run.scope(play, first, None, None, run.options.check);
+            let scope = run.scope(play, first, None, None);
             conditions::truth_of(&rendered(field, &scope, "gather_facts")?)
         }
         None => None,

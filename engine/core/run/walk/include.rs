@@ -174,7 +174,7 @@ impl Run {
         let found = iterations(self, &run.play, &run.task, host, None)?;
         let mut wishes = Vec::new();
         for iteration in found.iterations {
-            let scope = self.begun_scope(&run.play, host, &run.task, iteration.top.clone(), self.options.check, None);
+            let scope = self.begun_scope(&run.play, host, &run.task, iteration.top.clone(), None);
             match conditions::first_false(&run.task.settings.when, &scope) {
                 Ok(None) => {}
                 Ok(Some(condition)) if iteration.item.is_some() => {
@@ -337,6 +337,7 @@ impl Run {
         };
         let parents = plan::line_of(run.task.role.as_ref());
         let Some((role, step)) = self.resolver.role(&call, place, &parents, found) else { return Vec::new() };
+        run.play.included.lock().push(role.clone());
         // As in ansible-core, the setting makes a role public only if it was set.
         let is_public = wanted.public.map_or(self.options.private_role_vars == Some(false), |public| public.0);
         if is_public {

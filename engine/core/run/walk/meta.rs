@@ -1,6 +1,6 @@
 //! `meta`: actions on the run itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
     actions::{TaskResult, text_of},
@@ -56,7 +56,7 @@ impl Run {
         name: &str,
     ) -> MetaResult {
         let Some(first) = hosts.first() else { return MetaResult::Done };
-        let scope = self.scope(play, first, Some(task), None, self.options.check);
+        let scope = self.scope(play, first, Some(task), None);
         let Some(field) = task.args.free.clone().or_else(|| task.args.field("free_form")) else {
             return MetaResult::Done;
         };
@@ -82,16 +82,17 @@ impl Run {
         let conditions = if unconditional { &[][..] } else { task.settings.when.as_slice() };
         let mut willing = Hosts::new();
         for host in asked {
-            let holds = with_facts(facts, host, || {
-                conditions::all_hold(conditions, &self.scope(play, host, Some(task), None, self.options.check))
-            });
+            let holds =
+                with_facts(facts, host, || conditions::all_hold(conditions, &self.scope(play, host, Some(task), None)));
             let holds = match holds {
                 Ok(holds) => holds,
                 Err(error) => return self.fail_meta(std::slice::from_ref(host), &error.to_string(), error.at()),
             };
-            // As in Ansible, each host has its own title.
+            // As in Ansible, each host has its own title; under strategy free only if the host skips the task.
             let run = TaskRun::new(self, play, task);
-            self.start(&run, name.to_owned());
+            if !holds || !play.free.load(Ordering::Acquire) {
+                self.start(&run, name.to_owned());
+            }
             let role = task.role.as_ref().map(|role| role.short_name());
             match holds {
                 true => {
@@ -145,7 +146,7 @@ impl Run {
             }
             "reset_connection" => {
                 for host in &willing {
-                    let scope = self.scope(play, host, Some(task), None, self.options.check);
+                    let scope = self.scope(play, host, Some(task), None);
                     let settings = Some(&*task.settings);
                     match target(&host.name, settings, &scope, &scope, &self.options.connection) {
                         Ok(target) => self.links.reset(&target),

@@ -154,7 +154,7 @@ impl Walk {
     fn task(&self, task: &Arc<Task>, hosts: &[Arc<HostState>], continuation: Option<&Continuation<'_>>) -> Hosts {
         let (run, play) = (&self.run, &self.play);
         let Some(first) = hosts.first() else { return Hosts::new() };
-        let scope = run.scope(play, first, Some(task), None, run.options.check);
+        let scope = run.scope(play, first, Some(task), None);
         let name = run.task_name(task, &scope);
         if self.start_at.passes_over(run, play, &name, hosts) {
             return Hosts::new();
