@@ -3,7 +3,8 @@
 use std::{fmt::Write, path::Path};
 
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
-use rplay::{source, task_result::is_deprecation, visible::one_line};
+use rplay::{source, visible::one_line};
+use rplay_contract::external::is_deprecation;
 
 /// Number of lines quoted before the place.
 const BEFORE: usize = 2;

@@ -8,10 +8,7 @@ use std::{
 
 use indexmap::IndexMap;
 use miette::Diagnostic;
-use rplay_contract::{
-    external::DEPRECATED,
-    wire::{self, Diff},
-};
+use rplay_contract::wire::{self, Diff};
 
 use crate::{
     source::{Problems, Span, span_of},
@@ -66,11 +63,6 @@ pub struct TaskResult {
 pub struct TemplateWarning {
     pub text: String,
     pub deprecated: bool,
-}
-
-/// Whether a warning is about a deprecation.
-pub fn is_deprecation(message: &str) -> bool {
-    message.starts_with(DEPRECATED) || message.contains("This feature will be removed from ")
 }
 
 /// Named values in order. Clones share them until one is changed.

@@ -8,6 +8,11 @@ pub const MODULE: &str = "rplay.external";
 /// The beginning of warnings about deprecated features.
 pub const DEPRECATED: &str = "[DEPRECATED] ";
 
+/// Whether a warning is about a deprecation.
+pub fn is_deprecation(message: &str) -> bool {
+    message.starts_with(DEPRECATED) || message.contains("This feature will be removed from ")
+}
+
 /// Arguments of the call that hold content.
 pub const CONTENT: &[&str] = &["content", "base"];
 

@@ -11,7 +11,7 @@ use std::{
 
 use miette::Diagnostic;
 use parking_lot::Mutex;
-use rplay_contract::external::DEPRECATED;
+use rplay_contract::external::{DEPRECATED, is_deprecation};
 
 use super::{
     PlanError, Play,
@@ -25,7 +25,6 @@ use crate::{
     external::{self, Finder},
     source::{self, Problems, Source, Span},
     syntax::{self, Entry, Playbook, Warning, Word, reserved_name},
-    task_result::is_deprecation,
     vars::{Layer, Lazy},
 };
 

@@ -1,32 +1,12 @@
 //! How warnings are worded: their head, their place, and the help below it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
-use rplay_contract::external::DEPRECATED;
+use rplay_contract::external::{DEPRECATED, is_deprecation};
 
 use super::{look::Explain, task_error::TaskError};
-use crate::{source::Span, task_result::is_deprecation};
-
-/// Shown before the first warning about a deprecation.
-const INTRODUCTION: &str =
-    "[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.";
+use crate::source::Span;
 
 /// Heads that a rendered diagnostic may have.
 const HEADS: [&str; 2] = ["[WARNING]: ", "[DEPRECATION WARNING]: "];
-
-/// Whether a warning about a deprecation was shown; clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Deprecations(Arc<AtomicBool>);
-
-impl Deprecations {
-    /// The line to show before this warning: once, before the first one about a deprecation.
-    pub fn introduction(&self, message: &str) -> Option<&'static str> {
-        (is_deprecation(message) && !self.0.swap(true, Ordering::Relaxed)).then_some(INTRODUCTION)
-    }
-}
 
 /// A warning as it is shown. What follows the first blank line of its message is help, which stands below the place.
 /// Without `explain`, the place is named in the same line.
@@ -79,13 +59,5 @@ mod tests {
         assert_eq!(worded("odd", None, Some(&explain)), "[WARNING]: odd");
         let marked = format!("{DEPRECATED}old\nReason: x");
         assert_eq!(worded(&marked, None, None), "[DEPRECATION WARNING]: old\nReason: x\n");
-    }
-
-    #[test]
-    fn the_first_deprecation_is_introduced() {
-        let deprecations = Deprecations::default();
-        assert!(deprecations.introduction("odd").is_none());
-        assert!(deprecations.clone().introduction(&format!("{DEPRECATED}old")).is_some());
-        assert!(deprecations.introduction(&format!("{DEPRECATED}older")).is_none());
     }
 }

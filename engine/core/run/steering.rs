@@ -73,8 +73,8 @@ steering! {
     REMOTE_TMP: "ansible_remote_tmp";
 }
 
-/// Steering variables that rplay does not read (yet), but Ansible and its plugins do, and variables that the engine
-/// sets for a task.
+/// Other steering variables: which module a task runs, what Ansible and its plugins read, and what the engine sets for a
+/// task.
 const OTHERS: &[&str] = &[
     "ansible_delegated_vars",
     "ansible_executable",
@@ -87,10 +87,12 @@ const OTHERS: &[&str] = &[
     "ansible_module_compression",
     "ansible_network_os",
     "ansible_no_log",
+    "ansible_package_use",
     "ansible_pipelining",
     "ansible_private_key",
     "ansible_private_key_passphrase",
     "ansible_rsync_path",
+    "ansible_service_use",
     "ansible_su",
     "ansible_sudo",
     "environment",

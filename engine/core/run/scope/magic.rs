@@ -51,9 +51,7 @@ pub(crate) trait Otherwise: Send + Sync {
 
 /// Whether a variable may be a fact. Names that facts never have must not trigger gathering.
 fn may_be_fact(name: &str) -> bool {
-    name.starts_with("ansible_")
-        && !matches!(name, "ansible_managed" | "ansible_package_use" | "ansible_service_use")
-        && !steering::steers(name)
+    name.starts_with("ansible_") && name != "ansible_managed" && !steering::steers(name)
 }
 
 impl Magic for HostMagic {

@@ -56,7 +56,7 @@ impl Machine<'_> {
     }
 
     /// Warns if a variable will be removed from Ansible.
-    pub(in crate::template) fn warn_of_removal(&self, name: &str) {
+    pub(crate) fn warn_of_removal(&self, name: &str) {
         let magic = &self.session.scope.magic;
         if let Some(message) = magic.deprecation_of(name) {
             magic.deprecated(message, Some(&self.origin.span(None)));
