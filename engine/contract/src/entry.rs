@@ -88,6 +88,7 @@ impl Entry {
     }
 
     /// Whether it downloads something with these arguments.
+    #[cfg(feature = "described")]
     pub fn fetches(&self, args: &Map) -> bool {
         self.fetches_from.and_then(|(arg, mark)| Some(args.get(arg)?.as_str()?.contains(mark))).unwrap_or_default()
     }
