@@ -56,9 +56,11 @@ if panics == 'abort':
 
 def xz(agent):
     # The first filter makes the targets of jumps alike; byte 18 of an ELF file names the processor, here x86-64. Its
-    # instructions are not aligned, and what a byte is follows from the whole byte before it: pb and lc.
+    # instructions are not aligned, and what a byte is follows from the whole byte before it: pb and lc. In code, long
+    # matches are rare: BT3 and a smaller nice_len find the better ones.
     filters = [{'id': lzma.FILTER_X86}] if agent[18] == 0x3e else []
     packer = {'id': lzma.FILTER_LZMA2, 'preset': 9 | lzma.PRESET_EXTREME, 'dict_size': 1 << 23}
+    packer |= {'mf': lzma.MF_BT3, 'nice_len': 128}
     filters.append(packer | {'lc': 4, 'pb': 1} if filters else packer)
     return lzma.compress(agent, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
 
