@@ -65,15 +65,21 @@ impl Archive {
     /// Asks Launchpad for the archive's key, and makes apt trust it unless it does.
     ///
     /// # Errors
-    /// Launchpad does not know the archive, or cannot be asked.
+    /// Launchpad does not know the archive, or cannot be asked; or apt-key fails.
     pub(super) fn trust_key(&self, validate_certs: bool, host: &Host) -> Result<Option<Change>, Failure> {
         let fingerprint = self.fingerprint(API, validate_certs, host)?;
+        self.trust(fingerprint, validate_certs, host)
+    }
+
+    fn trust(&self, fingerprint: String, validate_certs: bool, host: &Host) -> Result<Option<Change>, Failure> {
         let what = format!("trust the key {fingerprint} of {}/{}", self.owner, self.name);
         if host.has_program("apt-key") {
             let apt_key =
                 |host: &Host| host.program("apt-key").untranslated().env("APT_KEY_DONT_WARN_ON_DANGEROUS_USAGE", "1");
             let exported = apt_key(host).args(["export", &fingerprint]).run()?;
+            // Newer versions of gpg also end with an error then.
             if !exported.stderr.contains("nothing exported") {
+                exported.success("cannot tell whether apt trusts the archive's key")?;
                 return Ok(None);
             }
             return Ok(Some(Change::new(what, move |host, _| {
@@ -154,6 +160,29 @@ mod tests {
         assert_eq!(Archive::parse("deb http://x y z", None, &release).unwrap(), None);
         let failure = Archive::parse("ppa:x/y", None, &root.path().join("none")).unwrap_err();
         assert_eq!(failure.arg.as_deref(), Some("codename"));
+    }
+
+    #[test]
+    fn apt_key_tells_whether_a_key_is_trusted() {
+        use std::{os::unix::fs::PermissionsExt, sync::Arc};
+
+        let archive = Archive { owner: "o".to_owned(), name: "n".to_owned(), codename: "jammy".to_owned() };
+        let trusts = |script: &str| {
+            let programs = tempfile::tempdir().unwrap();
+            let program = programs.path().join("apt-key");
+            fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let path = format!("{}:/usr/bin:/bin", programs.path().display());
+            let host = Host::new(vec![("PATH".to_owned(), path)], Arc::new(crate::NoBlobs));
+            archive.trust("8B39AF".to_owned(), true, &host).map(|change| change.is_none())
+        };
+        assert!(trusts("echo KEY").unwrap());
+        assert!(!trusts("echo 'gpg: WARNING: nothing exported' >&2").unwrap());
+        assert!(!trusts("echo 'gpg: WARNING: nothing exported' >&2; exit 2").unwrap());
+        // Otherwise packages would come from an archive whose key nobody has.
+        assert!(
+            trusts("echo 'E: gnupg does not seem to be installed' >&2; exit 255").unwrap_err().msg.contains("gnupg")
+        );
     }
 
     #[test]
