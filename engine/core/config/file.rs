@@ -103,7 +103,6 @@ const HARMLESS_SECTIONS: [&str; 6] =
 /// Settings that are accepted without effect: about Python, plugins, caches and Ansible's own implementation.
 pub const HARMLESS: &[&str] = &[
     "connection.pipelining",
-    "connection.ssh_agent",
     "defaults.action_plugins",
     "defaults.error_on_undefined_vars",
     "defaults.python_module_rlimit_nofile",
@@ -122,7 +121,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.home",
     "defaults.inventory_plugins",
     "defaults.internal_poll_interval",
-    "defaults.inventory_plugins",
     "defaults.jinja2_native",
     "defaults.keep_remote_files",
     "defaults.module_compression",
