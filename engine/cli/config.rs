@@ -62,15 +62,14 @@ fn shown(args: &ConfigArgs) -> Result<(String, u8), Problems> {
         }
         ConfigAction::Dump(wanted) => Ok((using(args.verbose, &wanted.settings)? + &dump(wanted)?, 0)),
         ConfigAction::List(ListArgs { settings, format }) => {
-            let mut text = String::new();
-            // Ansible's own tool always prints a document.
-            let format = format.as_deref().or(diagnostics::is_ansible().then_some("yaml"));
-            if let Some(format) = format {
-                let overview = read(settings)?;
-                return Ok((formatted(&document(&groups(&overview, settings)?), format)?, 0));
-            }
             let overview = read(settings)?;
-            for (title, settings) in groups(&overview, settings)? {
+            let groups = groups(&overview, settings)?;
+            // Ansible's own tool always prints a document.
+            if let Some(format) = format.as_deref().or(diagnostics::is_ansible().then_some("yaml")) {
+                return Ok((formatted(&document(&groups), format)?, 0));
+            }
+            let mut text = String::new();
+            for (title, settings) in groups {
                 text.push_str(&title.map(|(kind, plugin)| format!("# {kind} {plugin}\n")).unwrap_or_default());
                 text.extend(settings.iter().map(|setting| about(setting)));
                 if title.is_none() {
@@ -200,10 +199,7 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
             let file = overview.file.as_ref().map_or_else(|| "None".to_owned(), |path| path.display().to_string());
             text.push_str(&format!("CONFIG_FILE() = {file}\n"));
         }
-        let line = |setting: &&Shown| {
-            let origin = if is_missing(setting) { "REQUIRED" } else { &setting.origin };
-            format!("{}({origin}) = {}\n", setting.name, setting.value)
-        };
+        let line = |setting: &&Shown| format!("{}({}) = {}\n", setting.name, origin_of(setting), setting.value);
         let mut last = None;
         for (title, settings) in groups.iter().filter(|(title, settings)| title.is_none() || !settings.is_empty()) {
             if let Some((kind, plugin)) = title {
@@ -227,10 +223,8 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
         }
         return Ok(text);
     }
-    let entry = |setting: &&Shown| {
-        let origin = if is_missing(setting) { "REQUIRED" } else { &setting.origin };
-        json!({"name": setting.name, "origin": origin, "value": setting.typed()})
-    };
+    let entry =
+        |setting: &&Shown| json!({"name": setting.name, "origin": origin_of(setting), "value": setting.typed()});
     let mut all: Vec<Json> = Vec::new();
     let mut kinds: Map<String, Json> = Map::new();
     for (title, settings) in groups.iter().filter(|(title, settings)| title.is_none() || !settings.is_empty()) {
@@ -270,9 +264,9 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
     formatted(&Json::from(all), &wanted.format)
 }
 
-/// Whether a setting must be set and is not.
-fn is_missing(setting: &Shown) -> bool {
-    setting.required && setting.origin == "default"
+/// Where a setting's value comes from; `REQUIRED` if it must be set and is not.
+fn origin_of(setting: &Shown) -> &str {
+    if setting.required && setting.origin == "default" { "REQUIRED" } else { &setting.origin }
 }
 
 /// Settings as `ansible-config list` describes them, those of plugins below `PLUGINS`. The texts are Ansible's and are

@@ -66,7 +66,7 @@ pub trait Magic: Send + Sync {
     /// Warns about something questionable, once per place.
     fn warn(&self, _message: &str, _place: Option<&Span>) {}
 
-    /// Warns about deprecated behaviour, unless such warnings are disabled. Some of it is told without its place.
+    /// Warns about deprecated behaviour, unless such warnings are disabled. Without a place, none is shown.
     fn deprecated(&self, _message: &str, _place: Option<&Span>) {}
 
     /// The warning about reading a magic variable that will be removed.

@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(shown(&frame, &[]), []);
         let long = Diff { before_header: place::BINARY.to_owned(), ..content.clone() };
         assert_eq!(shown(&frame, std::slice::from_ref(&long)), [long]);
-        // Only the first of several paths is told of.
+        // Of several paths, only the first is shown.
         let of_other = |text: &str| text.replace("/f", "/g");
         let other = Diff { before: of_other(&state.before), after: of_other(&state.after), ..Diff::default() };
         let mut several: Arc<[Diff]> = [state.clone(), other].into();

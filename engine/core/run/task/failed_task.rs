@@ -13,7 +13,7 @@ use crate::{
     vars::{Lazy, Scope, Value, is_omit, mapping},
 };
 
-/// Keywords as they are told, with their own names.
+/// The keywords that it contains, under their own names.
 const KEYWORDS: [Keyword; 20] = [
     conditions::ANY_ERRORS_FATAL,
     conditions::BECOME,
