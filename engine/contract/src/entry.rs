@@ -21,6 +21,8 @@ pub struct Entry {
     pub fetches_from: Option<(&'static str, &'static str)>,
     /// Whether a lean agent lacks it.
     pub needs_full: bool,
+    /// Whether secret arguments are masked in the keys of its result, too.
+    pub hides_keys: bool,
     /// Whether its environment contains the directory of background jobs.
     pub asks_about_jobs: bool,
     /// The modules one of which it calls, if it is only a front of others (`service`, `package`).
@@ -52,6 +54,7 @@ pub const fn entry<M: Module>(name: &'static str, collection: &'static str) -> E
         runs_commands: false,
         fetches_from: None,
         needs_full: false,
+        hides_keys: false,
         asks_about_jobs: false,
         chooses: None,
         doc: M::DOC,
@@ -100,6 +103,12 @@ impl Entry {
             // Nothing else mentions the module's own function, so the linker leaves out all that only it uses.
             self.run = lean::absent;
         }
+        self
+    }
+
+    /// Secret arguments are masked in the keys of its result, too.
+    pub const fn hides_keys(mut self) -> Self {
+        self.hides_keys = true;
         self
     }
 

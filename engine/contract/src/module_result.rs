@@ -7,6 +7,9 @@ use crate::external::DEPRECATED;
 /// What stands for the traceback of a failure if there is none.
 pub const NO_TRACEBACK: &str = "(traceback unavailable)";
 
+/// What stands for the value of a secret argument, and for a value in a result that is the same.
+pub const NO_LOG_VALUE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+
 /// What a failure says if the module gives no reason.
 pub const UNKNOWN_ERROR: &str = "Task failed: Action failed: Unknown error.";
 
@@ -113,10 +116,22 @@ fn plain(value: &mut Value) {
                         _ => collection,
                     };
                     let mut written = data! { "msg" => msg, "collection_name" => collection };
-                    let rest = ["version", "date"].into_iter().filter_map(|name| Some((name, map.get(name)?.clone())));
-                    written.extend(
-                        rest.filter(|(_, value)| *value != Value::Null).map(|(name, value)| (name.to_owned(), value)),
-                    );
+                    // By a date or by a version, which may be unknown.
+                    let date = map.get("date").filter(|date| **date != Value::Null);
+                    let (name, when) = match date {
+                        Some(date) => ("date", date.clone()),
+                        None => ("version", map.get("version").cloned().unwrap_or_default()),
+                    };
+                    written.insert(name.to_owned(), when);
+                    if let Some(Value::Map(by)) = map.get("deprecator") {
+                        let of = |name: &str| by.get(name).cloned().unwrap_or_default();
+                        let kind = match of("type") {
+                            Value::Map(kind) => kind.get("value").cloned().unwrap_or_default(),
+                            kind => kind,
+                        };
+                        let by = data! { "resolved_name" => of("resolved_name"), "type" => kind };
+                        written.insert("deprecator".to_owned(), by.into());
+                    }
                     *value = Value::Map(written);
                 }
                 _ => map.values_mut().for_each(plain),
@@ -320,7 +335,12 @@ mod tests {
             "date": null, "deprecator": {"resolved_name": name}})
         };
         let outcome = of(serde_json::json!({"deprecations": [by("a.b.c.d"), by("a.b")]}));
-        let told = data! { "msg" => "old", "collection_name" => "a.b", "version" => "2" };
-        assert_eq!(outcome.data["deprecations"], Value::List(vec![Value::Map(told.clone()), Value::Map(told)]));
+        let told = |name: &str| {
+            let by = data! { "resolved_name" => name, "type" => Value::Null };
+            Value::Map(
+                data! { "msg" => "old", "collection_name" => "a.b", "version" => "2", "deprecator" => Value::Map(by) },
+            )
+        };
+        assert_eq!(outcome.data["deprecations"], Value::List(vec![told("a.b.c.d"), told("a.b")]));
     }
 }

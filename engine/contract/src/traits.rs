@@ -17,6 +17,8 @@ pub struct Traits {
     /// Whether it only affects its own host, unless its arguments say otherwise: hosts need not wait for each other at
     /// such a task.
     pub keeps_to_host: bool,
+    /// Whether it can be a background job, unlike others of its kind: modules can, actions of the controller cannot.
+    pub differs_in_async: bool,
     /// How messages about wrong arguments are worded.
     pub wording: Wording,
 }
@@ -28,6 +30,7 @@ impl Traits {
         gathers: false,
         is_silent: false,
         keeps_to_host: false,
+        differs_in_async: false,
         wording: Wording::USUAL,
     };
 }
@@ -45,6 +48,12 @@ macro_rules! trait_setters {
         /// It only affects its own host.
         pub const fn keeps_to_host(mut self) -> Self {
             self.traits.keeps_to_host = true;
+            self
+        }
+
+        /// It can be a background job if others of its kind cannot, and the other way round.
+        pub const fn differs_in_async(mut self) -> Self {
+            self.traits.differs_in_async = true;
             self
         }
 

@@ -114,4 +114,21 @@ impl Blobs {
             None => Err(io::Error::new(io::ErrorKind::NotFound, "this content was never offered")),
         }
     }
+
+    /// Replaces blobs in arguments by their content: a background job has nobody to ask for it.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn inline(&self, args: &mut wire::Map) -> io::Result<()> {
+        args.values_mut().try_for_each(|value| match value {
+            wire::Value::Blob(blob) => {
+                let mut content = Vec::new();
+                self.open(&blob.sha256)?.read_to_end(&mut content)?;
+                *value = wire::Value::Bytes(content);
+                Ok(())
+            }
+            wire::Value::Map(map) => self.inline(map),
+            _ => Ok(()),
+        })
+    }
 }

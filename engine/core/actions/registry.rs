@@ -83,6 +83,7 @@ pub static ACTIONS: &[ActionEntry] = &[
         .foreseeable()
         .independent_items()
         .reads_our_files(copy::reads_our_files)
+        .differs_in_async()
         // In Ansible, it skips before its module is called.
         .skip_has_failed(|_| false),
     entry::<validate_argument_spec::ValidateArgumentSpec>(

@@ -183,6 +183,12 @@ impl Action {
         }
     }
 
+    /// Whether it can be a background job.
+    pub fn may_be_async(&self) -> bool {
+        let is_of_controller = matches!(self, Action::Controller(_) | Action::Statement(_));
+        is_of_controller == self.traits().differs_in_async
+    }
+
     /// The statement.
     pub fn statement(&self) -> Option<Statement> {
         match self {

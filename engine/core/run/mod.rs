@@ -3,7 +3,7 @@
 //! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; a host that fails
 //! leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
 //!
-//! Order, each file using only those before it: `options`, `reads`, `template_warnings`, `shorthand`, `conditions`, `magic_names`,
+//! Order, each file using only those before it: `options`, `reads`, `template_warnings`, `shorthand`, `hidden_values`, `conditions`, `magic_names`,
 //! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`,
 //! `state/json_facts`, `state/fact_cache`, `state/run`,
 //! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
@@ -26,6 +26,7 @@ mod conditions;
 mod connection;
 mod dispatch;
 mod facts;
+mod hidden_values;
 mod lookahead;
 mod magic_names;
 mod options;

@@ -39,6 +39,7 @@ pub use extensions::enable_extensions;
 pub(crate) use library::functions::exists as is_function;
 pub use library::{built_in_names, lookups::names as lookup_names};
 pub use render::{render, render_file};
+pub(crate) use value::number::float_repr;
 pub use value::{exchange::Exchange, freeze::drop_omitted};
 pub use view::{
     expression, failed_value, lookup, names_in, noted, render_terms, repr, scope_value, shown, shown_text, text,

@@ -99,7 +99,12 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::files::patch::Patch>("patch", POSIX).keeps_to_host(),
     entry::<crate::commands::ping::Ping>("ping", BUILTIN).keeps_to_host(),
     entry::<crate::packages::pip::Pip>("pip", BUILTIN),
-    entry::<crate::commands::raw::Raw>("raw", BUILTIN).keeps_to_host().runs_commands().free_form("_raw_params"),
+    entry::<crate::commands::raw::Raw>("raw", BUILTIN)
+        .keeps_to_host()
+        .runs_commands()
+        .free_form("_raw_params")
+        // Ansible has an action for it.
+        .differs_in_async(),
     entry::<crate::kernel::reboot::Reboot>("reboot", BUILTIN),
     entry::<crate::files::replace::Replace>("replace", BUILTIN).keeps_to_host(),
     entry::<crate::facts::rhel_facts::RhelFacts>("rhel_facts", POSIX).keeps_to_host().with_facts(),
@@ -135,7 +140,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::kernel::timezone::Timezone>("timezone", GENERAL).keeps_to_host(),
     entry::<crate::network::ufw::Ufw>("ufw", GENERAL).keeps_to_host(),
     entry::<crate::files::unarchive::Unarchive>("unarchive", BUILTIN).keeps_to_host().fetches_from("src"),
-    entry::<crate::network::uri::Uri>("uri", BUILTIN).needs_full(),
+    entry::<crate::network::uri::Uri>("uri", BUILTIN).needs_full().hides_keys(),
     entry::<crate::accounts::user::User>("user", BUILTIN).keeps_to_host(),
     entry::<crate::network::wait_for::WaitFor>("wait_for", BUILTIN),
     entry::<crate::packages::dnf::Dnf>("yum", BUILTIN),

@@ -144,8 +144,12 @@ impl<'r> Executor<'r> {
 
     fn handle(&mut self, signal: Signal) {
         match signal {
-            Signal::Answered { host_task, iteration, outcome, after, delegated } => {
-                self.host_tasks[host_task].spent += Duration::from_micros(outcome.micros);
+            Signal::Answered { host_task, iteration, mut outcome, after, delegated } => {
+                let answered = &mut self.host_tasks[host_task];
+                answered.spent += Duration::from_micros(outcome.micros);
+                if let Some(hidden) = answered.hidden.get(&iteration) {
+                    hidden.mask(&mut outcome);
+                }
                 let mut result = actions::finish(after, TaskResult::from_outcome(outcome));
                 if matches!(self.task.task.action, Action::Plugin(_)) {
                     take_effects(&mut result);
@@ -284,6 +288,7 @@ impl<'r> Executor<'r> {
         let host_task = &mut self.host_tasks[at];
         if let Some(conclude) = task.task.action.controller().and_then(|entry| entry.conclude)
             && result.skipped.is_none()
+            && !result.raised
         {
             conclude(&mut result, host_task.begun.elapsed());
         }

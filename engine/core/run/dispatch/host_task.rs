@@ -13,6 +13,7 @@ use crate::{
     plan::Task,
     run::{
         dispatch::{batch::PipelinedBatch, restart::Restart},
+        hidden_values::HiddenValues,
         reads::ReadTracker,
         state::{host::HostState, play::PlayRun, run::Run},
         task::{
@@ -41,6 +42,8 @@ pub(crate) struct HostTask {
     pub invocations: Vec<Option<Value>>,
     /// What templates warned about while calls were prepared, by iteration.
     pub template_warnings: HashMap<usize, Vec<TemplateWarning>>,
+    /// What the results of calls must not tell, by iteration.
+    pub hidden: HashMap<usize, HiddenValues>,
     pub attempts: Vec<u32>,
     pub results: Vec<Option<Evaluated>>,
     /// The next iteration to send.
@@ -91,6 +94,7 @@ impl HostTask {
             ready: Vec::new(),
             invocations: Vec::new(),
             template_warnings: HashMap::new(),
+            hidden: HashMap::new(),
             attempts: Vec::new(),
             results: Vec::new(),
             next: 0,
@@ -148,8 +152,14 @@ impl HostTask {
         host_task
     }
 
-    /// Keeps what templates warned about until the call is answered.
-    pub(crate) fn keep_warnings(&mut self, iteration: usize, prepared: &mut Prepared) {
+    /// Keeps until the call is answered what templates warned about, and what its result must not tell. The answer that a
+    /// job has begun tells nothing.
+    pub(crate) fn keep(&mut self, iteration: usize, prepared: &mut Prepared) {
+        if prepared.call.background.is_none()
+            && let Some(hidden) = prepared.hidden.take()
+        {
+            self.hidden.insert(iteration, hidden);
+        }
         if !prepared.template_warnings.is_empty() {
             self.template_warnings.insert(iteration, std::mem::take(&mut prepared.template_warnings));
         }

@@ -63,7 +63,7 @@ pub(crate) fn pack(host_task: &mut HostTask) -> (Vec<Parcel>, Vec<Answered>) {
         host_task.next += 1;
         match ready.take() {
             Some(Ready::Call(mut prepared)) => {
-                host_task.keep_warnings(iteration, &mut prepared);
+                host_task.keep(iteration, &mut prepared);
                 if let Some(result) = host_task.lost_connection(&prepared) {
                     done.push((iteration, result, prepared.delegated));
                     continue;

@@ -19,6 +19,7 @@ use crate::{
     link::Links,
     plan::Resolver,
     run::{
+        hidden_values::HiddenOfJobs,
         options::Options,
         state::{
             addition::Addition,
@@ -62,6 +63,8 @@ pub struct Run {
     pub(crate) aborted: Mutex<Option<Problems>>,
     /// Warnings that were already shown, with their locations.
     pub(crate) warned: Mutex<HashSet<(String, String)>>,
+    /// What the results of background jobs must not tell.
+    pub(crate) hidden_of_jobs: Mutex<HiddenOfJobs>,
 }
 
 impl Run {
@@ -98,6 +101,7 @@ impl Run {
             cache: OnceLock::new(),
             aborted: Mutex::default(),
             warned: Mutex::default(),
+            hidden_of_jobs: Mutex::default(),
         })
     }
 

@@ -55,7 +55,7 @@ impl Run {
         // For a polled job; a background job has reported this already. Actions of the controller refuse to be one. What
         // check mode skips was a job, what a condition skips was not.
         let polled = task_of.asynchronous.is_some()
-            && task_of.action.controller().is_none()
+            && task_of.action.may_be_async()
             && begun
             && !result.unreachable
             && (result.skipped.is_none() || result.micros > 0)

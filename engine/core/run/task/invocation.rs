@@ -1,6 +1,9 @@
 //! What a module was called with: shown from `-vvv` on, and registered for the items of loops.
 
-use rplay_contract::wire::{Map, Value as Wire};
+use rplay_contract::{
+    module_result::NO_LOG_VALUE,
+    wire::{Map, Value as Wire},
+};
 
 use crate::{
     actions::entries,
@@ -8,9 +11,6 @@ use crate::{
     run::task::prepare::Ready,
     vars::{Value, from_wire, mapping},
 };
-
-/// Ansible's placeholder for a secret argument.
-const SECRET: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 
 /// Arguments that are not shown although their values are no secrets elsewhere: what a task writes may hold any.
 const UNSHOWN: [(&str, &str); 1] = [("copy", "content")];
@@ -49,8 +49,13 @@ pub(crate) fn of(ready: &Ready) -> Option<Value> {
         let names: Vec<&str> = std::iter::once(arg.name).chain(arg.aliases.iter().copied()).collect();
         let value = match given(&names, &prepared.call.args) {
             Some(Wire::Null) | None => arg.default.map_or(Value::from(()), default),
-            Some(_) if arg.secret || is_unshown(arg.name) => SECRET.into(),
-            Some(value) => from_wire(value),
+            Some(_) if is_unshown(arg.name) => NO_LOG_VALUE.into(),
+            Some(mut value) => {
+                if let Some(hidden) = &prepared.hidden {
+                    hidden.mask_value(&mut value);
+                }
+                from_wire(value)
+            }
         };
         (arg.name, value)
     });

@@ -30,6 +30,7 @@ use crate::{
     link::{Job, LinkEvent, Listener, Target},
     plan::{Action, Task},
     run::{
+        hidden_values::HiddenValues,
         state::{play::PlayRun, run::Run},
         task::{
             external::Caller,
@@ -357,8 +358,15 @@ impl PluginRun {
             }
         };
         let background = self.background.clone().filter(|_| in_background);
+        let secrets = crate::plan::secrets(&action);
+        let hidden =
+            HiddenValues::of(&secrets, &args, crate::plan::module(module).is_some_and(|entry| entry.hides_keys));
         let call = Call { module: module.to_owned(), args, mode, environment, background };
-        Ok(module_result::value(&action, TaskResult::from_outcome(self.call(call, true)?)))
+        let mut outcome = self.call(call, true)?;
+        if let Some(hidden) = hidden {
+            hidden.mask(&mut outcome);
+        }
+        Ok(module_result::value(&action, TaskResult::from_outcome(outcome)))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
             target::{controller, target},
             variables::{ConnectionError, max_output, word},
         },
+        hidden_values::HiddenValues,
         reads::ReadTracker,
         state::{host::HostState, play::PlayRun, run::Run},
         steering,
@@ -64,6 +65,8 @@ pub(crate) struct Prepared {
     pub template_warnings: Vec<TemplateWarning>,
     /// The plugin in Python that is run instead of the call.
     pub plugin: Option<Arc<PluginRun>>,
+    /// What its result must not tell.
+    pub hidden: Option<HiddenValues>,
 }
 
 impl Run {
@@ -165,6 +168,10 @@ impl Run {
                 return Ok(Ready::Done(given_up(&task.action, result), delegated));
             }
         }
+        if !task.action.may_be_async() && seconds(task, &scope)?.is_some() {
+            let msg = format!("This action ({}) does not support async.", task.written);
+            return Ok(Ready::Done(TaskResult { raised: true, ..TaskResult::failed(msg) }, delegated));
+        }
         let mut plugin_args = None;
         let ask = match &task.action {
             Action::Plugin(plugin) => {
@@ -178,10 +185,6 @@ impl Run {
                 actions::Ask { module: external::MODULE, args: wire_args(args), after: After::Nothing }
             }
             Action::Controller(_) | Action::Statement(_) => {
-                if seconds(task, &scope)?.is_some() {
-                    let msg = format!("This action ({}) does not support async.", task.written);
-                    return Ok(Ready::Done(TaskResult { raised: true, ..TaskResult::failed(msg) }, delegated));
-                }
                 // Constant arguments were validated before the run; templates have values only now. (A role's argument
                 // validation has no arguments here: it brings its specification along.)
                 let error = match task.spec {
@@ -224,9 +227,15 @@ impl Run {
             environment,
             background: self.background(task, &scope)?,
         };
+        if call.background.is_some()
+            && let Err(error) = self.blobs.inline(&mut call.args)
+        {
+            return Ok(Ready::Done(TaskResult::failed(format!("cannot read a file for the job: {error}")), delegated));
+        }
         if call.background.is_some() || module(&call.module).is_some_and(|entry| entry.asks_about_jobs) {
             call.environment.extend(self.jobs_directory(&scope)?);
         }
+        let hidden = self.hidden(task, &call);
         // The connection of a delegated task is determined by the variables that the other host has in this task;
         // connection keywords apply to the original host.
         let (mut target, variables) = match &delegated {
@@ -343,6 +352,7 @@ impl Run {
             limit,
             template_warnings: Vec::new(),
             plugin,
+            hidden,
         })))
     }
 
@@ -371,6 +381,22 @@ impl Run {
             return Ok(None);
         }
         Ok(Some(Background { id: job_id(), seconds: seconds.ceil() as u64 }))
+    }
+
+    /// The secret arguments of a call, or of the job that it asks for.
+    fn hidden(&self, task: &Task, call: &Call) -> Option<HiddenValues> {
+        let entry = module(&call.module)?;
+        if entry.asks_about_jobs {
+            return self.hidden_of_jobs.lock().get(call.args.get("jid")?.as_str()?).cloned();
+        }
+        if task.secrets.is_empty() {
+            return None;
+        }
+        let hidden = HiddenValues::of(&task.secrets, &call.args, entry.hides_keys)?;
+        if let Some(job) = &call.background {
+            self.hidden_of_jobs.lock().insert(job.id.clone(), hidden.clone());
+        }
+        Some(hidden)
     }
 
     /// Where the result of a job that is waited for would be, as ansible-core names it.

@@ -292,10 +292,9 @@ mod tests {
             ["w", "[DEPRECATED] d. This feature will be removed from collection 'a.b' version 3.0."]
         );
         assert_eq!(outcome.data["exception"], "(traceback unavailable)".into());
-        assert_eq!(
-            outcome.data["deprecations"],
-            Value::List(vec![Value::Map(data! { "msg" => "d", "collection_name" => "a.b", "version" => "3.0" })])
-        );
+        let by = data! { "resolved_name" => "a.b", "type" => Value::Null };
+        let told = data! { "msg" => "d", "collection_name" => "a.b", "version" => "3.0", "deprecator" => by };
+        assert_eq!(outcome.data["deprecations"], Value::List(vec![Value::Map(told)]));
     }
 
     #[test]

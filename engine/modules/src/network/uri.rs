@@ -145,6 +145,9 @@ impl Uri {
             Ok(response) => response,
             Err(error) => {
                 let msg = format!("Status code was -1 and not {}: Request failed: {error}", self.expected());
+                if self.return_content.0 {
+                    data.insert("content".to_owned(), "".into());
+                }
                 return Err(Failure::new(msg).arg("url").data(data! {
                     "status" => -1, "url" => shown, "redirected" => false,
                 }));
@@ -153,6 +156,12 @@ impl Uri {
         let status = response.status;
         let is_expected = self.status_code.contains(&Status(status));
         data.extend(described(&response));
+        if !response.redirected {
+            // As in ansible-core, it is the URL as written, and counts as another one without its user.
+            let stripped = self.web.without_login().filter(|_| status < 300);
+            data.insert("redirected".to_owned(), stripped.is_some().into());
+            data.insert("url".to_owned(), stripped.unwrap_or(shown).into());
+        }
         let dest =
             self.dest.as_ref().filter(|_| is_expected && status != 304).map(|dest| target(&dest.on(host), &response));
         let kept = match &dest {
@@ -302,7 +311,7 @@ fn described(response: &Response) -> Map {
     let cookies: Map = response.cookies.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let line = response.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
     data.extend(data! {
-        "status" => response.status, "url" => response.url.as_str(), "redirected" => response.redirected,
+        "status" => response.status, "url" => response.url.as_str(), "redirected" => true,
     });
     // A response that is an error to ansible-core brings none.
     if response.status < 300 {

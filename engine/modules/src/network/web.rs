@@ -8,7 +8,7 @@ use crate::{
     ArgError, Host, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Secret, Text},
-    system::http::{Address, Follow, Login, Request, Trust},
+    system::http::{Follow, Login, Request, Trust},
 };
 
 args! {
@@ -70,9 +70,29 @@ impl Web {
         }
     }
 
-    /// The URL without credentials.
+    /// The URL as written, with asterisks instead of a user and a password.
     pub(crate) fn shown(&self) -> String {
-        Address::parse(&self.url).map_or_else(|_| self.url.clone(), |address| address.without_login())
+        match self.login() {
+            Some((before, login, after)) => {
+                let hidden = if login.contains(':') { "****:****" } else { "****" };
+                format!("{before}{hidden}@{after}")
+            }
+            None => self.url.clone(),
+        }
+    }
+
+    /// The URL as written, without a user and a password; `None` if it has none.
+    pub(crate) fn without_login(&self) -> Option<String> {
+        self.login().map(|(before, _, after)| format!("{before}{after}"))
+    }
+
+    /// What stands before a user in the URL, the user with the password, and the rest.
+    fn login(&self) -> Option<(&str, &str, &str)> {
+        let start = self.url.find("://")? + 3;
+        let (before, rest) = self.url.split_at(start);
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let at = rest[..end].rfind('@')?;
+        Some((before, &rest[..at], &rest[at + 1..]))
     }
 
     /// The request, initially a GET; `user` logs in, `ca_path` has trusted certificates instead of the host's own.

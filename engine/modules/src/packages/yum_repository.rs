@@ -152,15 +152,11 @@ impl Module for YumRepository {
         let sections = Section::split(&present);
         let at = sections.iter().position(|section| section.name == self.name);
         let texts = sections.iter().map(|section| section.text.as_str());
-        let shown = self.password.is_none() && self.proxy_password.is_none();
+        let is_secret = self.password.is_some() || self.proxy_password.is_some();
         let header = paths::text(&path);
         let diff = |after: &str| {
-            let (before, after) = match shown {
-                true => (unindented(&present), unindented(after)),
-                false => Default::default(),
-            };
             data! {
-                "before" => before, "after" => after,
+                "before" => unindented(&present, is_secret), "after" => unindented(after, is_secret),
                 "before_header" => header.as_str(), "after_header" => header.as_str(),
             }
         };
@@ -198,20 +194,27 @@ impl Module for YumRepository {
                 Failure::new(format!("Repo directory '{}' does not exist.", directory.display())).arg("reposdir")
             })?;
         }
-        let mut placement = Placement::new(&path, Content::Bytes(lossless::encode(&text)), &self.attributes)?;
-        // The file holds them in clear; a diff must not.
-        placement.shown = shown;
+        let placement = Placement::new(&path, Content::Bytes(lossless::encode(&text)), &self.attributes)?;
         let mut plan = placement.plan(host, plan)?;
         for diff in plan.changes.iter_mut().filter_map(|change| change.diff.as_mut()) {
-            (diff.before, diff.after) = (unindented(&diff.before), unindented(&diff.after));
+            (diff.before, diff.after) = (unindented(&diff.before, is_secret), unindented(&diff.after, is_secret));
         }
         Ok(plan)
     }
 }
 
-/// The text as ansible-core shows it in differences: without the indentation of further lines of a value.
-fn unindented(text: &str) -> String {
-    text.replace("\n\t", "\n")
+/// The text as ansible-core shows it in differences: without the indentation of further lines of a value. Passwords are
+/// hidden where the task has some, an earlier one as well.
+fn unindented(text: &str, is_secret: bool) -> String {
+    let text = text.replace("\n\t", "\n");
+    if !is_secret {
+        return text;
+    }
+    let hidden = |line: &str| match line.split_once(" = ") {
+        Some((name @ ("password" | "proxy_password"), _)) => format!("{name} = ********\n"),
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(hidden).collect()
 }
 
 impl YumRepository {

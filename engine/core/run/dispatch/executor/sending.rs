@@ -71,7 +71,7 @@ impl Executor<'_> {
             }
             Ready::Call(prepared) => *prepared,
         };
-        host_task.keep_warnings(iteration, &mut prepared);
+        host_task.keep(iteration, &mut prepared);
         if let Some(result) = host_task.lost_connection(&prepared) {
             self.evaluate(at, iteration, result, prepared.delegated);
             return self.host_tasks[at].open == 0;
