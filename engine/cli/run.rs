@@ -7,7 +7,7 @@ use rplay::{
     event::{Event, Sink},
     inventory::{Inventory, InventoryError, Limit, Matched, Pattern},
     link::{LinkOptions, Links},
-    plan::{Play, Resolver, TagSelection},
+    plan::{Play, Resolver},
     report::{Channel, Log, Reader, RunAbout, RunReport},
     run::Run,
     secrets::Secrets,
@@ -21,7 +21,7 @@ use crate::{
     callbacks, diagnostics, ending, formats, listing, passwords,
     project::{project, source_rules},
     prompt::Person,
-    run_options::{RunError, options},
+    run_options::{RunError, options, run_magic},
     trace,
 };
 
@@ -115,18 +115,8 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     project.warn_of_reserved(extra_names);
     let resolver = Resolver {
         project,
-        tags: TagSelection {
-            only: match (args.tags.is_empty(), config.tags_run.value.is_empty()) {
-                (false, _) => args.tags.clone(),
-                // The list of tags includes those of tasks with the tag `never`.
-                (true, true) if args.list_tags && args.skip_tags.is_empty() => {
-                    vec!["all".to_owned(), "never".to_owned()]
-                }
-                (true, _) => config.tags_run.value.clone(),
-            },
-            skip: if args.skip_tags.is_empty() { config.tags_skip.value.clone() } else { args.skip_tags.clone() },
-        },
         extra: Arc::new(extra),
+        magic: Arc::new(run_magic(args, &config, &sources)),
         base: Arc::default(),
     };
     let mut resolved: Vec<(PathBuf, Vec<Arc<Play>>)> = Vec::new();
@@ -199,7 +189,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         let text = announcement(args, &sources, &resolved, &inventory, allowed.as_ref()).into();
         channel.send(Event::Message { text });
     }
-    let mut options = options(args, &config, &sources, rules, allowed, &secrets)?;
+    let mut options = options(args, &config, &resolver.magic, rules, allowed, &secrets)?;
     if is_text {
         options.retry_files = None;
     }

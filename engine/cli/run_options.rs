@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use rplay::{
     config::{Config, Gathering, Origin},
     inventory::SourceRules,
+    plan::{RunMagic, TagSelection},
     run::{DebuggerOptions, Defaults, FactCaching, MethodDefaults, Options, RetryFiles},
     secrets::Secrets,
     source::Problems,
@@ -24,6 +25,34 @@ pub(crate) enum RunError {
     Links(std::io::Error),
 }
 
+/// The magic variables of the whole run, from the command line and the settings.
+pub(crate) fn run_magic(args: &RunArgs, config: &Config, sources: &[String]) -> RunMagic {
+    let absolute = |path: &std::path::Path| rplay::source::absolute(path);
+    RunMagic {
+        tags: TagSelection {
+            only: match (args.tags.is_empty(), config.tags_run.value.is_empty()) {
+                (false, _) => args.tags.clone(),
+                // The list of tags includes those of tasks with the tag `never`.
+                (true, true) if args.list_tags && args.skip_tags.is_empty() => {
+                    vec!["all".to_owned(), "never".to_owned()]
+                }
+                (true, _) => config.tags_run.value.clone(),
+            },
+            skip: if args.skip_tags.is_empty() { config.tags_skip.value.clone() } else { args.skip_tags.clone() },
+        },
+        check: args.check,
+        diff: args.diff || *config.diff_always,
+        forks: args.forks.number(config.forks.value) as usize,
+        verbosity: args.sources.verbose.max(*config.verbosity as u8),
+        limit: args.limit.clone(),
+        config_file: config.file.as_deref().map(absolute),
+        inventory_sources: sources
+            .iter()
+            .map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) })
+            .collect(),
+    }
+}
+
 /// The options of a run, from the command line and the settings.
 ///
 /// # Errors
@@ -31,7 +60,7 @@ pub(crate) enum RunError {
 pub(crate) fn options(
     args: &RunArgs,
     config: &Config,
-    sources: &[String],
+    magic: &RunMagic,
     source_rules: SourceRules,
     allowed: Option<rplay::inventory::Matched>,
     secrets: &Secrets,
@@ -82,12 +111,11 @@ pub(crate) fn options(
             .collect(),
     };
     let task_timeout = args.task_timeout.unwrap_or(*config.task_timeout);
-    let absolute = |path: &std::path::Path| rplay::source::absolute(path);
-    let verbosity = args.sources.verbose.max(*config.verbosity as u8);
+    let verbosity = magic.verbosity;
     Ok(Options {
-        check: args.check,
-        diff: args.diff || *config.diff_always,
-        forks: args.forks.number(config.forks.value) as usize,
+        check: magic.check,
+        diff: magic.diff,
+        forks: magic.forks,
         verbosity,
         debugger: DebuggerOptions {
             enabled: *config.enable_task_debugger,
@@ -95,7 +123,6 @@ pub(crate) fn options(
         },
         details: if config.log_path.is_some() { verbosity.max(*config.log_verbosity as u8) } else { verbosity },
         invocations: verbosity > 2 || formats::wants_invocations(config),
-        limit: args.limit.clone(),
         allowed,
         host_pattern_mismatch: *config.host_pattern_mismatch,
         force_handlers: args.force_handlers || *config.force_handlers,
@@ -115,11 +142,7 @@ pub(crate) fn options(
         batch: !args.no_batch && task_timeout == 0 && !args.step && !*config.enable_task_debugger,
         task_timeout: (task_timeout > 0).then_some(task_timeout),
         connection: defaults,
-        inventory_sources: sources
-            .iter()
-            .map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) })
-            .collect(),
-        config_file: config.file.as_deref().map(absolute),
+        inventory_sources: magic.inventory_sources.clone(),
         async_dir: config.async_dir.value.clone(),
         poll_interval: config.poll_interval.value,
         source_rules,

@@ -9,7 +9,7 @@ use rplay::{
     event::Event,
     inventory::{Inventory, Limit, SourceRules, as_written},
     link::{LinkOptions, Links},
-    plan::{Play, Resolver, TagSelection},
+    plan::{Play, Resolver},
     report::{Channel, Reader},
     run::{Run, Viewpoint},
     secrets::MASK,
@@ -86,8 +86,8 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     }
     let resolver = Resolver {
         project: project::project(&config, &run_args.module_path, &vault, &channel),
-        tags: TagSelection::default(),
         extra: Arc::new(extra_vars(&run_args.sources.extra_vars, &vault)?),
+        magic: Arc::new(run_options::run_magic(&run_args, &config, &sources)),
         base: Arc::default(),
     };
     let mut plays = Vec::new();
@@ -102,7 +102,7 @@ pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
         None => None,
     };
-    let options = run_options::options(&run_args, &config, &sources, rules, allowed, &secrets)?;
+    let options = run_options::options(&run_args, &config, &resolver.magic, rules, allowed, &secrets)?;
     let links = Links::new(LinkOptions::default()).map_err(WhyError::Links)?;
     let person = Box::new(Person { report: channel.clone(), secrets: secrets.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);

@@ -17,7 +17,7 @@
 //!     event::{Event, Sink},
 //!     inventory::{Inventory, SourceRules},
 //!     link::{LinkOptions, Links},
-//!     plan::{Project, Resolver, TagSelection},
+//!     plan::{Project, Resolver},
 //!     run::{Options, Run},
 //!     vault::Vault,
 //! };
@@ -67,8 +67,8 @@
 //!     let warn = Box::new(|message, _place| eprintln!("{message}"));
 //!     let resolver = Resolver {
 //!         project: Arc::new(Project::new(Vec::new(), decrypt, warn)),
-//!         tags: TagSelection::default(),
 //!         extra: Arc::default(),
+//!         magic: Arc::default(),
 //!         base: Arc::default(),
 //!     };
 //!     let plays = resolver.playbook(&playbook)?;

@@ -7,9 +7,9 @@ use super::{
     step::{Field, Play},
 };
 use crate::{
-    source::Problems,
+    source::{Problems, Span},
     template,
-    vars::{Layer, Lazy, Value},
+    vars::{Layer, Lazy, Value, is_omit},
 };
 
 /// A play's name and the patterns of its hosts.
@@ -19,19 +19,27 @@ pub struct PlayHead {
 }
 
 impl Resolver {
-    /// The name and hosts of a play by what is known before a run: `-e`, the play's `vars`, the defaults of its
+    /// The name and hosts of a play by what is known before a run: `-e`, the play's `vars` and `vars_files`, the defaults of its
     /// `vars_prompt`, and `groups`, a mapping of the inventory's groups to their hosts.
     ///
     /// # Errors
     /// The hosts cannot be rendered.
     pub fn head(&self, play: &Play, groups: Value) -> Result<PlayHead, Problems> {
-        let mut vars = Layer::clone(&play.vars);
+        let mut vars = Layer::default();
+        let mut add = |layer: &Layer| vars.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
+        // As in Ansible, also those of roles, which the play's tasks see.
+        let fields = [Some(&play.hosts), play.name.as_ref()];
+        let templated = fields.into_iter().flatten().any(|field| field.value.data().is_none());
+        let roles = || play.roles.iter().filter(|role| templated && role.public != Some(false));
+        roles().for_each(|role| add(&role.defaults));
+        add(&play.static_vars());
         for entry in &play.vars_prompt {
             let default = entry.default.as_ref().map_or(Lazy::Data(().into()), |field| field.value.clone());
             vars.insert(entry.name.clone(), default);
         }
+        roles().for_each(|role| vars.extend(role.vars.iter().map(|(name, value)| (name.clone(), value.clone()))));
         vars.insert("groups".into(), Lazy::Data(groups));
-        let scope = statics::scope(&self.extra, &play.settings, None, &Arc::new(vars), &play.directory);
+        let scope = self.static_scope(&play.settings, None, &Arc::new(vars), &play.directory);
         let hosts = match template::render(&play.hosts.value, &scope) {
             Ok(value) => value,
             // Only a run knows it.
@@ -45,16 +53,39 @@ impl Resolver {
                 return Err(PlanError::Keyword { name, reason, at: play.hosts.span.clone() }.into());
             }
         };
-        let mut patterns = Vec::new();
-        statics::words(&hosts, &mut patterns);
+        let patterns = host_patterns(&hosts, &play.hosts.span)?;
         let name = match &play.name {
             Some(name) => template::render(&name.value, &scope)
                 .map_or_else(|_| written(name), |name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)),
-            None if matches!(play.hosts.value, Lazy::Template(_)) && hosts.as_str().is_none() => hosts.to_string(),
-            None if hosts.as_str().is_none() => written(&play.hosts),
-            None => patterns.join(","),
+            None => name_of_hosts(&play.hosts, &hosts),
         };
         Ok(PlayHead { name, hosts: patterns })
+    }
+}
+
+/// The patterns of a play's hosts. None are no hosts, whereas an empty text would be a pattern of all.
+///
+/// # Errors
+/// If one is blank, as in ansible-core.
+pub fn host_patterns(hosts: &Value, at: &Span) -> Result<Vec<String>, PlanError> {
+    let mut patterns = Vec::new();
+    if !is_omit(hosts) {
+        statics::words(hosts, &mut patterns);
+    }
+    if patterns.iter().any(|pattern| pattern.trim().is_empty()) {
+        let reason = "Keyword 'hosts' is required, and cannot have empty values.".to_owned();
+        return Err(PlanError::Keyword { name: "hosts", reason, at: at.clone() });
+    }
+    Ok(patterns)
+}
+
+/// The name of a play that has none of its own: its hosts as they are written, or rendered, if they are one template.
+pub fn name_of_hosts(field: &Field, hosts: &Value) -> String {
+    match hosts.as_str() {
+        _ if is_omit(hosts) => String::new(),
+        Some(text) => text.to_owned(),
+        None if matches!(field.value, Lazy::Template(_)) => hosts.to_string(),
+        None => written(field),
     }
 }
 

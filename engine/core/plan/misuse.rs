@@ -38,9 +38,6 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
     if roles && nothing("name") && nothing("role") {
         return misplaced(format!("'name' is a required field for {}.", written.value));
     }
-    if !roles && args.free.is_none() && nothing("file") && nothing("_raw_params") {
-        return misplaced(format!("No file specified for {}", written.value));
-    }
     if task.action.whole.is_some() {
         return misplaced(format!("Invalid options for {}: _variable_params", written.value));
     }
@@ -49,7 +46,8 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
         return misplaced(format!("Invalid options for {}: {}", written.value, unknown.join(",")));
     }
     if !roles {
-        return None;
+        let names_nothing = args.free.is_none() && nothing("file") && nothing("_raw_params");
+        return names_nothing.then(|| misplaced(format!("No file specified for {}", written.value))).flatten();
     }
     let wrong = |name: &'static str| Some((name, type_of(&given(&args, name)?).filter(|kind| *kind != "str")?));
     let (name, kind) = FILES.into_iter().find_map(wrong)?;

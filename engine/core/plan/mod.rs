@@ -14,6 +14,7 @@ mod project;
 mod read_cache;
 mod resolve;
 mod role;
+mod run_magic;
 mod settings;
 pub mod statement;
 mod statics;
@@ -26,11 +27,12 @@ pub use arguments::unknown;
 
 pub use catalogue::{Meant, Named};
 pub use error::{PlanError, exit_code};
-pub use head::{PlayHead, words_written, written};
+pub use head::{PlayHead, host_patterns, name_of_hosts, words_written, written};
 pub use place::{Place, task_file};
 pub use project::{Decrypt, Project, Warn};
 pub use resolve::{Found, Resolver, secrets};
 pub use role::{RoleCall, RoleFiles, included, line_of};
+pub use run_magic::RunMagic;
 pub use settings::layer;
 pub use statement::{Statement, StatementEntry};
 pub use step::{

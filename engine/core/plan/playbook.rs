@@ -12,13 +12,15 @@ use super::{
     settings::layer,
     statics,
     step::*,
+    yaml_file::vars_file,
 };
 use crate::{
     collections::Collection,
     files, limits,
     source::{Problems, Source, Span},
     syntax::{self, Node, PlaybookEntry, reserved_names},
-    vars::Layer,
+    template,
+    vars::{Layer, overlaid},
 };
 
 /// The context of a playbook.
@@ -100,10 +102,11 @@ impl Resolver {
                 PlaybookEntry::Import(import) => {
                     self.project.warn_of_reserved(import.keywords.vars.iter().flat_map(reserved_names));
                     let own = import.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
-                    let vars = within(&context.vars, own);
+                    // As in Ansible, the importing playbook's win.
+                    let vars = overlaid(&own, &context.vars);
                     let keywords = syntax::Keywords { vars: None, ..import.keywords.clone() };
                     let settings = settings.with(&keywords, None);
-                    let scope = statics::scope(&self.extra, &settings, None, &vars, &directory);
+                    let scope = self.static_scope(&settings, None, &vars, &directory);
                     match statics::text(&field(&import.file), &scope, "import_playbook") {
                         Ok(file) => {
                             let (next, home) = match self.project.collections.playbook(&file) {
@@ -133,6 +136,27 @@ impl Resolver {
         trail.pop();
     }
 
+    /// The variables of a play's `vars_files`, as far as the names of the files are known before the run. A file that
+    /// cannot be read is reported elsewhere.
+    fn known_of_files(
+        &self,
+        settings: &Settings,
+        vars: &Arc<Layer>,
+        files: &[Vec<Field>],
+        directory: &Path,
+    ) -> Arc<Layer> {
+        let mut found = Layer::default();
+        for candidates in files {
+            let scope = self.static_scope(settings, None, &overlaid(vars, &found), directory);
+            let names = candidates.iter().map_while(|candidate| template::render(&candidate.value, &scope).ok());
+            let path = names.filter_map(|name| vars_file(directory, name.as_str()?)).next();
+            if let Some(layer) = path.and_then(|path| self.project.vars(&path, None).ok()) {
+                found.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
+            }
+        }
+        Arc::new(found)
+    }
+
     /// `around` are the variables of the imports that lead to it.
     fn play(
         &self,
@@ -143,10 +167,13 @@ impl Resolver {
         problems: &mut Problems,
     ) -> Play {
         self.project.warn_of_reserved(play.keywords.vars.iter().flat_map(reserved_names));
-        let vars = within(around, play.keywords.vars.as_ref().and_then(layer).unwrap_or_default());
+        let own = play.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
+        let vars = overlaid(&own, around);
         // The variables of a play have their own precedence, so they are not inherited.
         let keywords = syntax::Keywords { vars: None, ..play.keywords.clone() };
         let settings = outer.with(&keywords, None);
+        let vars_files = play.vars_files.as_ref().map(vars_files).unwrap_or_default();
+        let static_files = self.known_of_files(&settings, &vars, &vars_files, directory);
         let place = Place {
             settings: settings.clone(),
             role: None,
@@ -155,7 +182,7 @@ impl Resolver {
             handler: false,
             in_block: false,
             may_fail: false,
-            play_vars: vars.clone(),
+            play_vars: overlaid(&vars, &static_files),
             trail: Vec::new(),
         };
         // All tasks of the play may use the modules of its roles.
@@ -193,7 +220,8 @@ impl Resolver {
             max_fail_percentage: play.max_fail_percentage.as_ref().map(field),
             force_handlers: play.force_handlers.as_ref().map(field),
             vars,
-            vars_files: play.vars_files.as_ref().map(vars_files).unwrap_or_default(),
+            static_files,
+            vars_files,
             vars_prompt: play.vars_prompt.as_ref().map(vars_prompt).unwrap_or_default(),
             settings,
             steps,
@@ -202,16 +230,6 @@ impl Resolver {
             directory: directory.to_owned(),
         }
     }
-}
-
-/// The variables of both layers. As in Ansible, the importing playbook's win.
-fn within(outer: &Arc<Layer>, inner: Arc<Layer>) -> Arc<Layer> {
-    if outer.is_empty() {
-        return inner;
-    }
-    let mut both = Layer::clone(&inner);
-    both.extend(outer.iter().map(|(name, value)| (name.clone(), value.clone())));
-    Arc::new(both)
 }
 
 fn vars_files(node: &Node) -> Vec<Vec<Field>> {

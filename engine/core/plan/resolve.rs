@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 use rayon::prelude::*;
 
 use super::{
-    Action, PlanError, Project, Statement, TagSelection, arguments, misuse,
+    Action, PlanError, Project, RunMagic, Statement, arguments, misuse,
     place::{Place, directory_of, real, search_directories, task_file},
     statics,
     step::*,
@@ -18,7 +18,7 @@ use crate::{
     limits,
     source::{Problems, Span},
     syntax::{self, Entry, Node, Word},
-    vars::Layer,
+    vars::{Layer, Scope},
 };
 
 /// From this number of roles on, threads are worthwhile.
@@ -27,9 +27,9 @@ const MANY: usize = 8;
 /// Resolves plays, task files and roles.
 pub struct Resolver {
     pub project: Arc<Project>,
-    pub tags: TagSelection,
-    /// `-e`. An import may use these and the surrounding variables, but no others.
+    /// `-e`. An import may use these, the surrounding variables and what `magic` has, but no others.
     pub extra: Arc<Layer>,
+    pub magic: Arc<RunMagic>,
     /// From the command line; weaker than the play's own settings.
     pub base: Arc<Settings>,
 }
@@ -156,7 +156,7 @@ impl Resolver {
             }
             _ => match self.tags_of(&settings, place) {
                 // Notified handlers run whatever their tags.
-                Ok(tags) if place.handler || self.tags.takes(&tags) => {
+                Ok(tags) if place.handler || self.magic.tags.takes(&tags) => {
                     let task = Task { tags: tags.into(), ..self.resolved(task, action, settings, place) };
                     // A task that is expected to fail needs no warning.
                     if !place.may_fail && !task.may_fail() {
@@ -179,7 +179,18 @@ impl Resolver {
         if place.handler {
             return Ok(true);
         }
-        Ok(self.tags.takes(&self.tags_of(settings, place)?))
+        Ok(self.magic.tags.takes(&self.tags_of(settings, place)?))
+    }
+
+    /// The variables that the imports of a role or play may use.
+    pub(super) fn static_scope(
+        &self,
+        settings: &Settings,
+        role: Option<&Arc<Role>>,
+        play_vars: &Arc<Layer>,
+        playbook: &Path,
+    ) -> Arc<Scope> {
+        statics::scope(&self.extra, &self.magic, settings, role, play_vars, playbook)
     }
 
     /// The rendered tags of a task.
@@ -194,7 +205,7 @@ impl Resolver {
                 Some(value) => statics::words(&value, &mut tags),
                 None => {
                     let scope = scope.get_or_insert_with(|| {
-                        statics::scope(&self.extra, settings, place.role.as_ref(), &place.play_vars, &place.playbook)
+                        self.static_scope(settings, place.role.as_ref(), &place.play_vars, &place.playbook)
                     });
                     statics::words(&statics::value(tag, scope, "tags")?, &mut tags);
                 }
@@ -259,8 +270,7 @@ impl Resolver {
             });
             return;
         }
-        let scope =
-            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope = self.static_scope(&place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let Some(file) = args.field("file").or_else(|| args.free.clone()) else {
             found.problems.push(arguments::missing(&task.action.name, "file"));
             return;

@@ -39,8 +39,7 @@ impl Default for RoleFiles {
 impl Resolver {
     pub(super) fn import_role(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
         let args = arguments::of(&task.action);
-        let scope =
-            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope = self.static_scope(&place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let Some(name) = args.field("name").or_else(|| args.field("role")) else {
             found.problems.push(arguments::missing(&task.action.name, "name"));
             return;
@@ -101,8 +100,7 @@ impl Resolver {
         let defaults = role_use.keywords.module_defaults.as_ref();
         self.project.check_defaults(defaults, &settings.collections, &mut found.problems);
         let place = Place { settings, ..place.clone() };
-        let scope =
-            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope = self.static_scope(&place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let written = Field { value: Lazy::from_text(&role_use.name), span: role_use.name.span.clone() };
         let name = match statics::text(&written, &scope, "role") {
             Ok(name) => name,

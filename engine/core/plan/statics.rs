@@ -1,19 +1,25 @@
 //! Values that must be known before a run: names of imported files and roles, tags.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
-    PlanError,
+    PlanError, RunMagic,
     step::{Field, Role, Settings},
 };
 use crate::{
+    source::absolute,
     template,
     vars::{Layer, Lazy, Magic, Scope, Value},
 };
 
-/// The variables that an import may use: `-e`, the surrounding ones, and those of its role and play.
+/// The variables that an import may use: `-e`, the surrounding ones, those of its role and play, and magic variables
+/// of the whole run.
 pub(super) fn scope(
     extra: &Arc<Layer>,
+    magic: &Arc<RunMagic>,
     settings: &Settings,
     role: Option<&Arc<Role>>,
     play_vars: &Arc<Layer>,
@@ -26,7 +32,7 @@ pub(super) fn scope(
     layers.push(play_vars.clone());
     layers.extend(role.map(|role| role.defaults.clone()));
     let directories: Vec<_> = role.map(|role| role.path.clone()).into_iter().chain([playbook.to_owned()]).collect();
-    let magic = Arc::new(Places { role: role.cloned(), playbook: playbook.display().to_string() });
+    let magic = Arc::new(Known { role: role.cloned(), playbook: playbook.to_owned(), run: magic.clone() });
     Arc::new(Scope::new(layers, magic, directories.into()))
 }
 
@@ -38,8 +44,11 @@ pub(super) fn value(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Re
         at: field.span.clone(),
         help: name.starts_with("import").then(|| {
             format!(
-                "imports are resolved before the run, without facts and registered results; use `{}`",
-                name.replace("import", "include")
+                "imports are resolved before the run, without facts and registered results; {}",
+                match name {
+                    "import_playbook" => "set the variable with `-e`".to_owned(),
+                    _ => format!("use `{}`", name.replace("import", "include")),
+                }
             )
         }),
     })
@@ -74,12 +83,13 @@ pub(super) fn words(value: &Value, words: &mut Vec<String>) {
 }
 
 /// The magic variables that are known before a run.
-struct Places {
+struct Known {
     role: Option<Arc<Role>>,
-    playbook: String,
+    playbook: PathBuf,
+    run: Arc<RunMagic>,
 }
 
-impl Magic for Places {
+impl Magic for Known {
     fn get(&self, name: &str) -> Option<Lazy> {
         let parents = || Some(self.role.as_ref()?.including()?.iter());
         let list = |values: Vec<Value>| Some(Lazy::Data(Value::from(values)));
@@ -93,12 +103,16 @@ impl Magic for Places {
             _ => {}
         }
         let value = match name {
-            "playbook_dir" => self.playbook.clone(),
-            "role_path" => self.role.as_ref()?.path.display().to_string(),
+            "playbook_dir" => absolute(&self.playbook),
+            "role_path" => absolute(&self.role.as_ref()?.path),
             "role_name" => self.role.as_ref()?.short_name().to_owned(),
             "ansible_role_name" => self.role.as_ref()?.name.to_string(),
             "ansible_collection_name" => self.role.as_ref()?.collection.as_deref()?.to_owned(),
-            _ => return None,
+            // No host has been chosen yet.
+            "play_hosts" | "ansible_play_batch" | "ansible_play_hosts" | "ansible_play_hosts_all" => {
+                return list(Vec::new());
+            }
+            name => return self.run.value(name).map(Lazy::Data),
         };
         Some(Lazy::Data(value.into()))
     }

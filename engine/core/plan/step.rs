@@ -10,7 +10,7 @@ use crate::{
     actions::TaskView,
     source::Span,
     syntax::{Kind, Node, Word, spec::ArgumentSpec},
-    vars::{Layer, Lazy, Value},
+    vars::{Layer, Lazy, Value, overlaid},
 };
 
 pub use crate::vars::{Argument, Arguments, Field};
@@ -85,6 +85,8 @@ pub struct Play {
     pub max_fail_percentage: Option<Field>,
     pub force_handlers: Option<Field>,
     pub vars: Arc<Layer>,
+    /// What is known of `vars_files` before the run: imports see it, and the play's own keywords.
+    pub static_files: Arc<Layer>,
     /// Each entry is a file, or a list of files of which the first existing one is used.
     pub vars_files: Vec<Vec<Field>>,
     pub vars_prompt: Vec<VarsPrompt>,
@@ -280,6 +282,11 @@ impl Play {
     /// Whether one of its tasks has a module that only a full agent has, as far as they are known before the run.
     pub fn needs_full_agent(&self) -> bool {
         needs_full(&self.steps) || needs_full(&self.handlers)
+    }
+
+    /// The variables of the play that its imports see.
+    pub fn static_vars(&self) -> Arc<Layer> {
+        overlaid(&self.vars, &self.static_files)
     }
 }
 

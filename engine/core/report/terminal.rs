@@ -71,7 +71,9 @@ impl<W: Write + Send> Reader for Terminal<W> {
             Event::PlaybookStarted { name, plays } => self.playbook(name, *plays),
             Event::PlayStarted(play) => {
                 let marker = self.look.marker(play.check_mode);
-                self.banner(&format!("PLAY [{}]{marker}", self.name(play.name.trim())));
+                let name = self.name(play.name.trim());
+                let name = if name.is_empty() { String::new() } else { format!(" [{name}]") };
+                self.banner(&format!("PLAY{name}{marker}"));
             }
             Event::NoHosts { .. } => self.line("skipping: no hosts matched", Some(Colour::Skipped)),
             Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),

@@ -22,8 +22,6 @@ pub struct Options {
     pub details: u8,
     /// Whether results contain the arguments of their modules (`invocation`).
     pub invocations: bool,
-    /// `--limit` as it was given.
-    pub limit: Option<String>,
     /// The hosts that `--limit` allows.
     pub allowed: Option<Matched>,
     /// How to treat a pattern that matches no hosts.
@@ -53,7 +51,6 @@ pub struct Options {
     pub task_timeout: Option<u32>,
     pub connection: Defaults,
     pub inventory_sources: Vec<String>,
-    pub config_file: Option<String>,
     /// Directory of job results on hosts, if not the default.
     pub async_dir: Option<String>,
     /// Seconds; with 0, tasks with `async` and without `poll` run in the background.
@@ -97,7 +94,6 @@ impl Default for Options {
             debugger: DebuggerOptions::default(),
             details: 0,
             invocations: false,
-            limit: None,
             allowed: None,
             host_pattern_mismatch: Mismatch::Warning,
             force_handlers: false,
@@ -115,7 +111,6 @@ impl Default for Options {
             task_timeout: None,
             connection: Defaults::default(),
             inventory_sources: Vec::new(),
-            config_file: None,
             async_dir: None,
             poll_interval: 15,
             source_rules: SourceRules::default(),

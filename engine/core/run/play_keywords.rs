@@ -5,9 +5,12 @@ use std::sync::Arc;
 use miette::Diagnostic;
 
 use crate::{
-    actions::text_of,
     plan::Field,
-    run::state::{host::HostState, play::PlayRun, run::Run},
+    run::state::{
+        host::HostState,
+        play::{NO_HOST, PlayRun},
+        run::Run,
+    },
     source::{Problems, Span},
     template,
     vars::{Scope, Value},
@@ -47,7 +50,7 @@ pub(crate) enum PlayError {
 
 impl Run {
     pub(crate) fn scope_of_play(self: &Arc<Self>, play: &Arc<PlayRun>) -> Arc<Scope> {
-        let host = Arc::new(HostState::new("localhost".into(), Vec::new()));
+        let host = Arc::new(HostState::new(NO_HOST.into(), Vec::new()));
         host.set_gathered(true);
         self.scope(play, &host, None, None)
     }
@@ -57,12 +60,4 @@ impl Run {
 pub(crate) fn rendered(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Value, Problems> {
     template::render(&field.value, scope)
         .map_err(|error| PlayError::Keyword { name, reason: error.to_string(), at: field.span.clone() }.into())
-}
-
-pub(crate) fn words(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Vec<String>, Problems> {
-    let value = rendered(field, scope, name)?;
-    Ok(match value.as_str() {
-        Some(text) => vec![text.to_owned()],
-        None => value.try_iter().into_iter().flatten().map(|item| text_of(&item)).collect(),
-    })
 }

@@ -9,7 +9,7 @@ use rplay::{
     event::{Event, Recap, Sink},
     inventory::{Inventory, SourceRules},
     link::{LinkOptions, Links},
-    plan::{Action, Project, Resolver, TagSelection},
+    plan::{Action, Project, Resolver},
     run::{Options, Run},
     source::{Problems, Source},
     vault::Vault,
@@ -93,7 +93,7 @@ fn resolver() -> Resolver {
     rplay_modules::registry::install();
     registry::add(&LINES);
     let project = Project::new(Vec::new(), Box::new(|source| Ok(source.clone())), Box::new(|_, _| ()));
-    Resolver { project: Arc::new(project), tags: TagSelection::default(), extra: Arc::default(), base: Arc::default() }
+    Resolver { project: Arc::new(project), extra: Arc::default(), magic: Arc::default(), base: Arc::default() }
 }
 
 /// Runs tasks over the hosts `a` and `b`.

@@ -12,6 +12,16 @@ use crate::source::Span;
 /// The variables of one origin.
 pub type Layer = IndexMap<Arc<str>, Lazy>;
 
+/// The variables of both layers, of which `strong` wins.
+pub fn overlaid(weak: &Arc<Layer>, strong: &Layer) -> Arc<Layer> {
+    if strong.is_empty() {
+        return weak.clone();
+    }
+    let mut both = Layer::clone(weak);
+    both.extend(strong.iter().map(|(name, value)| (name.clone(), value.clone())));
+    Arc::new(both)
+}
+
 /// Inputs of templates other than variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outside {

@@ -4,9 +4,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    actions::text_of,
     inventory::{Pattern, definition_in},
-    plan::{Action, Play, Role, Settings, Step, Task, vars_file},
+    plan::{Action, Play, Role, Settings, Step, Task, host_patterns, vars_file},
     run::{
         magic_names,
         state::{host::HostState, play::PlayRun, run::Run},
@@ -284,11 +283,11 @@ impl Run {
     pub fn hosts_of_play(self: &Arc<Self>, play: &Arc<Play>) -> Result<Vec<Arc<str>>, Problems> {
         let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
         let Ok(value) = template::render(&play.hosts.value, &scope) else { return Ok(Vec::new()) };
-        let pattern = match value.as_str() {
-            Some(text) => text.to_owned(),
-            None => value.try_iter().into_iter().flatten().map(|item| text_of(&item)).collect::<Vec<_>>().join(","),
-        };
-        let matched = self.inventory().matching(&Pattern::parse(&pattern)?, self.options.allowed.as_ref())?;
-        Ok(matched.hosts)
+        let patterns = host_patterns(&value, &play.hosts.span)?;
+        if patterns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pattern = Pattern::parse(&patterns.join(","))?;
+        Ok(self.inventory().matching(&pattern, self.options.allowed.as_ref())?.hosts)
     }
 }

@@ -19,12 +19,15 @@ impl Run {
     /// The hosts of a play, in the inventory's order (for its variables) and in execution order.
     pub(crate) fn pick_hosts(
         &self,
-        pattern: &str,
+        patterns: &[String],
         play: &Play,
         scope: &Arc<Scope>,
     ) -> Result<(Vec<Arc<str>>, Vec<Arc<str>>), Problems> {
+        if patterns.is_empty() {
+            return Ok(Default::default());
+        }
         let inventory = self.inventory();
-        let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref())?;
+        let matched = inventory.matching(&Pattern::parse(&patterns.join(","))?, self.options.allowed.as_ref())?;
         for warning in &matched.warnings {
             match self.options.host_pattern_mismatch {
                 Mismatch::Ignore => {}

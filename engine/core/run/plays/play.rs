@@ -7,11 +7,11 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     actions::text_of,
     event::{Event, PlayStarted},
-    plan::Play,
+    plan::{Play, host_patterns, name_of_hosts},
     run::{
         conditions,
         lookahead::rules,
-        play_keywords::words,
+        play_keywords::rendered,
         plays::serial::batches,
         state::{
             handler_list::HandlerList,
@@ -32,18 +32,18 @@ impl Run {
         // The play's own keywords may read the answers.
         let prompted = self.prompted(play, &self.scope_of_play(&Arc::new(PlayRun::of(play))))?;
         let scope = self.scope_of_play(&Arc::new(PlayRun { prompted: prompted.clone(), ..PlayRun::of(play) }));
-        let patterns = words(&play.hosts, &scope, "hosts")?;
-        let pattern = patterns.join(",");
+        let hosts = rendered(&play.hosts, &scope, "hosts")?;
+        let patterns = host_patterns(&hosts, &play.hosts.span)?;
         let name: Arc<str> = match &play.name {
             Some(name) => template::render(&name.value, &scope)
                 .map_or_else(|_| name.span.text().to_owned(), |v| text_of(&v))
                 .into(),
-            None => pattern.as_str().into(),
+            None => name_of_hosts(&play.hosts, &hosts).into(),
         };
-        let (all, ordered) = self.pick_hosts(&pattern, play, &scope)?;
+        let (all, ordered) = self.pick_hosts(&patterns, play, &scope)?;
         if all.is_empty() {
             self.send(Event::PlayStarted(self.play_started(&name, &[], &patterns, play)));
-            self.send(Event::NoHosts { pattern: pattern.into() });
+            self.send(Event::NoHosts { pattern: patterns.join(",").into() });
             return Ok(true);
         }
         let force_handlers =

@@ -10,9 +10,8 @@ use indexmap::IndexMap;
 use miette::Diagnostic;
 
 use crate::{
-    actions::text_of,
     inventory::{Inventory, Pattern, SourceRules},
-    plan::{self, Block, Field, Play, Step, Task},
+    plan::{self, Block, Field, Play, Step, Task, host_patterns},
     run::{
         connection::variables::NOT_FOLLOWED,
         plays::serial::check_serial,
@@ -178,11 +177,8 @@ impl Run {
     /// The hosts pattern of a play; `None` if it cannot be rendered yet.
     fn pattern(self: &Arc<Self>, play: &Arc<Play>, hosts: &Field) -> Option<String> {
         let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
-        let value = template::render(&hosts.value, &scope).ok()?;
-        match value.as_str() {
-            Some(text) => Some(text.to_owned()),
-            None => Some(value.try_iter().ok()?.map(|item| text_of(&item)).collect::<Vec<_>>().join(",")),
-        }
+        let patterns = host_patterns(&template::render(&hosts.value, &scope).ok()?, &hosts.span).ok()?;
+        (!patterns.is_empty()).then(|| patterns.join(","))
     }
 }
 

@@ -6,7 +6,6 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use rplay_contract::external::DEPRECATED;
 
 use crate::{
-    collections::ANSIBLE_VERSION,
     event::Event,
     inventory::HostSource,
     plan::{Role, Task},
@@ -23,7 +22,7 @@ use crate::{
     source::{Source, Span, absolute},
     task_result::TemplateWarning,
     template,
-    vars::{Lazy, Lenience, Magic, Outside, Plugins, Scope, mapping, omit},
+    vars::{Lazy, Lenience, Magic, Outside, Plugins, Scope, mapping},
 };
 
 /// The magic variables of one host in one task.
@@ -210,7 +209,6 @@ impl HostMagic {
         let names = |list: &[Arc<str>]| list.iter().cloned().map(Value::from).collect::<Value>();
         let inventory = || self.run.inventory();
         Some(match name {
-            "omit" => omit(),
             "inventory_hostname" => self.host.name.clone().into(),
             "inventory_hostname_short" => self.host.name.split('.').next().unwrap_or_default().into(),
             "group_names" => names(&inventory().group_names(&self.host.name)),
@@ -224,28 +222,10 @@ impl HostMagic {
             "playbook_dir" => absolute(&self.play.play.directory).into(),
             "inventory_dir" => self.of_source(|source| source.directory.as_deref())?,
             "inventory_file" => self.of_source(|source| Some(&source.file))?,
-            "ansible_inventory_sources" => {
-                self.run.options.inventory_sources.iter().cloned().map(Value::from).collect()
-            }
             "play_hosts" | "ansible_play_batch" => self.play.shown(ShownHosts::Batch),
             "ansible_play_hosts" => self.play.shown(ShownHosts::Present),
             "ansible_play_hosts_all" => self.play.shown(ShownHosts::All),
             "ansible_play_name" => self.play.name.clone().into(),
-            // rplay runs without Python; playbooks use this for the controller's interpreter.
-            "ansible_playbook_python" => python().into(),
-            // As in Ansible, that of the run, whatever the task says.
-            "ansible_check_mode" => self.run.options.check.into(),
-            "ansible_diff_mode" => self.run.options.diff.into(),
-            "ansible_forks" => self.run.options.forks.into(),
-            "ansible_verbosity" => self.run.options.verbosity.into(),
-            "ansible_limit" => self.run.options.limit.clone()?.into(),
-            "ansible_config_file" => self.run.options.config_file.clone().map_or(Value::from(()), Value::from),
-            "ansible_run_tags" => match self.run.resolver.tags.only.as_slice() {
-                [] => Value::from(vec!["all"]),
-                tags => tags.to_vec().into(),
-            },
-            "ansible_skip_tags" => self.run.resolver.tags.skip.clone().into(),
-            "ansible_version" => version(),
             "role_name" => self.role()?.short_name().into(),
             "ansible_role_name" => self.role()?.name.clone().into(),
             // As in Ansible, defined in every role, and null outside of collections.
@@ -261,29 +241,9 @@ impl HostMagic {
             "ansible_search_path" => {
                 self.task.as_ref()?.directories.iter().map(|directory| Value::from(absolute(directory))).collect()
             }
-            _ => return None,
+            name => return self.run.resolver.magic.value(name),
         })
     }
-}
-
-/// The controller's Python interpreter, if there is one.
-fn python() -> String {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|directory| directory.join("python3")).find(|file| file.is_file());
-    found.map_or_else(|| "/usr/bin/python3".to_owned(), |file| file.display().to_string())
-}
-
-/// The Ansible version that rplay is compatible with; playbooks compare it.
-fn version() -> Value {
-    let mut numbers = ANSIBLE_VERSION.split('.').map(|part| Value::from(part.parse::<u32>().unwrap_or_default()));
-    let mut number = || numbers.next().unwrap_or_default();
-    mapping([
-        ("full", Value::from(ANSIBLE_VERSION)),
-        ("major", number()),
-        ("minor", number()),
-        ("revision", number()),
-        ("string", Value::from(ANSIBLE_VERSION)),
-    ])
 }
 
 /// `hostvars`: every host's variables, rendered when they are read.
@@ -347,15 +307,6 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What `rplay --version` says is what playbooks compare.
-    #[test]
-    fn there_is_one_version_of_ansible() {
-        let version = version();
-        let part = |name: &str| version.get_attr(name).unwrap().to_string();
-        assert_eq!(part("full"), ANSIBLE_VERSION);
-        assert_eq!(["major", "minor", "revision"].map(part).join("."), ANSIBLE_VERSION);
-    }
 
     #[test]
     fn names_are_sorted_so_that_each_is_found() {

@@ -17,6 +17,9 @@ use crate::{
     vars::{Layer, Value},
 };
 
+/// The host in whose name a play's keywords are rendered, before there is another.
+pub(crate) const NO_HOST: &str = "localhost";
+
 /// A play on one batch of hosts.
 pub struct PlayRun {
     pub play: Arc<Play>,
@@ -100,7 +103,8 @@ impl PlayRun {
             all: Vec::new(),
             batch: Vec::new(),
             prompted: Arc::default(),
-            files: RwLock::default(),
+            // Keywords of the play are rendered before there is a host.
+            files: RwLock::new(HashMap::from([(NO_HOST.into(), vec![play.static_files.clone()])])),
             roles: RwLock::new(play.roles.clone().into()),
             included: Mutex::default(),
             handlers: RwLock::default(),

@@ -307,7 +307,7 @@ impl Run {
             handler: run.task.handler,
             in_block: false,
             may_fail: group.hosts.iter().any(|host| host.shelter().rescue),
-            play_vars: run.play.play.vars.clone(),
+            play_vars: run.play.play.static_vars(),
             trail: Vec::<PathBuf>::new(),
         }
     }
