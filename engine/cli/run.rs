@@ -151,12 +151,12 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let allowed = match &args.limit {
         Some(limit) => {
             let limit = Limit::parse(limit)?;
+            // Patterns that match no host are reported, also before the error that no host is left.
+            for message in limit.matched(&inventory)?.warnings {
+                channel.send(Event::Warning { message: message.into(), place: None });
+            }
             let allowed = limit.allowed(&inventory);
             if allowed.is_err() {
-                // Patterns that match no host are reported before the error that no host is left.
-                for message in limit.matched(&inventory)?.warnings {
-                    channel.send(Event::Warning { message: message.into(), place: None });
-                }
                 channel.flush();
             }
             Some(allowed?)

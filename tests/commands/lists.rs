@@ -32,6 +32,12 @@ fn hosts_are_rendered() {
         ("- hosts: \"{{ all }}\"\n  vars: {all: [a, c]}\n", &[], "play #1 (a,c): ['a', 'c']\tTAGS: []\n"),
         ("- hosts: \"{{ groups['ungrouped'][1] }}\"\n", &[], "play #1 (b): b\tTAGS: []\n"),
         (
+            "- hosts: \"{{ groups['none'] | default([]) }}\"\n",
+            &["--list-hosts"],
+            "play #1 (): []\tTAGS: []\n    pattern: []\n    hosts (0):\n",
+        ),
+        ("- hosts: all\n", &["-l", "b,nosuch"], "Could not match supplied host pattern, ignoring: nosuch"),
+        (
             "- hosts: \"{{ who }}\"\n  vars_prompt: [{name: who, default: c}]\n  tags: [a, b]\n",
             &[],
             "play #1 (c): c\tTAGS: [a,b]\n",

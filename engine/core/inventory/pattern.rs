@@ -191,6 +191,8 @@ fn subscript(text: &str) -> (&str, Option<Pick>) {
     let pick = match inner.split_once(':') {
         Some((first, "")) => digits(first).map(|first| Pick::Range(first, None)),
         Some((first, last)) => match (digits(first), digits(last)) {
+            // As in Ansible, an end of 0 counts as none.
+            (Some(first), Some(0)) => i64::try_from(first).ok().map(Pick::One),
             (Some(first), Some(last)) => Some(Pick::Range(first, Some(last))),
             _ => None,
         },
@@ -281,6 +283,7 @@ pub(super) mod tests {
         for (pattern, expected) in [
             ("web[0]", "web2"),
             ("web[1:2]", "web3 web4"),
+            ("web[1:0]", "web3"),
             ("web[-1]", "web5"),
             ("web[1:]", "web3 web4 web5"),
             ("web[:1]", "web1"),
