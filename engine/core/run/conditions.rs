@@ -89,9 +89,9 @@ fn value<'s>(
 
 /// The error for a keyword with a value of the wrong type.
 fn wrong(name: &str, value: &Value, kind: &str, field: &Field) -> TemplateError {
-    let text = text_of(value);
+    let shown = template::repr(value);
     let name = kept_as(name);
-    let message = format!("Error processing keyword '{name}': The value '{text}' could not be converted to '{kind}'.");
+    let message = format!("Error processing keyword '{name}': The value {shown} could not be converted to '{kind}'.");
     TemplateError::Failed { message, at: field.span.clone(), help: None, via: vec![] }
 }
 

@@ -153,7 +153,7 @@ impl Run {
                 result.failed = failed;
                 wrong = true;
                 // As in Ansible, which then takes it as it is written.
-                true
+                keyword.1(settings).and_then(|field| field.value.data()).is_none_or(|value| value.is_true())
             }
         };
         let ignore_errors = flag(conditions::IGNORE_ERRORS);

@@ -21,7 +21,7 @@ use crate::{
         },
     },
     template::{self, TemplateError},
-    vars::{Lazy, Value},
+    vars::{Lazy, Value, is_omit},
 };
 
 /// What applies to a task on all its hosts.
@@ -63,6 +63,7 @@ impl Run {
         let own = match &task.name {
             Some(Field { value: Lazy::Template(template), .. }) => {
                 match template::render(&Lazy::Template(template.clone()), scope) {
+                    Ok(value) if is_omit(&value) || value.is_none() || value.as_str() == Some("") => title(task),
                     Ok(value) => text_of(&value),
                     Err(_) => {
                         let (shown, notes) = template::shown_text(template, scope);

@@ -65,7 +65,7 @@ impl Reader<'_> {
 
     pub(super) fn loop_control(&mut self, node: Node) -> LoopControl {
         let mut control = LoopControl::default();
-        if !matches!(node.kind, Kind::Map(_) | Kind::Null) {
+        if !matches!(node.kind, Kind::Map(_)) {
             self.wrong_type("`loop_control`".to_owned(), "a mapping", &node, None);
             return control;
         }

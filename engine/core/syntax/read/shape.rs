@@ -80,8 +80,8 @@ impl Reader<'_> {
     pub(super) fn check(&mut self, name: &str, node: &Node) {
         let shape = shape(name);
         let scalar = !matches!(node.kind, Kind::Seq(_) | Kind::Map(_));
-        // Every keyword but this one may be a template.
-        let may_be_open = name != "register" && !matches!(shape, Shape::Variables);
+        // Every keyword but these may be a template.
+        let may_be_open = name != "register" && !matches!(shape, Shape::Variables | Shape::Defaults);
         if node.is_null() || (may_be_open && node.as_str().is_some_and(is_template)) {
             return;
         }
