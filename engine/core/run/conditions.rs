@@ -6,7 +6,7 @@ use crate::{
     actions::text_of,
     plan::{Condition, Field, Settings, Task},
     template::{self, TemplateError},
-    vars::{Scope, Value, is_omit},
+    vars::{Lazy, Scope, Value, is_omit},
 };
 
 /// The first condition that does not hold, if there is one.
@@ -63,8 +63,17 @@ keywords! {
     TIMEOUT = "timeout" timeout;
 }
 
-/// The value of a keyword and the field that set it. `omit` and null fall back to the outer value.
+/// The value of a keyword, unless it is null, and the field that set it.
 fn value<'s>(
+    keyword: Keyword,
+    settings: &'s Settings,
+    scope: &Arc<Scope>,
+) -> Result<Option<(Value, &'s Field)>, TemplateError> {
+    Ok(set(keyword, settings, scope)?.filter(|(value, _)| !value.is_none() && !value.is_undefined()))
+}
+
+/// The value of a keyword and the field that set it. `omit` falls back to the outer value.
+fn set<'s>(
     keyword: Keyword,
     settings: &'s Settings,
     scope: &Arc<Scope>,
@@ -78,7 +87,7 @@ fn value<'s>(
             name => error.within(format!("Error processing keyword '{name}'")),
         })?;
         if !is_omit(&value) {
-            return Ok((!value.is_none() && !value.is_undefined()).then_some((value, field)));
+            return Ok(Some((value, field)));
         }
         match &settings.outer {
             Some(outer) => settings = outer,
@@ -110,6 +119,24 @@ pub(crate) fn flag(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) ->
 /// If it cannot be rendered.
 pub(crate) fn text(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
     Ok(value(keyword, settings, scope)?.map(|(value, _)| text_of(&value)))
+}
+
+/// The host that a task is delegated to.
+///
+/// # Errors
+/// If it cannot be rendered, or a template for it renders to nothing: the task must not run on its own host instead.
+pub(crate) fn delegate(settings: &Settings, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
+    let Some((value, field)) = set(DELEGATE_TO, settings, scope)? else { return Ok(None) };
+    let is_empty = value.is_none() || value.is_undefined() || value.as_str() == Some("");
+    match &field.value {
+        Lazy::Template(template) if is_empty => Err(TemplateError::Failed {
+            message: format!("Empty hostname produced from delegate_to: \"{}\"", template.text),
+            at: field.span.clone(),
+            help: None,
+            via: vec![],
+        }),
+        _ => Ok((!is_empty).then(|| text_of(&value))),
+    }
 }
 
 /// A numeric keyword.
@@ -199,7 +226,7 @@ pub(crate) fn own_text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Opti
 /// If it cannot be rendered or is not a number.
 pub(crate) fn own_number(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     let Some((value, field)) = own(field, scope).map_err(|error| of_keyword(name, error))? else { return Ok(None) };
-    let kind = if matches!(name, "retries" | "poll" | "async") { "int" } else { "float" };
+    let kind = if matches!(name, "retries" | "poll" | "async" | "gather_timeout") { "int" } else { "float" };
     parsed(&value).map(Some).ok_or_else(|| wrong(name, &value, kind, field))
 }
 

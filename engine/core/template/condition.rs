@@ -33,18 +33,7 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
 fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
     let (value, origin) = match expression {
         Lazy::Data(value) => match value.as_str().or_else(|| value.is_none().then_some("")) {
-            Some(text) if text.trim().is_empty() && scope.magic.allows(Lenience::BrokenConditionals) => {
-                scope.magic.deprecated("Empty conditional expression was evaluated as True. This feature will be removed from ansible-core version 2.23.", Some(at));
-                return Ok(true);
-            }
-            Some(text) if text.trim().is_empty() => {
-                return Err(TemplateError::Failed {
-                    message: "Empty conditional expressions are not allowed.".into(),
-                    at: at.clone(),
-                    help: Some("omit the keyword, or use `true`".into()),
-                    via: vec![],
-                });
-            }
+            Some(text) if text.trim().is_empty() => return empty(at, scope),
             Some(_) if at.is_unsafe() => return Err(untrusted(at)),
             Some(text) => {
                 let template = Arc::new(Template { text: text.into(), span: at.clone(), style: style_of(at) });
@@ -68,6 +57,7 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
                     // Text could be an expression, but may come from a host: it is evaluated only if a playbook wrote
                     // it.
                     match value.as_str() {
+                        _ if value.is_none() || value.as_str() == Some("") => return empty(at, scope),
                         Some(text) if is_trusted(&value) => (expression_value(text, &origin, scope)?, origin),
                         Some(_) => return Err(untrusted(at)),
                         None => (value, origin),
@@ -116,6 +106,21 @@ fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, Te
         return Ok(holds);
     }
     Err(TemplateError::NotBoolean { truth, kind, at, help: Some(help.into()) })
+}
+
+/// The result of a condition without an expression.
+fn empty(at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
+    if scope.magic.allows(Lenience::BrokenConditionals) {
+        let message = "Empty conditional expression was evaluated as True. This feature will be removed from ansible-core version 2.23.";
+        scope.magic.deprecated(message, Some(at));
+        return Ok(true);
+    }
+    Err(TemplateError::Failed {
+        message: "Empty conditional expressions are not allowed.".into(),
+        at: at.clone(),
+        help: Some("omit the keyword, or use `true`".into()),
+        via: vec![],
+    })
 }
 
 /// The error of an expression that no playbook wrote, in Ansible's words.

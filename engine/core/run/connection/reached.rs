@@ -92,7 +92,7 @@ impl Reached {
         let reads = self.reads.as_ref();
         let own = run.tracked_scope(play, host, Some(task), self.top.clone(), reads);
         // A delegated task reaches another host.
-        let delegate = conditions::text(conditions::DELEGATE_TO, &task.settings, &own)?;
+        let delegate = conditions::delegate(&task.settings, &own)?;
         let other = delegate.filter(|name| **name != *host.name).map(|name| run.host_or_ad_hoc(&name, play));
         let theirs = match &other {
             Some(other) => &run.tracked_scope(play, other, Some(task), None, reads),

@@ -46,8 +46,7 @@ impl Run {
             self.send(Event::NoHosts { pattern: patterns.join(",").into() });
             return Ok(true);
         }
-        let force_handlers =
-            conditions::own_flag("force_handlers", play.force_handlers.as_ref(), &scope).ok().flatten();
+        let force_handlers = conditions::own_flag("force_handlers", play.force_handlers.as_ref(), &scope)?;
         let handlers = Arc::new(HandlerList::of(&play.handlers));
         self.losses.lock().begin_play();
         for batch in batches(&ordered, &play.serial, &scope)? {

@@ -48,7 +48,7 @@ impl Run {
         }
         if let Some(whole) = &task.args.whole {
             let value = template::render(&whole.value, scope)?;
-            if value.kind() != ValueKind::Map && !value.is_none() && !is_omit(&value) {
+            if value.kind() != ValueKind::Map && !is_omit(&value) {
                 let kind = template::type_name(&value);
                 return Err(TemplateError::Failed {
                     message: format!("Task args must resolve to a 'dict' not '{kind}'."),

@@ -103,8 +103,7 @@ impl Run {
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped, None));
         }
-        let delegate = conditions::text(conditions::DELEGATE_TO, &task.settings, &scope)?;
-        let delegate = delegate.filter(|name| !name.is_empty());
+        let delegate = conditions::delegate(&task.settings, &scope)?;
         let delegated = match &delegate {
             Some(name) if **name != *host.name => Some(self.host_or_ad_hoc(name, play)),
             _ => None,

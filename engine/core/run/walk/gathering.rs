@@ -6,7 +6,6 @@ use crate::{
     plan::{Action, Argument, Arguments, Play, Task},
     run::{
         conditions,
-        play_keywords::rendered,
         state::{
             host::{HostState, Hosts},
             play::PlayRun,
@@ -22,13 +21,14 @@ pub(crate) const NAME: &str = "Gathering Facts";
 /// Whether the hosts of a play gather facts at its start. Records if they must not gather any.
 ///
 /// # Errors
-/// If `gather_facts` cannot be rendered.
+/// If `gather_facts` or `gather_timeout` cannot be rendered, or is of the wrong type.
 pub(crate) fn at_start(run: &Arc<Run>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) -> Result<bool, Problems> {
     let wanted = match &play.play.gather.wanted {
         Some(field) => {
             let Some(first) = hosts.first() else { return Ok(false) };
             let scope = run.scope(play, first, None, None);
-            conditions::truth_of(&rendered(field, &scope, "gather_facts")?)
+            conditions::own_number("gather_timeout", play.play.gather.timeout.as_ref(), &scope)?;
+            conditions::own_flag("gather_facts", Some(field), &scope)?
         }
         None => None,
     };

@@ -209,5 +209,5 @@ fn arguments_that_do_not_go_together_are_refused() {
     assert_eq!(failure.arg.as_deref(), Some("recurse"));
     let failure = call("file", data! { "path" => "/x", "state" => "absent", "src" => "/y" }).failure.unwrap();
     assert!(failure.msg.contains("src option requires state to be"));
-    assert!(call("file", data! { "path" => "/x", "setype" => "etc_t" }).failure.is_some());
+    assert!(call("file", data! { "path" => "/missing/x", "setype" => "etc_t" }).failure.is_some());
 }
