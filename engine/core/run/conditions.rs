@@ -220,6 +220,16 @@ pub(crate) fn own_text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Opti
     Ok(own(field, scope)?.map(|(value, _)| text_of(&value)))
 }
 
+/// A field of a play that is a percentage: a number, with or without a percent sign.
+///
+/// # Errors
+/// If it cannot be rendered or is not a percentage.
+pub(crate) fn own_percent(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+    let Some((value, field)) = own(field, scope).map_err(|error| of_keyword(name, error))? else { return Ok(None) };
+    let number = Value::from(text_of(&value).trim_end_matches('%'));
+    parsed(&number).map(Some).ok_or_else(|| wrong(name, &value, "percent", field))
+}
+
 /// A numeric field of a task or its loop.
 ///
 /// # Errors

@@ -26,6 +26,14 @@ pub(crate) enum PlayError {
         #[label("here")]
         at: Span,
     },
+    #[error("Invalid 'order' specified for inventory hosts: {order}")]
+    #[diagnostic(help("inventory, reverse_inventory, sorted, reverse_sorted and shuffle are orders"))]
+    Order {
+        order: String,
+        #[source_code]
+        #[label("unknown order")]
+        at: Span,
+    },
     #[error("`serial` must be a number of hosts or a percentage, or a list of these")]
     Serial {
         #[source_code]

@@ -12,7 +12,7 @@ use crate::{
         state::run::Run,
     },
     source::Problems,
-    vars::Scope,
+    vars::{Scope, Value, is_omit},
 };
 
 impl Run {
@@ -43,8 +43,8 @@ impl Run {
         let mut hosts = all.clone();
         match &play.order {
             None => {}
-            Some(order) => match text_of(&rendered(order, scope, "order")?).as_str() {
-                "inventory" | "None" => {}
+            Some(order) => match order_of(&rendered(order, scope, "order")?).as_str() {
+                "inventory" => {}
                 "reverse_inventory" => hosts.reverse(),
                 "sorted" => hosts.sort(),
                 "reverse_sorted" => {
@@ -56,17 +56,18 @@ impl Run {
                     hosts.shuffle(&mut rand::rng());
                 }
                 other => {
-                    return Err(PlayError::Keyword {
-                        name: "order",
-                        reason: format!(
-                            "`{other}` is not one of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"
-                        ),
-                        at: order.span.clone(),
-                    }
-                    .into());
+                    return Err(PlayError::Order { order: other.to_owned(), at: order.span.clone() }.into());
                 }
             },
         }
         Ok((all, hosts))
+    }
+}
+
+/// The order that a play names; `inventory` if it names none.
+fn order_of(value: &Value) -> String {
+    match value.is_none() || is_omit(value) {
+        true => "inventory".to_owned(),
+        false => text_of(value),
     }
 }

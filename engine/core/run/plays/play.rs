@@ -46,6 +46,8 @@ impl Run {
             self.send(Event::NoHosts { pattern: patterns.join(",").into() });
             return Ok(true);
         }
+        // A limit that cannot be read must not be passed over once hosts have failed.
+        conditions::own_percent("max_fail_percentage", play.max_fail_percentage.as_ref(), &scope)?;
         let force_handlers = conditions::own_flag("force_handlers", play.force_handlers.as_ref(), &scope)?;
         let handlers = Arc::new(HandlerList::of(&play.handlers));
         self.losses.lock().begin_play();

@@ -13,6 +13,7 @@ use crate::{
     },
     source::{Problems, Span, nearest},
     syntax::builtin_name,
+    vars::is_omit,
 };
 
 /// Strategies by their names in playbooks.
@@ -56,7 +57,8 @@ impl Run {
             return known(name).ok_or_else(|| StrategyError::StrategySetting { name: name.clone() }.into());
         };
         let base = PlayRun::of(play);
-        let name = text_of(&rendered(field, &self.scope_of_play(&Arc::new(base)), "strategy")?);
+        let value = rendered(field, &self.scope_of_play(&Arc::new(base)), "strategy")?;
+        let name = if is_omit(&value) { self.options.strategy.clone() } else { text_of(&value) };
         known(&name).ok_or_else(|| {
             let help = nearest(&name, STRATEGIES).map(|meant| format!("did you mean `{meant}`?"));
             let help = help.or_else(|| Some(NO_PLUGINS.to_owned()));

@@ -61,7 +61,7 @@ impl Run {
         }
         if let Some(field) = &play.play.max_fail_percentage
             && !play.free.load(Ordering::Acquire)
-            && let Ok(Some(limit)) = conditions::own_number("max_fail_percentage", Some(field), &scope)
+            && let Ok(Some(limit)) = conditions::own_percent("max_fail_percentage", Some(field), &scope)
             && play.given_up() as f64 / play.batch.len().max(1) as f64 * 100.0 > limit
             && !play.broken.swap(true, Ordering::AcqRel)
         {
