@@ -171,6 +171,11 @@ impl TaskResult {
         TaskResult { unbegun: true, ..TaskResult::of_error(error) }.with("msg", message)
     }
 
+    /// A failure because a keyword of `loop_control` is wrong.
+    pub fn of_loop_control(error: &TemplateError) -> Self {
+        TaskResult { unbegun: true, ..TaskResult::of_error(error) }.with("msg", error.to_string())
+    }
+
     /// Turns it into a failure because something could not be rendered.
     pub fn fail_by(&mut self, error: &TemplateError) {
         self.failed = true;

@@ -18,7 +18,7 @@ args! {
     pub struct ValidateArgumentSpec {
         /// The specification.
         argument_spec: Map,
-        /// The values; by default the variables of the same names.
+        /// The values; others are the variables of the same names.
         provided_arguments: Option<Map>,
         /// What the result says about where the specification comes from.
         validate_args_context: Option<Map>,
@@ -34,21 +34,16 @@ pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<TaskResu
             &given
         }
     };
-    let provided = args.get("provided_arguments").filter(|value| !value.is_none()).map(super::entries);
-    let values = match provided {
-        Some(provided) => provided,
-        None => {
-            let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
-            for name in options.iter().flat_map(|(name, option)| std::iter::once(name).chain(&option.aliases)) {
-                if let Some(lazy) = context.scope.find(name) {
-                    let value = template::render(&lazy, context.scope)
-                        .map_err(|error| Box::new(TaskResult::of_error(&error)))?;
-                    values.insert(name.clone(), value);
-                }
-            }
-            values
+    let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
+    for name in options.keys() {
+        if let Some(lazy) = context.scope.find(name) {
+            let value =
+                template::render(&lazy, context.scope).map_err(|error| Box::new(TaskResult::of_error(&error)))?;
+            values.insert(name.clone(), value);
         }
-    };
+    }
+    // What is passed is stronger than all variables.
+    values.extend(args.get("provided_arguments").map(super::entries).unwrap_or_default());
     for (name, option) in options {
         let given = std::iter::once(name).chain(&option.aliases).find_map(|name| values.get(name));
         if let Some(secret) = given.filter(|_| option.no_log) {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     source::{Problem, Problems, Span, nearest},
     syntax::{self, Keywords, spec::ArgumentSpec},
-    vars::{Layer, Lazy},
+    vars::{Argument, Arguments, Layer, Lazy},
 };
 
 /// Which files of a role to load.
@@ -225,7 +225,7 @@ impl Resolver {
             && let Some(spec) =
                 self.project.argument_specs(&role.path, &meta)?.entry_points.swap_remove(wanted.files.tasks.as_str())
         {
-            own.extend(self.validation(spec, wanted.at, &wanted.files.tasks, &inner));
+            own.extend(self.validation(spec, wanted, &inner));
         }
         match super::yaml_file::yaml_file(&tasks_directory, &wanted.files.tasks) {
             Some(file) => own.extend(self.task_file(&file, Some(wanted.at), &inner, found)),
@@ -254,8 +254,9 @@ impl Resolver {
         }
     }
 
-    /// The task that validates a role's arguments; it runs whatever the tags.
-    fn validation(&self, mut spec: ArgumentSpec, at: &Span, entry_point: &str, place: &Place) -> Option<Step> {
+    /// The task that validates a role's arguments; it runs whatever the tags. Its own arguments are the role's parameters.
+    fn validation(&self, mut spec: ArgumentSpec, wanted: &RoleCall<'_>, place: &Place) -> Option<Step> {
+        let (at, entry_point) = (wanted.at, &wanted.files.tasks);
         let action = Action::find("validate_argument_spec")?;
         let mut settings = Settings::clone(&place.settings);
         settings.tags.push(Field { value: Lazy::Data("always".into()), span: at.clone() });
@@ -271,7 +272,15 @@ impl Resolver {
         let tags: Vec<String> =
             settings.tags.iter().filter_map(|tag| tag.value.data()?.as_str().map(str::to_owned)).collect();
         let task = Task::implied(action, written, &name, at.clone(), settings, place.settings.clone());
+        let mut args = Arguments::default();
+        if !wanted.params.is_empty() {
+            let value =
+                Lazy::Map(Arc::new(wanted.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect()));
+            let params = Argument { value, name_span: at.clone(), span: at.clone() };
+            args.named.insert("provided_arguments".into(), params);
+        }
         Some(Step::Task(Arc::new(Task {
+            args,
             spec: Some(Arc::new(spec)),
             tags: tags.into(),
             role: place.role.clone(),

@@ -9,8 +9,8 @@ pub struct TagSelection {
 }
 
 impl TagSelection {
-    /// Whether a task with these tags runs. `always` runs unless it is skipped by name, `never` only if one of the
-    /// task's tags is selected.
+    /// Whether a task with these tags runs. `always` runs unless it is skipped by name, also with
+    /// `never`, which otherwise runs only if one of the task's tags is selected.
     pub fn takes(&self, tags: &[impl AsRef<str>]) -> bool {
         let has = |name: &str| tags.iter().any(|tag| tag.as_ref() == name);
         let any_of = |chosen: &[String]| chosen.iter().any(|name| has(name));
@@ -18,9 +18,9 @@ impl TagSelection {
         let (always, never) = (has("always"), has("never"));
         let chosen = |name: &str| self.only.iter().any(|only| only == name);
         let taken = if self.only.is_empty() {
-            !never
+            always || !never
         } else {
-            always && (!never || any_of(&self.only))
+            always
                 || (chosen("all") && !never)
                 || any_of(&self.only)
                 || (chosen("tagged") && tagged && !never)
@@ -49,6 +49,7 @@ mod tests {
         assert!(takes(&[], &[], &[]));
         assert!(takes(&[], &[], &["a"]));
         assert!(!takes(&[], &[], &["never", "a"]));
+        assert!(takes(&[], &[], &["never", "always"]));
     }
 
     #[test]
@@ -58,6 +59,8 @@ mod tests {
         assert!(!takes(&["a"], &[], &[]));
         assert!(takes(&["a"], &[], &["always"]));
         assert!(takes(&["a"], &[], &["never", "a"]));
+        assert!(takes(&["a"], &[], &["never", "always"]));
+        assert!(!takes(&["a"], &["never"], &["never", "always"]));
         assert!(!takes(&["b"], &[], &["never", "a"]));
         assert!(takes(&["tagged"], &[], &["b"]));
         assert!(!takes(&["tagged"], &[], &[]));

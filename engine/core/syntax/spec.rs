@@ -1,6 +1,8 @@
 //! Argument specifications of roles, and the validation of arguments against them, with Ansible's messages.
 
+mod argument_type;
 mod convert;
+mod relations;
 mod types;
 
 use std::sync::Arc;
@@ -9,8 +11,10 @@ use indexmap::IndexMap;
 use minijinja::{Value, value::ValueKind};
 
 use crate::source::Span;
-use convert::{constant, convert, entries, items, python_text, type_name};
-pub use types::{ArgumentOption, ArgumentSpec, ArgumentSpecs, ArgumentType};
+pub use argument_type::{ArgumentType, Wanted};
+use convert::{convert, entries, items, python_text, tagged_name, type_name, value_of};
+pub use relations::Relations;
+pub use types::{ArgumentOption, ArgumentSpec, ArgumentSpecs};
 
 /// An error in a role's arguments.
 #[derive(Clone, Debug)]
@@ -22,122 +26,226 @@ pub struct ArgumentError {
 }
 
 /// Validates rendered arguments. `values` are the variables named by the specification and all others that were passed
-/// to the role explicitly; the latter are rejected if the specification does not name them.
+/// to the role explicitly; the latter are rejected if the specification does not name them. Defaults are validated, too.
 pub fn validate(
     options: &IndexMap<Arc<str>, ArgumentOption>,
     values: &IndexMap<Arc<str>, Value>,
 ) -> Vec<ArgumentError> {
-    let mut errors = Vec::new();
-    check(options, values, &[], &mut errors);
+    let mut check = Check::default();
+    check.no_dicts(options, values);
+    check.dict(options, &Relations::default(), values, &[]);
+    let Check { mut errors, mut unknown, known } = check;
+    if !unknown.is_empty() {
+        unknown.sort();
+        let msg = format!("{}. Supported parameters include: {known}.", unknown.join(", "));
+        errors.push(ArgumentError { msg, option: None });
+    }
     errors
 }
 
-fn check(
-    options: &IndexMap<Arc<str>, ArgumentOption>,
-    values: &IndexMap<Arc<str>, Value>,
-    path: &[&str],
-    errors: &mut Vec<ArgumentError>,
-) {
-    let found_in = match path {
-        [] => String::new(),
-        path => format!(" found in {}", path.join(" -> ")),
-    };
-    let given = |name: &Arc<str>, option: &ArgumentOption| {
-        std::iter::once(name).chain(&option.aliases).find_map(|name| values.get(name)).cloned()
-    };
-    let missing: Vec<_> = options
-        .iter()
-        .filter(|(name, option)| option.required && option.default.is_none() && given(name, option).is_none())
-        .collect();
-    if let Some((_, first)) = missing.first() {
-        let names: Vec<&str> = missing.iter().map(|(name, _)| &***name).collect();
-        let msg = format!("missing required arguments: {}{found_in}", names.join(", "));
-        errors.push(ArgumentError { msg, option: Some(first.span.clone()) });
+#[derive(Default)]
+struct Check {
+    errors: Vec<ArgumentError>,
+    /// Unspecified arguments, with the names of the dicts that they are in.
+    unknown: Vec<String>,
+    /// The arguments that were specified in the first place where there were unspecified ones.
+    known: String,
+}
+
+impl Check {
+    fn fail(&mut self, msg: String, option: &ArgumentOption) {
+        self.errors.push(ArgumentError { msg, option: Some(option.span.clone()) });
     }
 
-    let mut converted = Vec::new();
-    for (name, option) in options {
-        let Some(value) = given(name, option) else { continue };
-        if value.is_none() {
-            converted.push((name, option, value));
-            continue;
-        }
-        match convert(option.kind, &value) {
-            Ok(value) => {
-                let items = elements(name, option, &value, errors);
-                converted.push((name, option, items.unwrap_or(value)));
+    /// As in Ansible, what is no dict where keys are specified is told of in advance, once for each option.
+    fn no_dicts(&mut self, options: &IndexMap<Arc<str>, ArgumentOption>, values: &IndexMap<Arc<str>, Value>) {
+        for (name, option) in options.iter().filter(|(_, option)| option.options.is_some() && option.has_dicts()) {
+            let Some(value) = values.get(name).filter(|value| value.is_true() || value.as_str().is_some()) else {
+                continue;
+            };
+            let given = if value.kind() == ValueKind::Seq { items(value) } else { vec![value.clone()] };
+            let wrong =
+                given.iter().find(|value| value.kind() != ValueKind::Map).and_then(|value| match value.as_str() {
+                    Some(_) => convert(ArgumentType::Dict, value).err(),
+                    None => Some(format!(
+                        "Value '{}' in the sub parameter field '{name}' must be a list, not '{}'",
+                        python_text(value),
+                        tagged_name(value)
+                    )),
+                });
+            if let Some(msg) = wrong {
+                self.fail(msg, option);
             }
-            Err(why) => {
-                let why = if option.no_log { "the value is hidden".to_owned() } else { why };
+        }
+    }
+
+    /// One dict: first its keys and values, then what they demand of each other, then the dicts in it.
+    fn dict(
+        &mut self,
+        options: &IndexMap<Arc<str>, ArgumentOption>,
+        relations: &Relations,
+        given: &IndexMap<Arc<str>, Value>,
+        path: &[&str],
+    ) {
+        let found_in = match path {
+            [] => String::new(),
+            path => format!(" found in {}", path.join(" -> ")),
+        };
+        let mut values = self.named(options, given, path);
+        if let (Some(msg), Some((_, first))) = (relations.excluded(&values), options.first()) {
+            self.fail(format!("{msg}{found_in}"), first);
+        }
+        for (name, option) in options {
+            if let Some(default) = option.default.as_ref().filter(|_| !values.contains_key(name)) {
+                values.insert(name.clone(), value_of(default));
+            }
+        }
+        let missing = |(name, option): &(&Arc<str>, &ArgumentOption)| option.required && !values.contains_key(*name);
+        let mut missing: Vec<_> = options.iter().filter(missing).collect();
+        missing.sort_by_key(|(name, _)| (*name).clone());
+        if let Some((_, first)) = missing.first() {
+            let names: Vec<&str> = missing.iter().map(|(name, _)| &***name).collect();
+            self.fail(format!("missing required arguments: {}{found_in}", names.join(", ")), first);
+        }
+        for (name, option) in options {
+            if let Some(value) = values.get_mut(name).filter(|value| !value.is_none()) {
+                self.convert(name, option, value, path);
+            }
+        }
+        for (name, option) in options {
+            if let Some(msg) = values.get(name).and_then(|value| outside_choices(name, option, value)) {
+                self.fail(format!("{msg}{found_in}"), option);
+            }
+        }
+        for msg in relations.missing(&values) {
+            let option = options.first().map(|(_, option)| option.span.clone());
+            self.errors.push(ArgumentError { msg: format!("{msg}{found_in}"), option });
+        }
+        for (name, option) in options {
+            self.inner(name, option, values.get(name), path);
+        }
+    }
+
+    /// The values by the names of their options instead of aliases, where the last alias wins. Collects unspecified
+    /// ones.
+    fn named(
+        &mut self,
+        options: &IndexMap<Arc<str>, ArgumentOption>,
+        given: &IndexMap<Arc<str>, Value>,
+        path: &[&str],
+    ) -> IndexMap<Arc<str>, Value> {
+        let mut values = given.clone();
+        let mut aliases: Vec<&str> = Vec::new();
+        let mut is_contradictory = false;
+        for (name, option) in options {
+            if option.required && option.default.is_some() {
+                is_contradictory = true;
+                self.fail(format!("internal error: required and default are mutually exclusive for {name}"), option);
+            }
+            for alias in &option.aliases {
+                aliases.push(alias);
+                if let Some(value) = given.get(alias) {
+                    values.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        let is_known = |name: &&Arc<str>| options.contains_key(*name) || aliases.contains(&&***name);
+        let unknown: Vec<&Arc<str>> = given.keys().filter(|name| !is_known(name)).collect();
+        if !is_contradictory && !unknown.is_empty() {
+            if self.unknown.is_empty() {
+                let mut known: Vec<&str> = options.keys().map(|name| &**name).collect();
+                known.sort_unstable();
+                aliases.sort_unstable();
+                self.known = known.join(", ");
+                if !aliases.is_empty() {
+                    self.known = format!("{} ({})", self.known, aliases.join(", "));
+                }
+            }
+            let whole = |name: &Arc<str>| path.iter().copied().chain([&**name]).collect::<Vec<_>>().join(".");
+            self.unknown.extend(unknown.into_iter().map(whole));
+        }
+        values
+    }
+
+    /// Converts a value, and the items of a list, to the wanted types. What cannot be converted stays as it is.
+    fn convert(&mut self, name: &str, option: &ArgumentOption, value: &mut Value, path: &[&str]) {
+        let why = |why: String| if option.no_log { "the value is hidden".to_owned() } else { why };
+        match converted(&option.wanted, value) {
+            Ok(converted) => *value = converted,
+            Err(reason) => {
                 let inside = match path {
                     [] => String::new(),
                     path => format!(" found in '{}'.", path.join(" -> ")),
                 };
                 let msg = format!(
-                    "argument '{name}' is of type {}{inside} and we were unable to convert to {}: {why}",
-                    type_name(&value),
-                    option.kind.name()
+                    "argument '{name}' is of type {}{inside} and we were unable to convert to {}: {}",
+                    type_name(value),
+                    option.wanted.name,
+                    why(reason)
                 );
-                errors.push(ArgumentError { msg, option: Some(option.span.clone()) });
+                self.fail(msg, option);
+                return;
             }
         }
-    }
-    for (name, option, value) in &converted {
-        if let Some(msg) = outside_choices(name, option, value) {
-            errors.push(ArgumentError { msg: format!("{msg}{found_in}"), option: Some(option.span.clone()) });
+        let is_list = option.wanted.kind == Some(ArgumentType::List);
+        let Some(wanted) = option.elements.as_ref().filter(|_| is_list) else { return };
+        let mut whole = Vec::new();
+        for item in items(value) {
+            match converted(wanted, &item) {
+                Ok(item) => whole.push(item),
+                Err(reason) => {
+                    let msg = format!(
+                        "Elements value for option '{name}' is of type {} and we were unable to convert to {}: {}",
+                        type_name(&item),
+                        wanted.name,
+                        why(reason)
+                    );
+                    self.fail(msg, option);
+                    whole.push(item);
+                }
+            }
         }
-    }
-    for (name, option, value) in &converted {
-        if option.options.is_empty() {
-            continue;
-        }
-        let inner: Vec<&str> = path.iter().copied().chain([&***name]).collect();
-        let dicts = if value.kind() == ValueKind::Seq { items(value) } else { vec![value.clone()] };
-        for dict in dicts.iter().filter(|dict| dict.kind() == ValueKind::Map) {
-            check(&option.options, &entries(dict), &inner, errors);
-        }
+        *value = Value::from(whole);
     }
 
-    let mut unknown: Vec<String> = values
-        .keys()
-        .filter(|name| !options.iter().any(|(known, option)| known == *name || option.aliases.contains(name)))
-        .map(|name| path.iter().copied().chain([&**name]).collect::<Vec<_>>().join("."))
-        .collect();
-    if !unknown.is_empty() {
-        unknown.sort();
-        let mut known: Vec<&str> = options.keys().map(|name| &**name).collect();
-        known.sort_unstable();
-        let msg = format!("{}. Supported parameters include: {}.", unknown.join(", "), known.join(", "));
-        errors.push(ArgumentError { msg, option: None });
+    /// The dict or dicts that an option with keys has as its value.
+    fn inner(&mut self, name: &Arc<str>, option: &ArgumentOption, value: Option<&Value>, path: &[&str]) {
+        let Some(options) = &option.options else { return };
+        if !option.has_dicts() {
+            return;
+        }
+        let path: Vec<&str> = path.iter().copied().chain([&**name]).collect();
+        let dicts = match value {
+            None if option.apply_defaults => vec![Value::from_pairs([] as [(&str, Value); 0])],
+            None => return,
+            Some(value) if value.kind() == ValueKind::Seq => items(value),
+            Some(value) if value.as_str().is_some() => {
+                self.fail(format!("value of '{name}' must be of type dict or list of dicts"), option);
+                return;
+            }
+            Some(value) => vec![value.clone()],
+        };
+        for dict in dicts.iter().filter(|dict| dict.kind() == ValueKind::Map) {
+            self.dict(options, &option.relations, &entries(dict), &path);
+        }
     }
 }
 
-/// The items of a list, converted to the element type.
-fn elements(name: &str, option: &ArgumentOption, value: &Value, errors: &mut Vec<ArgumentError>) -> Option<Value> {
-    let kind = option.elements.filter(|_| option.kind == ArgumentType::List)?;
-    let mut converted = Vec::new();
-    for item in items(value) {
-        match convert(kind, &item) {
-            Ok(item) => converted.push(item),
-            Err(why) => {
-                let why = if option.no_log { "the value is hidden".to_owned() } else { why };
-                let msg = format!(
-                    "Elements value for option '{name}' is of type {} and we were unable to convert to {}: {why}",
-                    type_name(&item),
-                    kind.name()
-                );
-                errors.push(ArgumentError { msg, option: Some(option.span.clone()) });
-            }
-        }
+/// The value as the wanted type, or why it cannot be.
+fn converted(wanted: &Wanted, value: &Value) -> Result<Value, String> {
+    match wanted.kind {
+        Some(kind) => convert(kind, value),
+        None => Err("'NoneType' object is not callable".to_owned()),
     }
-    Some(Value::from(converted))
 }
 
 fn outside_choices(name: &str, option: &ArgumentOption, value: &Value) -> Option<String> {
-    if option.choices.is_empty() {
-        return None;
-    }
-    let choices: Vec<Value> = option.choices.iter().map(constant).collect();
+    let written = option.choices.as_ref()?;
+    let Some(choices) = written.as_seq() else {
+        let shown = python_text(&value_of(written));
+        return Some(format!("internal error: choices for argument {name} are not iterable: {shown}"));
+    };
+    let choices: Vec<Value> = choices.iter().map(value_of).collect();
     let allowed = || choices.iter().map(python_text).collect::<Vec<_>>().join(", ");
     let fits = |value: &Value| choices.contains(value) || is_one_boolean_word(&choices, value);
     if value.kind() == ValueKind::Seq {

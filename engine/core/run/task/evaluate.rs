@@ -20,7 +20,7 @@ use crate::{
         task::{
             diffs,
             evaluated::{CENSORED, Evaluated, Retry, item, status},
-            iteration::Attempt,
+            iteration::{Attempt, Iteration},
             prepare::job_id,
             register::{add_loop_fields, register_value},
             task_run::TaskRun,
@@ -87,6 +87,7 @@ impl Run {
         let mut retry = None;
         let mut gave_up = false;
         let mut stop = false;
+        let mut broken = None;
         let scope = self.evaluation_scope(task, host, attempt, &registered);
         let is_done = !result.unreachable && result.skipped.is_none();
         // As in Ansible, no condition changes what became of a task that did not begin.
@@ -106,6 +107,10 @@ impl Run {
             }
             match self.until(task, host, attempt, &result, &registered) {
                 Ok(Verdict::Enough) => {}
+                Ok(Verdict::Single) => {
+                    result.data.shift_remove("attempts");
+                    registered = register_value(task_of, &result, diff.as_ref(), attempt);
+                }
                 Ok(Verdict::Again(again)) => {
                     result.set("retries", attempt.number + again.left);
                     registered = register_value(task_of, &result, diff.as_ref(), attempt);
@@ -129,10 +134,16 @@ impl Run {
             let scope = self.evaluation_scope(task, host, attempt, &registered);
             match conditions::all_hold(&task.task.control.break_when, &scope) {
                 Ok(enough) => stop = enough,
+                // As in Ansible, the task fails as a whole, and nothing is left of its items.
                 Err(error) => {
                     stop = true;
-                    result.fail_by(&error);
-                    registered = register_value(task_of, &result, diff.as_ref(), attempt);
+                    let result = TaskResult::of_loop_control(&error);
+                    let iteration = Iteration { index: 0, item: None, top: None };
+                    let alone =
+                        Attempt { iteration: &iteration, number: 1, looped: false, delegated: attempt.delegated };
+                    let mut fields = entries(&register_value(task_of, &result, None, &alone));
+                    fields.shift_remove("changed");
+                    broken = Some(Box::new((mapping(fields), result)));
                 }
             }
         }
@@ -225,6 +236,7 @@ impl Run {
             ignore_unreachable,
             retry,
             stop,
+            broken,
             notify,
         }
     }
@@ -269,6 +281,12 @@ impl Run {
             return Ok(Verdict::Enough);
         }
         let scope = self.evaluation_scope(task, host, attempt, registered);
+        let retries = conditions::own_number("retries", task.task.retries.as_ref(), &scope)?.unwrap_or(3.0);
+        // As in Ansible, nothing is repeated then, and `until` does not matter.
+        if retries < 1.0 {
+            return Ok(Verdict::Single);
+        }
+        let retries = retries as u32;
         let enough = match task.task.until.is_empty() {
             true => !result.failed,
             false => conditions::all_hold(&task.task.until, &scope)?,
@@ -276,8 +294,6 @@ impl Run {
         if enough {
             return Ok(Verdict::Enough);
         }
-        let retries =
-            conditions::own_number("retries", task.task.retries.as_ref(), &scope)?.unwrap_or(3.0).max(0.0) as u32;
         let delay = conditions::own_number("delay", task.task.delay.as_ref(), &scope)?.unwrap_or(5.0).max(0.0);
         if attempt.number > retries {
             return Ok(Verdict::GiveUp);
@@ -289,6 +305,8 @@ impl Run {
 
 enum Verdict {
     Enough,
+    /// There are no attempts to count.
+    Single,
     Again(Retry),
     GiveUp,
 }

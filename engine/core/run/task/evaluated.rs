@@ -28,6 +28,8 @@ pub(crate) struct Evaluated {
     pub retry: Option<Retry>,
     /// Whether `break_when` holds, so that no items follow.
     pub stop: bool,
+    /// What becomes of the whole task if `break_when` cannot be evaluated: the value to register, and the result.
+    pub broken: Option<Box<(Value, TaskResult)>>,
     /// Rendered names to notify.
     pub notify: Vec<(String, Span)>,
 }
@@ -89,7 +91,25 @@ pub(crate) fn status(result: &TaskResult) -> Status {
 }
 
 /// The combined result of all items.
-pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<Evaluated>) -> Evaluated {
+pub(crate) fn sum(host: &Arc<HostState>, mut parts: Vec<Evaluated>) -> Evaluated {
+    if let Some(broken) = parts.last_mut().and_then(|part| part.broken.take()) {
+        let (registered, result) = *broken;
+        return Evaluated {
+            report: HostResult {
+                data: registered.clone(),
+                ..HostResult::of(host.name.clone(), Status::Failed, result)
+            },
+            item: None,
+            registered,
+            no_log: parts.iter().any(|part| part.no_log),
+            ignore_errors: parts.iter().all(|part| part.ignore_errors),
+            ignore_unreachable: false,
+            retry: None,
+            stop: false,
+            broken: None,
+            notify: Vec::new(),
+        };
+    }
     let any = |is: fn(&TaskResult) -> bool| parts.iter().any(|part| is(part.result()));
     let first_bad = parts.iter().find(|part| part.result().failed);
     let mut whole = TaskResult {
@@ -141,6 +161,7 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<Evaluated>) -> Evaluated {
         ignore_unreachable: parts.iter().all(|part| part.ignore_unreachable) && !parts.is_empty(),
         retry: None,
         stop: false,
+        broken: None,
         notify: parts.into_iter().flat_map(|part| part.notify).collect(),
     }
 }

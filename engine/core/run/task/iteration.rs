@@ -13,6 +13,7 @@ use crate::{
         shorthand::data,
         state::{host::HostState, play::PlayRun, run::Run},
     },
+    syntax,
     template::{self, TemplateError},
     vars::{Layer, Scope, Value, is_omit, mapping},
 };
@@ -64,9 +65,15 @@ pub(crate) fn iterations(
             pause: None,
         });
     };
-    let failed = |error: TemplateError| Box::new(TaskResult::of_error(&error));
+    let failed = |error: TemplateError| Box::new(TaskResult::of_loop_control(&error));
     let control = &task.control;
     let name: Arc<str> = loop_var(task, &scope).map_err(failed)?;
+    if !syntax::is_variable_name(&name) {
+        let mut result = TaskResult::failed(format!("Invalid variable name '{name}'."));
+        result.unbegun = true;
+        result.place = control.loop_var.as_ref().map(|field| field.span.clone());
+        return Err(Box::new(result));
+    }
     if !items.is_empty() && scope.find(&name).is_some() {
         let help = "You should set the `loop_var` value in the `loop_control` option for the task to something else to \
                     avoid variable collisions and unexpected behavior.";

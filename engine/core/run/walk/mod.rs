@@ -76,7 +76,7 @@ impl Walk {
         if !self.run.options.keep_facts {
             hosts.iter().for_each(|host| host.set_gathered(false));
         }
-        if at_once && self.start_at.passes_over(&self.run, &self.play, gathering::NAME, hosts) {
+        if at_once && self.start_at.passes_over(&self.run, &self.play, (gathering::NAME, true), hosts) {
             self.start_at.put_off_facts();
         } else if at_once {
             let missing: Hosts = hosts.iter().filter(|host| !host.gathered()).cloned().collect();
@@ -156,7 +156,7 @@ impl Walk {
         let Some(first) = hosts.first() else { return Hosts::new() };
         let scope = run.scope(play, first, Some(task), None);
         let name = run.task_name(task, &scope);
-        if self.start_at.passes_over(run, play, &name, hosts) {
+        if self.start_at.passes_over(run, play, (&name, task.name.is_some()), hosts) {
             return Hosts::new();
         }
         if self.start_at.make_up_for_facts(|| _ = self.gather()) {

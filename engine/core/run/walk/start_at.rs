@@ -31,13 +31,20 @@ impl StartAt {
 
     /// Whether these hosts pass over the task `name`, because they have not reached the one to start at. The first
     /// task that fits is reached by all hosts of the batch; under strategy free each host reaches it by itself.
-    pub(crate) fn passes_over(&self, run: &Run, play: &PlayRun, name: &str, hosts: &[Arc<HostState>]) -> bool {
+    pub(crate) fn passes_over(
+        &self,
+        run: &Run,
+        play: &PlayRun,
+        (name, is_written): (&str, bool),
+        hosts: &[Arc<HostState>],
+    ) -> bool {
         let is_waiting = |host: &Arc<HostState>| !self.reached.lock().contains(&host.name);
         if !self.waits || !hosts.first().is_some_and(is_waiting) {
             return false;
         }
         let Some(wanted) = &run.options.start_at else { return false };
-        let short = name.rsplit(" : ").next().unwrap_or(name);
+        // Only a name that the task has by itself counts without that of its role.
+        let short = if is_written { name.rsplit(" : ").next().unwrap_or(name) } else { name };
         let pattern = Pattern::new(wanted);
         if wanted != name && wanted != short && !pattern.fits(name) && !pattern.fits(short) {
             return true;

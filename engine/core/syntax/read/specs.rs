@@ -6,18 +6,18 @@ use indexmap::IndexMap;
 
 use super::{
     ReadError,
-    reader::{Known, Modules, Outcome, Reader, read},
+    reader::{Known, Modules, Outcome, Reader, found, read},
 };
 use crate::{
     source::{Problems, Source, nearest},
     syntax::{
         Kind, Node, Word,
-        spec::{ArgumentOption, ArgumentSpec, ArgumentSpecs, ArgumentType},
+        spec::{ArgumentOption, ArgumentSpec, ArgumentSpecs, ArgumentType, Wanted},
     },
 };
 
 /// Ansible's keys of an option; other keys are ignored, unless they look misspelled.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 20] = [
     "aliases",
     "apply_defaults",
     "choices",
@@ -25,12 +25,17 @@ const KEYS: [&str; 15] = [
     "deprecated_aliases",
     "description",
     "elements",
+    "mutually_exclusive",
     "no_log",
     "options",
     "removed_at_date",
     "removed_from_collection",
     "removed_in_version",
     "required",
+    "required_by",
+    "required_if",
+    "required_one_of",
+    "required_together",
     "type",
     "version_added",
 ];
@@ -83,6 +88,10 @@ impl Reader<'_> {
     fn specs(&mut self, node: Node) -> ArgumentSpecs {
         let mut specs = ArgumentSpecs::default();
         for (entry, node) in self.named(node, "`argument_specs`") {
+            // As in Ansible, an entry point without any key validates nothing.
+            if node.is_null() || node.as_map().is_some_and(<[_]>::is_empty) {
+                continue;
+            }
             let mut spec = ArgumentSpec { name: entry.value.clone(), ..ArgumentSpec::default() };
             for (key, value) in self.named(node, "the spec of an entry point") {
                 match &*key.value {
@@ -113,27 +122,22 @@ impl Reader<'_> {
         let mut option = ArgumentOption::new(name.span.clone());
         for (key, value) in self.named(node, "an option") {
             match &*key.value {
-                "type" => option.kind = self.argument_type(&value).unwrap_or(option.kind),
-                "elements" => option.elements = self.argument_type(&value),
-                "required" => {
-                    self.check("run_once", &value);
-                    option.required = truth(&value);
-                }
-                "no_log" => option.no_log = truth(&value),
+                // As in Python, text that is not empty counts as true.
+                "type" => option.wanted = self.wanted(&value).unwrap_or(option.wanted),
+                "elements" => option.elements = self.wanted(&value),
+                "required" => option.required = is_true(&value),
+                "no_log" => option.no_log = is_true(&value),
+                "apply_defaults" => option.apply_defaults = is_true(&value),
                 "default" => option.default = (!value.is_null()).then_some(value),
-                "choices" | "aliases" => match value.kind {
-                    Kind::Seq(items) if &*key.value == "choices" => option.choices = items,
+                "choices" => option.choices = (!value.is_null()).then_some(value),
+                "aliases" => match value.kind {
                     Kind::Seq(items) => option.aliases = items.iter().filter_map(Node::as_str).map(Arc::from).collect(),
                     Kind::Null => {}
-                    _ => self.wrong_type(format!("`{}`", key.value), "a list", &value, None),
+                    _ => self.wrong_type("`aliases`".to_owned(), "a list", &value, None),
                 },
-                "options" => option.options = self.options(value),
+                "options" => option.options = (!value.is_null()).then(|| self.options(value)),
                 "required_if" | "required_one_of" | "required_together" | "required_by" | "mutually_exclusive" => {
-                    self.problems.push(ReadError::Unsupported {
-                        at: key.span.clone(),
-                        name: key.value.to_string(),
-                        help: Some("check it with `assert` in the first task of the role".to_owned()),
-                    });
+                    option.relations.read(&key.value, &value);
                 }
                 other => self.misspelt(other, &key, &KEYS),
             }
@@ -141,39 +145,52 @@ impl Reader<'_> {
         option
     }
 
+    /// Warns about a key that looks like another one; Ansible ignores it.
     fn misspelt(&mut self, name: &str, key: &Word, known: &[&'static str]) {
         if known.contains(&name) {
             return;
         }
         if let Some(near) = nearest(name, known.iter().copied()) {
-            self.problems.push(ReadError::UnknownKeyword {
+            let error = ReadError::UnknownKeyword {
                 at: key.span.clone(),
                 name: name.to_owned(),
                 place: "an argument spec",
                 help: Some(format!("did you mean `{near}`?")),
-            });
+            };
+            self.foresee(&error, &key.span);
         }
     }
 
-    fn argument_type(&mut self, node: &Node) -> Option<ArgumentType> {
-        let found = node.as_str().and_then(ArgumentType::named);
-        if found.is_none() {
-            let near = node.as_str().and_then(|text| nearest(text, ArgumentType::ALL.iter().map(|kind| kind.name())));
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("one of {}", ArgumentType::ALL.map(ArgumentType::name).join(", ")),
-            };
-            self.wrong_type("the type of an option".to_owned(), "one that Ansible supports", node, Some(help));
+    /// A type, with a warning about an unknown one.
+    fn wanted(&mut self, node: &Node) -> Option<Wanted> {
+        if node.is_null() {
+            return None;
         }
-        found
+        let wanted = Wanted::named(node.as_str().unwrap_or(node.span.text()));
+        if wanted.kind.is_none() {
+            let names = || ArgumentType::ALL.iter().map(|(name, _)| *name);
+            let help = match nearest(&wanted.name, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("one of {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            let error = ReadError::WrongType {
+                name: "the type of an option".to_owned(),
+                expected: "one that Ansible supports",
+                found: found(node),
+                at: node.span.clone(),
+                help: Some(help),
+            };
+            self.foresee(&error, &node.span);
+        }
+        Some(wanted)
     }
 }
 
-fn truth(node: &Node) -> bool {
+fn is_true(node: &Node) -> bool {
     match &node.kind {
         Kind::Bool(b) => *b,
-        Kind::Int(i) => *i == 1,
-        Kind::Str(text) => matches!(text.value.to_ascii_lowercase().as_str(), "yes" | "true" | "on" | "y" | "t" | "1"),
+        Kind::Int(i) => *i != 0,
+        Kind::Str(text) => !text.value.is_empty(),
         _ => false,
     }
 }

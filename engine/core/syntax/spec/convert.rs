@@ -6,10 +6,14 @@ use indexmap::IndexMap;
 use minijinja::{Value, value::ValueKind};
 use rplay_contract::argtypes::python_float;
 
-use super::types::ArgumentType;
-use crate::syntax::{Kind, Node};
+use super::argument_type::ArgumentType;
+use crate::{
+    source::Source,
+    syntax::{Kind, Node, Style, yaml},
+};
 
-pub(super) fn constant(node: &Node) -> Value {
+/// A constant of a specification.
+pub(super) fn value_of(node: &Node) -> Value {
     match &node.kind {
         Kind::Null => Value::from(()),
         Kind::Bool(b) => Value::from(*b),
@@ -18,13 +22,19 @@ pub(super) fn constant(node: &Node) -> Value {
         Kind::Time(text) => Value::from(text.clone()),
         Kind::Str(text) => Value::from(text.value.clone()),
         Kind::Bytes(bytes) => Value::from_bytes(bytes.to_vec()),
-        Kind::Seq(_) | Kind::Map(_) => Value::from(node.span.text()),
+        Kind::Seq(items) => items.iter().map(value_of).collect(),
+        Kind::Map(entries) => Value::from_pairs(entries.iter().map(|(key, item)| (value_of(key), value_of(item)))),
     }
 }
 
 /// The value converted to the type, or why it cannot be.
 pub(super) fn convert(kind: ArgumentType, value: &Value) -> Result<Value, String> {
-    let class = || format!("<class '{}'> cannot be converted to", type_name(value));
+    let class = || match tagged_name(value).as_str() {
+        name if name.starts_with('_') => {
+            format!("<class 'ansible.module_utils._internal._datatag.{name}'> cannot be converted to")
+        }
+        name => format!("<class '{name}'> cannot be converted to"),
+    };
     let text = value.as_str().map(str::trim);
     match kind {
         ArgumentType::Raw => Ok(value.clone()),
@@ -51,7 +61,7 @@ pub(super) fn convert(kind: ArgumentType, value: &Value) -> Result<Value, String
                     Some(whole) => Some(whole.into()),
                     None => i128::try_from(value.clone()).ok(),
                 },
-                _ => text.and_then(|text| text.replace('_', "").parse::<i128>().ok()),
+                _ => text.and_then(whole_number),
             };
             found.map(Value::from).ok_or_else(|| format!("\"{}\" cannot be converted to an int", python_repr(value)))
         }
@@ -59,21 +69,19 @@ pub(super) fn convert(kind: ArgumentType, value: &Value) -> Result<Value, String
             let found = match value.kind() {
                 ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
                 ValueKind::Number => f64::try_from(value.clone()).ok(),
-                _ => text.and_then(|text| text.parse().ok()),
+                _ => text.and_then(|text| text.replace('_', "").parse().ok()),
             };
             found.map(Value::from).ok_or_else(|| format!("{} a float", class()))
         }
         ArgumentType::List => match value.kind() {
             ValueKind::Seq | ValueKind::Iterable => Ok(items(value).into()),
             ValueKind::String => Ok(value.as_str().unwrap_or_default().split(',').map(Value::from).collect()),
-            ValueKind::Number => Ok(Value::from(vec![Value::from(python_text(value))])),
+            ValueKind::Number | ValueKind::Bool => Ok(Value::from(vec![Value::from(python_text(value))])),
             _ => Err(format!("{} a list", class())),
         },
         ArgumentType::Dict => match (value.kind(), text) {
             (ValueKind::Map, _) => Ok(value.clone()),
-            (_, Some(text)) => {
-                dict(text).ok_or_else(|| "dictionary requested, could not parse JSON or key=value".to_owned())
-            }
+            (_, Some(text)) => dict(text).map_err(str::to_owned),
             _ => Err(format!("{} a dict", class())),
         },
         ArgumentType::Json => match value.kind() {
@@ -90,15 +98,65 @@ pub(super) fn convert(kind: ArgumentType, value: &Value) -> Result<Value, String
     }
 }
 
-/// `{"a": 1}`, or `a=1 b=2` or `a=1, b=2`.
-fn dict(text: &str) -> Option<Value> {
+/// `12`, `1.0`, `1e3`: text that means a whole number.
+fn whole_number(text: &str) -> Option<i128> {
+    let text = text.replace('_', "");
+    let of_float = || text.parse::<f64>().ok().filter(|f| f.fract() == 0.0 && f.abs() < 1e18).map(|f| f as i128);
+    text.parse().ok().or_else(of_float)
+}
+
+/// `{"a": 1}`, `{'a': 1}`, or `a=1 b='2 3'` or `a=1, b=2`.
+fn dict(text: &str) -> Result<Value, &'static str> {
     if text.starts_with('{') {
-        let json: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
-        return Some(Value::from_pairs(json.into_iter().map(|(key, value)| (key, from_json(value)))));
+        if let Ok(serde_json::Value::Object(json)) = serde_json::from_str(text) {
+            return Ok(Value::from_pairs(json.into_iter().map(|(key, value)| (key, from_json(value)))));
+        }
+        return of_python(text).ok_or("unable to evaluate string as dictionary");
     }
-    let pairs = text.split([',', ' ']).filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('='));
-    let pairs: Vec<(&str, &str)> = pairs.collect::<Option<_>>()?;
-    (!pairs.is_empty()).then(|| Value::from_pairs(pairs))
+    if !text.contains('=') {
+        return Err("dictionary requested, could not parse JSON or key=value");
+    }
+    let fields = fields(text);
+    let pairs: Option<Vec<(&str, &str)>> = fields.iter().map(|field| field.split_once('=')).collect();
+    pairs.map(Value::from_pairs).ok_or("unable to evaluate string in the \"key=value\" format as dictionary")
+}
+
+/// Fields between commas or spaces; quotes and backslashes keep these in a field.
+fn fields(text: &str) -> Vec<String> {
+    let (mut fields, mut field, mut quote, mut escaped) = (Vec::new(), String::new(), None, false);
+    for c in text.chars() {
+        match c {
+            _ if escaped => {
+                field.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' | '\'' if quote == Some(c) => quote = None,
+            '"' | '\'' if quote.is_none() => quote = Some(c),
+            ',' | ' ' | '\n' | '\t' if quote.is_none() => fields.push(std::mem::take(&mut field)),
+            _ => field.push(c),
+        }
+    }
+    fields.push(field);
+    fields.retain(|field| !field.is_empty());
+    fields
+}
+
+/// A dict in Python's notation. Where YAML's agrees with it, that is what reads it.
+fn of_python(text: &str) -> Option<Value> {
+    let node = yaml::load(&Source::inline("value", text)).ok()?.node;
+    (is_python(&node) && matches!(node.kind, Kind::Map(_))).then(|| value_of(&node))
+}
+
+fn is_python(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Str(text) => matches!(text.style, Style::Single | Style::Double),
+        Kind::Int(_) | Kind::Float(_) => true,
+        Kind::Bool(_) => matches!(node.span.text(), "True" | "False"),
+        Kind::Seq(items) => items.iter().all(is_python),
+        Kind::Map(entries) => entries.iter().all(|(key, item)| is_python(key) && is_python(item)),
+        Kind::Null | Kind::Time(_) | Kind::Bytes(_) => false,
+    }
 }
 
 fn from_json(json: serde_json::Value) -> Value {
@@ -128,14 +186,12 @@ fn is_size(text: &str, short: &str, long: &str) -> bool {
     let prefixes = ["", "K", "M", "G", "T", "P", "E", "Z", "Y"];
     let words = ["", "kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta"];
     unit.is_empty()
+        || unit.eq_ignore_ascii_case("b")
         || prefixes.iter().any(|prefix| {
             let upper = unit.to_ascii_uppercase();
-            upper == *prefix || (upper.starts_with(prefix) && unit.get(prefix.len()..) == Some(short))
+            upper == *prefix || (unit.starts_with(prefix) && unit.get(prefix.len()..) == Some(short))
         })
-        || words.iter().any(|word| {
-            let lower = unit.to_ascii_lowercase();
-            lower.strip_prefix(word).is_some_and(|rest| rest.trim_end_matches('s') == long)
-        })
+        || words.iter().any(|word| unit.to_ascii_lowercase().strip_prefix(word) == Some(long))
 }
 
 pub(super) fn items(value: &Value) -> Vec<Value> {
@@ -156,6 +212,14 @@ pub(super) fn type_name(value: &Value) -> &'static str {
         ValueKind::Map => "dict",
         ValueKind::Bytes => "bytes",
         _ => "str",
+    }
+}
+
+/// The name of the class of a value that a file wrote.
+pub(super) fn tagged_name(value: &Value) -> String {
+    match type_name(value) {
+        name @ ("NoneType" | "bool") => name.to_owned(),
+        name => format!("_AnsibleTagged{}{}", name[..1].to_uppercase(), &name[1..]),
     }
 }
 

@@ -3,22 +3,14 @@
 use super::*;
 use crate::{
     source::Source,
-    syntax::{Kind, Node, read_argument_specs, yaml},
+    syntax::{read_argument_specs, yaml},
 };
-
-fn value(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Seq(items) => items.iter().map(value).collect(),
-        Kind::Map(entries) => Value::from_pairs(entries.iter().map(|(key, item)| (constant(key), value(item)))),
-        _ => constant(node),
-    }
-}
 
 fn errors(options: &str, given: &str) -> Vec<String> {
     let text = format!("argument_specs: {{main: {{options: {options}}}}}");
     let (specs, _) = read_argument_specs(&Source::inline("argument_specs.yml", text)).expect("a spec");
     let given = yaml::load(&Source::inline("given", given)).expect("values").node;
-    let given = entries(&value(&given));
+    let given = entries(&value_of(&given));
     validate(&specs.entry_points["main"].options, &given).into_iter().map(|error| error.msg).collect()
 }
 
@@ -57,14 +49,14 @@ fn words_are_those_of_ansible() {
             "{n: {type: float}}",
             "{n: x}",
             &[
-                "argument 'n' is of type str and we were unable to convert to float: <class 'str'> cannot be converted to a float",
+                "argument 'n' is of type str and we were unable to convert to float: <class 'ansible.module_utils._internal._datatag._AnsibleTaggedStr'> cannot be converted to a float",
             ],
         ),
         (
             "{n: {type: list}}",
             "{n: {a: 1}}",
             &[
-                "argument 'n' is of type dict and we were unable to convert to list: <class 'dict'> cannot be converted to a list",
+                "argument 'n' is of type dict and we were unable to convert to list: <class 'ansible.module_utils._internal._datatag._AnsibleTaggedDict'> cannot be converted to a list",
             ],
         ),
         ("{n: {type: list, elements: str}}", "{n: 'a,b'}", &[]),
@@ -89,7 +81,7 @@ fn words_are_those_of_ansible() {
             "{n: {type: bytes}}",
             "{n: 1x}",
             &[
-                "argument 'n' is of type str and we were unable to convert to bytes: <class 'str'> cannot be converted to a Byte value",
+                "argument 'n' is of type str and we were unable to convert to bytes: <class 'ansible.module_utils._internal._datatag._AnsibleTaggedStr'> cannot be converted to a Byte value",
             ],
         ),
         ("{n: {type: bytes}, m: {type: bytes}}", "{n: 10, m: 2 GB}", &[]),
@@ -118,6 +110,100 @@ fn words_are_those_of_ansible() {
         ("{a: {choices: ['yes', 'no']}}", "{a: yes}", &[]),
         ("{a: {aliases: [z], required: true}}", "{z: 1}", &[]),
         ("{n: {type: dict, options: {x: {required: true}}}}", "{n: null}", &[]),
+        // What the keys of a dict demand of each other
+        (
+            "{x: {type: dict, options: {a: {}, b: {}, d: {type: int}, e: {required: true}, f: {choices: [q]}}, \
+             mutually_exclusive: [[a, b]], required_together: [[a, z]], required_one_of: [[y, w]], \
+             required_if: [[a, '1', [y, w]]], required_by: {a: [y, w]}}}",
+            "{x: {a: '1', b: 2, d: x, f: r, un: 1}}",
+            &[
+                "parameters are mutually exclusive: a|b found in x",
+                "missing required arguments: e found in x",
+                "argument 'd' is of type str found in 'x'. and we were unable to convert to int: \"'x'\" cannot be converted to an int",
+                "value of f must be one of: q, got: r found in x",
+                "parameters are required together: a, z found in x",
+                "one of the following is required: y, w found in x",
+                "a is 1 but all of the following are missing: y, w found in x",
+                "missing parameter(s) required by 'a': y, w found in x",
+                "x.un. Supported parameters include: a, b, d, e, f.",
+            ],
+        ),
+        (
+            "{x: {type: dict, options: {a: {}, b: {default: 1}}, mutually_exclusive: [[a, b]], required_together: [[a, b]]}}",
+            "{x: {a: 1}}",
+            &[],
+        ),
+        (
+            "{x: {type: dict, options: {a: {type: int}}, required_if: [[a, 1, [b, c], true]]}}",
+            "{x: {a: '1'}}",
+            &["a is 1 but any of the following are missing: b, c found in x"],
+        ),
+        (
+            "{x: {type: dict, options: {a: {}, b: {}}, required_by: {a: b}}}",
+            "{x: {a: 1, b: null}}",
+            &["missing parameter(s) required by 'a': b found in x"],
+        ),
+        // Defaults are validated
+        ("{x: {default: q, choices: [z]}}", "{}", &["value of x must be one of: z, got: q"]),
+        (
+            "{x: {type: dict, apply_defaults: true, options: {a: {required: true}}}}",
+            "{}",
+            &["missing required arguments: a found in x"],
+        ),
+        // Unknown types matter only where there is a value
+        ("{x: {type: nope}, y: {type: list, elements: nope}}", "{}", &[]),
+        (
+            "{x: {type: nope}}",
+            "{x: 1}",
+            &["argument 'x' is of type int and we were unable to convert to nope: 'NoneType' object is not callable"],
+        ),
+        // Keys only count where the type is a dict or a list of dicts
+        ("{x: {type: list, options: {a: {type: int}}}}", "{x: [{a: q}]}", &[]),
+        ("{x: {type: dict, options: {}}}", "{x: {a: 1}}", &["x.a. Supported parameters include: ."]),
+        (
+            "{x: {type: dict, options: {a: {}}}}",
+            "{x: zz}",
+            &[
+                "dictionary requested, could not parse JSON or key=value",
+                "argument 'x' is of type str and we were unable to convert to dict: dictionary requested, could not parse JSON or key=value",
+                "value of 'x' must be of type dict or list of dicts",
+            ],
+        ),
+        ("{x: {aliases: [q, p]}, y: {}}", "{z: 1, w: 2}", &["w, z. Supported parameters include: x, y (p, q)."]),
+        (
+            "{x: {aliases: [y, z], type: int}}",
+            "{y: 1, z: q, x: 2}",
+            &[
+                "argument 'x' is of type str and we were unable to convert to int: \"'q'\" cannot be converted to an int",
+            ],
+        ),
+        ("{x: {type: dict, options: {a: {}}}}", "{x: {b: 1}, q: 1}", &["q, x.b. Supported parameters include: x."]),
+        ("{b: {required: true}, a: {required: 'no'}}", "{}", &["missing required arguments: a, b"]),
+        ("{n: {type: int}, f: {type: float}}", "{n: '1e3', f: '1_0.5'}", &[]),
+        ("{n: {type: dict}}", "{n: \"{'a': 1, 'b': [True]}\"}", &[]),
+        (
+            "{n: {type: dict}}",
+            "{n: '{a: 1}'}",
+            &[
+                "argument 'n' is of type str and we were unable to convert to dict: unable to evaluate string as dictionary",
+            ],
+        ),
+        ("{n: {type: dict}}", "{n: 'a=1, b=\"x y\"'}", &[]),
+        (
+            "{n: {type: dict}}",
+            "{n: 'a=1 b'}",
+            &[
+                "argument 'n' is of type str and we were unable to convert to dict: unable to evaluate string in the \"key=value\" format as dictionary",
+            ],
+        ),
+        ("{n: {type: bytes}, m: {type: bytes}}", "{n: 1 kilobyte, m: 1b}", &[]),
+        (
+            "{n: {type: bytes}}",
+            "{n: 10 megabytes}",
+            &[
+                "argument 'n' is of type str and we were unable to convert to bytes: <class 'ansible.module_utils._internal._datatag._AnsibleTaggedStr'> cannot be converted to a Byte value",
+            ],
+        ),
     ] {
         assert_eq!(errors(options, given), expected, "{options} {given}");
     }

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::{
+    argument_type::{ArgumentType, Wanted},
+    relations::Relations,
+};
 use crate::{source::Span, syntax::Node};
 
 /// The specifications of a role by entry point (`main`, and other task files).
@@ -30,16 +34,21 @@ pub struct ArgumentSpec {
 pub struct ArgumentOption {
     /// Its place.
     pub span: Span,
-    pub kind: ArgumentType,
+    pub wanted: Wanted,
     pub required: bool,
     pub no_log: bool,
     pub default: Option<Node>,
-    pub choices: Vec<Node>,
+    /// The value of `choices`, which should be a list.
+    pub choices: Option<Node>,
     pub aliases: Vec<Arc<str>>,
     /// The type of a list's items.
-    pub elements: Option<ArgumentType>,
+    pub elements: Option<Wanted>,
     /// The keys of a dict, or of each dict in a list.
-    pub options: IndexMap<Arc<str>, ArgumentOption>,
+    pub options: Option<IndexMap<Arc<str>, ArgumentOption>>,
+    /// A missing dict counts as an empty one, so that its keys get their defaults.
+    pub apply_defaults: bool,
+    /// What the keys of the dict demand of each other.
+    pub relations: Relations,
 }
 
 impl ArgumentOption {
@@ -47,69 +56,26 @@ impl ArgumentOption {
     pub(in crate::syntax) fn new(span: Span) -> Self {
         ArgumentOption {
             span,
-            kind: ArgumentType::Str,
+            wanted: Wanted::named("str"),
             required: false,
             no_log: false,
             default: None,
-            choices: Vec::new(),
+            choices: None,
             aliases: Vec::new(),
             elements: None,
-            options: IndexMap::new(),
-        }
-    }
-}
-
-/// The types of arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArgumentType {
-    Str,
-    Bool,
-    Int,
-    Float,
-    List,
-    Dict,
-    Path,
-    Raw,
-    Json,
-    Bytes,
-    Bits,
-}
-
-impl ArgumentType {
-    pub const ALL: [ArgumentType; 11] = [
-        ArgumentType::Str,
-        ArgumentType::Bool,
-        ArgumentType::Int,
-        ArgumentType::Float,
-        ArgumentType::List,
-        ArgumentType::Dict,
-        ArgumentType::Path,
-        ArgumentType::Raw,
-        ArgumentType::Json,
-        ArgumentType::Bytes,
-        ArgumentType::Bits,
-    ];
-
-    /// The name in a specification.
-    pub fn name(self) -> &'static str {
-        match self {
-            ArgumentType::Str => "str",
-            ArgumentType::Bool => "bool",
-            ArgumentType::Int => "int",
-            ArgumentType::Float => "float",
-            ArgumentType::List => "list",
-            ArgumentType::Dict => "dict",
-            ArgumentType::Path => "path",
-            ArgumentType::Raw => "raw",
-            ArgumentType::Json => "json",
-            ArgumentType::Bytes => "bytes",
-            ArgumentType::Bits => "bits",
+            options: None,
+            apply_defaults: false,
+            relations: Relations::default(),
         }
     }
 
-    /// The type of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        let name = if name == "jsonarg" { "json" } else { name };
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    /// Whether its value is a dict or a list of dicts, so that `options` apply to them.
+    pub(super) fn has_dicts(&self) -> bool {
+        let elements = || self.elements.as_ref().and_then(|wanted| wanted.kind);
+        match self.wanted.kind {
+            Some(ArgumentType::Dict) => true,
+            Some(ArgumentType::List) => elements() == Some(ArgumentType::Dict),
+            _ => false,
+        }
     }
 }
