@@ -10,9 +10,10 @@ use std::{
     sync::Arc,
 };
 
+use miette::Diagnostic;
 use rplay::{
     config::Config,
-    source::{Problems, Source, Span},
+    source::{Problems, Source, Span, absolute},
     vault::{PasswordSource, Vault},
 };
 
@@ -287,11 +288,17 @@ fn rekey(wanted: &RekeyArgs, config: &Config) -> Result<Printed, Ended> {
 
 fn decrypted(vault: &Vault, name: &str, content: Vec<u8>) -> Result<Vec<u8>, Problems> {
     if !Vault::is_encrypted(&content) {
-        return Err(VaultCommandError::NotEncrypted { name: name.to_owned() }.into());
+        let path = Path::new(name);
+        let name = if path.exists() { absolute(path) } else { name.to_owned() };
+        return Err(VaultCommandError::NotEncrypted { name }.into());
     }
     let source = Source::inline(name, String::from_utf8_lossy(&content));
     let first = source.text.lines().next().map_or(0, str::len);
-    Ok(vault.decrypt(&source.text, &Span::new(&source, 0..first))?.to_vec())
+    let opened = vault.decrypt(&source.text, &Span::new(&source, 0..first)).map_err(|error| {
+        let help = Diagnostic::help(&error).map(|help| help.to_string());
+        VaultCommandError::Undecryptable { name: name.to_owned(), error, help }
+    })?;
+    Ok(opened.to_vec())
 }
 
 #[cfg(test)]

@@ -4,7 +4,13 @@ mod envelope;
 mod error;
 mod password_source;
 
-use std::{collections::HashMap, path::Path, process::Command, sync::Arc};
+use std::{
+    collections::HashMap,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 
@@ -84,28 +90,19 @@ impl Vault {
                         typed => vault.add(&source.id, typed.as_bytes()),
                     }
                 }
-                PasswordFrom::File(path) => {
-                    let read =
-                        password_file(path, &source.id, &vault).and_then(|password| match password.trim_ascii() {
-                            [] => Err("it is empty".to_owned()),
-                            password => Ok(password.to_owned()),
-                        });
-                    match read {
-                        Ok(password) => vault.add(&source.id, &password),
-                        Err(message) => {
-                            let what = match path.exists() {
-                                true => "Error in vault password file loading",
-                                false => "Error getting vault password file",
-                            };
-                            let error = match path.exists() {
-                                true => unusable(format!("from `{}`", path.display()), message),
-                                false => VaultError::NoPasswordFile { path: path.clone() },
-                            };
-                            warn(&format!("{what} ({}): {error}", source.id));
-                            failed = Some(error);
-                        }
+                PasswordFrom::File(path) => match password_file(path, &source.id, &vault) {
+                    Ok(password) => vault.add(&source.id, password.trim_ascii()),
+                    Err(error) => {
+                        let what = match error {
+                            VaultError::NoPasswordFile { .. } | VaultError::Directory { .. } => {
+                                "Error getting vault password file"
+                            }
+                            _ => "Error in vault password file loading",
+                        };
+                        warn(&format!("{what} ({}): {error}", source.id));
+                        failed = Some(error);
                     }
-                }
+                },
             }
         }
         match failed {
@@ -266,32 +263,52 @@ fn first_line(source: &Arc<Source>) -> Span {
 }
 
 /// `before` has the passwords named earlier: one of them may open a password file that is itself encrypted.
-fn password_file(path: &Path, id: &str, before: &Vault) -> Result<Vec<u8>, String> {
+fn password_file(path: &Path, id: &str, before: &Vault) -> Result<Vec<u8>, VaultError> {
     use std::os::unix::fs::PermissionsExt;
-    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    let unusable = |message: String| VaultError::Password { origin: format!("from `{}`", path.display()), message };
+    let own = || path.to_owned();
+    let about = std::fs::metadata(path).map_err(|_| VaultError::NoPasswordFile { path: own() })?;
     if about.is_dir() {
-        return Err("it is a directory".to_owned());
+        return Err(VaultError::Directory { path: own() });
     }
+    let filled = |password: Vec<u8>, kind| match password.trim_ascii() {
+        [] => Err(VaultError::Empty { kind, path: own() }),
+        _ => Ok(password),
+    };
     if about.permissions().mode() & 0o111 == 0 {
-        let content = files::read(path).map_err(|error| error.to_string())?;
-        return before.open_bytes(path, content).map_err(|error| format!("the file is encrypted itself: {error}"));
+        let content = files::read(path).map_err(|error| unusable(error.to_string()))?;
+        let opened = before.open_bytes(path, content);
+        return filled(opened.map_err(|error| unusable(format!("the file is encrypted itself: {error}")))?, "file");
     }
-    let program = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
+    let program = if path.is_absolute() { own() } else { Path::new(".").join(path) };
     let mut command = Command::new(program);
-    // Like Ansible, passes the ID to programs named like `keyring-client.py`.
-    if path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("-client")) {
+    // Like Ansible, passes the ID to programs named like `keyring-client.py`, and tells what they say of it.
+    let is_client = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("-client"));
+    if is_client {
         command.args(["--vault-id", id]);
     }
-    let output = program::run(command.stderr(std::process::Stdio::inherit())).map_err(|error| {
+    let stderr = if is_client { Stdio::piped() } else { Stdio::inherit() };
+    let output = program::run(command.stderr(stderr)).map_err(|error| {
         if error.raw_os_error() == Some(nix::libc::ENOEXEC) {
-            return "it is executable but not a program; if it contains the password, `chmod -x` it".to_owned();
+            return unusable(
+                "it is executable but not a program; if it contains the password, `chmod -x` it".to_owned(),
+            );
         }
-        error.to_string()
+        unusable(error.to_string())
     })?;
-    if !output.status.success() {
-        return Err(format!("the program exited with {}", output.status));
+    if output.status.success() {
+        return filled(output.stdout, "script");
     }
-    Ok(output.stdout)
+    let code = output.status.code().or_else(|| Some(-output.status.signal()?)).unwrap_or(-1);
+    if !is_client {
+        return Err(VaultError::Script { path: own(), code });
+    }
+    let failed = match code {
+        2 => format!("did not find a secret for vault-id={id}"),
+        _ => format!("returned non-zero ({code}) when getting secret for vault-id={id}"),
+    };
+    let told = format!("b'{}'", output.stderr.escape_ascii().to_string().replace("\\\"", "\""));
+    Err(VaultError::Client { path: own(), failed, told })
 }
 
 #[cfg(test)]

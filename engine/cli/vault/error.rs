@@ -3,7 +3,10 @@
 use std::{io, path::PathBuf};
 
 use miette::Diagnostic;
-use rplay::source::{Problems, absolute};
+use rplay::{
+    source::{Problems, absolute},
+    vault::VaultError,
+};
 use thiserror::Error;
 
 /// Errors of the command, besides those of the vault itself. The words are Ansible's where scripts search for them.
@@ -18,8 +21,17 @@ pub(super) enum VaultCommandError {
     #[error("Input is not vault encrypted data. for {name}")]
     NotEncrypted { name: String },
 
-    #[error("input is already encrypted: {name}")]
+    #[error("input is already encrypted")]
+    #[diagnostic(help("{name} is a vault"))]
     Encrypted { name: String },
+
+    #[error("{error} for {name}")]
+    Undecryptable {
+        name: String,
+        error: VaultError,
+        #[help]
+        help: Option<String>,
+    },
 
     #[error("Did not find a match for --encrypt-vault-id={id} in the known vault-ids [{}]", known.join(", "))]
     #[diagnostic(help("give its password with --vault-id {id}@FILE"))]

@@ -10,15 +10,17 @@ use crate::source::{Span, absolute};
 /// An error of an encrypted text or of the passwords.
 #[derive(Debug, Error, Diagnostic)]
 pub enum VaultError {
-    #[error("Attempting to decrypt but no vault secrets found: this is encrypted, and no vault password was given")]
-    #[diagnostic(help("give --vault-password-file FILE, --vault-id NAME@FILE or --ask-vault-password"))]
+    #[error("Attempting to decrypt but no vault secrets found.")]
+    #[diagnostic(help(
+        "this is encrypted, and no vault password was given: give --vault-password-file FILE, --vault-id NAME@FILE or --ask-vault-password"
+    ))]
     NoPassword {
         #[source_code]
-        #[label]
+        #[label("encrypted")]
         place: Span,
     },
 
-    #[error("Decryption failed (no vault secrets were found that could decrypt)")]
+    #[error("Decryption failed (no vault secrets were found that could decrypt).")]
     WrongPassword {
         #[source_code]
         #[label("encrypted{id}")]
@@ -49,6 +51,27 @@ pub enum VaultError {
 
     #[error("The vault password file {} was not found", absolute(path))]
     NoPasswordFile { path: PathBuf },
+
+    #[error("The vault password file provided '{}' can not be a directory", absolute(path))]
+    Directory { path: PathBuf },
+
+    #[error("Invalid vault password was provided from {kind} ({})", absolute(path))]
+    Empty {
+        /// `file` or `script`.
+        kind: &'static str,
+        path: PathBuf,
+    },
+
+    #[error("Vault password script {} returned non-zero ({code}): None", absolute(path))]
+    Script { path: PathBuf, code: i32 },
+
+    #[error("Vault password client script {} {failed}: {told}", absolute(path))]
+    Client {
+        path: PathBuf,
+        failed: String,
+        /// What it wrote to standard error, as Python shows bytes.
+        told: String,
+    },
 
     #[error("vault password {origin}: {message}")]
     Password { origin: String, message: String },

@@ -34,6 +34,7 @@ pub(crate) fn render(lazy: &Lazy, scope: &Arc<Scope>, library: &'static Library)
         Lazy::Template(template) => guarded(template, scope, None, || render_template(template, scope, true, library)),
         Lazy::Vaulted(vaulted) => scope.magic.decrypt(&vaulted.envelope).map(Value::from).map_err(|message| {
             let help = Some("pass the password with --vault-id or --vault-password-file".into());
+            let message = format!("Attempt to use undecryptable variable: {message}");
             TemplateError::Failed { message, at: vaulted.span.clone(), help, via: vec![] }
         }),
         Lazy::List(items) => {
