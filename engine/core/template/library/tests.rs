@@ -56,7 +56,7 @@ const TESTS: &[(&str, Run)] = &[
     ("divisibleby", divisible),
     ("sameas", same_as),
     ("in", |_, value, args| binary(args, |container| lazy::contains(container, value))),
-    ("contains", |_, value, args| binary(args, |item| lazy::contains(value, item))),
+    ("contains", |_, value, args| binary(args, |item| all_present(value).and_then(|()| lazy::contains(value, item)))),
     ("eq", |_, value, args| binary(args, |other| Ok(ops::equal(value, other)))),
     ("==", |_, value, args| binary(args, |other| Ok(ops::equal(value, other)))),
     ("equalto", |_, value, args| binary(args, |other| Ok(ops::equal(value, other)))),
@@ -80,8 +80,12 @@ const TESTS: &[(&str, Run)] = &[
     }),
     ("truthy", |_, value, args| truthy(value, args)),
     ("falsy", |_, value, args| Ok(!truthy(value, args)?)),
-    ("all", |_, value, args| unary(&args, items::items(value)?.iter().all(items::truth))),
-    ("any", |_, value, args| unary(&args, items::items(value)?.iter().any(items::truth))),
+    ("all", |_, value, args| {
+        all_present(value).and_then(|()| unary(&args, items::items(value)?.iter().all(items::truth)))
+    }),
+    ("any", |_, value, args| {
+        all_present(value).and_then(|()| unary(&args, items::items(value)?.iter().any(items::truth)))
+    }),
     ("nan", |_, value, args| unary(&args, nan(value))),
     ("isnan", |_, value, args| unary(&args, nan(value))),
     ("subset", |_, value, args| binary(args, |other| within(value, other))),
@@ -163,6 +167,14 @@ fn missing(value: &Value) -> EvalResult<bool> {
         return present(value.clone()).map(|_| false);
     }
     Ok(is_undefined(value))
+}
+
+/// Fails if an item is undefined: what is written in Python sees no such item.
+fn all_present(value: &Value) -> EvalResult<()> {
+    if !containers::is_list(value) {
+        return Ok(());
+    }
+    items::items(value)?.into_iter().try_for_each(|item| present(item).map(|_| ()))
 }
 
 fn iterable(value: &Value) -> bool {

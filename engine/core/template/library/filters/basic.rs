@@ -171,7 +171,7 @@ fn string(value: Value, args: Args) -> EvalResult {
 
 fn list(value: Value, args: Args) -> EvalResult {
     args.finish()?;
-    items::items(&value).map(Value::from)
+    items::items(&value)?.into_iter().map(present).collect::<EvalResult<Vec<_>>>().map(Value::from)
 }
 
 fn ternary(value: Value, mut args: Args) -> EvalResult {

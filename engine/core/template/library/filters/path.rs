@@ -19,6 +19,7 @@ use crate::{
             containers,
             error::{EvalError, EvalResult},
             items, show,
+            undefined::present,
         },
     },
     vars::Outside,
@@ -128,7 +129,7 @@ fn path_join(value: Value, args: Args) -> EvalResult {
                     EvalError::new(message)
                 })
             };
-            items::items(&value)?.iter().map(part).collect::<EvalResult<_>>()?
+            items::items(&value)?.into_iter().map(|item| part(&present(item)?)).collect::<EvalResult<_>>()?
         }
         None => {
             let kind = show::type_name(&value);

@@ -178,8 +178,19 @@ fn regex_search(value: Value, mut args: Args) -> EvalResult {
         let name = named.or_else(|| reference.strip_prefix('\\'));
         found.push(match (name, name.and_then(|name| name.parse::<usize>().ok())) {
             (_, Some(at)) if at < captures.len() => group(&captures, at),
+            (_, Some(_)) => return Err(EvalError::new("no such group")),
+            (Some(name), None) if named.is_some() && !regex.capture_names().flatten().any(|known| known == name) => {
+                return Err(EvalError::new("no such group"));
+            }
             (Some(name), None) if named.is_some() => {
                 captures.name(name).map_or_else(|| Value::from(()), |group| Value::from(group.as_str()))
+            }
+            // What begins with a backslash looks like a reference to Ansible, whatever follows.
+            (Some(_), None) => {
+                return Err(EvalError::with_help(
+                    "'NoneType' object has no attribute 'group'",
+                    "name groups like '\\\\1' or '\\\\g<name>'",
+                ));
             }
             _ => {
                 return Err(EvalError::with_help("Unknown argument", "name groups like '\\\\1' or '\\\\g<name>'"));

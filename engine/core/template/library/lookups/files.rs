@@ -105,7 +105,7 @@ fn unvault(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
     let content = |term: &Value| {
         let name = show::text(term)?;
         if search(machine, "files", &name).is_none() {
-            return Err(EvalError::new(format!("Unable to find file matching \"{name}\" ")));
+            return Err(EvalError::new(format!("Unable to find file matching \"{name}\"")));
         }
         read(machine, "files", &name).map(Value::from)
     };
@@ -354,7 +354,10 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
         let text = match search(machine, "files", &name) {
             Some(path) => decoded(machine, &path, encoding)?,
             None => {
-                return Err(EvalError::new(format!("[Errno 2] No such file or directory: '{name}'")));
+                return Err(EvalError::with_help(
+                    "expected str, bytes or os.PathLike object, not NoneType",
+                    format!("there is no file {name}"),
+                ));
             }
         };
         let row = rows(&text, delimiter).into_iter().find(|row| row.get(key_column) == Some(&key));

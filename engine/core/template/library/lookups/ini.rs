@@ -36,7 +36,8 @@ fn ini(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResul
         let allow_none = options.flag("allow_no_value", false)? || options.flag("allow_none", false)?;
         let encoding = files::named_encoding(&mut options)?;
         options.finish()?;
-        let path = files::search(machine, "files", &name).ok_or_else(|| files::missing("files", &name))?;
+        let path = files::search(machine, "files", &name)
+            .ok_or_else(|| EvalError::with_help("Invalid filename None.", format!("there is no file {name}")))?;
         let text = files::decoded(machine, &path, encoding)?;
         let (text, section) = match properties {
             // Java's properties have no sections.

@@ -18,7 +18,7 @@ use crate::template::{
         containers,
         error::{Cause, EvalError, EvalResult},
         items, show,
-        undefined::{UndefinedReason, present},
+        undefined::{UndefinedReason, is_undefined, present},
     },
 };
 use crate::{
@@ -34,7 +34,7 @@ pub(super) const LOOKUPS: Table = &[
     ("config", config),
 ];
 
-fn env(_: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
+fn env(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
     let default = options.raw("default").unwrap_or_else(|| Value::from(""));
     options.finish()?;
     let mut found = Vec::new();
@@ -43,7 +43,11 @@ fn env(_: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<
         let name = name.split_whitespace().next().unwrap_or_default().to_owned();
         found.push(match std::env::var_os(&name) {
             Some(value) => Value::from(value.to_string_lossy().into_owned()),
-            // `undef()` as the default is what the lookup then returns.
+            // `undef()` as the default is what the lookup then returns, with a hint of its own.
+            None if is_undefined(&default) => {
+                let hint = format!("The environment variable '{name}' is not set.");
+                machine.undefined(UndefinedReason::Message(hint), 0..machine.page.text.len())
+            }
             None => default.clone(),
         });
     }
