@@ -5,11 +5,12 @@ use std::{path::PathBuf, sync::Arc};
 use rplay_contract::system::expand;
 
 use crate::{
+    actions::text_of,
     link::{Connection, Container, PluginConnection, Secret, SshOptions, Target},
     plan::Settings,
     run::{
         conditions,
-        connection::variables::{COLLECTIONS, ConnectionError, password, truth, word},
+        connection::variables::{COLLECTIONS, ConnectionError, password, truth, variable, word},
         options::Defaults,
         steering,
     },
@@ -41,7 +42,7 @@ pub(crate) fn target(
             ssh.port = match port {
                 Some(text) => match text.trim().parse() {
                     Ok(port) => Some(port),
-                    Err(_) => return Err(ConnectionError::NoPort { text, host: name.to_string() }),
+                    Err(_) => return Err(ConnectionError::NoNumber { keyword: "port", text }),
                 },
                 None => defaults.port,
             };
@@ -70,15 +71,7 @@ pub(crate) fn target(
             let timeout = match word(steering::TIMEOUT, scope)? {
                 Some(text) => match text.trim().parse() {
                     Ok(seconds) => Some(seconds),
-                    Err(_) => {
-                        let wanted = "not a whole number of seconds";
-                        return Err(ConnectionError::WrongVariable {
-                            name: "ansible_ssh_timeout",
-                            text,
-                            host: name.to_string(),
-                            wanted,
-                        });
-                    }
+                    Err(_) => return Err(ConnectionError::NoNumber { keyword: "timeout", text }),
                 },
                 None => None,
             };
@@ -108,7 +101,8 @@ pub(crate) fn kind(
     scope: &Arc<Scope>,
     defaults: &Defaults,
 ) -> Result<String, ConnectionError> {
-    let kind = match word(steering::CONNECTION, scope)? {
+    let kind = match variable(steering::CONNECTION, scope)?.map(|value| text_of(&value)) {
+        Some(kind) if kind.is_empty() => return Err(ConnectionError::NoKind),
         Some(kind) => Some(kind),
         None => keyword(conditions::CONNECTION, settings, keyword_scope)?.or_else(|| defaults.connection.clone()),
     };
@@ -211,8 +205,8 @@ mod tests {
             let scope = scope(vars);
             target(&"name".into(), None, &scope, &scope, &Defaults::default()).unwrap_err().to_string()
         };
-        assert!(refused(&[("ansible_ssh_port", "x")]).contains("port 'x'"));
-        assert!(refused(&[("ansible_ssh_timeout", "x")]).contains("not a whole number of seconds"));
+        assert!(refused(&[("ansible_ssh_port", "x")]).contains("keyword 'port'"));
+        assert!(refused(&[("ansible_ssh_timeout", "x")]).contains("keyword 'timeout'"));
         assert!(refused(&[("ansible_ssh_host_key_checking", "x")]).contains("not a boolean"));
     }
 }

@@ -40,12 +40,14 @@ pub(crate) const NOT_FOLLOWED: &[&str] = &[
 pub(crate) enum ConnectionError {
     #[error(transparent)]
     Template(#[from] TemplateError),
+    #[error("the connection plugin '{kind}' was not found")]
+    NoPlugin { kind: String, why: String },
+    #[error("A non-empty plugin name is required.")]
+    NoKind,
     #[error(
-        "the connection type '{kind}' of {host} is not supported; use ssh, local, docker or podman. Other ones need \
-         ansible-core on the controller: {why}"
+        "Invalid become method specified, could not find matching plugin: '{method}'. Use `ansible-doc -t become -l` to \
+         list available plugins."
     )]
-    NoPlugin { kind: String, host: String, why: String },
-    #[error("Invalid become method specified, could not find matching plugin: '{method}'. Use sudo, su or doas.")]
     UnknownMethod { method: String },
     #[error("the become method '{method}' cannot be used: {why}")]
     FailedMethod { method: String, why: String },
@@ -53,8 +55,9 @@ pub(crate) enum ConnectionError {
     WrongVariable { name: &'static str, text: String, host: String, wanted: &'static str },
     #[error("`rplay_max_output` is '{0}', which is not a number of bytes from 1 to 128M")]
     NoBytes(String),
-    #[error("the port '{text}' of {host} is not a number from 0 to 65535")]
-    NoPort { text: String, host: String },
+    /// A setting for which ansible-core has a keyword, too, and names that.
+    #[error("Error processing keyword '{keyword}': The value '{text}' could not be converted to 'int'.")]
+    NoNumber { keyword: &'static str, text: String },
 }
 
 impl ConnectionError {
@@ -62,16 +65,46 @@ impl ConnectionError {
     pub(crate) fn result(&self) -> TaskResult {
         match self {
             ConnectionError::Template(error) => TaskResult::of_error(error),
-            other => TaskResult::failed(other.to_string()),
+            other => {
+                let mut result = TaskResult::failed(format!("Task failed: {other}"));
+                result.help = other.help().map(Into::into);
+                result
+            }
         }
     }
+}
+
+impl ConnectionError {
+    fn help(&self) -> Option<String> {
+        match self {
+            ConnectionError::NoPlugin { why, .. } => Some(format!(
+                "ssh, local, docker and podman need no plugin; other connections need ansible-core on the controller: {why}"
+            )),
+            ConnectionError::UnknownMethod { .. } => Some("sudo, su and doas need no plugin".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// The keyword that sets the same as a variable, by ansible-core's own name for it.
+fn keyword_of(setting: steering::Steering) -> Option<&'static str> {
+    setting.names().iter().find_map(|name| match *name {
+        "ansible_connection" => Some("connection"),
+        "ansible_host" => Some("remote_addr"),
+        "ansible_port" => Some("port"),
+        "ansible_user" => Some("remote_user"),
+        _ => None,
+    })
 }
 
 /// The rendered value of the first variable of a setting that is set.
 pub(crate) fn variable(setting: steering::Steering, scope: &Arc<Scope>) -> Result<Option<Value>, TemplateError> {
     for name in setting.names() {
         if let Some(lazy) = scope.find(name) {
-            let value = template::render(&lazy, scope)?;
+            let value = template::render(&lazy, scope).map_err(|error| match keyword_of(setting) {
+                Some(keyword) => error.within(format!("Error processing keyword '{keyword}'")),
+                None => error,
+            })?;
             if !value.is_none() && !value.is_undefined() && !crate::vars::is_omit(&value) {
                 return Ok(Some(value));
             }

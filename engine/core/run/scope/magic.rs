@@ -69,6 +69,10 @@ impl Magic for HostMagic {
             }
             return None;
         }
+        // As in ansible-core, the play is unknown there, also to the templates of the host's variables.
+        if self.entry && name != "omit" && !magic_names::OF_HOSTS.contains(&name) {
+            return None;
+        }
         self.found(name)
     }
 

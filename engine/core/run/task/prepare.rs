@@ -297,11 +297,8 @@ impl Run {
                     Action::External(_) => core("normal"),
                     action => core(action.name()),
                 };
-                let found = found.map_err(|why| ConnectionError::NoPlugin {
-                    kind: over.clone().unwrap_or_default(),
-                    host: target.name.clone(),
-                    why,
-                })?;
+                let found =
+                    found.map_err(|why| ConnectionError::NoPlugin { kind: over.clone().unwrap_or_default(), why })?;
                 Some((found, self.arguments(task, &scope)?))
             }
             _ => None,
@@ -461,11 +458,9 @@ impl Run {
                     Err(error) => return Err(error.within("Error processing keyword 'environment'")),
                 },
             }
-            for (name, value) in values {
+            for (name, value) in values.into_iter().filter(|(_, value)| !is_omit(value)) {
                 environment.retain(|(known, _)| *known != *name);
-                if !is_omit(&value) {
-                    environment.push((name.to_string(), text_of(&value)));
-                }
+                environment.push((name.to_string(), text_of(&value)));
             }
         }
         Ok(environment)

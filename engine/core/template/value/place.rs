@@ -65,7 +65,11 @@ impl Undefined {
                 format!("{of} has no element {}", show::repr(key))
             }
             UndefinedReason::Attribute { parent, key } => {
-                format!("object of type '{}' has no attribute {}", show::type_name(parent), show::repr(key))
+                let kind = match parent.as_object() {
+                    Some(object) if object.type_name().ends_with("::View") => "HostVarsVars".to_owned(),
+                    _ => show::type_name(parent),
+                };
+                format!("object of type '{kind}' has no attribute {}", show::repr(key))
             }
             UndefinedReason::Message(message) => message.clone(),
             UndefinedReason::Broken(error) => error.to_string(),
