@@ -195,10 +195,7 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
     let servers = if base { servers(&wanted.settings)? } else { Vec::new() };
     if wanted.format == "display" {
         let mut text = String::new();
-        if base {
-            let file = overview.file.as_ref().map_or_else(|| "None".to_owned(), |path| path.display().to_string());
-            text.push_str(&format!("CONFIG_FILE() = {file}\n"));
-        }
+        let file = overview.file.as_ref().map_or_else(|| "None".to_owned(), |path| path.display().to_string());
         let line = |setting: &&Shown| format!("{}({}) = {}\n", setting.name, origin_of(setting), setting.value);
         let mut last = None;
         for (title, settings) in groups.iter().filter(|(title, settings)| title.is_none() || !settings.is_empty()) {
@@ -210,7 +207,13 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
                 text.push_str(&format!("\n{plugin}:\n{}\n", "_".repeat(plugin.len())));
                 last = Some(kind);
             }
-            text.extend(settings.iter().map(line));
+            // The file stands among the settings, by its name.
+            let at = settings.iter().take_while(|setting| title.is_none() && setting.name < "CONFIG_FILE").count();
+            text.extend(settings.iter().take(at).map(line));
+            if title.is_none() {
+                text.push_str(&format!("CONFIG_FILE() = {file}\n"));
+            }
+            text.extend(settings.iter().skip(at).map(line));
             if title.is_none() {
                 text.push_str("\nGALAXY_SERVERS:\n");
                 for (name, entries) in &servers {

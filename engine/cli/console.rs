@@ -122,7 +122,9 @@ impl Console {
     /// `user@pattern (hosts)[f:forks]$`; `#` with become.
     fn prompt(&self) -> String {
         let count = self.hosts(&self.pattern).map_or(0, |hosts| hosts.len());
-        let sign = if self.run.becoming.become_ { '#' } else { '$' };
+        let becoming = &self.run.becoming;
+        let is_root = becoming.become_user.as_deref().is_none_or(|user| user == "root");
+        let sign = if becoming.become_ && is_root { '#' } else { '$' };
         format!("{}@{} ({count})[f:{}]{sign} ", self.user, self.pattern, self.forks)
     }
 

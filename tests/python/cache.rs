@@ -124,7 +124,7 @@ fn jsonfile_keeps_facts_without_python() {
     assert!(err.contains("the cached facts of one are not used") && err.contains("s1_one"), "{err}");
     // Without a directory nothing is kept, and the run goes on.
     let (_, err) = project.passes(&["-i", "hosts", "learn.yml"], &JSONFILE[..1]);
-    assert!(err.contains("requires the 'fact_caching_connection' config option"), "{err}");
+    assert!(err.contains("Required config '_uri' for 'jsonfile' cache plugin not provided."), "{err}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Actions whose output is shown as it is instead of as JSON.
-const PLAIN: &[&str] = &["command", "shell", "raw", "script"];
+const PLAIN: &[&str] = &["command", "shell", "raw"];
 
 /// Writes one result per host.
 pub struct AdhocReport<W: Write> {

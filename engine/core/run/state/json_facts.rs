@@ -37,10 +37,8 @@ impl JsonFacts {
     /// # Errors
     /// There is none, and none can be created: in Ansible's words.
     pub(super) fn open(settings: &FactCaching) -> Result<Self, String> {
-        let directory = settings.directory.clone().ok_or(
-            "error, 'jsonfile' cache plugin requires the 'fact_caching_connection' config option to be set \
-             (to a writeable directory path)",
-        )?;
+        let directory =
+            settings.directory.clone().ok_or("Required config '_uri' for 'jsonfile' cache plugin not provided.")?;
         fs::create_dir_all(&directory).map_err(|error| {
             format!(
                 "Error in 'jsonfile' cache plugin while trying to create cache dir '{}': {error}",
@@ -259,6 +257,6 @@ mod tests {
             timeout: 0,
             flush: false,
         };
-        assert!(JsonFacts::open(&nowhere).unwrap_err().contains("fact_caching_connection"));
+        assert!(JsonFacts::open(&nowhere).unwrap_err().contains("_uri"));
     }
 }

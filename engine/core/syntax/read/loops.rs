@@ -18,7 +18,8 @@ impl Reader<'_> {
             // As in Ansible, an empty `loop:` is ignored.
             if lookup.is_some() {
                 let help = Some("write a list below it");
-                self.report(format!("`{}` has no items", key.value), "nothing to loop over", &key.span, help);
+                let problem = format!("you must specify a value when using {}", key.value);
+                self.report(problem, "nothing to loop over", &key.span, help);
             }
             return;
         }
@@ -66,7 +67,9 @@ impl Reader<'_> {
     pub(super) fn loop_control(&mut self, node: Node) -> LoopControl {
         let mut control = LoopControl::default();
         if !matches!(node.kind, Kind::Map(_)) {
-            self.wrong_type("`loop_control`".to_owned(), "a mapping", &node, None);
+            let problem = "the `loop_control` value must be specified as a dictionary and cannot be a variable itself \
+                           (though it can contain variables)";
+            self.report(problem, found(&node), &node.span, None);
             return control;
         }
         for (key, value) in self.named(node, "`loop_control`") {

@@ -172,6 +172,9 @@ impl Reader<'_> {
         if fits {
             return;
         }
+        if name == "tags" {
+            return self.report("tags must be specified as a list", found(node), &node.span, None);
+        }
         let (expected, help) = match shape {
             Shape::Bool => ("a boolean", Some(format!("write `{name}: true` or `{name}: false`"))),
             Shape::Whole => ("a whole number", None),
