@@ -87,11 +87,13 @@ impl<W: Write> Terminal<W> {
         self.polled(result, "FAILED");
         self.warnings(result);
         self.aside_now = self.look.failures_aside;
-        if !self.look.boxes {
+        let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
+        // The items were told of before their sum.
+        let is_sum = unreachable && result.data.get_attr("results").is_ok_and(|results| !results.is_undefined());
+        if !self.look.boxes && !is_sum {
             self.tell(task, result);
         }
         let data = self.data(task, &result.data, result.task_result.verbose_always);
-        let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
         if label.is_none() && !unreachable {
             self.failed_path(task);
         }

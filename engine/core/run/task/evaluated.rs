@@ -147,10 +147,9 @@ pub(crate) fn sum(host: &Arc<HostState>, mut parts: Vec<Evaluated>) -> Evaluated
     let decided = parts.iter().filter_map(|part| part.registered.get_attr("failed_when_result").ok());
     let decided: Vec<bool> = decided.filter(|value| !value.is_undefined()).map(|value| value.is_true()).collect();
     whole.failed &= decided.is_empty() || decided.contains(&true);
-    let unreachable_data = parts.iter().find(|part| part.result().unreachable).map(|part| part.report.data.clone());
     Evaluated {
         report: HostResult {
-            data: unreachable_data.unwrap_or_else(|| data.clone()),
+            data: data.clone(),
             looped: !parts.is_empty() && !whole.unreachable,
             ..HostResult::of(host.name.clone(), status(&whole), whole)
         },

@@ -27,7 +27,8 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
     if result.unreachable {
         fields.insert("unreachable".into(), Value::from(true));
     }
-    if result.failed && !result.unreachable {
+    // As in ansible-core, items that were not reached have it, too.
+    if result.unreachable && attempt.looped || result.failed && !result.unreachable {
         fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
     }
     // Modules and plugins that rplay does not implement provide their own `diff`.
