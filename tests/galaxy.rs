@@ -198,6 +198,49 @@ fn what_is_downloaded_can_be_installed_without_a_server() {
 }
 
 #[test]
+fn an_archive_is_published_and_its_import_told_of() {
+    let user = User::new();
+    let archive = user.archive("a.one", "1.0.0", "{}").display().to_string();
+    user.server.state().import = serde_json::json!({ "state": "completed", "finished_at": "2026-01-01T00:00:00Z",
+        "messages": [{ "level": "WARNING", "message": "odd" }, { "level": "INFO", "message": "fine" }] });
+    let seen = user.collection(&format!("publish {archive} --token mine"));
+    assert!(seen.err.contains("Galaxy import warning message: odd") && !seen.err.contains("fine"), "{}", seen.err);
+    let url = format!("{}/api", user.server.url);
+    assert_eq!(
+        seen.ok(),
+        format!(
+            "Publishing collection artifact '{archive}' to default {url}\n\
+             Collection has been published to the Galaxy server default {url}\n\
+             Waiting until Galaxy import task {url}/v3/imports/collections/one/ has completed\n\
+             Collection has been successfully published and imported to the Galaxy server default {url}\n"
+        )
+    );
+    user.collection("install a.one").ok();
+    assert_eq!(user.list(), ["a.one 1.0.0"]);
+    assert!(user.collection(&format!("publish {archive} --no-wait")).ok().contains("not waiting until import"));
+    user.server.state().import = serde_json::json!({ "state": "failed", "finished_at": "2026-01-01T00:00:00Z",
+        "messages": [], "error": { "code": "GW001", "description": "no licence" } });
+    user.collection(&format!("publish {archive}")).fails("Galaxy import process failed: no licence (Code: GW001)");
+    user.server.state().import = serde_json::json!({ "state": "running", "finished_at": null });
+    user.collection(&format!("publish {archive} --import-timeout 1"))
+        .fails("Timeout while waiting for the Galaxy import");
+    user.collection("publish none.tar.gz").fails("does not exist.");
+    user.collection("publish ansible.cfg").fails("is not a tarball");
+}
+
+#[test]
+fn pre_releases_are_taken_where_there_is_nothing_else() {
+    let user = User::new();
+    user.publish("a.new", "1.0.0-rc1", "{}");
+    user.publish("a.old", "1.0.0", "{}");
+    user.publish("a.old", "2.0.0-rc1", "{}");
+    user.collection("install a.new:>=0.1 a.old").ok();
+    assert_eq!(user.list(), ["a.new 1.0.0-rc1", "a.old 1.0.0"]);
+    let info = fs::read_to_string(user.path("inst/ansible_collections/a.old-1.0.0.info/GALAXY.yml")).unwrap();
+    assert!(info.contains(&format!("server: {}/api\n", user.server.url)), "{info}");
+}
+
+#[test]
 fn servers_are_asked_in_order_with_their_own_logins() {
     let user = User::new();
     user.publish("a.one", "1.0.0", "{}");
@@ -484,7 +527,9 @@ fn roles_come_from_galaxy_archives_and_repositories() {
             && said.ends_with("- some.web (1.10.0) was installed successfully\n"),
         "{said}"
     );
-    assert!(user.role("install some.web").ok().contains("- some.web (1.10.0) is already installed, skipping."));
+    assert!(user.role("install some.web").err.contains("use --force to change version to unspecified"));
+    let same = user.role("install some.web,1.10.0").ok();
+    assert!(same.contains("- some.web (1.10.0) is already installed, skipping."));
     assert!(user.role("install some.web,1.9.0").err.contains("use --force to change version to 1.9.0"));
     assert!(user.role("install some.web,1.9.0 -f").ok().contains("- changing role some.web from 1.10.0 to 1.9.0"));
     user.role("install some.web,7.0 -f").fails(

@@ -1,12 +1,16 @@
 //! `rplay galaxy`: translates the command line into calls of `rplay::galaxy`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rplay::{
     config::Config,
     galaxy::{
         BuildOptions, CODES, Count, DownloadOptions, Force, Galaxy, GalaxyError, InitOptions, InstallOptions, Progress,
-        Requirements, RoleOptions, Server, Servers, SignatureOptions, VerifyOptions, Wanted, WantedRole, token_in,
+        PublishOptions, Requirements, RoleOptions, Server, Servers, SignatureOptions, VerifyOptions, Wanted,
+        WantedRole, token_in,
     },
     source::{Problems, absolute},
 };
@@ -55,6 +59,11 @@ fn collection(action: &CollectionAction, config: &Config) -> Done {
             };
             galaxy(config, &args.common).build(&options)?;
         }
+        CollectionAction::Publish(args) => galaxy(config, &args.common).publish(&PublishOptions {
+            archive: args.archive.clone(),
+            waits: !args.no_wait,
+            patience: Some(args.import_timeout).filter(|seconds| *seconds > 0).map(Duration::from_secs),
+        })?,
         CollectionAction::Verify(args) => {
             let mut galaxy = galaxy(config, &args.common);
             galaxy.collections_path = all_places(&directories(&args.collections_path), config);
@@ -252,6 +261,9 @@ fn servers(config: &Config, common: &CommonArgs) -> Vec<Server> {
 
 fn wanted(names: &[String], file: Option<&Path>) -> Result<Vec<Wanted>, GalaxyError> {
     match file {
+        Some(_) if !names.is_empty() => {
+            Err(GalaxyError::new("The positional collection_name arg and --requirements-file are mutually exclusive."))
+        }
         Some(file) => Ok(Requirements::read(file)?.collections),
         None if names.is_empty() => Err(GalaxyError::new("You must specify a collection name or a requirements file.")),
         None => names.iter().map(|text| Wanted::parse(text)).collect(),

@@ -224,7 +224,7 @@ impl TaskResult {
             result.unreachable = failure.unreachable;
             result.blame = failure.arg.map(Arc::from);
             result.help = failure.help.map(Arc::from);
-            result.set("msg", failure.msg);
+            result.data.entry("msg".into()).or_insert_with(|| failure.msg.into());
         }
         // Like Ansible, adds a list of lines right after the text.
         for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {

@@ -161,7 +161,7 @@ fn interpreters_are_chosen_by_variables_and_a_missing_python_causes_a_help() {
     let (text, code) = project.play("", tasks, &[]);
     assert_eq!(code, 2, "{text}");
     assert!(
-        text.contains("the module mine needs the interpreter /nowhere/python3") && text.contains("site.yml:5:5"),
+        text.contains("The module interpreter '/nowhere/python3' was not found.") && text.contains("site.yml:5:5"),
         "{text}"
     );
     // One that is not Python at all.
@@ -171,7 +171,7 @@ fn interpreters_are_chosen_by_variables_and_a_missing_python_causes_a_help() {
     project.write("library/broken.py", "from ansible.module_utils.basic import AnsibleModule\ndef (:\n");
     let (text, code) = project.play("", "  - broken:\n", &[]);
     assert!(
-        code == 2 && text.contains("cannot prepare the module ansible.legacy.broken") && text.contains("broken.py:2"),
+        code == 2 && text.contains("Task failed: Unable to compile 'broken': invalid syntax (broken.py, line 2)"),
         "{text}"
     );
     // What is imported within a block may be missing.

@@ -144,3 +144,82 @@ plugin_routing: {modules: {old: {deprecation: {removal_version: 9.0.0, warning_t
     assert!(!play("new").contains("has been deprecated"));
     assert!(play("old").contains("my.col.old has been deprecated. Use new."));
 }
+
+/// What Ansible makes of results that are odd: of states in other types, numbers of any size, keys that no module may
+/// set, values of the wrong type, output that is no JSON.
+#[test]
+fn odd_results_of_modules_are_read_as_ansible_reads_them() {
+    let Some(project) = project() else { return };
+    let module = "#!/usr/bin/python\n# WANT_JSON\nimport json, sys\nprint(json.load(open(sys.argv[1]))['out'])\n";
+    project.write("library/prints.py", module);
+    let tasks = r#"  vars:
+    outputs:
+      - '{"changed": "no", "failed": 0, "rc": 3, "big": 340282366920938463463374607431768211456, "odd": [NaN, -Infinity, 1e400]}'
+      - '{"failed": "no"}'
+      - '{"rc": 1}'
+      - '{"stdout": ["a"]}'
+      - '{"ansible_facts": "x"}'
+      - '{"_ansible_x": {"a": 1}, "add_host": {"host_name": "new"}, "ansible_facts": {"ansible_user": "evil", "mine": 1}}'
+      - '{"warnings": "x", "deprecations": [{"msg": "old", "version": "2", "collection_name": "a.b"}, "older"]}'
+      - '{"a": 1,}'
+      - '{"a": 1} x'
+  tasks:
+    - prints: {out: "{{ item }}"}
+      loop: "{{ outputs }}"
+      ignore_errors: true
+      register: r
+    - set_fact: {told: "{{ r.results | map(attribute='msg', default='-') }}", first: "{{ r.results[0] }}"}
+    - assert:
+        that:
+          - first is not failed and first.failed == 0 and first.changed == 'no' and first is changed
+          - first.big == 2 ** 128 and first.big + 1 - 2 ** 128 == 1 and first.big | type_debug == 'int'
+          - first.odd | to_json == '[NaN, -Infinity, Infinity]'
+          - told[1] == 'Task failed: Module failed: Unknown error.' and told[2] == 'Task failed: Action failed: Unknown error.'
+          - "told[3] == "Task failed: 'list' object has no attribute 'splitlines'""
+          - "told[4] == "Task failed: 'str' object has no attribute 'keys'""
+          - r.results[5].ansible_facts == {'mine': 1} and '_ansible_x' not in r.results[5] and 'new' not in groups.all
+          - r.results[6] is not failed
+          - "told[7] == 'Module result deserialization failed: Expecting property name enclosed in double quotes: line 1 column 9 (char 8)'"
+          - told[8] == 'Module result deserialization failed: No end of json char found'
+          - "r.warnings == ["Removed unexpected internal key in module return: _ansible_x = {'a': 1}",
+             "Removed unexpected internal key in module return: add_host = {'host_name': 'new'}",
+             'Removed restricted key from module data: ansible_user',
+             "Task result `warnings` was <class 'str'> instead of <class 'list'>.",
+             "Task result `deprecations` contained an invalid item: 'str' object has no attribute 'pop'", 'older']"
+          - "r.deprecations == [{'msg': 'old', 'version': '2', 'collection_name': 'a.b',
+             'deprecator': {'resolved_name': 'a.b', 'type': none}}]"
+    - debug: {msg: "{{ first.big }}"}
+    - debug: {msg: "{{ {'n': 2 ** 70} }}"}
+"#;
+    let text = passes(&project, tasks, &[]);
+    assert!(text.contains("\"msg\": 340282366920938463463374607431768211456\n"), "{text}");
+    assert!(text.contains("\"n\": 1180591620717411303424\n"), "{text}");
+}
+
+/// Temporary directories of modules are where Ansible has them, and go with the task.
+#[test]
+fn temporary_directories_of_modules_lie_below_remote_tmp() {
+    let Some(project) = project() else { return };
+    project.write(
+        "library/where.py",
+        "from ansible.module_utils.basic import AnsibleModule\n\n\ndef main():\n    module = AnsibleModule({})\n\
+         \x20   open(module.tmpdir + '/left', 'w').close()\n    module.exit_json(tmp=module.tmpdir)\n\n\nmain()\n",
+    );
+    project.write("library/lacking", "echo {}\n");
+    let tasks = "  tasks:
+    - where:
+      register: usual
+    - where:
+      register: chosen
+      vars: {ansible_remote_tmp: '{{ playbook_dir }}/tmp'}
+    - lacking:
+      register: r
+      ignore_errors: true
+    - assert:
+        that:
+          - usual.tmp is search('/.ansible/tmp/') and usual.tmp is not exists
+          - chosen.tmp is search(playbook_dir ~ '/tmp/') and chosen.tmp is not exists
+          - \"r.msg == 'Task failed: module (lacking) is missing interpreter line'\"
+";
+    passes(&project, tasks, &[]);
+}

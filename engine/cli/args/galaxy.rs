@@ -39,6 +39,8 @@ pub(crate) enum CollectionAction {
     Init(InitArgs),
     /// Build collection archives
     Build(BuildArgs),
+    /// Publish a collection's archive on a server
+    Publish(PublishArgs),
     /// Compare installed collections with their manifests, and the manifests with the server's
     Verify(VerifyArgs),
     /// Download collections and their dependencies for offline installation
@@ -115,7 +117,7 @@ pub(crate) struct CollectionInstallArgs {
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
     /// Requirements file
-    #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
+    #[arg(short, long, value_name = "FILE")]
     pub requirements_file: Option<PathBuf>,
     /// Where to install [default: the first directory of collections_path]
     #[arg(short = 'p', long, value_name = "DIRECTORY")]
@@ -209,12 +211,27 @@ pub(crate) struct BuildArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// Archive of the collection, made by `build`
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// Do not wait until the server has imported the collection
+    #[arg(long)]
+    pub no_wait: bool,
+    /// How long to wait for the import, in seconds; 0 means without end
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub import_timeout: u64,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// NAMESPACE.NAME[:VERSION]
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
     /// Requirements file
-    #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
+    #[arg(short, long, value_name = "FILE")]
     pub requirements_file: Option<PathBuf>,
     /// Additional directory to search first; may be repeated
     #[arg(short = 'p', long, value_name = "DIRECTORY")]
@@ -237,7 +254,7 @@ pub(crate) struct DownloadArgs {
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
     /// Requirements file
-    #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
+    #[arg(short, long, value_name = "FILE")]
     pub requirements_file: Option<PathBuf>,
     /// Output directory for the archives
     #[arg(short = 'p', long, value_name = "DIRECTORY", default_value = "./collections")]
@@ -298,7 +315,7 @@ pub(crate) struct RoleListArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RoleNamesArgs {
-    #[arg(value_name = "ROLE")]
+    #[arg(value_name = "ROLE", required = true)]
     pub roles: Vec<String>,
     /// Additional directory to search first; may be repeated
     #[arg(short = 'p', long, value_name = "DIRECTORY")]

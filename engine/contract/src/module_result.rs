@@ -1,8 +1,6 @@
 //! The result of a module or of an action plugin as Ansible reads it, as an outcome.
 
-use rplay_wire::{Diff, Failure, Map, Outcome, Value, data};
-
-use crate::external::DEPRECATED;
+use rplay_wire::{Diff, Failure, Map, Outcome, Value, number::unmarked};
 
 /// What stands for the traceback of a failure if there is none.
 pub const NO_TRACEBACK: &str = "(traceback unavailable)";
@@ -13,27 +11,39 @@ pub const NO_LOG_VALUE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 /// What a failure says if the module gives no reason.
 pub const UNKNOWN_ERROR: &str = "Task failed: Action failed: Unknown error.";
 
-/// Converts a result that a module or a plugin made. Keys that control Ansible itself are dropped, and the arguments
-/// (`invocation`) unless something shows them.
+/// How the message begins if what a module printed is not one JSON object.
+pub const UNREADABLE: &str = "Module result deserialization failed: ";
+
+/// What a failure says if the module gives no reason, but says that it failed.
+pub const UNKNOWN_MODULE_ERROR: &str = "Task failed: Module failed: Unknown error.";
+
+/// Converts a result that a module or a plugin made. Keys that control Ansible itself are dropped, except at the top,
+/// and so are the arguments (`invocation`) unless something shows them. What only the controller needs stays as it came:
+/// deprecations, and values of the wrong type.
 pub fn outcome_of(mut result: Map, shows_invocation: bool) -> Outcome {
-    strip_internal(&mut result);
-    let sentences = deprecations(result.get("deprecations"));
+    result.values_mut().for_each(strip_value);
     if !result.contains_key("msg")
         && let Some(reasons) = reasons(result.get("exception"))
     {
         result.insert("msg".into(), format!("Task failed: Module failed: {reasons}").into());
     }
-    result.values_mut().for_each(plain);
+    for (name, value) in &mut result {
+        if name != "deprecations" {
+            plain(value);
+        }
+    }
     let mut outcome = Outcome::default();
-    outcome.warnings.extend(texts(result.get("warnings")));
-    result.shift_remove("warnings");
-    // A plugin passes on what its modules have told, with the sentences among the warnings.
-    let told = |about: &str| outcome.warnings.iter().any(|known| known.starts_with(about));
-    let fresh: Vec<String> =
-        sentences.into_iter().filter(|(about, _)| !told(about)).map(|(about, rest)| about + &rest).collect();
-    outcome.warnings.extend(fresh);
-    if let Some(Value::Map(facts)) = result.shift_remove("ansible_facts") {
-        outcome.facts = facts;
+    if let Some(Value::List(told)) = result.get("warnings")
+        && let Some(told) = told.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+    {
+        outcome.warnings = told;
+        result.shift_remove("warnings");
+    }
+    if let Some(facts @ Value::Map(_)) = result.get_mut("ansible_facts") {
+        if let Value::Map(facts) = std::mem::take(facts) {
+            outcome.facts = facts;
+        }
+        result.shift_remove("ansible_facts");
     }
     if !shows_invocation {
         result.shift_remove("invocation");
@@ -41,15 +51,27 @@ pub fn outcome_of(mut result: Map, shows_invocation: bool) -> Outcome {
     if let Some(diff) = result.get("diff") {
         outcome.diff = diffs(diff);
     }
-    let take = |result: &mut Map, name: &str| result.shift_remove(name).map(|value| is_true(&value));
-    outcome.changed = take(&mut result, "changed").unwrap_or(false);
-    let failed = take(&mut result, "failed");
+    outcome.changed = result.get("changed").is_some_and(is_true);
+    let failed = result.get("failed").map(is_true);
     // As in Ansible, the exit code counts if the module does not set `failed`.
-    let rc =
-        || result.get("rc").is_some_and(|rc| !matches!(rc, Value::Int(0) | Value::Null) && rc.as_str() != Some("0"));
-    if failed.unwrap_or_else(rc) {
-        let msg = result.shift_remove("msg").map(text);
-        outcome.failure = Some(Failure::new(msg.unwrap_or_else(|| UNKNOWN_ERROR.to_owned())));
+    let rc = || {
+        let rc = result.get("rc");
+        rc.is_some_and(|rc| is_true(rc) && rc.as_str() != Some("0") || matches!(rc, Value::List(_) | Value::Map(_)))
+    };
+    let fails = failed.unwrap_or_else(rc);
+    // Others are registered as they came.
+    for (name, shown) in [("changed", false), ("failed", fails)] {
+        if shown || matches!(result.get(name), Some(Value::Bool(_))) {
+            result.shift_remove(name);
+        }
+    }
+    if fails {
+        let unknown = if failed.is_some() { UNKNOWN_MODULE_ERROR } else { UNKNOWN_ERROR };
+        let msg = result.get("msg").cloned().map_or_else(|| unknown.to_owned(), text);
+        if result.get("msg").is_some_and(|msg| msg.as_str().is_some()) {
+            result.shift_remove("msg");
+        }
+        outcome.failure = Some(Failure::new(msg));
     } else if result.get("skipped").is_some_and(is_true) {
         outcome.skipped = Some(result.get("msg").cloned().map_or_else(|| "skipped by the module".to_owned(), text));
         result.shift_remove("skipped");
@@ -79,14 +101,12 @@ fn reasons(exception: Option<&Value>) -> Option<String> {
 }
 
 /// Removes keys that control Ansible itself: no module may set them.
-fn strip_internal(map: &mut Map) {
-    map.retain(|name, _| !name.starts_with("_ansible_"));
-    map.values_mut().for_each(strip_value);
-}
-
 fn strip_value(value: &mut Value) {
     match value {
-        Value::Map(map) => strip_internal(map),
+        Value::Map(map) => {
+            map.retain(|name, _| !name.starts_with("_ansible_"));
+            map.values_mut().for_each(strip_value);
+        }
         Value::List(items) => items.iter_mut().for_each(strip_value),
         _ => {}
     }
@@ -107,89 +127,11 @@ fn plain(value: &mut Value) {
                     let trace = event.and_then(|event| event.get("formatted_traceback")).cloned();
                     *value = trace.filter(|trace| *trace != Value::Null).unwrap_or_else(|| NO_TRACEBACK.into());
                 }
-                "DeprecationSummary" => {
-                    let name = |map: &Map| map.get("deprecator")?.as_map()?.get("resolved_name").cloned();
-                    let collection = name(map).or_else(|| map.get("collection_name").cloned()).unwrap_or(Value::Null);
-                    // The full name of a plugin begins with that of its collection.
-                    let collection = match collection.as_str().map(|full| full.splitn(3, '.').collect::<Vec<_>>()) {
-                        Some(words) if words.len() == 3 => words[..2].join(".").into(),
-                        _ => collection,
-                    };
-                    let mut written = data! { "msg" => msg, "collection_name" => collection };
-                    // By a date or by a version, which may be unknown.
-                    let date = map.get("date").filter(|date| **date != Value::Null);
-                    let (name, when) = match date {
-                        Some(date) => ("date", date.clone()),
-                        None => ("version", map.get("version").cloned().unwrap_or_default()),
-                    };
-                    written.insert(name.to_owned(), when);
-                    if let Some(Value::Map(by)) = map.get("deprecator") {
-                        let of = |name: &str| by.get(name).cloned().unwrap_or_default();
-                        let kind = match of("type") {
-                            Value::Map(kind) => kind.get("value").cloned().unwrap_or_default(),
-                            kind => kind,
-                        };
-                        let by = data! { "resolved_name" => of("resolved_name"), "type" => kind };
-                        written.insert("deprecator".to_owned(), by.into());
-                    }
-                    *value = Value::Map(written);
-                }
                 _ => map.values_mut().for_each(plain),
             }
         }
         _ => {}
     }
-}
-
-fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::List(items)) => items.iter().cloned().map(text).collect(),
-        Some(Value::Str(text)) => vec![text.clone()],
-        _ => Vec::new(),
-    }
-}
-
-/// Deprecation warnings: for each what is deprecated, and what will become of it.
-fn deprecations(value: Option<&Value>) -> Vec<(String, String)> {
-    let Some(items) = value.and_then(Value::as_list) else { return Vec::new() };
-    let sentence = |item: &Value| {
-        let Value::Map(item) = item else { return (text(item.clone()), String::new()) };
-        let word = |name: &str| item.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
-        let event = item.get("event").and_then(Value::as_map).unwrap_or(item);
-        let of_event = |name: &str| event.get(name).and_then(Value::as_str);
-        let msg = of_event("msg").unwrap_or_default().trim();
-        let end = if msg.ends_with(['.', '!', '?']) { "" } else { "." };
-        let when = match (deprecator(item), word("version"), word("date")) {
-            (None, ..) => "in the future".to_owned(),
-            (Some(of), Some(version), _) => format!("from {of} version {version}"),
-            (Some(of), None, Some(date)) => format!("from {of} in a release after {date}"),
-            (Some(of), None, None) => format!("from {of} in a future release"),
-        };
-        let help = of_event("help_text").map(|help| format!(" {help}")).unwrap_or_default();
-        (format!("{DEPRECATED}{msg}{end}"), format!(" This feature will be removed {when}.{help}"))
-    };
-    items.iter().map(sentence).collect()
-}
-
-/// Who deprecates, in words; `None` if nobody says.
-fn deprecator(item: &Map) -> Option<String> {
-    let who = item.get("deprecator").and_then(Value::as_map);
-    let name = who.map_or_else(|| item.get("collection_name"), |who| who.get("resolved_name"))?.as_str()?;
-    let kind = who.and_then(|who| who.get("type")).map(|kind| match kind {
-        Value::Map(kind) => kind.get("value").and_then(Value::as_str).unwrap_or_default(),
-        kind => kind.as_str().unwrap_or_default(),
-    });
-    let mut words = name.splitn(3, '.');
-    let collection = match (words.next()?, words.next()?) {
-        ("ansible", "builtin") => "ansible-core".to_owned(),
-        (namespace, name) => format!("collection '{namespace}.{name}'"),
-    };
-    Some(match (words.next(), kind.unwrap_or_default()) {
-        (Some(plugin), "module") => format!("module '{plugin}' in {collection}"),
-        (Some(plugin), "") => format!("plugin '{plugin}' in {collection}"),
-        (Some(plugin), kind) => format!("{kind} plugin '{plugin}' in {collection}"),
-        (None, _) => collection,
-    })
 }
 
 fn diffs(value: &Value) -> Vec<Diff> {
@@ -234,7 +176,7 @@ fn shown(value: Value) -> String {
     match value {
         Value::Map(_) | Value::List(_) => {
             let json = serde_json::to_string_pretty(&serde_json::Value::from(&value)).unwrap_or_default();
-            format!("{json}\n")
+            format!("{}\n", unmarked(&json))
         }
         Value::Null => String::new(),
         other => text(other),
@@ -244,24 +186,28 @@ fn shown(value: Value) -> String {
 fn text(value: Value) -> String {
     match value {
         Value::Str(text) => text,
-        other => serde_json::Value::from(&other).to_string(),
+        other => unmarked(&serde_json::Value::from(&other).to_string()).into_owned(),
     }
 }
 
-/// Values that Ansible considers true in a result.
+/// Python's truth.
 fn is_true(value: &Value) -> bool {
     match value {
+        Value::Null => false,
         Value::Bool(truth) => *truth,
         Value::Int(number) => *number != 0,
-        Value::Str(text) => {
-            matches!(text.to_ascii_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t" | "1.0")
-        }
-        _ => false,
+        Value::Float(number) => *number != 0.0,
+        Value::Str(text) => !text.is_empty(),
+        Value::List(items) => !items.is_empty(),
+        Value::Map(entries) => !entries.is_empty(),
+        Value::Bytes(_) | Value::Blob(_) => true,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rplay_wire::data;
+
     use super::*;
 
     fn of(json: serde_json::Value) -> Outcome {
@@ -284,63 +230,20 @@ mod tests {
     }
 
     #[test]
-    fn a_deprecation_says_what_becomes_of_what() {
-        let typed = |deprecator: serde_json::Value, more: serde_json::Value| {
-            let mut told = serde_json::json!({"__ansible_type": "DeprecationSummary", "event": {"msg": "old!",
-                "help_text": "Use new."}, "deprecator": deprecator});
-            told.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            told
-        };
-        let by = |name: &str, kind: serde_json::Value| serde_json::json!({"resolved_name": name, "type": kind});
-        let none = || serde_json::json!({});
-        let version = || serde_json::json!({"version": "2"});
-        let module = serde_json::json!({"value": "module", "__ansible_type": "PluginType"});
-        for (told, want) in [
-            (
-                typed(by("a.b.c", module.clone()), version()),
-                "old! This feature will be removed from module 'c' in collection 'a.b' version 2. Use new.",
-            ),
-            (
-                typed(by("a.b.c", "lookup".into()), none()),
-                "old! This feature will be removed from lookup plugin 'c' in collection 'a.b' in a future release. Use new.",
-            ),
-            (
-                typed(by("ansible.builtin", ().into()), version()),
-                "old! This feature will be removed from ansible-core version 2. Use new.",
-            ),
-            (
-                typed(by("ansible.builtin.copy", module), serde_json::json!({"date": "2030-01-01"})),
-                "old! This feature will be removed from module 'copy' in ansible-core in a release after 2030-01-01. Use new.",
-            ),
-            (typed(().into(), version()), "old! This feature will be removed in the future. Use new."),
-            (
-                serde_json::json!({"msg": "old. ", "collection_name": "a.b", "version": "2"}),
-                "old. This feature will be removed from collection 'a.b' version 2.",
-            ),
-            (serde_json::json!({"msg": "old", "version": "2"}), "old. This feature will be removed in the future."),
-        ] {
-            let warnings = of(serde_json::json!({"deprecations": [told]})).warnings;
-            assert_eq!(warnings, [format!("{DEPRECATED}{want}")]);
+    fn states_have_pythons_truth_and_odd_values_stay() {
+        let odd = of(serde_json::json!({"changed": "no", "failed": 0, "rc": 4}));
+        assert!(odd.changed && odd.failure.is_none());
+        assert_eq!(odd.data, data! { "changed" => "no", "failed" => 0, "rc" => 4 });
+        let failed = of(serde_json::json!({"failed": "no", "msg": {"a": 1}, "rc": 4}));
+        assert_eq!(failed.failure.unwrap().msg, r#"{"a":1}"#);
+        assert_eq!(failed.data, data! { "msg" => data! { "a" => 1 }, "rc" => 4 });
+        assert_eq!(of(serde_json::json!({"failed": true})).failure.unwrap().msg, UNKNOWN_MODULE_ERROR);
+        assert_eq!(of(serde_json::json!({"rc": "1"})).failure.unwrap().msg, UNKNOWN_ERROR);
+        for rc in [serde_json::json!(0.0), false.into(), "0".into(), serde_json::Value::Null] {
+            assert!(of(serde_json::json!({ "rc": rc })).failure.is_none());
         }
-        // Told already, by the module that a plugin ran.
-        let told =
-            of(serde_json::json!({"warnings": [format!("{DEPRECATED}old. Gone.")], "deprecations": [{"msg": "old"}]}));
-        assert_eq!(told.warnings.len(), 1);
-    }
-
-    #[test]
-    fn who_deprecates_is_a_collection() {
-        let by = |name: &str| {
-            serde_json::json!({"__ansible_type": "DeprecationSummary", "event": {"msg": "old"}, "version": "2",
-            "date": null, "deprecator": {"resolved_name": name}})
-        };
-        let outcome = of(serde_json::json!({"deprecations": [by("a.b.c.d"), by("a.b")]}));
-        let told = |name: &str| {
-            let by = data! { "resolved_name" => name, "type" => Value::Null };
-            Value::Map(
-                data! { "msg" => "old", "collection_name" => "a.b", "version" => "2", "deprecator" => Value::Map(by) },
-            )
-        };
-        assert_eq!(outcome.data["deprecations"], Value::List(vec![told("a.b.c.d"), told("a.b")]));
+        for wrong in [serde_json::json!({"warnings": "x"}), serde_json::json!({"ansible_facts": "x"})] {
+            assert_eq!(Value::Map(of(wrong.clone()).data), wrong.into());
+        }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn of_node(node: &Node) -> Json {
         Kind::Bool(b) => Json::Bool(*b),
         Kind::Int(i) => i64::try_from(*i).map_or_else(|_| Json::String(i.to_string()), Json::from),
         Kind::Float(f) => Number::from_f64(*f).map_or_else(|| Json::String(f.to_string()), Json::Number),
-        Kind::Time(text) => Json::String(text.to_string()),
+        Kind::Digits(text) | Kind::Time(text) => Json::String(text.to_string()),
         Kind::Str(text) => Json::String(text.value.to_string()),
         Kind::Bytes(bytes) => Json::String(String::from_utf8_lossy(bytes).into_owned()),
         Kind::Seq(items) => items.iter().map(of_node).collect(),

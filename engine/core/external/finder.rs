@@ -14,7 +14,7 @@ use super::{
     library::{Library, directories_in},
     payload,
     plugin_places::PluginPlaces,
-    style::{shebang, style_of},
+    style::{is_binary, shebang, style_of},
 };
 use crate::{
     collections::{ANSIBLE_VERSION, Collections, Qualified, Runtime},
@@ -322,6 +322,7 @@ impl Finder {
             name: full_name.rsplit('.').next().unwrap_or_default().to_owned(),
             roots: if is_python { self.roots() } else { Vec::new() },
             utils,
+            lacks_interpreter: !is_python && !is_binary(&content) && shebang(&content).is_none(),
             shebang: shebang(&content),
             style,
             path: path.clone(),

@@ -36,6 +36,8 @@ pub struct ExternalModule {
     pub style: Option<Style>,
     /// The program in its shebang line, without `#!`.
     pub shebang: Option<String>,
+    /// Nothing says what could run it.
+    pub lacks_interpreter: bool,
     /// The user's module_utils directories, nearest first.
     pub utils: Vec<PathBuf>,
     /// Directories named `ansible_collections` that are searched for its imports.

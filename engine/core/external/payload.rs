@@ -37,9 +37,9 @@ pub(super) fn of(module: &ExternalModule, pythons: &crate::python::Pythons) -> R
         msg: match reason.strip_prefix("Task failed: ") {
             Some(_) => reason,
             None if reason.starts_with("Could not find imported module support code for {}") => {
-                reason.replacen("{}", &module.full_name, 1)
+                format!("Task failed: {}", reason.replacen("{}", &module.full_name, 1))
             }
-            None => format!("cannot prepare the module {}: {reason}", module.full_name),
+            None => format!("Task failed: {reason}"),
         },
         help: None,
     };

@@ -36,7 +36,7 @@ pub(super) fn style_of(name: &str, content: &[u8]) -> Option<Style> {
 }
 
 /// Whether the beginning contains bytes that do not occur in text.
-fn is_binary(content: &[u8]) -> bool {
+pub(super) fn is_binary(content: &[u8]) -> bool {
     let head = content.get(..1024).unwrap_or(content);
     head.iter().any(|byte| matches!(byte, 0..=6 | 14..=26 | 28..=31 | 127))
 }

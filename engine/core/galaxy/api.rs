@@ -5,7 +5,7 @@ use std::{cell::OnceCell, collections::BTreeMap};
 use rplay_wire::percent;
 use serde_json::Value as Json;
 
-use super::{Galaxy, GalaxyError, Result, request::RequestError, server::Server, version::Version};
+use super::{Galaxy, GalaxyError, Result, publish::Part, request::RequestError, server::Server, version::Version};
 
 /// Maximum number of pages of a version list.
 const MOST_PAGES: usize = 500;
@@ -190,6 +190,37 @@ impl<'g> Api<'g> {
             signatures: signatures.filter_map(|entry| Some(entry.get("signature")?.as_str()?.to_owned())).collect(),
             version_url: text("/href").unwrap_or(url),
         })
+    }
+
+    /// Sends the archive of a collection; returns the URL that tells of its import.
+    pub(super) fn send_collection(&self, part: &Part) -> Result<String> {
+        let url = format!("{}artifacts/collections/", self.version_root("v3")?);
+        let (body, kind) = part.form();
+        let mut request = self.galaxy.request(self.server.validate_certs, self.server.timeout, &url);
+        request.method = "POST".to_owned();
+        request.headers.push(("content-type".to_owned(), kind));
+        if let Some(authorization) = self.authorization()? {
+            request.headers.push(("authorization".to_owned(), authorization.to_owned()));
+        }
+        request.body = Some(body);
+        let json = self.galaxy.json_of(request)?;
+        let task = json.get("task").and_then(Json::as_str);
+        self.absolute(task.ok_or_else(|| GalaxyError::new(format!("{url} names no import task")))?)
+    }
+
+    /// What a server tells of an import.
+    pub(super) fn import(&self, task: &str) -> Result<Json> {
+        // Some servers give a task of another kind; the last part of its URL is the import's number.
+        let id = task.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let url = match task.contains("/imports/collections/") {
+            true => task.to_owned(),
+            false => format!("{}imports/collections/{id}/", self.version_root("v3")?),
+        };
+        match self.get(&url) {
+            // It may not be there yet.
+            Err(RequestError::NotFound) => Ok(Json::Null),
+            told => Ok(told?),
+        }
     }
 
     /// A role `USER.NAME`; `None` if the server does not have it.

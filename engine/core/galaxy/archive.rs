@@ -15,7 +15,7 @@ use tar::{Archive, Builder, EntryType, Header};
 use super::{GalaxyError, Result};
 
 /// Maximum unpacked size: a larger archive was made to fill disks.
-const MOST_BYTES: u64 = 2 << 30;
+pub(super) const MOST_BYTES: u64 = 2 << 30;
 const MOST_ENTRIES: usize = 200_000;
 
 /// Unpacks an archive, gzipped or not, into an empty directory.

@@ -237,18 +237,33 @@ fn remove_infos(directory: &Path, name: &str) {
     }
 }
 
+/// Text in YAML, in quotes only if it needs them.
+pub(super) fn scalar(text: &str) -> String {
+    let starts = |c: char| c.is_ascii_alphanumeric() || c == '/';
+    let goes_on = |c: char| c.is_ascii_alphanumeric() || "/:._-+%~?&=".contains(c);
+    let is_plain = text.starts_with(starts) && text.chars().all(goes_on) && !text.ends_with(':');
+    // What YAML reads as something else than text.
+    let is_text =
+        text.contains(|c: char| c.is_ascii_alphabetic() && c != 'e' && c != 'E') || text.matches('.').count() > 1;
+    let word = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"].contains(&&*text.to_ascii_lowercase());
+    match is_plain && is_text && !word && !text.starts_with("0x") {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "''")),
+    }
+}
+
 /// `NAME-VERSION.info/GALAXY.yml`: the origin of a collection.
 fn write_info(directory: &Path, one: &Chosen, server: &str, detail: &Detail) -> Result<()> {
     let (namespace, short) = one.name.split_once('.').unwrap_or((&one.name, ""));
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let signatures: Vec<String> = detail.signatures.iter().map(|signature| quoted(signature)).collect();
+    let signatures: Vec<String> =
+        detail.signatures.iter().map(|signature| serde_json::Value::from(signature.as_str()).to_string()).collect();
     let text = format!(
         "download_url: {}\nformat_version: 1.0.0\nname: {short}\nnamespace: {namespace}\nserver: {}\nsignatures: [{}]\nversion: {}\nversion_url: {}\n",
-        quoted(&detail.download_url),
-        quoted(server),
+        scalar(&detail.download_url),
+        scalar(server),
         signatures.join(", "),
         one.version,
-        quoted(&detail.version_url)
+        scalar(&detail.version_url)
     );
     let path = directory.join(format!("{}-{}.info", one.name, one.version));
     let write = || -> io::Result<()> {

@@ -166,7 +166,7 @@ pub(super) fn to_json(node: &Node) -> Json {
         Kind::Null => Json::Null,
         Kind::Bool(value) => json!(value),
         Kind::Int(value) => i64::try_from(*value).map_or_else(|_| json!(value.to_string()), |value| json!(value)),
-        Kind::Float(_) | Kind::Time(_) | Kind::Bytes(_) => json!(node.span.text()),
+        Kind::Float(_) | Kind::Digits(_) | Kind::Time(_) | Kind::Bytes(_) => json!(node.span.text()),
         Kind::Str(text) => json!(&*text.value),
         Kind::Seq(items) => items.iter().map(to_json).collect(),
         Kind::Map(entries) => Json::Object(

@@ -148,8 +148,14 @@ impl<'p> Provider<'p> {
         let range = self.pool.resolve_version_set(set);
         let is_free = self.question.prereleases
             || !candidate.version.is_prerelease()
-            || !matches!(candidate.source, Source::Server(_));
+            || !matches!(candidate.source, Source::Server(_))
+            || self.has_only_prereleases(self.name(id));
         range.takes(&candidate.version) && (is_free || range.pinned() == Some(&candidate.version))
+    }
+
+    /// Whether nothing else was ever released: then Ansible takes a pre-release, too.
+    fn has_only_prereleases(&self, name: &str) -> bool {
+        self.known.borrow().get(name).is_some_and(|versions| versions.iter().all(Version::is_prerelease))
     }
 
     fn needs(&self, id: SolvableId) -> Result<Vec<(String, String)>> {

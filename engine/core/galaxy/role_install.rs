@@ -12,6 +12,7 @@ use super::{
     archive,
     force::Force,
     git,
+    install::scalar,
     roles::{InstalledRole, meta_file},
     stage::Stage,
 };
@@ -49,7 +50,9 @@ impl Galaxy {
                 let wanted = role.version.as_deref();
                 if !forced {
                     let shown = if version.is_empty() { String::new() } else { format!(" ({version})") };
-                    match wanted.filter(|wanted| *wanted != version) {
+                    // As in Ansible, a role whose version is known differs from one without a wish.
+                    let other = if version.is_empty() { wanted } else { Some(wanted.unwrap_or("unspecified")) };
+                    match other.filter(|wanted| *wanted != version) {
                         Some(wanted) => self.warn(format!(
                             "- {} ({version}) is already installed - use --force to change version to {wanted}",
                             role.name
@@ -69,12 +72,12 @@ impl Galaxy {
                 Ok(installed) => self.add_dependencies(&installed, options, &done, &mut open)?,
                 Err(error) => {
                     let message = format!("- {} was NOT installed successfully: {error}", role.name);
-                    if !options.ignore_errors {
-                        return Err(GalaxyError::new(format!(
-                            "{message}\n- you can use --ignore-errors to skip failed roles and finish processing the list."
-                        )));
-                    }
                     self.warn(message);
+                    if !options.ignore_errors {
+                        return Err(GalaxyError::new(
+                            "- you can use --ignore-errors to skip failed roles and finish processing the list.",
+                        ));
+                    }
                 }
             }
         }
@@ -169,8 +172,7 @@ impl Galaxy {
         // The archive may contain a file or link with that name.
         let _ = fs::remove_file(&info);
         let date = jiff::Timestamp::now().strftime("%a %b %e %H:%M:%S %Y");
-        let shown =
-            if version.is_empty() { "''".to_owned() } else { serde_json::Value::from(version.as_str()).to_string() };
+        let shown = scalar(&version);
         fs::write(&info, format!("install_date: {date}\nversion: {shown}\n"))
             .map_err(|error| GalaxyError::file(&info, error))?;
         stage.put(&target)?;
@@ -182,11 +184,16 @@ impl Galaxy {
     /// The URL of a role on Galaxy, and its version.
     fn role_address(&self, role: &WantedRole) -> Result<(String, String)> {
         let mut last = None;
+        let mut asked = Vec::new();
+        let (user, short) = role.src.rsplit_once('.').unwrap_or(("", &role.src));
+        self.say(format!("- downloading role '{short}', owned by {user}"));
         for server in &self.servers {
-            match Api::new(self, server).role(&role.src) {
+            let api = Api::new(self, server);
+            // Without a user, there is nothing to ask for.
+            let found = if user.is_empty() { api.root_url().map(|_| None) } else { api.role(&role.src) };
+            asked.push(api.root_url().unwrap_or(&server.url).to_owned());
+            match found {
                 Ok(Some(entry)) => {
-                    let (user, short) = role.src.rsplit_once('.').unwrap_or(("", &role.src));
-                    self.say(format!("- downloading role '{short}', owned by {user}"));
                     let names: Vec<&str> = entry.versions.iter().map(|(name, _)| name.as_str()).collect();
                     let branch = entry.branch.clone().unwrap_or_else(|| "main".to_owned());
                     let version = match &role.version {
@@ -217,8 +224,7 @@ impl Galaxy {
             }
         }
         Err(last.unwrap_or_else(|| {
-            let servers: Vec<&str> = self.servers.iter().map(|server| server.url.as_str()).collect();
-            GalaxyError::new(format!("- sorry, {} was not found on {}.", role.src, servers.join(", ")))
+            GalaxyError::new(format!("- sorry, {} was not found on {}.", role.src, asked.join(", ")))
         }))
     }
 }

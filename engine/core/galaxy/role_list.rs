@@ -152,6 +152,10 @@ impl Galaxy {
     }
 }
 
+/// As Python shows it: text without quotes.
 fn shown(value: &Json) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match value {
+        Json::String(text) => text.clone(),
+        other => rplay_wire::python_text(&other.clone().into()),
+    }
 }

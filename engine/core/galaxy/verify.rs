@@ -68,13 +68,16 @@ impl Galaxy {
         let about = About::read(&found.path)?;
         let version = Version::parse(&about.version)?;
         let label = format!("{name}:{version}");
+        let begin = || {
+            self.say(format!("Verifying '{label}'."));
+            self.say(format!("Installed collection found at '{}'", found.path.display()));
+        };
         if let Some(pinned) = wanted.range.pinned().filter(|pinned| **pinned != version) {
-            return Err(GalaxyError::new(format!(
-                "{name} has the version '{version}' but is being compared to '{pinned}'"
-            )));
+            begin();
+            self.say(format!("{name} has the version '{version}' but is being compared to '{pinned}'"));
+            return Ok(false);
         }
-        self.say(format!("Verifying '{label}'."));
-        self.say(format!("Installed collection found at '{}'", found.path.display()));
+        begin();
         let manifest = found.path.join("MANIFEST.json");
         let mut signatures = Vec::new();
         for place in options.more_signatures.iter().chain(&wanted.signatures) {

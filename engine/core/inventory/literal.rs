@@ -207,6 +207,8 @@ impl Reader<'_> {
             _ if digits.contains(['.', 'e', 'E']) => Kind::Float(digits.parse().ok()?),
             // Python rejects 010 but not 00.
             _ if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|b| b != b'0') => return None,
+            // As many digits as Python converts.
+            _ if digits.len() > 38 && digits.len() <= 4300 => Kind::Digits(digits.into()),
             _ => Kind::Int(digits.parse().ok()?),
         };
         if complex { Some(string(written)) } else { Some(kind) }

@@ -94,7 +94,7 @@ fn type_of(node: &Node) -> &'static str {
         Kind::Map(_) => "dict",
         Kind::Seq(_) => "list",
         Kind::Str(_) => "str",
-        Kind::Int(_) => "int",
+        Kind::Int(_) | Kind::Digits(_) => "int",
         Kind::Float(_) => "float",
         Kind::Bool(_) => "bool",
         Kind::Null => "NoneType",

@@ -146,7 +146,8 @@ fn named(content: &Node) -> Vec<(&Node, Option<&Node>)> {
 }
 
 fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Node>) -> Result<(), InventoryError> {
-    if matches!(name.kind, Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) | Kind::Null | Kind::Time(_)) {
+    if matches!(name.kind, Kind::Int(_) | Kind::Digits(_) | Kind::Float(_) | Kind::Bool(_) | Kind::Null | Kind::Time(_))
+    {
         let message =
             format!("Host pattern {} must be a string. Enclose integers/floats in quotation marks.", name.span.text());
         return Err(InventoryError::syntax(name.span.clone(), message).help("enclose it in quotation marks"));

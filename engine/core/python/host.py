@@ -164,11 +164,9 @@ class Closure(object):
         self.content[inner] = source
         package = name if is_package else '.'.join(words[:-1])
         try:
-            tree = ast.parse(source)
+            tree = ast.parse(source, os.path.basename(path or name))
         except (SyntaxError, ValueError) as error:
-            line = getattr(error, 'lineno', None)
-            place = '%s%s' % (path or name, ':%d' % line if line else '')
-            raise RequestError('%s: %s' % (place, getattr(error, 'msg', None) or error))
+            raise RequestError('Unable to compile %r: %s' % (words[-1] if path else name, error))
         imports = Imports(package)
         imports.visit(tree)
         self.waiting.extend((whole, module, optional, name) for whole, module, optional in imports.found)

@@ -326,8 +326,7 @@ class Call(object):
             number = int(value)
             if -2 ** 63 <= number < 2 ** 63:
                 return number
-            # Larger ones are text, as in the results of modules.
-            return {'$': 'int', 'v': str(number)} if -2 ** 127 <= number < 2 ** 127 else str(number)
+            return {'$': 'int', 'v': str(number)}
         if isinstance(value, float):
             return {'$': 'float', 'v': repr(float(value))} if not math.isfinite(value) else float(value)
         if self.templates.is_marker(value):

@@ -230,7 +230,9 @@ class Since219(object):
         about = {'msg': summary.event.msg, 'version': summary.version, 'date': summary.date}
         by = getattr(summary.deprecator, 'resolved_name', None) or getattr(summary, 'collection_name', None)
         about = {key: str(value) for key, value in about.items() if value is not None}
-        return dict(about, collection_name='.'.join(by.split('.')[:2]) if by else None)
+        kind = getattr(summary.deprecator, 'type', None)
+        deprecator = {'resolved_name': by, 'type': getattr(kind, 'value', None)} if by else None
+        return dict(about, collection_name='.'.join(by.split('.')[:2]) if by else None, deprecator=deprecator)
 
     def plain(self, engine, text):
         """Renders text that a plugin returned as a trusted template; other text is unchanged."""

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rplay_wire::number::unmarked;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Reader, task_error::TaskError, values};
@@ -256,9 +257,11 @@ impl Process {
     }
 
     fn send(&mut self, message: &Json) -> io::Result<()> {
-        let body = message.to_string().into_bytes();
+        let json = message.to_string();
+        let json = unmarked(&json);
+        let body = json.as_bytes();
         let length = u32::try_from(body.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        self.link.write_all(&[&length.to_le_bytes()[..], &body].concat()).map_err(described)
+        self.link.write_all(&[&length.to_le_bytes()[..], body].concat()).map_err(described)
     }
 
     fn receive(&mut self) -> io::Result<Json> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use rplay_wire::number::unmarked;
 use serde::Serialize;
 use serde_json::{
     Serializer, Value as Json,
@@ -49,7 +50,7 @@ impl Layout {
         let mut text = Vec::new();
         let formatter = Writer { layout: self, level: 0, is_filled: false };
         match value.serialize(&mut Serializer::with_formatter(&mut text, formatter)) {
-            Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+            Ok(()) => unmarked(&String::from_utf8_lossy(&text)).into_owned(),
             Err(error) => error.to_string(),
         }
     }

@@ -1,7 +1,7 @@
 //! Values for the report: JSON in Ansible's format, and differences between texts.
 
 use minijinja::value::{Value, ValueKind};
-use rplay_contract::system::place;
+use rplay_contract::{external::DEPRECATED, system::place};
 use rplay_wire::Diff;
 use similar::TextDiff;
 
@@ -164,7 +164,10 @@ pub(super) fn whole(result: &HostResult) -> serde_json::Value {
     if let serde_json::Value::Object(data) = &mut data {
         // Only `register` has these keys if they are false.
         for name in ["failed", "skipped"] {
-            if data.get(name) == Some(&serde_json::Value::Bool(false)) {
+            let is_false = |value: &serde_json::Value| {
+                value.is_null() || *value == false || value.as_f64() == Some(0.0) || value.as_str() == Some("")
+            };
+            if data.get(name).is_some_and(is_false) {
                 data.shift_remove(name);
             }
         }
@@ -175,9 +178,11 @@ pub(super) fn whole(result: &HostResult) -> serde_json::Value {
             });
             data.insert("diff".to_owned(), diffs.collect());
         }
-        if !result.task_result.warnings.is_empty() {
-            let warnings = result.task_result.warnings.iter().map(|warning| serde_json::Value::from(&**warning));
-            data.insert("warnings".to_owned(), warnings.collect());
+        // Deprecations have a key of their own.
+        let warnings = result.task_result.warnings.iter().filter(|warning| !warning.starts_with(DEPRECATED));
+        let warnings: Vec<serde_json::Value> = warnings.map(|warning| serde_json::Value::from(&**warning)).collect();
+        if !warnings.is_empty() && !data.contains_key("warnings") {
+            data.insert("warnings".to_owned(), warnings.into());
         }
     }
     data

@@ -146,6 +146,23 @@ pub(crate) fn steers(name: &str) -> bool {
     listed || interpreter || magic_names::is_one(name) || template::is_function(name) || family()
 }
 
+/// Steering variables that ansible-core does not drop from facts, or not with a warning of their own.
+const UNTOLD: &[&str] = &[
+    "ansible_async_dir",
+    "ansible_delegated_vars",
+    "ansible_failed_",
+    "ansible_index_var",
+    "ansible_loop",
+    "ansible_paramiko_",
+    "ansible_remote_",
+];
+
+/// Whether ansible-core says in the result that it has dropped this fact.
+pub(crate) fn is_restricted(name: &str) -> bool {
+    let is_untold = || UNTOLD.iter().any(|untold| name.starts_with(untold)) || magic_names::is_one(name);
+    name.starts_with("ansible_") && steers(name) && !is_untold()
+}
+
 /// Facts about the gathering itself, whose variables have no prefix.
 const OF_GATHERING: [&str; 3] = ["discovered_interpreter_python", "gather_subset", "module_setup"];
 

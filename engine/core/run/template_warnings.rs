@@ -8,8 +8,8 @@ use crate::{
     vars::{Value, mapping},
 };
 
-/// The text between a deprecation message and the version of the removal.
-const REMOVED_FROM: &str = " This feature will be removed from ansible-core version ";
+/// The text between a deprecation message and what removes the feature when.
+const REMOVED_FROM: &str = " This feature will be removed from ";
 
 thread_local! {
     /// The warnings so far, while they are collected on this thread.
@@ -49,17 +49,37 @@ pub(crate) fn with_warnings(registered: &Value, warnings: &[TemplateWarning]) ->
         }
     };
     add("warnings", texts(false).map(|text| Value::from(text.as_str())).collect());
-    let deprecator = || mapping([("resolved_name", Value::from("ansible.builtin")), ("type", Value::from(()))]);
-    let deprecation = |text: &String| match text.split_once(REMOVED_FROM) {
-        Some((msg, version)) => mapping([
-            ("msg", Value::from(msg)),
-            ("version", Value::from(version.trim_end_matches('.'))),
-            ("collection_name", Value::from("ansible.builtin")),
-            ("deprecator", deprecator()),
-        ]),
-        None => mapping([("msg", Value::from(text.as_str()))]),
+    add("deprecations", texts(true).map(|text| deprecation(text)).collect());
+    mapping(fields)
+}
+
+/// A deprecation as results have it, from its sentence.
+fn deprecation(text: &str) -> Value {
+    let Some((msg, rest)) = text.split_once(REMOVED_FROM) else {
+        return mapping([("msg", Value::from(text))]);
     };
-    add("deprecations", texts(true).map(deprecation).collect());
+    let rest = rest.split_once(". ").map_or(rest, |(rest, _)| rest).trim_end_matches('.');
+    let (of, version, date) = match (rest.split_once(" version "), rest.split_once(" in a release after ")) {
+        (Some((of, version)), _) => (of, Some(version), None),
+        (None, Some((of, date))) => (of, None, Some(date)),
+        (None, None) => (rest.split_once(" in a future release").map_or(rest, |(of, _)| of), None, None),
+    };
+    // `lookup plugin 'c' in collection 'a.b'`, `collection 'a.b'`, `ansible-core`.
+    let (plugin, of) = of.split_once(" in ").map_or((None, of), |(plugin, of)| (Some(plugin), of));
+    let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
+    let collection = quoted(of).unwrap_or_else(|| "ansible.builtin".to_owned());
+    let (name, kind) = match plugin.and_then(|plugin| Some((quoted(plugin)?, plugin.split_once(' ')?.0))) {
+        Some((name, kind)) => (format!("{collection}.{name}"), Some(kind).filter(|kind| *kind != "plugin")),
+        None => (collection.clone(), None),
+    };
+    let mut fields = vec![("msg", Value::from(msg))];
+    match date {
+        Some(date) => fields.push(("date", date.into())),
+        None => fields.push(("version", version.map_or_else(|| Value::from(()), Value::from))),
+    }
+    let kind = kind.map_or_else(|| Value::from(()), Value::from);
+    fields.push(("collection_name", collection.into()));
+    fields.push(("deprecator", mapping([("resolved_name", Value::from(name)), ("type", kind)])));
     mapping(fields)
 }
 
@@ -84,5 +104,32 @@ mod tests {
             "{'warnings': ['first', 'odd'], 'deprecations': [{'msg': 'old.', 'version': '2.23', 'collection_name': \
              'ansible.builtin', 'deprecator': {'resolved_name': 'ansible.builtin', 'type': None}}]}"
         );
+    }
+
+    #[test]
+    fn a_sentence_tells_who_removes_a_feature_when() {
+        for (rest, want) in [
+            (
+                "collection 'a.b' version 3.0.",
+                "'version': '3.0', 'collection_name': 'a.b', 'deprecator': {'resolved_name': 'a.b', 'type': None}",
+            ),
+            (
+                "collection 'a.b' in a release after 2030-01-01. Use new.",
+                "'date': '2030-01-01', 'collection_name': 'a.b', 'deprecator': {'resolved_name': 'a.b', 'type': None}",
+            ),
+            (
+                "lookup plugin 'c' in ansible-core version 2.",
+                "'version': '2', 'collection_name': 'ansible.builtin', 'deprecator': {'resolved_name': 'ansible.builtin.c', 'type': 'lookup'}",
+            ),
+            (
+                "plugin 'c' in collection 'a.b' in a future release.",
+                "'version': None, 'collection_name': 'a.b', 'deprecator': {'resolved_name': 'a.b.c', 'type': None}",
+            ),
+        ] {
+            assert_eq!(
+                deprecation(&format!("Old.{REMOVED_FROM}{rest}")).to_string(),
+                format!("{{'msg': 'Old.', {want}}}")
+            );
+        }
     }
 }

@@ -251,7 +251,7 @@ impl Representation<'_> {
             Ok(None) => "str",
             Ok(Some(Kind::Null)) => "null",
             Ok(Some(Kind::Bool(_))) => "bool",
-            Ok(Some(Kind::Int(_))) | Err(ScalarError::BigInt) => "int",
+            Ok(Some(Kind::Int(_) | Kind::Digits(_))) | Err(ScalarError::BigInt) => "int",
             Ok(Some(Kind::Float(_))) => "float",
             Ok(Some(_)) | Err(ScalarError::NoSuchDate) => "timestamp",
             Err(_) => "",

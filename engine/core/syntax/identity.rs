@@ -10,6 +10,7 @@ pub(super) enum Identity {
     Null,
     Int(i128),
     Float(u64),
+    Digits(Arc<str>),
     Time(Arc<str>),
     Str(Arc<str>),
 }
@@ -22,6 +23,7 @@ impl Identity {
             Kind::Float(f) if *f == f.trunc() && f.abs() < 1e30 => Identity::Int(*f as i128),
             Kind::Float(f) => Identity::Float(f.to_bits()),
             Kind::Time(time) => Identity::Time(time.clone()),
+            Kind::Digits(digits) => Identity::Digits(digits.clone()),
             Kind::Str(text) => Identity::Str(text.value.clone()),
             Kind::Bytes(bytes) => Identity::Str(format!("{bytes:?}").into()),
             Kind::Null | Kind::Seq(_) | Kind::Map(_) => Identity::Null,

@@ -13,9 +13,16 @@ pub(super) fn json_scalar(text: &str) -> Option<Kind> {
         "false" => Kind::Bool(false),
         _ => match text.parse() {
             Ok(int) => Kind::Int(int),
+            Err(_) if is_int(text) => Kind::Digits(text.into()),
             Err(_) => Kind::Float(text.parse().ok()?),
         },
     })
+}
+
+/// Whether it consists of digits, of which there are not too many.
+fn is_int(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.len() <= 4300 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// JSON without places: each value spans the whole text.

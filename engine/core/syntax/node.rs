@@ -17,6 +17,8 @@ pub enum Kind {
     Null,
     Bool(bool),
     Int(i128),
+    /// An integer that 128 bits do not hold: its decimal digits.
+    Digits(Arc<str>),
     Float(f64),
     /// A date or time, in ISO 8601 as Python writes it (`2001-12-14 21:59:43.100000-05:00`).
     Time(Arc<str>),

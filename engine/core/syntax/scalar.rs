@@ -2,8 +2,12 @@
 //! `0644` is octal, `1:30` is ninety.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use num_bigint::BigInt;
 
 use super::Kind;
+
+/// As many digits as Python converts: that takes time by the square of their number.
+const MOST_DIGITS: usize = 4300;
 
 /// The value of a plain scalar without a tag; `None` if it is text.
 pub(super) fn resolve(text: &str) -> Result<Option<Kind>, ScalarError> {
@@ -11,7 +15,7 @@ pub(super) fn resolve(text: &str) -> Result<Option<Kind>, ScalarError> {
     Ok(match first {
         b'0'..=b'9' | b'+' | b'-' | b'.' => {
             if is_int(text) {
-                Some(Kind::Int(int(text).ok_or(ScalarError::BigInt)?))
+                Some(integer(text)?)
             } else if is_float(text) {
                 float(text).map(Kind::Float)
             } else if first.is_ascii_digit() && is_timestamp(text) {
@@ -36,9 +40,7 @@ pub(super) fn resolve_tagged(tag: &str, text: &str) -> Option<Result<Kind, Scala
             Some(Kind::Bool(b)) => Ok(Kind::Bool(b)),
             _ => Err(mismatch),
         },
-        "int" if is_int(text) || text.bytes().all(|b| b.is_ascii_digit()) => {
-            int(text).map(Kind::Int).ok_or(ScalarError::BigInt)
-        }
+        "int" if is_int(text) || text.bytes().all(|b| b.is_ascii_digit()) => integer(text),
         "int" => Err(mismatch),
         "float" => float(text).map(Kind::Float).ok_or(mismatch),
         "timestamp" if is_timestamp(text) => {
@@ -128,6 +130,27 @@ fn is_int(text: &str) -> bool {
 }
 
 /// The value of a text that [`is_int`]; `None` if it needs more than 127 bits.
+fn integer(text: &str) -> Result<Kind, ScalarError> {
+    match int(text) {
+        Some(int) => Ok(Kind::Int(int)),
+        None => long_digits(text).map(|digits| Kind::Digits(digits.into())).ok_or(ScalarError::BigInt),
+    }
+}
+
+/// The decimal digits of a large integer, if there are not too many.
+fn long_digits(text: &str) -> Option<String> {
+    let clean = text.replace('_', "");
+    let body = unsigned(&clean);
+    let (body, radix) = match (body.strip_prefix("0b"), body.strip_prefix("0x"), body.strip_prefix('0')) {
+        (Some(rest), ..) => (rest, 2),
+        (_, Some(rest), _) => (rest, 16),
+        (_, _, Some(rest)) => (rest, 8),
+        _ => (body, 10),
+    };
+    let value = BigInt::parse_bytes(body.as_bytes(), radix).filter(|_| body.len() <= MOST_DIGITS)?;
+    Some(if clean.starts_with('-') { -value } else { value }.to_string())
+}
+
 fn int(text: &str) -> Option<i128> {
     let clean = text.replace('_', "");
     let body = unsigned(&clean);
@@ -344,6 +367,7 @@ mod tests {
             Kind::Int(i) => ("int", i.to_string()),
             Kind::Float(f) if f.is_nan() => ("float", "nan".to_owned()),
             Kind::Float(f) => ("float", format!("{f:?}")),
+            Kind::Digits(digits) => ("int", digits.to_string()),
             Kind::Time(time) => ("time", time.to_string()),
             Kind::Str(text) => ("str", text.value.to_string()),
             Kind::Bytes(bytes) => ("bytes", String::from_utf8_lossy(bytes).into_owned()),
@@ -375,6 +399,12 @@ mod tests {
 
     #[test]
     fn whole_numbers_have_a_limit() {
-        assert_eq!(resolve(&"9".repeat(60)).err(), Some(ScalarError::BigInt));
+        for (text, digits) in [
+            ("9".repeat(60), "9".repeat(60)),
+            (format!("-0x1{}", "0".repeat(40)), "-1461501637330902918203684832716283019655932542976".to_owned()),
+        ] {
+            assert!(matches!(resolve(&text), Ok(Some(Kind::Digits(found))) if *found == digits));
+        }
+        assert_eq!(resolve(&"9".repeat(6000)).err(), Some(ScalarError::BigInt));
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     source::Source,
     syntax::{Kind, Node, yaml},
     template::value::{
-        containers,
+        big, containers,
         error::{EvalError, EvalResult},
         items,
         number::{self, Number},
@@ -81,7 +81,7 @@ fn value(node: &Node) -> Value {
         Kind::Bool(b) => Value::from(*b),
         Kind::Int(i) => number::int(*i),
         Kind::Float(f) => Value::from(*f),
-        Kind::Time(_) | Kind::Bytes(_) => Lazy::from_node(node).data().unwrap_or_default(),
+        Kind::Digits(_) | Kind::Time(_) | Kind::Bytes(_) => Lazy::from_node(node).data().unwrap_or_default(),
         Kind::Str(text) => Value::from(text.value.clone()),
         Kind::Seq(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
         Kind::Map(entries) => containers::map(entries.iter().map(|(key, item)| (value(key), value(item)))),
@@ -171,6 +171,7 @@ impl Writer<'_> {
                 Some(Number::Float(f)) => self.scalar(FLOAT_TAG, &float(f), true),
                 _ => self.scalar(INT_TAG, &show::repr(value), true),
             },
+            _ if big::is_big(value) => self.scalar(INT_TAG, &value.to_string(), true),
             ValueKind::Seq | ValueKind::Iterable => {
                 let items = items::items(value)?;
                 let style = match self.flow(items.iter().cloned()) {

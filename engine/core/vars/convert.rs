@@ -4,7 +4,11 @@ use indexmap::IndexMap;
 use minijinja::value::{Value, ValueKind};
 use rplay_contract::wire::{self, Map};
 
-use super::{as_json, is_omit};
+use super::{
+    as_json,
+    big_integer::{BigInteger, of_marked},
+    is_omit,
+};
 use crate::limits;
 
 /// A rendered value as passed to a module; omitted entries of mappings and lists are dropped.
@@ -26,7 +30,10 @@ pub fn to_wire(value: &Value) -> wire::Value {
             }
             Err(_) => wire::Value::Null,
         },
-        _ => wire::Value::Str(as_json(value).unwrap_or_else(|| value.to_string())),
+        _ => {
+            let text = BigInteger::marked(value).or_else(|| as_json(value));
+            wire::Value::Str(text.unwrap_or_else(|| value.to_string()))
+        }
     }
 }
 
@@ -48,7 +55,7 @@ pub fn from_wire(value: wire::Value) -> Value {
         wire::Value::Bool(b) => Value::from(b),
         wire::Value::Int(i) => i64::try_from(i).map_or_else(|_| Value::from(i), Value::from),
         wire::Value::Float(f) => Value::from(f),
-        wire::Value::Str(s) => Value::from(s),
+        wire::Value::Str(s) => of_marked(&s).unwrap_or_else(|| Value::from(s)),
         wire::Value::Bytes(b) => Value::from_bytes(b),
         wire::Value::Blob(blob) => Value::from(format!("sha256:{}", blob.sha256)),
         wire::Value::List(items) => items.into_iter().map(from_wire).collect(),
@@ -77,7 +84,8 @@ mod tests {
     #[test]
     fn values_keep_their_types_both_ways() {
         let map = data! { "i" => 3, "f" => 1.0, "s" => "x", "b" => true, "n" => wire::Value::Null, "l" => vec![1, 2],
-        "big" => 12345678901234567890123i128 };
+        "big" => 12345678901234567890123i128, "huge" => format!("{}-{}", wire::number::MARK, "9".repeat(50)),
+        "inf" => f64::INFINITY };
         assert_eq!(to_wire_map(&from_wire_map(map.clone())), map);
     }
 

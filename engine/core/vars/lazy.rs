@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use minijinja::Value;
 
-use super::{mapping, moment};
+use super::{BigInteger, mapping, moment};
 use crate::{
     source::{Span, Spanned},
     syntax::{Kind, Node, Style},
@@ -45,6 +45,9 @@ impl Lazy {
             Kind::Bool(b) => Lazy::Data(Value::from(*b)),
             Kind::Int(i) => Lazy::Data(Value::from(*i)),
             Kind::Float(f) => Lazy::Data(Value::from(*f)),
+            Kind::Digits(digits) => {
+                Lazy::Data(BigInteger::parse(digits).unwrap_or_else(|| Value::from(digits.clone())))
+            }
             Kind::Time(text) => Lazy::Data(moment::of_yaml(text).unwrap_or_else(|| Value::from(text.clone()))),
             Kind::Bytes(bytes) => Lazy::Data(Value::from_bytes(bytes.to_vec())),
             Kind::Str(text) if text.vault => {
@@ -140,7 +143,7 @@ fn key_of((key, _): &(Node, Node)) -> Value {
     match &key.kind {
         Kind::Str(text) if !text.no_template && !text.vault => trusted(&text.value),
         Kind::Str(text) => Value::from(text.value.clone()),
-        Kind::Time(_) => Value::from(key_text(key)),
+        Kind::Digits(_) | Kind::Time(_) => Value::from(key_text(key)),
         _ => Lazy::from_node(key).data().unwrap_or_else(|| Value::from(key_text(key))),
     }
 }

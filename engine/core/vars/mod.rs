@@ -1,6 +1,7 @@
 //! Variables: unrendered values, and the layers they come from.
 
 mod arguments;
+mod big_integer;
 mod convert;
 mod definition;
 mod extra;
@@ -16,6 +17,7 @@ pub(crate) mod sample;
 mod scope;
 
 pub use arguments::{Argument, Arguments, Field};
+pub(crate) use big_integer::BigInteger;
 pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};
 pub use definition::Definition;
 pub use extra::{ExtraVarsError, extra_definitions, extra_vars, extra_vars_and_names};

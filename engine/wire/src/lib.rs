@@ -11,6 +11,7 @@ mod bounds;
 mod call;
 mod frame;
 pub mod hex;
+pub mod number;
 mod outcome;
 pub mod percent;
 mod pieces;

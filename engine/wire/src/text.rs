@@ -5,14 +5,17 @@ use std::io;
 use serde::Serialize;
 use serde_json::{Serializer, ser::Formatter};
 
-use crate::Value;
+use crate::{
+    Value,
+    number::{MARK, unmarked},
+};
 
 /// The output of `json.dumps`: `{"a": 1, "b": [1, "\u00e9"]}`.
 pub fn json_text(value: &Value) -> String {
     let mut text = Vec::new();
     let json = serde_json::Value::from(value);
     match json.serialize(&mut Serializer::with_formatter(&mut text, Spaced)) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Ok(()) => unmarked(&String::from_utf8_lossy(&text)).into_owned(),
         Err(error) => error.to_string(),
     }
 }
@@ -63,7 +66,10 @@ fn put(value: &Value, text: &mut String) {
             text.push_str(&format!("{number:.1}"));
         }
         Value::Float(number) => text.push_str(&number.to_string()),
-        Value::Str(words) => quoted(words, text),
+        Value::Str(words) => match words.strip_prefix(MARK) {
+            Some(digits) => text.push_str(digits),
+            None => quoted(words, text),
+        },
         Value::Bytes(bytes) => quoted(&String::from_utf8_lossy(bytes), text),
         Value::Blob(blob) => quoted(&blob.sha256, text),
         Value::List(items) => {

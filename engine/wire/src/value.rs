@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::number;
+
 /// A mapping that keeps the order of its keys.
 pub type Map = IndexMap<String, Value>;
 
@@ -144,7 +146,8 @@ impl From<serde_json::Value> for Value {
 }
 
 impl From<&Value> for serde_json::Value {
-    /// Bytes become text (invalid UTF-8 is replaced); numbers that JSON cannot represent become strings.
+    /// Bytes become text (invalid UTF-8 is replaced); numbers that JSON cannot represent become text with a mark
+    /// ([`number`]).
     fn from(v: &Value) -> Self {
         use serde_json::Value as Json;
         match v {
@@ -153,10 +156,10 @@ impl From<&Value> for serde_json::Value {
             Value::Int(i) => match (i64::try_from(*i), u64::try_from(*i)) {
                 (Ok(i), _) => Json::from(i),
                 (_, Ok(u)) => Json::from(u),
-                _ => Json::String(i.to_string()),
+                _ => Json::String(format!("{}{i}", number::MARK)),
             },
             Value::Float(f) => {
-                serde_json::Number::from_f64(*f).map_or_else(|| Json::String(f.to_string()), Json::Number)
+                serde_json::Number::from_f64(*f).map_or_else(|| number::of_float(*f).into(), Json::Number)
             }
             Value::Str(s) => Json::String(s.clone()),
             Value::Bytes(b) => Json::String(String::from_utf8_lossy(b).into_owned()),

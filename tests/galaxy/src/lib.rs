@@ -48,6 +48,8 @@ pub struct State {
     pub wrong_digests: bool,
     /// Archives end after so many bytes, though more were announced.
     pub breaks_off: Option<usize>,
+    /// What the server says of each import.
+    pub import: Value,
     /// Paths that were asked for, and what was said of the asker.
     pub calls: Vec<(String, Option<String>)>,
 }
@@ -128,6 +130,11 @@ impl Stand {
                 true => (200, json!({ "access_token": "short-lived" }).to_string().into_bytes()),
                 false => (400, b"{}".to_vec()),
             }
+        } else if path == "/api/v3/artifacts/collections/" {
+            match state.take(&body) {
+                Some(()) => (202, json!({ "task": "/api/v3/imports/collections/one/" }).to_string().into_bytes()),
+                None => (400, json!({ "errors": [{ "detail": "No archive." }] }).to_string().into_bytes()),
+            }
         } else if let Some(name) = path.strip_prefix("/files/") {
             match state.archive(name) {
                 Some(content) => (200, content),
@@ -152,6 +159,28 @@ impl Stand {
 }
 
 impl State {
+    /// Adds the archive in a form that was sent.
+    fn take(&mut self, form: &[u8]) -> Option<()> {
+        let find = |what: &[u8], from: usize| {
+            form.get(from..)?.windows(what.len()).position(|window| window == what).map(|at| from + at)
+        };
+        let end = find(b"\r\n", 0)?;
+        let boundary = [b"\r\n", form.get(..end)?].concat();
+        let begin = find(b"\r\n\r\n", find(b"name=\"file\"; filename=", 0)?)? + 4;
+        let archive = form.get(begin..find(&boundary, begin)?)?.to_vec();
+        let manifest = manifest(&archive).ok()?;
+        let text = |key: &str| Some(manifest["collection_info"][key].as_str()?.to_owned());
+        self.collections.push(Published {
+            namespace: text("namespace")?,
+            name: text("name")?,
+            version: text("version")?,
+            dependencies: manifest["collection_info"]["dependencies"].clone(),
+            signatures: Vec::new(),
+            archive,
+        });
+        Some(())
+    }
+
     fn archive(&self, name: &str) -> Option<Vec<u8>> {
         let collections = self.collections.iter().map(|one| (file_name(one), &one.archive));
         let roles =
@@ -164,6 +193,7 @@ impl State {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match parts[..] {
             ["api"] => Some(json!({ "available_versions": { "v1": "v1/", "v3": "v3/" }, "current_version": "v3" })),
+            ["api", "v3", "imports", "collections", "one"] => Some(self.import.clone()),
             ["api", "v3", "collections", namespace, name] => {
                 let newest = self.versions(namespace, name).pop()?;
                 Some(json!({ "namespace": namespace, "name": name, "highest_version": { "version": newest.version },

@@ -321,6 +321,7 @@ impl<'r> Executor<'r> {
         warnings.extend(more);
         if !warnings.is_empty() {
             evaluated.registered = with_warnings(&evaluated.registered, &warnings);
+            evaluated.report.data = with_warnings(&evaluated.report.data, &warnings);
         }
         let is_kept = task.task.keeps_invocation();
         if let Some(Some(invocation)) = host_task.invocations.get(iteration)

@@ -75,6 +75,8 @@ impl Run {
                         // Only a manipulated agent would send these.
                         false => target.refuse(facts.into_keys()),
                     };
+                    // Others are named in the result.
+                    let refused: Vec<_> = refused.into_iter().filter(|name| !steering::is_restricted(name)).collect();
                     if !refused.is_empty() {
                         self.warn(steering::warning(&host.name, &refused), None);
                     }

@@ -11,7 +11,7 @@ use rplay_contract::{
 use crate::{
     actions::{Effect, TaskResult, entries, text_of},
     event::{HostResult, Status},
-    plan::{Field, Task},
+    plan::{Action, Field, Task},
     run::{
         conditions,
         lookahead::rules,
@@ -21,6 +21,7 @@ use crate::{
             diffs,
             evaluated::{CENSORED, Evaluated, Retry, item, status},
             iteration::{Attempt, Iteration},
+            messages,
             prepare::job_id,
             register::{add_loop_fields, register_value},
             task_run::TaskRun,
@@ -41,6 +42,14 @@ impl Run {
         mut result: TaskResult,
     ) -> Evaluated {
         let task_of = &task.task;
+        let is_foreign = match &task_of.action {
+            Action::External(_) | Action::Plugin(_) => true,
+            // It returns what such a module has left.
+            action => action.name() == "async_status",
+        };
+        if is_foreign {
+            messages::read(&task_of.action, self.tells_tracebacks(), &mut result);
+        }
         if let Some(why) = &mut result.skipped
             && let Some(rest) = why.strip_prefix(&*format!("remote module ({}) ", task_of.action.name()))
         {
@@ -241,6 +250,11 @@ impl Run {
         }
     }
 
+    /// Whether results have the tracebacks of errors (`display_traceback`).
+    pub(crate) fn tells_tracebacks(&self) -> bool {
+        self.resolver.project.finder().settings.tracebacks.iter().any(|event| event == "error")
+    }
+
     /// Whether the task's results must not be shown. If `no_log` cannot be rendered, they are hidden, since showing
     /// them would be the worse mistake.
     pub(crate) fn hides(&self, task: &Task, scope: &Arc<Scope>) -> bool {
@@ -314,6 +328,7 @@ enum Verdict {
 /// `changed_when` and `failed_when`.
 fn apply_conditions(task: &Task, scope: &Arc<Scope>, result: &mut TaskResult) -> Result<(), TemplateError> {
     if !task.changed_when.is_empty() {
+        result.data.shift_remove("changed");
         result.changed = conditions::all_hold(&task.changed_when, scope)
             .inspect_err(|error| result.set("changed_when_result", error.to_string()))?;
     }
@@ -329,6 +344,7 @@ fn apply_conditions(task: &Task, scope: &Arc<Scope>, result: &mut TaskResult) ->
             _ => {}
         }
         result.failed = failed;
+        result.data.shift_remove("failed");
         result.set("failed_when_result", failed);
     }
     Ok(())

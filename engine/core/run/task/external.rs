@@ -51,6 +51,10 @@ impl Run {
             let msg = format!("the module {} is written in PowerShell, which is not supported", module.full_name);
             Box::new(TaskResult::failed(msg))
         })?;
+        if module.lacks_interpreter {
+            let msg = format!("Task failed: module ({}) is missing interpreter line", module.name);
+            return Err(Box::new(TaskResult::failed(msg)));
+        }
         let payload =
             finder.payload(module).map_err(|error| Box::new(TaskResult::failed(error.msg).with_help(error.help)))?;
         let unreadable = |path: &Path, error: std::io::Error| {
@@ -72,7 +76,6 @@ impl Run {
             "version" => finder.version(),
             "syslog_facility" => "LOG_USER",
             "shell_executable" => "/bin/sh",
-            "string_conversion_action" => "warn",
             "tracebacks_for" => finder.settings.tracebacks.clone(),
         };
         let remote_tmp = variables::word(steering::REMOTE_TMP, variables).map_err(of_error)?;

@@ -5,14 +5,20 @@ use std::sync::Arc;
 use crate::{
     actions::{Effect, TaskResult},
     plan::Action,
-    run::{steering::variable_of, task::diffs},
+    run::{
+        steering::variable_of,
+        task::{diffs, messages},
+    },
     vars::{Value, mapping},
 };
 
 /// All that the module returned, with the keys that every result has.
-pub(super) fn value(action: &Action, result: TaskResult) -> Value {
+pub(super) fn value(action: &Action, mut result: TaskResult) -> Value {
+    if matches!(action, Action::External(_)) {
+        messages::read(action, true, &mut result);
+    }
     let mut fields = result.data.into_entries();
-    fields.insert("changed".into(), Value::from(result.changed));
+    fields.entry("changed".into()).or_insert_with(|| Value::from(result.changed));
     let is_own = matches!(action, Action::Module(_));
     if let Some(diff) = diffs::value(fields.get("diff"), &result.diff).filter(|_| is_own) {
         fields.insert("diff".into(), diff);

@@ -168,6 +168,7 @@ impl PluginRun {
             .collect();
         let unreachable = matches!(result.get("unreachable"), Some(Wire::Bool(true)));
         let mut outcome = outcome_of(result, self.run.options.invocations || self.task.keeps_invocation());
+        outcome.data.retain(|name, _| !name.starts_with("_ansible_"));
         if unreachable {
             outcome.data.shift_remove("unreachable");
             let failure = outcome.failure.get_or_insert_with(|| {

@@ -15,14 +15,18 @@ use crate::{
 /// The value of the registered variable. `diff` is what [`diffs::value`](super::diffs::value) makes of the result's.
 pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Value>, attempt: &Attempt<'_>) -> Value {
     let mut fields = result.data.clone().into_entries();
-    fields.insert("changed".into(), Value::from(result.changed));
+    // What a module returned in another type stays as it is.
+    fields.entry("changed".into()).or_insert_with(|| Value::from(result.changed));
     // Skipped and unreachable results have no `failed`, unless the action itself skipped.
     let has_failed = match &result.skipped {
         None => true,
         Some(why) => !result.data.contains_key("false_condition") && task.action.skip_has_failed(why),
     };
     if has_failed && !result.unreachable {
-        fields.insert("failed".into(), Value::from(result.failed));
+        let failed = fields.entry("failed".into()).or_insert_with(|| Value::from(result.failed));
+        if result.failed {
+            *failed = Value::from(true);
+        }
     }
     if result.unreachable {
         fields.insert("unreachable".into(), Value::from(true));

@@ -176,7 +176,7 @@ pub(super) fn found(node: &Node) -> &'static str {
     match &node.kind {
         Kind::Null => "nothing",
         Kind::Bool(_) => "a boolean",
-        Kind::Int(_) | Kind::Float(_) => "a number",
+        Kind::Int(_) | Kind::Digits(_) | Kind::Float(_) => "a number",
         Kind::Time(_) => "a date",
         Kind::Str(_) => "text",
         Kind::Bytes(_) => "binary data",

@@ -19,7 +19,7 @@ pub(super) fn value_of(node: &Node) -> Value {
         Kind::Bool(b) => Value::from(*b),
         Kind::Int(i) => Value::from(*i),
         Kind::Float(f) => Value::from(*f),
-        Kind::Time(text) => Value::from(text.clone()),
+        Kind::Digits(text) | Kind::Time(text) => Value::from(text.clone()),
         Kind::Str(text) => Value::from(text.value.clone()),
         Kind::Bytes(bytes) => Value::from_bytes(bytes.to_vec()),
         Kind::Seq(items) => items.iter().map(value_of).collect(),

@@ -25,6 +25,7 @@ fn json(node: &Node) -> String {
         Kind::Bool(b) => b.to_string(),
         Kind::Int(i) => i.to_string(),
         Kind::Float(f) => format!("{f:?}"),
+        Kind::Digits(digits) => digits.to_string(),
         Kind::Time(time) => format!("time({time})"),
         Kind::Str(text) => format!("{:?}", text.value),
         Kind::Bytes(bytes) => format!("bytes({})", String::from_utf8_lossy(bytes)),

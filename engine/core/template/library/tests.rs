@@ -17,7 +17,7 @@ use crate::{
         },
         library::versions::version,
         value::{
-            containers,
+            big, containers,
             error::{EvalError, EvalResult},
             items,
             number::Number,
@@ -41,8 +41,10 @@ const TESTS: &[(&str, Run)] = &[
     ("true", |_, value, args| unary(&args, value.kind() == ValueKind::Bool && value.is_true())),
     ("false", |_, value, args| unary(&args, value.kind() == ValueKind::Bool && !value.is_true())),
     ("string", |_, value, args| unary(&args, value.kind() == ValueKind::String)),
-    ("number", |_, value, args| unary(&args, Number::of(value).is_some())),
-    ("integer", |_, value, args| unary(&args, value.kind() == ValueKind::Number && value.is_integer())),
+    ("number", |_, value, args| unary(&args, Number::of(value).is_some() || big::is_big(value))),
+    ("integer", |_, value, args| {
+        unary(&args, value.kind() == ValueKind::Number && value.is_integer() || big::is_big(value))
+    }),
     ("float", |_, value, args| unary(&args, value.kind() == ValueKind::Number && !value.is_integer())),
     ("mapping", |_, value, args| unary(&args, containers::is_map(value))),
     ("iterable", |_, value, args| unary(&args, iterable(value))),

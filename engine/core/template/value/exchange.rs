@@ -23,7 +23,7 @@ use crate::{
             undefined::{Undefined, UndefinedReason, as_undefined},
         },
     },
-    vars::{Magic, holds_template, is_omit, is_trusted, omit},
+    vars::{BigInteger, Magic, holds_template, is_omit, is_trusted, omit},
 };
 
 /// Maximum nesting of values; neither end reads deeper JSON.
@@ -148,6 +148,9 @@ impl Exchange {
     }
 
     fn encode_object(&self, value: &Value) -> Result<Json, String> {
+        if let Some(int) = BigInteger::of(value) {
+            return Ok(json!({ "$": "int", "v": int.to_string() }));
+        }
         if let Some(moment) = value.downcast_object_ref::<Moment>() {
             return Ok(json!({ "$": "datetime", "v": moment.iso('T') }));
         }
@@ -208,7 +211,7 @@ impl Exchange {
             "bytes" => Value::from_bytes(STANDARD.decode(text()?).map_err(|_| strange())?),
             "int" => match text()?.parse::<i128>() {
                 Ok(int) => number::int(int),
-                Err(_) => return Err("an integer of a plugin's is larger than 128 bits".to_owned()),
+                Err(_) => BigInteger::parse(text()?).ok_or_else(strange)?,
             },
             "trusted" => Value::from_safe_string(text()?.to_owned()),
             "vaulted" => {
@@ -323,6 +326,7 @@ mod tests {
             Value::from(-5),
             Value::from(u64::MAX),
             Value::from(i128::MAX),
+            BigInteger::parse(&"9".repeat(60)).unwrap(),
             Value::from(0.1),
             Value::from(1.0),
             Value::from(1e300),
@@ -365,7 +369,6 @@ mod tests {
         let deep = (0..200).fold(Value::from(1), |inner, _| Value::from(vec![inner]));
         assert!(Exchange::default().encode(&deep).unwrap_err().contains("nested deeper"));
         assert!(Exchange::default().decode(json!({ "$": "riddle" })).unwrap_err().contains("riddle"));
-        let huge = json!({ "$": "int", "v": "9".repeat(60) });
-        assert!(Exchange::default().decode(huge).unwrap_err().contains("128 bits"));
+        assert!(Exchange::default().decode(json!({ "$": "int", "v": "9".repeat(60_000) })).is_err());
     }
 }

@@ -6,7 +6,7 @@ mod layout;
 use minijinja::Value;
 
 use crate::template::value::{
-    containers,
+    big, containers,
     error::{EvalError, EvalResult},
     number::Number,
     show, size,
@@ -112,6 +112,10 @@ fn percent(kind: char, value: &Value, layout: &Layout) -> EvalResult<String> {
             let i = match Number::of(value) {
                 Some(Number::Int(i)) => i,
                 Some(Number::Float(f)) => f.trunc() as i128,
+                None if big::is_big(value) => {
+                    let digits = value.to_string();
+                    return Ok(signed(digits.trim_start_matches('-'), digits.starts_with('-'), layout, '>'));
+                }
                 None => return Err(wants("a real number")),
             };
             return Ok(signed(&i.unsigned_abs().to_string(), i < 0, layout, '>'));

@@ -8,7 +8,7 @@ use minijinja::{Value, value::ValueKind};
 use crate::{
     limits,
     template::value::{
-        containers,
+        big, containers,
         error::{Cause, EvalError, EvalResult},
         items, show, size, time,
         undefined::{as_undefined, present},
@@ -56,7 +56,7 @@ impl Survey {
                 };
                 self.within(entries.len(), plain)
             }),
-            _ => time::moment(value).is_some(),
+            _ => time::moment(value).is_some() || big::is_big(value),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Python's values on top of minijinja's: formatting, comparison, arithmetic, sorting, and undefined values.
 
+pub(crate) mod big;
 pub(crate) mod containers;
 pub(crate) mod depth;
 pub(crate) mod error;

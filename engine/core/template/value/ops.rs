@@ -10,6 +10,7 @@ use minijinja::{
 use crate::{
     limits,
     template::value::{
+        big,
         containers::{self, is_container, is_list},
         depth::depth,
         error::{EvalError, EvalResult},
@@ -26,7 +27,9 @@ use crate::{
 pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     if !is_container(a) || !is_container(b) {
         return match (a.kind(), b.kind()) {
-            (ValueKind::Plain, ValueKind::Plain) => time::order(a, b).map_or_else(|| a == b, Ordering::is_eq),
+            (ValueKind::Plain, ValueKind::Plain) => {
+                time::order(a, b).or_else(|| big::order(a, b)).map_or_else(|| a == b, Ordering::is_eq)
+            }
             _ => a == b,
         };
     }
@@ -42,8 +45,9 @@ fn unsupported(op: &str, a: &Value, b: &Value) -> Box<EvalError> {
     EvalError::new(format!("unsupported operand type(s) for {op}: '{}' and '{}'", type_name(a), type_name(b)))
 }
 
-fn too_large() -> Box<EvalError> {
-    EvalError::new("the number is too large: integers have 128 bits here")
+/// The result of an operator on integers of which one, or the result, is beyond 128 bits.
+fn beyond(op: &str, a: &Value, b: &Value) -> EvalResult {
+    big::operate(op, a, b).unwrap_or_else(|| Err(unsupported(op, a, b)))
 }
 
 /// `<`, `>` and the like. Only values of the same kind can be ordered.
@@ -66,7 +70,7 @@ pub(crate) fn order(op: &str, a: &Value, b: &Value) -> EvalResult<Option<Orderin
         }
         return Ok(Some(x.len().cmp(&y.len())));
     }
-    if let Some(ordering) = time::order(a, b) {
+    if let Some(ordering) = time::order(a, b).or_else(|| big::order(a, b)) {
         return Ok(Some(ordering));
     }
     Err(EvalError::new(format!("'{op}' not supported between instances of '{}' and '{}'", type_name(a), type_name(b))))
@@ -74,7 +78,9 @@ pub(crate) fn order(op: &str, a: &Value, b: &Value) -> EvalResult<Option<Orderin
 
 pub(crate) fn add(a: &Value, b: &Value) -> EvalResult {
     match (Number::of(a), Number::of(b)) {
-        (Some(Number::Int(x)), Some(Number::Int(y))) => return x.checked_add(y).map(int).ok_or_else(too_large),
+        (Some(Number::Int(x)), Some(Number::Int(y))) => {
+            return x.checked_add(y).map_or_else(|| beyond("+", a, b), |sum| Ok(int(sum)));
+        }
         (Some(x), Some(y)) => return Ok(Value::from(x.float() + y.float())),
         _ => {}
     }
@@ -94,6 +100,9 @@ pub(crate) fn add(a: &Value, b: &Value) -> EvalResult {
     if let Some(sum) = time::add(a, b) {
         return Ok(sum);
     }
+    if is_beyond(a, b) {
+        return arithmetic("+", a, b, |x, y| x + y);
+    }
     match a.as_str() {
         Some(_) => Err(EvalError::with_help(
             format!("can only concatenate str (not \"{}\") to str", type_name(b)),
@@ -109,16 +118,22 @@ pub(crate) fn add(a: &Value, b: &Value) -> EvalResult {
 
 pub(crate) fn sub(a: &Value, b: &Value) -> EvalResult {
     match (Number::of(a), Number::of(b)) {
-        (Some(Number::Int(x)), Some(Number::Int(y))) => x.checked_sub(y).map(int).ok_or_else(too_large),
+        (Some(Number::Int(x)), Some(Number::Int(y))) => {
+            x.checked_sub(y).map_or_else(|| beyond("-", a, b), |rest| Ok(int(rest)))
+        }
         (Some(x), Some(y)) => Ok(Value::from(x.float() - y.float())),
+        _ if is_beyond(a, b) => arithmetic("-", a, b, |x, y| x - y),
         _ => time::sub(a, b).ok_or_else(|| unsupported("-", a, b)),
     }
 }
 
 pub(crate) fn mul(a: &Value, b: &Value) -> EvalResult {
     match (Number::of(a), Number::of(b)) {
-        (Some(Number::Int(x)), Some(Number::Int(y))) => return x.checked_mul(y).map(int).ok_or_else(too_large),
+        (Some(Number::Int(x)), Some(Number::Int(y))) => {
+            return x.checked_mul(y).map_or_else(|| beyond("*", a, b), |product| Ok(int(product)));
+        }
         (Some(x), Some(y)) => return Ok(Value::from(x.float() * y.float())),
+        _ if is_beyond(a, b) => return arithmetic("*", a, b, |x, y| x * y),
         (None, Some(Number::Int(times))) => repeat(a, times),
         (Some(Number::Int(times)), None) => repeat(b, times),
         _ => None,
@@ -132,6 +147,23 @@ pub(crate) fn mul(a: &Value, b: &Value) -> EvalResult {
             (false, false) => unsupported("*", a, b),
         }
     })?
+}
+
+/// Whether one of them is an integer beyond 128 bits.
+fn is_beyond(a: &Value, b: &Value) -> bool {
+    big::is_big(a) || big::is_big(b)
+}
+
+/// An operator on such numbers; `on_floats` if one is a float.
+fn arithmetic(op: &str, a: &Value, b: &Value, on_floats: impl Fn(f64, f64) -> f64) -> EvalResult {
+    if let Some(result) = big::operate(op, a, b) {
+        return result;
+    }
+    match (big::float(a), big::float(b)) {
+        (Some(x), Some(y)) if x.is_finite() && y.is_finite() => Ok(Value::from(on_floats(x, y))),
+        (Some(_), Some(_)) => Err(EvalError::new("int too large to convert to float")),
+        _ => Err(unsupported(op, a, b)),
+    }
 }
 
 fn multiplied(by: &Value) -> Box<EvalError> {
@@ -162,6 +194,13 @@ fn numbers(op: &str, a: &Value, b: &Value) -> EvalResult<(Number, Number)> {
 }
 
 pub(crate) fn div(a: &Value, b: &Value) -> EvalResult {
+    if is_beyond(a, b) && big::float(b) != Some(0.0) {
+        return match (big::float(a), big::float(b)) {
+            (Some(x), Some(y)) if x.is_finite() && y.is_finite() => Ok(Value::from(x / y)),
+            (Some(_), Some(_)) => Err(EvalError::new("integer division result too large for a float")),
+            _ => Err(unsupported("/", a, b)),
+        };
+    }
     let (x, y) = numbers("/", a, b)?;
     if y.float() == 0.0 {
         let float = matches!(x, Number::Float(_)) || matches!(y, Number::Float(_));
@@ -171,10 +210,13 @@ pub(crate) fn div(a: &Value, b: &Value) -> EvalResult {
 }
 
 pub(crate) fn floor_div(a: &Value, b: &Value) -> EvalResult {
+    if is_beyond(a, b) {
+        return arithmetic("//", a, b, |x, y| (x / y).floor());
+    }
     match numbers("//", a, b)? {
         (_, Number::Int(0)) => Err(EvalError::new("integer division or modulo by zero")),
         (Number::Int(x), Number::Int(y)) => {
-            let quotient = x.checked_div(y).ok_or_else(too_large)?;
+            let Some(quotient) = x.checked_div(y) else { return beyond("//", a, b) };
             Ok(int(if x % y != 0 && (x < 0) != (y < 0) { quotient - 1 } else { quotient }))
         }
         (_, y) if y.float() == 0.0 => Err(EvalError::new("float floor division by zero")),
@@ -186,6 +228,9 @@ pub(crate) fn rem(a: &Value, b: &Value) -> EvalResult {
     if let Some(format) = a.as_str() {
         let args = if b.is_tuple() { items(b)? } else { vec![b.clone()] };
         return format::format(format, &args).map(Value::from);
+    }
+    if is_beyond(a, b) {
+        return arithmetic("%", a, b, f64::rem_euclid);
     }
     match numbers("%", a, b)? {
         (_, Number::Int(0)) => Err(EvalError::new("integer modulo by zero")),
@@ -202,9 +247,13 @@ pub(crate) fn rem(a: &Value, b: &Value) -> EvalResult {
 }
 
 pub(crate) fn pow(a: &Value, b: &Value) -> EvalResult {
+    if is_beyond(a, b) {
+        return arithmetic("**", a, b, f64::powf);
+    }
     match numbers("** or pow()", a, b)? {
         (Number::Int(x), Number::Int(y)) if y >= 0 => {
-            u32::try_from(y).ok().and_then(|y| x.checked_pow(y)).map(int).ok_or_else(too_large)
+            let power = u32::try_from(y).ok().and_then(|y| x.checked_pow(y));
+            power.map_or_else(|| beyond("**", a, b), |power| Ok(int(power)))
         }
         (x, y) => Ok(Value::from(x.float().powf(y.float()))),
     }
@@ -212,8 +261,9 @@ pub(crate) fn pow(a: &Value, b: &Value) -> EvalResult {
 
 pub(crate) fn neg(value: &Value) -> EvalResult {
     match Number::of(value) {
-        Some(Number::Int(i)) => i.checked_neg().map(int).ok_or_else(too_large),
+        Some(Number::Int(i)) => i.checked_neg().map_or_else(|| beyond("-", &Value::from(0), value), |i| Ok(int(i))),
         Some(Number::Float(f)) => Ok(Value::from(-f)),
+        None if big::is_big(value) => beyond("-", &Value::from(0), value),
         None => Err(EvalError::new(format!("bad operand type for unary -: '{}'", type_name(value)))),
     }
 }

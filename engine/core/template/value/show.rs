@@ -5,6 +5,7 @@ use minijinja::{Value, value::ValueKind};
 use crate::{
     limits,
     template::value::{
+        big,
         containers::{self, pairs},
         error::{EvalError, EvalResult},
         number::{Number, float_repr},
@@ -36,6 +37,7 @@ pub(crate) fn type_name(value: &Value) -> String {
         _ if value.downcast_object_ref::<time::Moment>().is_some() => "datetime",
         _ if value.downcast_object_ref::<time::Day>().is_some() => "date",
         _ if value.downcast_object_ref::<time::Span>().is_some() => "timedelta",
+        _ if big::is_big(value) => "int",
         _ if is_omit(value) => "_OmitType",
         _ => "builtin_function_or_method",
     }

@@ -27,7 +27,7 @@ pub(super) fn python(order: &Order, host: &Host) -> Result<Interpreter, Failure>
             true => PathBuf::from(&program).is_file().then(|| PathBuf::from(&program)),
             false => host.find_program(&program),
         };
-        let Some(path) = found else { return Err(missing(order, named)) };
+        let Some(path) = found else { return Err(missing(named)) };
         let words = std::iter::once(path.display().to_string()).chain(words.into_iter().skip(1)).collect();
         return Ok(Interpreter { words, found: None });
     }
@@ -66,9 +66,11 @@ pub(super) fn words(command: &str) -> Result<Vec<String>, Failure> {
 }
 
 /// The failure for a missing interpreter that was named.
-pub(super) fn missing(order: &Order, named: &str) -> Failure {
-    let mut failure =
-        Failure::new(format!("the module {} needs the interpreter {named}, which this host does not have", order.name));
+pub(super) fn missing(named: &str) -> Failure {
+    let program = named.split_whitespace().next().unwrap_or(named);
+    let mut failure = Failure::new(format!("The module interpreter '{named}' was not found."));
+    failure.data.insert("module_stdout".into(), "".into());
+    failure.data.insert("module_stderr".into(), format!("/bin/sh: 1: {program}: not found\n").into());
     failure.data.insert("rc".into(), 127.into());
     failure
         .help("set another one with the variable `ansible_python_interpreter` (or that of its language), or install it")

@@ -1,14 +1,15 @@
 //! Modules that are programs: scripts in any language and binaries, which get a file with their arguments.
 
 use std::{
+    borrow::Cow,
     fs,
-    io::{self, ErrorKind, Write},
+    io::{ErrorKind, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
     process::Command,
 };
 
-use rplay_wire::{Failure, Map, Mode, Value};
+use rplay_wire::{Failure, Map, Mode, Value, json_text, python_text};
 
 use super::{
     Ended, Order, Style,
@@ -28,9 +29,9 @@ const JSON_ARGS: &[u8] = b"<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>";
 pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Result<Ended, Failure> {
     let directory = Directory::make(order, host)?;
     let mut content = regular::read(store::path_of(&order.content, host)?)?;
-    let args = arguments(order, mode, directory.path());
+    let args = Value::Map(arguments(order, mode, directory.path()));
     if order.style == Style::JsonArgs {
-        content = replaced(&content, JSON_ARGS, json(&args).as_bytes());
+        content = replaced(&content, JSON_ARGS, json_text(&args).as_bytes());
     }
     let shebang = shebang(&content);
     // The program can see the module's name in its path.
@@ -41,7 +42,7 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
     words.push(path.display().to_string());
     match order.style {
         Style::Pairs => write(&file, pairs(&args).as_bytes(), 0o600)?,
-        Style::Json => write(&file, json(&args).as_bytes(), 0o600)?,
+        Style::Json => write(&file, json_text(&args).as_bytes(), 0o600)?,
         Style::JsonArgs | Style::Python => {}
     }
     if matches!(order.style, Style::Pairs | Style::Json) {
@@ -61,7 +62,7 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
         other => other,
     };
     let finished = finished.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => missing(order, shebang.as_deref().unwrap_or(&program)),
+        ErrorKind::NotFound => missing(shebang.as_deref().unwrap_or(&program)),
         _ => Failure::new(format!("cannot start the module {}: {error}", order.name)),
     })?;
     let excess = finished.excess.as_ref().map(|excess| excess.sentence(&format!("the module {}", order.name)));
@@ -114,81 +115,25 @@ fn arguments(order: &Order, mode: Mode, directory: &Path) -> Map {
     args
 }
 
-/// JSON in the format of Python's `json.dumps`: shell scripts rely on its spaces.
-fn json(args: &Map) -> String {
-    let mut text = Vec::new();
-    let mut writer = serde_json::Serializer::with_formatter(&mut text, Spaced);
-    // Writing to memory does not fail.
-    let _ = serde::Serialize::serialize(&serde_json::Value::from(&Value::Map(args.clone())), &mut writer);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-struct Spaced;
-
-impl serde_json::ser::Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(b": ")
-    }
-
-    /// Escapes non-ASCII characters.
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        for c in fragment.chars() {
-            match c.is_ascii() {
-                true => writer.write_all(&[c as u8])?,
-                false => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        write!(writer, "\\u{unit:04x}")?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 /// `key=value` words, quoted for a shell; values in Python's format.
-fn pairs(args: &Map) -> String {
-    args.iter().fold(String::new(), |mut text, (name, value)| {
+fn pairs(args: &Value) -> String {
+    args.as_map().into_iter().flatten().fold(String::new(), |mut text, (name, value)| {
         let shown = match value {
             Value::Str(text) => text.clone(),
-            other => python(other),
+            other => python_text(other),
         };
-        text.push_str(&format!("{name}={} ", shell_words::quote(&shown)));
+        text.push_str(&format!("{name}={} ", quoted(&shown)));
         text
     })
 }
 
-/// A value in the format of Python's `repr`.
-fn python(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => format!("{number:?}"),
-        Value::Str(text) if text.contains('\'') && !text.contains('"') => format!("\"{}\"", escaped(text)),
-        Value::Str(text) => format!("'{}'", escaped(text).replace('\'', "\\'")),
-        Value::List(items) => format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", ")),
-        Value::Map(map) => {
-            let entry = |(name, value): (&String, &Value)| {
-                format!("{}: {}", python(&Value::from(name.as_str())), python(value))
-            };
-            format!("{{{}}}", map.iter().map(entry).collect::<Vec<_>>().join(", "))
-        }
-        Value::Bytes(_) | Value::Blob(_) => "''".to_owned(),
+/// A word in quotes, if necessary, as Python writes them for a shell.
+fn quoted(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.into(),
+        false => format!("'{}'", text.replace('\'', "'\"'\"'")).into(),
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t")
 }
 
 fn replaced(content: &[u8], what: &[u8], by: &[u8]) -> Vec<u8> {
@@ -256,17 +201,14 @@ mod tests {
             "#!/bin/sh\ncat <<'E'\n{\"args\": <<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>}\nE\n",
         ));
         assert_eq!(within.data["args"], json.data["args"]);
-        assert_eq!(
-            super::json(&data! { "a" => vec!["x"], "ü😀" => "\"" }),
-            r#"{"a": ["x"], "\u00fc\ud83d\ude00": "\""}"#
-        );
+        assert_eq!(super::pairs(&data! { "a" => "it's", "b" => "x" }.into()), "a='it'\"'\"'s' b=x ");
     }
 
     #[test]
     fn a_text_without_a_first_line_is_a_shell_script_and_a_missing_interpreter_is_named() {
         assert!(outcome(order(Style::Pairs, "echo '{\"changed\": true}'\n")).changed);
         let failure = outcome(order(Style::Pairs, "#!/nowhere/lua -x\n")).failure.unwrap();
-        assert_eq!(failure.msg, "the module mine needs the interpreter /nowhere/lua -x, which this host does not have");
+        assert_eq!(failure.msg, "The module interpreter '/nowhere/lua -x' was not found.");
         assert_eq!(failure.data.get("rc"), None, "the data joins the outcome's");
     }
 

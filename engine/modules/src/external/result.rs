@@ -1,7 +1,10 @@
 //! Converts the output of a module to an outcome.
 
-use rplay_contract::module_result::outcome_of;
-use rplay_wire::{Failure, Map, Outcome, Value};
+use rplay_contract::module_result::{UNREADABLE, outcome_of};
+use rplay_wire::{
+    Failure, Map, Outcome, Value,
+    number::{MARK, marked},
+};
 
 use super::{Ended, Order};
 
@@ -19,18 +22,19 @@ pub(super) fn outcome(order: &Order, ended: Ended) -> Outcome {
     let (result, junk) = match parsed {
         Ok(parsed) => parsed,
         Err(wrong) => {
-            let msg = format!("Module result deserialization failed: {wrong}");
-            let mut failure = Failure::new(match ended.rc {
-                code if code < 0 => format!("{msg} (the module was ended by signal {})", -code),
-                _ => msg,
-            });
+            let mut failure = Failure::new(format!("{UNREADABLE}{wrong}"));
             if tells_tracebacks(order) && ended.stderr.contains("Traceback") {
                 failure.data.insert("exception".into(), ended.stderr.clone().into());
             }
             failure.data.insert("module_stdout".into(), ended.stdout.into());
             failure.data.insert("module_stderr".into(), ended.stderr.into());
-            failure.data.insert("rc".into(), ended.rc.into());
-            outcome.fail(failure.help(format!("the module {} has to print one JSON object", order.name)));
+            // As a shell tells of a signal.
+            let rc = if ended.rc < 0 { 128 - ended.rc } else { ended.rc };
+            failure.data.insert("rc".into(), rc.into());
+            outcome.fail(failure.help(match ended.rc {
+                code if code < 0 => format!("the module {} was ended by signal {}", order.name, -code),
+                _ => format!("the module {} has to print one JSON object", order.name),
+            }));
             return outcome;
         }
     };
@@ -102,9 +106,6 @@ fn values(json: &str) -> usize {
 /// From this number of digits on, an integer may not fit into 64 bits.
 const LONG: usize = 19;
 
-/// Prefix of the digits of a long integer while it is a string.
-const NUMBER: &str = "\0number:";
-
 /// Whether there is an integer of many digits, or a string that contains as many.
 fn has_long_number(json: &str) -> bool {
     let mut digits = 0;
@@ -114,12 +115,16 @@ fn has_long_number(json: &str) -> bool {
     })
 }
 
-/// Restores integers of any length; beyond 128 bits they stay strings.
+/// Restores integers and floats; integers beyond 128 bits keep their mark.
 fn restore_numbers(value: &mut Value) {
     match value {
         Value::Str(text) => {
-            if let Some(digits) = text.strip_prefix(NUMBER) {
-                *value = digits.parse().map_or_else(|_| Value::Str(digits.to_owned()), Value::Int);
+            if let Some(number) = text.strip_prefix(MARK) {
+                if let Ok(number) = number.parse() {
+                    *value = Value::Int(number);
+                } else if let (true, Ok(number)) = (number.contains(is_of_float), number.parse()) {
+                    *value = Value::Float(number);
+                }
             }
         }
         Value::List(items) => items.iter_mut().for_each(restore_numbers),
@@ -128,12 +133,16 @@ fn restore_numbers(value: &mut Value) {
     }
 }
 
-/// The length of the integer at the start of a text, if it is a long one.
-fn long_number(text: &str) -> Option<usize> {
-    let sign = usize::from(text.starts_with('-'));
-    let digits = text.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
-    let is_integer = !text.get(sign + digits..)?.starts_with(['.', 'e', 'E']);
-    (digits >= LONG && is_integer).then_some(sign + digits)
+/// Characters of floats that integers do not have; `N` and `I` begin `NaN` and `Infinity`.
+fn is_of_float(c: char) -> bool {
+    matches!(c, '.' | 'e' | 'E' | 'N' | 'I')
+}
+
+/// The length of the number at the start of a text that serde_json does not read: a long integer, an exponent.
+fn odd_number(text: &str) -> Option<usize> {
+    let length = text.find(|c: char| !matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9')).unwrap_or(text.len());
+    let number = text.get(..length)?;
+    (number.contains(['e', 'E']) || length >= LONG && !number.contains('.')).then_some(length)
 }
 
 /// Python's JSON allows lone surrogates (file names that are not UTF-8), NaN and infinity, and integers of any length.
@@ -145,13 +154,14 @@ fn as_others_read(json: &str) -> String {
         text.strip_prefix("\\u").and_then(|hex| hex.get(..4)).and_then(|hex| u32::from_str_radix(hex, 16).ok())
     };
     while let Some(first) = rest.chars().next() {
-        if !quoted
-            && (first == '-' || first.is_ascii_digit())
-            && !done.ends_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'))
-            && let Some(length) = long_number(rest)
-        {
+        let odd = || match first {
+            '-' | '0'..='9' if !done.ends_with(|c: char| matches!(c, '.' | '-' | '0'..='9')) => odd_number(rest),
+            _ => None,
+        };
+        let word = || ["NaN", "-Infinity", "Infinity"].into_iter().find(|word| rest.starts_with(word)).map(str::len);
+        if !quoted && let Some(length) = word().or_else(odd) {
             let (number, tail) = rest.split_at(length);
-            done.push_str(&format!("\"\\u0000{}{number}\"", NUMBER.trim_start_matches('\0')));
+            done.push_str(&marked(number));
             rest = tail;
             continue;
         }
@@ -165,11 +175,7 @@ fn as_others_read(json: &str) -> String {
                 quoted = !quoted;
                 (1, None)
             }
-            _ if quoted => (first.len_utf8(), None),
-            _ => match ["NaN", "-Infinity", "Infinity"].into_iter().find(|word| rest.starts_with(word)) {
-                Some(word) => (word.len(), Some("null")),
-                None => (first.len_utf8(), None),
-            },
+            _ => (first.len_utf8(), None),
         };
         let (head, tail) = rest.split_at(taken.min(rest.len()));
         done.push_str(written.unwrap_or(head));
@@ -237,11 +243,12 @@ mod tests {
 
     #[test]
     fn json_as_python_writes_it_is_read() {
-        let outcome = of(r#"{"x": "a\udc80b\ud83d\ude00 NaN \\", "y": NaN, "z": [-Infinity, 1e999]}"#);
-        assert_eq!(outcome.data.get("x"), None, "1e999 is out of range for any reader");
-        let outcome = of(r#"{"x": "a\udc80b\ud83d\ude00 NaN \\", "y": NaN, "z": [-Infinity]}"#);
-        assert_eq!(outcome.data["x"], "a\u{fffd}b😀 NaN \\".into());
-        assert_eq!((&outcome.data["y"], &outcome.data["z"]), (&Value::Null, &Value::List(vec![Value::Null])));
+        let outcome =
+            of(r#"{"x": "a\udc80b\ud83d\ude00 NaN 1e9 \\", "y": NaN, "z": [-Infinity, 1e999, -1.5E-2, 1e0]}"#);
+        assert_eq!(outcome.data["x"], "a\u{fffd}b😀 NaN 1e9 \\".into());
+        assert!(matches!(outcome.data["y"], Value::Float(number) if number.is_nan()));
+        let floats = [f64::NEG_INFINITY, f64::INFINITY, -0.015, 1.0].map(Value::Float);
+        assert_eq!(outcome.data["z"], Value::List(floats.to_vec()));
     }
 
     #[test]
@@ -251,7 +258,7 @@ mod tests {
             "{{\"a\": 123456789012345678901234567890, \"b\": [-{long}], \"c\": \"{long}\", \"d\": 1.{long}, \"e\": {{\"f\": 1}}}}"
         ));
         assert_eq!(outcome.data["a"], Value::Int(123456789012345678901234567890));
-        assert_eq!(outcome.data["b"], Value::List(vec![format!("-{long}").into()]));
+        assert_eq!(outcome.data["b"], Value::List(vec![format!("{MARK}-{long}").into()]));
         assert_eq!(outcome.data["c"], long.as_str().into());
         assert!(matches!(outcome.data["d"], Value::Float(number) if number > 1.7 && number < 1.8));
         assert_eq!(outcome.data["e"], Value::from(data! { "f" => 1 }));
@@ -262,39 +269,24 @@ mod tests {
         let rc = of(r#"{"rc": 4, "stdout": "x"}"#);
         assert_eq!(rc.failure.unwrap().msg, "Task failed: Action failed: Unknown error.");
         assert!(of(r#"{"rc": 4, "failed": false}"#).failure.is_none() && of(r#"{"rc": "0"}"#).failure.is_none());
-        let skipped = of(r#"{"skipped": true, "msg": "no check mode", "changed": "no"}"#);
+        let skipped = of(r#"{"skipped": true, "msg": "no check mode", "changed": false}"#);
         assert_eq!((skipped.skipped.as_deref(), skipped.changed), (Some("no check mode"), false));
-        let all = of(r#"{"_ansible_x": 1, "a": {"_ansible_y": 2, "b": 3}, "ansible_facts": {"n": 1}, "invocation": {},
-            "warnings": ["w"], "deprecations": [{"msg": "d", "version": "3.0", "collection_name": "a.b"}, {"msg": "e."}]}"#);
-        assert_eq!(all.data["a"], Value::from(data! { "b" => 3 }));
-        assert!(!all.data.contains_key("_ansible_x") && !all.data.contains_key("invocation"));
-        assert_eq!(all.facts, data! { "n" => 1 });
-        assert_eq!(
-            all.warnings,
-            [
-                "w",
-                "[DEPRECATED] d. This feature will be removed from collection 'a.b' version 3.0.",
-                "[DEPRECATED] e. This feature will be removed in the future."
-            ]
+        let all = of(
+            r#"{"_ansible_x": 1, "a": {"_ansible_y": 2, "b": 3}, "ansible_facts": {"n": 1}, "invocation": {}, "warnings": ["w"]}"#,
         );
+        assert_eq!(all.data, data! { "_ansible_x" => 1, "a" => data! { "b" => 3 } });
+        assert_eq!((all.facts, all.warnings), (data! { "n" => 1 }, vec!["w".to_owned()]));
     }
 
     #[test]
     fn objects_of_newer_versions_are_written_as_older_ones_did() {
         let outcome = of(
             r#"{"warnings": [{"event": {"msg": "w", "__ansible_type": "Event"}, "__ansible_type": "WarningSummary"}],
-            "deprecations": [{"event": {"msg": "d"}, "version": "3.0", "date": null, "deprecator": {"resolved_name": "a.b"},
-            "__ansible_type": "DeprecationSummary"}], "failed": true, "msg": "no",
+            "failed": true, "msg": "no",
             "exception": {"event": {"msg": "e", "formatted_traceback": null}, "__ansible_type": "ErrorSummary"}}"#,
         );
-        assert_eq!(
-            outcome.warnings,
-            ["w", "[DEPRECATED] d. This feature will be removed from collection 'a.b' version 3.0."]
-        );
+        assert_eq!(outcome.warnings, ["w"]);
         assert_eq!(outcome.data["exception"], "(traceback unavailable)".into());
-        let by = data! { "resolved_name" => "a.b", "type" => Value::Null };
-        let told = data! { "msg" => "d", "collection_name" => "a.b", "version" => "3.0", "deprecator" => by };
-        assert_eq!(outcome.data["deprecations"], Value::List(vec![Value::Map(told)]));
     }
 
     #[test]

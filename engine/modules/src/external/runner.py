@@ -409,7 +409,7 @@ def reasons(error):
         text = str(error).strip() or type(error).__name__
         if not any(earlier.endswith(text) for earlier in said):
             said.append(text)
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        error = error.__cause__
     return ': '.join(said)
 
 

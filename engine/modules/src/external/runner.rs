@@ -26,7 +26,7 @@ use nix::{
     unistd::Pid,
 };
 use parking_lot::Mutex;
-use rplay_wire::{Failure, Map, Mode, Value};
+use rplay_wire::{Failure, Map, Mode, Value, number::unmarked};
 
 use super::{
     Ended, Order, interpreter,
@@ -202,10 +202,12 @@ fn start_apart(mut command: Command) -> Result<mpsc::Receiver<ExitStatus>, Strin
 }
 
 fn write_frame(stream: &mut UnixStream, message: &Map) -> io::Result<()> {
-    let body = serde_json::Value::from(&Value::Map(message.clone())).to_string().into_bytes();
+    let json = serde_json::Value::from(&Value::Map(message.clone())).to_string();
+    let json = unmarked(&json);
+    let body = json.as_bytes();
     let length = u32::try_from(body.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
     stream.write_all(&length.to_le_bytes())?;
-    stream.write_all(&body)
+    stream.write_all(body)
 }
 
 fn read_frame(stream: &mut UnixStream) -> io::Result<serde_json::Value> {

@@ -52,6 +52,8 @@ impl Module for Modprobe {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let written = self.params.as_deref().unwrap_or_default();
         let params = words("params", written)?;
+        // As in Ansible, which looks for it before anything else.
+        host.required_program("modprobe")?;
         let mut plan =
             Plan::unchanged().set("name", self.name.as_str()).set("params", written).set("state", self.state.word());
         let is_there =

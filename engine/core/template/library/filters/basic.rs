@@ -9,6 +9,7 @@ use crate::{
         args::Args,
         eval::machine::Machine,
         value::{
+            big,
             error::{EvalError, EvalResult},
             items,
             number::{self, Number},
@@ -17,6 +18,7 @@ use crate::{
             undefined::{UndefinedReason, as_undefined, is_undefined, present},
         },
     },
+    vars::BigInteger,
     vault::{self, Vault},
 };
 
@@ -115,6 +117,11 @@ fn int(value: Value, mut args: Args) -> EvalResult {
     Ok(match (value.as_str(), Number::of(&value)) {
         (Some(text), _) => match parse_int(text, base) {
             Some(i) => number::int(i),
+            None if base == 10
+                && let Some(big) = BigInteger::parse(text.trim()) =>
+            {
+                big
+            }
             None => match text.trim().replace('_', "").parse::<f64>() {
                 Ok(f) if f.is_finite() => number::int(f as i128),
                 _ => default,
@@ -122,6 +129,7 @@ fn int(value: Value, mut args: Args) -> EvalResult {
         },
         (None, Some(Number::Int(i))) => number::int(i),
         (None, Some(Number::Float(f))) if f.is_finite() => number::int(f as i128),
+        (None, None) if big::is_big(&value) => value,
         _ => default,
     })
 }
@@ -156,8 +164,7 @@ fn float(value: Value, mut args: Args) -> EvalResult {
     args.finish()?;
     Ok(match (value.as_str(), Number::of(&value)) {
         (Some(text), _) => text.trim().replace('_', "").parse::<f64>().map_or(default, Value::from),
-        (None, Some(number)) => Value::from(number.float()),
-        _ => default,
+        (None, _) => big::float(&value).map_or(default, Value::from),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::{
         args::Args,
         eval::machine::Machine,
         value::{
-            containers,
+            big, containers,
             error::{EvalError, EvalResult},
             freeze, items,
             number::{self, Number},
@@ -135,6 +135,7 @@ fn write(value: &Value, layout: &Layout, depth: usize, out: &mut String) -> Eval
         ValueKind::Bytes => {
             return Err(EvalError::new("Object of type 'bytes' is not JSON serializable by the 'tagless' profile."));
         }
+        _ if big::is_big(value) => out.push_str(&value.to_string()),
         _ => {
             size::fits(out.len())?;
             return limits::with_stack(|| write_container(value, layout, depth, out));

@@ -7,9 +7,10 @@ use super::{Pure, Table};
 use crate::template::{
     args::Args,
     value::{
+        big,
         error::{EvalError, EvalResult},
         number::{self, Number},
-        show,
+        ops, show,
     },
 };
 
@@ -39,10 +40,18 @@ fn operand(value: &Value, function: &str) -> EvalResult<f64> {
 
 fn abs(value: Value, args: Args) -> EvalResult {
     args.finish()?;
+    if big::order(&value, &Value::from(0)).is_some() {
+        return if big::order(&value, &Value::from(0)) == Some(std::cmp::Ordering::Less) {
+            ops::neg(&value)
+        } else {
+            Ok(value)
+        };
+    }
     let input = Number::of(&value)
         .ok_or_else(|| EvalError::new(format!("bad operand type for abs(): '{}'", show::type_name(&value))))?;
     Ok(match input {
-        Number::Int(i) => number::int(i.checked_abs().ok_or_else(|| EvalError::new("the number is too large"))?),
+        Number::Int(i) if i < 0 => return ops::neg(&value),
+        Number::Int(i) => number::int(i),
         Number::Float(f) => Value::from(f.abs()),
     })
 }
