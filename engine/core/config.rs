@@ -124,6 +124,11 @@ impl Config {
             if KNOWN.contains(&&*name) || file::is_harmless(&entry.section, &entry.key) || tables::has_key(&name) {
                 continue;
             }
+            // Other sections are those of plugins, unless the name is a slip.
+            let sections = || KNOWN.iter().chain(HARMLESS).filter_map(|known| Some(known.split_once('.')?.0));
+            if sections().all(|section| section != entry.section) && nearest(&entry.section, sections()).is_none() {
+                continue;
+            }
             let in_section =
                 |known: &'static str| Some(known.split_once('.')?).filter(|(name, _)| *name == entry.section);
             let keys = KNOWN.iter().chain(HARMLESS).filter_map(|known| in_section(known)).map(|(_, key)| key);

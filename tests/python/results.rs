@@ -174,20 +174,28 @@ fn odd_results_of_modules_are_read_as_ansible_reads_them() {
           - first is not failed and first.failed == 0 and first.changed == 'no' and first is changed
           - first.big == 2 ** 128 and first.big + 1 - 2 ** 128 == 1 and first.big | type_debug == 'int'
           - first.odd | to_json == '[NaN, -Infinity, Infinity]'
-          - told[1] == 'Task failed: Module failed: Unknown error.' and told[2] == 'Task failed: Action failed: Unknown error.'
-          - "told[3] == "Task failed: 'list' object has no attribute 'splitlines'""
-          - "told[4] == "Task failed: 'str' object has no attribute 'keys'""
-          - r.results[5].ansible_facts == {'mine': 1} and '_ansible_x' not in r.results[5] and 'new' not in groups.all
+          - >-
+            told[1] == 'Task failed: Module failed: Unknown error.' and told[2] == 'Task failed: Action failed: Unknown error.'
+          - >-
+            told[3] == "Task failed: 'list' object has no attribute 'splitlines'"
+          - >-
+            told[4] == "Task failed: 'str' object has no attribute 'keys'"
+          - >-
+            r.results[5].ansible_facts.mine == 1 and '_ansible_x' not in r.results[5] and 'new' not in groups.all
           - r.results[6] is not failed
-          - "told[7] == 'Module result deserialization failed: Expecting property name enclosed in double quotes: line 1 column 9 (char 8)'"
-          - told[8] == 'Module result deserialization failed: No end of json char found'
-          - "r.warnings == ["Removed unexpected internal key in module return: _ansible_x = {'a': 1}",
-             "Removed unexpected internal key in module return: add_host = {'host_name': 'new'}",
-             'Removed restricted key from module data: ansible_user',
-             "Task result `warnings` was <class 'str'> instead of <class 'list'>.",
-             "Task result `deprecations` contained an invalid item: 'str' object has no attribute 'pop'", 'older']"
-          - "r.deprecations == [{'msg': 'old', 'version': '2', 'collection_name': 'a.b',
-             'deprecator': {'resolved_name': 'a.b', 'type': none}}]"
+          - >-
+            told[7] == 'Module result deserialization failed: Expecting property name enclosed in double quotes: line 1 column 9 (char 8)'
+          - >-
+            told[8] == 'Module result deserialization failed: No end of json char found'
+          - >-
+            r.warnings == ["Removed unexpected internal key in module return: _ansible_x = {'a': 1}",
+            "Removed unexpected internal key in module return: add_host = {'host_name': 'new'}",
+            'Removed restricted key from module data: ansible_user',
+            "Task result `warnings` was <class 'str'> instead of <class 'list'>.",
+            "Task result `deprecations` contained an invalid item: 'str' object has no attribute 'pop'", 'older']
+          - >-
+            r.deprecations == [{'msg': 'old', 'version': '2', 'collection_name': 'a.b',
+            'deprecator': {'resolved_name': 'a.b', 'type': none}}]
     - debug: {msg: "{{ first.big }}"}
     - debug: {msg: "{{ {'n': 2 ** 70} }}"}
 "#;

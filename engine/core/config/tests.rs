@@ -109,7 +109,8 @@ fn mistakes_are_reported_at_their_place() {
 
 #[test]
 fn unknown_keys_cause_warnings_with_a_suggestion() {
-    let directory = directory("[defaults]\nrole_path=x\nbecome_method=su\nmine=1\n");
+    // A plugin may read any other section.
+    let directory = directory("[defaults]\nrole_path=x\nbecome_method=su\nmine=1\n[mine]\nother=1\n");
     let (_, warnings) = read(directory.path(), &[]).unwrap();
     let help: Vec<String> =
         warnings.0.iter().map(|w| w.help().map(|help| help.to_string()).unwrap_or_default()).collect();

@@ -5,7 +5,7 @@ use std::{cell::OnceCell, collections::BTreeMap};
 use rplay_wire::percent;
 use serde_json::Value as Json;
 
-use super::{Galaxy, GalaxyError, Result, publish::Part, request::RequestError, server::Server, version::Version};
+use super::{Galaxy, GalaxyError, Result, request::RequestError, server::Server, upload::Upload, version::Version};
 
 /// Maximum number of pages of a version list.
 const MOST_PAGES: usize = 500;
@@ -193,9 +193,9 @@ impl<'g> Api<'g> {
     }
 
     /// Sends the archive of a collection; returns the URL that tells of its import.
-    pub(super) fn send_collection(&self, part: &Part) -> Result<String> {
+    pub(super) fn send_collection(&self, upload: &Upload) -> Result<String> {
         let url = format!("{}artifacts/collections/", self.version_root("v3")?);
-        let (body, kind) = part.form();
+        let (body, kind) = upload.form();
         let mut request = self.galaxy.request(self.server.validate_certs, self.server.timeout, &url);
         request.method = "POST".to_owned();
         request.headers.push(("content-type".to_owned(), kind));

@@ -25,6 +25,7 @@ mod roles;
 mod server;
 mod signature;
 mod stage;
+mod upload;
 mod verify;
 mod version;
 mod wanted_role;

@@ -11,7 +11,7 @@ use std::{
 use flate2::read::GzDecoder;
 use serde_json::Value as Json;
 
-use super::{Galaxy, GalaxyError, Result, api::Api, archive, manifest::sha256_of};
+use super::{Galaxy, GalaxyError, Result, api::Api, archive, manifest::sha256_of, upload::Upload};
 use crate::source::absolute;
 
 /// `galaxy collection publish`.
@@ -40,7 +40,7 @@ impl Galaxy {
         let place = format!("{} {}", server.name, api.root_url()?);
         self.say(format!("Publishing collection artifact '{}' to {place}", path.display()));
         let content = content(&path)?;
-        let task = api.send_collection(&Part {
+        let task = api.send_collection(&Upload {
             file: path.file_name().unwrap_or_default().display().to_string(),
             sha256: sha256_of(&path).map_err(|error| GalaxyError::file(&path, error))?,
             content,
@@ -114,27 +114,4 @@ fn content(path: &Path) -> Result<Vec<u8>> {
         ));
     }
     Ok(content)
-}
-
-/// An archive on its way to a server.
-pub(super) struct Part {
-    pub file: String,
-    pub sha256: String,
-    pub content: Vec<u8>,
-}
-
-impl Part {
-    /// The body of a request, and its content type.
-    pub(super) fn form(&self) -> (Vec<u8>, String) {
-        // The digest cannot occur in what it is the digest of.
-        let boundary = format!("rplay-{}", self.sha256);
-        let head = |about: &str| format!("--{boundary}\r\nContent-Disposition: form-data; {about}\r\n");
-        let name: String = self.file.chars().filter(|c| !matches!(c, '"' | '\r' | '\n')).collect();
-        let mut body = format!("{}\r\n{}\r\n", head("name=\"sha256\""), self.sha256).into_bytes();
-        body.extend(head(&format!("name=\"file\"; filename=\"{name}\"")).into_bytes());
-        body.extend(b"Content-Type: application/octet-stream\r\n\r\n");
-        body.extend(&self.content);
-        body.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
-        (body, format!("multipart/form-data; boundary={boundary}"))
-    }
 }

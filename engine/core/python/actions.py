@@ -239,6 +239,9 @@ def task_of(about, args, directories, role):
         def get_dep_chain(self):
             return None
 
+        def get_path(self):
+            return '%s:%s' % tuple(about['place']) if about['place'] else ''
+
     task = Given()
     task.action = about['action']
     task.args = args
@@ -247,6 +250,7 @@ def task_of(about, args, directories, role):
         if about[name] is not None:
             setattr(task, name, about[name])
     task.environment = [about['environment']]
+    task.tags = list(about['tags'])
     if about['collections']:
         task.collections = list(about['collections'])
         # ansible-core searches a list of collections alone; its own modules come last in each.
@@ -326,12 +330,22 @@ def run(host, name, args, task, connection, directories, role, verbosity, turn=N
     except Exception as error:
         result = call.templates.result(error)
     if not isinstance(result, dict):
-        result = {'failed': True, 'msg': "the action plugin '%s' returned %s, not a dict" % (name, type(result).__name__)}
+        result = call.templates.result(not_a_dict(result))
     result = call.templates.texts(dict(result))
     if result.get('exception', '') is None:
         # Nobody asked for tracebacks.
         del result['exception']
     return {'result': call.encoded(result)}
+
+
+def not_a_dict(result):
+    """The error of what ansible-core does with a result first."""
+    try:
+        if 'ansible_facts' in result:
+            result['ansible_facts']
+        return TypeError(result['failed'])
+    except Exception as error:
+        return error
 
 
 OPERATIONS = {'run': run}

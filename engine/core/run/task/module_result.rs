@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rplay_contract::external::DEPRECATED;
+
 use crate::{
     actions::{Effect, TaskResult},
     plan::Action,
@@ -32,8 +34,11 @@ pub(super) fn value(action: &Action, mut result: TaskResult) -> Value {
         fields.insert("skipped".into(), Value::from(true));
         fields.entry("msg".into()).or_insert_with(|| Value::from(&**why));
     }
-    if !result.warnings.is_empty() {
-        fields.insert("warnings".into(), result.warnings.iter().cloned().map(Value::from).collect());
+    // Deprecations have a key of their own.
+    let told = result.warnings.iter().filter(|warning| !warning.starts_with(DEPRECATED));
+    let told: Vec<Value> = told.cloned().map(Value::from).collect();
+    if !told.is_empty() {
+        fields.insert("warnings".into(), told.into());
     }
     let prefixed = action.traits().gathers;
     for effect in result.effects {

@@ -26,7 +26,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     actions::{self, Rendered, TaskResult, text_of},
     event::Event,
-    external::{ActionPlugin, Around, answer_of_scope},
+    external::{ActionPlugin, Around, Reason, answer_of_scope},
     link::{Job, LinkEvent, Listener, Target},
     plan::{Action, Task},
     run::{
@@ -309,9 +309,11 @@ impl PluginRun {
         let role = self.task.role.as_ref().map(|role| role.path.as_path());
         let collections = &*self.task.settings.collections;
         let around = Around { playbook: Some(&self.play.play.directory), role, collections, modules_only: true };
-        let action = self.run.resolver.project.action(name, around).map_err(|missing| {
-            let help = missing.help.map(|help| format!("; {help}")).unwrap_or_default();
-            format!("The module {name} was not found in configured module paths: {}{help}", missing.msg)
+        let action = self.run.resolver.project.action(name, around).map_err(|missing| match missing.reason {
+            Reason::Refused => missing.msg,
+            Reason::Unknown | Reason::Elsewhere => {
+                format!("The module {name} was not found in configured module paths")
+            }
         })?;
         let mut environment = self.environment.clone();
         let module = match &action {

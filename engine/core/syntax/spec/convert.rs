@@ -151,7 +151,7 @@ fn of_python(text: &str) -> Option<Value> {
 fn is_python(node: &Node) -> bool {
     match &node.kind {
         Kind::Str(text) => matches!(text.style, Style::Single | Style::Double),
-        Kind::Int(_) | Kind::Float(_) => true,
+        Kind::Int(_) | Kind::Digits(_) | Kind::Float(_) => true,
         Kind::Bool(_) => matches!(node.span.text(), "True" | "False"),
         Kind::Seq(items) => items.iter().all(is_python),
         Kind::Map(entries) => entries.iter().all(|(key, item)| is_python(key) && is_python(item)),

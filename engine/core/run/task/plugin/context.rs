@@ -31,6 +31,8 @@ impl PluginRun {
             "become_method": self.become_user.as_ref().map(|user| user.method.as_str()),
             "become_user": self.become_user.as_ref().map(|user| user.user.as_str()),
             "delegate_to": self.delegate_to.as_deref(),
+            "tags": task.tags.iter().collect::<Vec<_>>(),
+            "place": task.span.source.path.as_deref().map(|path| (crate::source::absolute(path), task.span.line_column().0)),
             "environment": environment,
             "collections": task.settings.collections.iter().map(|name| &**name).collect::<Vec<_>>(),
             "register": task.register.as_ref().map(|name| &*name.value),
