@@ -3,7 +3,7 @@
 use rplay_contract::Wording;
 
 use super::{
-    After, Ask, Context, Rendered, Result, flag_arg,
+    After, Ask, Context, Rendered, Result, TaskResult, flag_arg,
     local_file::{content_of, find, name_of},
     required, text_of, wire_args,
 };
@@ -17,9 +17,13 @@ pub(super) const WORDING: Wording = Wording {
 };
 
 pub(super) fn unarchive(args: Rendered, context: &Context<'_>) -> Result<Ask> {
-    let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
+    let remote = flag_arg(&args, "remote_src")?.unwrap_or(false) || flag_arg(&args, "copy")? == Some(false);
     let src = text_of(&required(&args, "src")?);
-    if remote || src.contains("://") {
+    if !remote && src.contains("://") {
+        let msg = format!("Unsupported option, an URI src ({src}) is only supported when remote_src is True");
+        return Err(Box::new(TaskResult::failed(msg)));
+    }
+    if remote {
         return Ok(Ask { module: "unarchive", args: wire_args(args), after: After::Nothing });
     }
     let path = find(context, "files", &src, "Task failed: ")?;

@@ -1,6 +1,7 @@
 //! Runs programs of the host: starting, output, and failures.
 
 use std::{
+    borrow::Cow,
     ffi::OsStr,
     fmt, io,
     path::{Path, PathBuf},
@@ -114,9 +115,11 @@ impl Program {
         self
     }
 
-    /// Disables translation, for output that is parsed.
+    /// Disables translation, for output that is parsed. As under ansible-core, names keep their characters where the
+    /// host has the locale for it: in `C`, unzip would give files other names.
     pub fn untranslated(self) -> Self {
-        self.env("LC_ALL", "C").env("LANGUAGE", "C")
+        let has_utf8 = ["C.utf8", "C.UTF-8"].iter().any(|name| Path::new("/usr/lib/locale").join(name).exists());
+        self.env("LC_ALL", if has_utf8 { "C.UTF-8" } else { "C" }).env("LANGUAGE", "C")
     }
 
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
@@ -210,16 +213,21 @@ fn missing(program: &str, directories: Vec<PathBuf>) -> Failure {
     Failure::new(msg).help(format!("install `{program}` on the host"))
 }
 
-/// The command line, as one would type it, with the quotes of Python's `shlex`: so results have it.
+/// A word of a command line, with the quotes of Python's `shlex`.
+pub fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r#"'"'"'"#)).into(),
+    }
+}
+
+/// The command line, as one would type it: so results have it.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
         for (at, word) in self.words().iter().enumerate() {
             let gap = if at == 0 { "" } else { " " };
-            match !word.is_empty() && word.chars().all(plain) {
-                true => write!(f, "{gap}{word}")?,
-                false => write!(f, "{gap}'{}'", word.replace('\'', r#"'"'"'"#))?,
-            }
+            write!(f, "{gap}{}", quoted(word))?;
         }
         Ok(())
     }
@@ -300,7 +308,7 @@ mod tests {
     fn a_program_that_must_succeed_says_itself_why_it_did_not() {
         let host = Host::new(Vec::new(), Arc::new(NoBlobs));
         let program = |script: &str| host.required_program("sh").unwrap().option("-c", Some(script));
-        assert_eq!(program("echo $LC_ALL").succeed().unwrap().stdout, "C\n");
+        assert!(program("echo $LC_ALL").succeed().unwrap().stdout.starts_with('C'));
         let failure = program("echo no; exit 2").succeed().unwrap_err();
         assert_eq!((failure.msg.as_str(), &failure.data["rc"]), ("no", &2.into()));
         assert!(failure.data["cmd"].as_str().unwrap().ends_with("sh -c 'echo no; exit 2'"), "{failure:?}");

@@ -3,9 +3,11 @@
 use std::{
     fs,
     io::{self, BufRead, Read, Seek, SeekFrom},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Component, Path, PathBuf},
 };
+
+use jiff::{civil, tz::TimeZone};
 
 /// A file or directory in the archive.
 #[derive(Debug, PartialEq)]
@@ -14,8 +16,20 @@ pub struct Entry {
     crc: u32,
     /// Uncompressed size in bytes; `u32::MAX` if it does not fit and is stored elsewhere.
     size: u32,
+    /// When the file was last changed, in MS-DOS's format: the date, and below it the time.
+    changed: u32,
     /// Permission bits, if the archive was created on Unix.
     mode: Option<u32>,
+}
+
+/// What an unpacked file has, besides its content.
+pub struct Like {
+    /// Whether its permissions are those of the archive.
+    pub with_mode: bool,
+    pub owner: u32,
+    pub group: u32,
+    /// Whether a newer file will do, too.
+    pub or_newer: bool,
 }
 
 const END: [u8; 4] = *b"PK\x05\x06";
@@ -97,6 +111,7 @@ fn read(head: &[u8; HEAD], rest: &mut impl Read) -> io::Result<Entry> {
         name: String::from_utf8_lossy(&bytes).into_owned(),
         crc: long(head, 16).unwrap_or_default(),
         size: long(head, 24).unwrap_or_default(),
+        changed: long(head, 12).unwrap_or_default(),
         mode: (is_unix && mode != 0).then_some(mode),
     })
 }
@@ -112,6 +127,22 @@ impl Entry {
         path.components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
             .then(|| directory.join(path))
+    }
+
+    /// The seconds since 1970 of its last change, which the archive has in local time.
+    fn moment(&self) -> Option<i64> {
+        let bits = |from: u32, count: u32| (self.changed >> from & ((1 << count) - 1)) as i8;
+        let year = 1980 + i16::from(bits(25, 7));
+        let moment = civil::date(year, 1, 1).with().month(bits(21, 4)).day(bits(16, 5)).build().ok()?;
+        let moment = moment.to_datetime(civil::Time::new(bits(11, 5), bits(5, 6), bits(0, 5) * 2, 0).ok()?);
+        Some(TimeZone::system().to_timestamp(moment).ok()?.as_second())
+    }
+
+    /// Whether it already exists like this, with the same content.
+    pub fn is_like(&self, path: &Path, like: &Like) -> bool {
+        let Ok(meta) = fs::symlink_metadata(path) else { return false };
+        let is_newer = || like.or_newer && meta.is_file() && self.moment().is_some_and(|moment| meta.mtime() > moment);
+        meta.uid() == like.owner && meta.gid() == like.group && (is_newer() || self.is_at(path, like.with_mode))
     }
 
     /// Whether it already exists, with the same content, and with `with_mode` the same permissions.

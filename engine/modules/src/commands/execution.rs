@@ -12,6 +12,7 @@ use crate::{
         captured::Excess,
         glob, paths,
         process::{self, Finished},
+        program::quoted,
         times,
     },
 };
@@ -82,6 +83,9 @@ impl Execution {
     /// Plans to run the process, unless `creates` or `removes` skips it.
     pub(crate) fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let Execution { shown, words, mut circumstances } = self;
+        // As in ansible-core, an empty path is none.
+        let Circumstances { creates, removes, chdir, .. } = &mut circumstances;
+        [creates, removes, chdir].into_iter().for_each(|path| drop(path.take_if(|path| path.0.is_empty())));
         let directory = circumstances.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(directory) = directory.as_deref().filter(|directory| !directory.is_dir()) {
             let mut data = result(shown, String::new(), String::new());
@@ -172,7 +176,7 @@ pub(crate) fn execute(
             .map_or_else(|| error.to_string(), |code| nix::errno::Errno::from_raw(code).desc().to_owned());
         ["start", "end", "delta"].into_iter().for_each(|key| drop(data.shift_remove(key)));
         let words = std::iter::once(process.get_program()).chain(process.get_args()).map(paths::text);
-        let line = words.map(|word| shell_words::quote(&word).into_owned()).collect::<Vec<_>>().join(" ");
+        let line = words.map(|word| quoted(&word).into_owned()).collect::<Vec<_>>().join(" ");
         let rc = error.raw_os_error().unwrap_or(2);
         Failure::new(NOT_EXECUTED)
             .help(format!("cannot run {program}: {reason}"))

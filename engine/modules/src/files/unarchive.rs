@@ -15,7 +15,7 @@ use crate::{
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
     system::{
-        attributes::{Attributes, describe},
+        attributes::{Attributes, Wanted, describe},
         glob,
         http::{Follow, Request},
         paths,
@@ -99,8 +99,8 @@ impl Module for Unarchive {
         if self.list_files.0 {
             data.insert("files".to_owned(), names.into());
         }
-        let mut plan = Plan { data, ..Plan::default() };
-        if job.is_unpacked(host)? {
+        let mut plan = Plan { data, ..Plan::default() }.kept();
+        if job.is_unpacked(&wanted, host)? {
             for place in places.iter().filter(|place| place.symlink_metadata().is_ok()) {
                 plan = wanted.plan(place, false, plan)?;
             }
@@ -111,14 +111,17 @@ impl Module for Unarchive {
             plan = plan.change(Change::new(what, move |host, data| {
                 let tool = job.unpacking(host)?;
                 let cmd = tool.words();
-                let finished = tool.succeed().map_err(|mut failure| {
-                    failure.msg = format!("failed to unpack {} to {}", job.asked.src, job.dest.display());
-                    failure
-                })?;
+                let finished = tool.run()?;
                 let results = data! {
                     "cmd" => cmd, "rc" => finished.rc, "out" => finished.stdout, "err" => finished.stderr,
                 };
                 data.insert("extract_results".to_owned(), results.into());
+                if finished.rc != 0 {
+                    data.shift_remove("files");
+                    data.extend(describe(&job.dest));
+                    let msg = format!("failed to unpack {} to {}", job.asked.src, job.dest.display());
+                    return Err(Failure::new(msg).arg("src"));
+                }
                 for place in places.iter().filter(|place| place.symlink_metadata().is_ok()) {
                     wanted.apply(place, false)?;
                 }
@@ -228,26 +231,36 @@ impl Job {
         let mut tool = self.tar(host, "--list")?;
         tool = tool.arg("--show-transformed-names");
         let program = tool.words().into_iter().next().unwrap_or_default();
-        let finished = tool.succeed().map_err(|failure| {
-            let stderr = failure.data.get("stderr").and_then(Value::as_str).unwrap_or_default();
-            Failure::new(format!(
-                "Failed to find handler for \"{}\". Make sure the required command to extract the file is \
-                 installed.\nCommand \"{program}\" could not handle archive: Unable to list files in the archive: {stderr}",
-                self.asked.src
-            ))
-            .arg("src")
-        })?;
-        let names = finished.stdout.lines().map(|name| name.trim_start_matches("./").trim_start_matches('/'));
-        Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        let finished = tool.run()?;
+        let why = match (finished.rc, finished.stdout.is_empty()) {
+            (0, false) => {
+                return Ok(finished.stdout.lines().map(|name| name.trim_start_matches('/').to_owned()).collect());
+            }
+            (0, true) => "found no files in archive. Empty archive files are not supported.".to_owned(),
+            _ => format!("could not handle archive: Unable to list files in the archive: {}", finished.stderr),
+        };
+        Err(Failure::new(format!(
+            "Failed to find handler for \"{}\". Make sure the required command to extract the file is installed.\n\
+             Command \"{program}\" {why}",
+            self.asked.src
+        ))
+        .arg("src"))
     }
 
     /// Whether the directory already contains what would be unpacked.
-    fn is_unpacked(&self, host: &Host) -> Result<bool, Failure> {
+    fn is_unpacked(&self, wanted: &Wanted, host: &Host) -> Result<bool, Failure> {
         if self.archive.kind == Kind::Zip {
-            let with_mode = self.asked.attributes.mode.is_none();
+            let like = zip::Like {
+                with_mode: self.asked.attributes.mode.is_none(),
+                owner: wanted.uid.unwrap_or_else(|| machine::geteuid().as_raw()),
+                group: wanted.gid.unwrap_or_else(|| machine::getegid().as_raw()),
+                or_newer: self.asked.keep_newer.0,
+            };
             let is_there =
-                |entry: &zip::Entry| entry.place(&self.dest).is_some_and(|place| entry.is_at(&place, with_mode));
-            return Ok(self.entries()?.iter().all(is_there));
+                |entry: &zip::Entry| entry.place(&self.dest).is_some_and(|place| entry.is_like(&place, &like));
+            let entries = self.entries()?;
+            // unzip says that the archive has nothing of what `include` names.
+            return Ok((!entries.is_empty() || self.asked.include.is_empty()) && entries.iter().all(is_there));
         }
         let finished = self.tar(host, "--diff")?.run()?;
         if finished.rc == 0 {

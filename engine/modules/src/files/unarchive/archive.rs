@@ -57,9 +57,8 @@ impl Kind {
     pub(super) fn handler(self) -> &'static str {
         match self {
             // Ansible's handler for plain tar accepts these before the specific ones are tried.
-            Kind::Tar | Kind::Bzip2 | Kind::Xz => "TarArchive",
+            Kind::Tar | Kind::Bzip2 | Kind::Xz | Kind::Zstd => "TarArchive",
             Kind::Gzip => "TgzArchive",
-            Kind::Zstd => "TarZstdArchive",
             Kind::Zip => "ZipArchive",
         }
     }
