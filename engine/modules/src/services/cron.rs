@@ -9,7 +9,7 @@ use rplay_wire::{Diff, Failure};
 use crate::system::fs;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    argtypes::{AbsentPresent as State, Flag, PathArg, Text},
+    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     choice,
     system::{
         lossless, paths,
@@ -22,13 +22,13 @@ use crontab::Crontab;
 choice! {
     /// A named time.
     pub enum SpecialTime {
+        Reboot = "reboot",
+        Yearly = "yearly",
         Annually = "annually",
+        Monthly = "monthly",
+        Weekly = "weekly",
         Daily = "daily",
         Hourly = "hourly",
-        Monthly = "monthly",
-        Reboot = "reboot",
-        Weekly = "weekly",
-        Yearly = "yearly",
     }
 }
 
@@ -159,8 +159,9 @@ impl Module for Cron {
         }
         let Some(path) = file else {
             let shown = format!("crontab of {}", self.named_user().unwrap_or("the user"));
-            // The headers are ansible-core's, for any user.
-            let diff = Diff::text("crontab", before.as_str(), after.as_str());
+            // The headers are ansible-core's.
+            let header = self.named_user().map(|user| format!("crontab for user \"{user}\""));
+            let diff = Diff::text(header.as_deref().unwrap_or("crontab"), before.as_str(), after.as_str());
             let change = Change::new(format!("change the {shown}"), move |host, outcome| {
                 if self.backup.0 {
                     let kept = crate::system::scratch::Builder::new().prefix("crontab").tempfile()?;
@@ -180,7 +181,12 @@ impl Module for Cron {
             return Ok(plan.change(change.diff(diff)));
         };
         if crontab.is_empty() && self.state == State::Absent {
-            return Ok(plan.change(place::removal(path)));
+            let mut removal = place::removal(path);
+            if let Some(diff) = &mut removal.diff {
+                diff.after_header = "/dev/null".to_owned();
+            }
+            plan.data.retain(|name, _| name == "cron_file");
+            return Ok(plan.set("state", "absent").change(removal));
         }
         let is_new = !path.exists();
         let mut placement =

@@ -5,53 +5,23 @@ pub(crate) mod sysvinit;
 use rplay_wire::Failure;
 
 use crate::{
-    Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, Text},
-    choice,
     services::{
         service::sysvinit::InitScript,
-        systemd::{Scope, State, Wish},
+        systemd::{ScopeArg, State, Systemd},
+        sysvinit::Sysvinit,
     },
 };
-
-choice! {
-    /// Which service manager to use.
-    pub enum Use {
-        Auto = "auto",
-        Systemd = "systemd" | "ansible.builtin.systemd" | "systemd_service" | "ansible.builtin.systemd_service",
-        Sysvinit = "sysvinit" | "service" | "ansible.builtin.sysvinit" | "ansible.legacy.service",
-    }
-}
-
-choice! {
-    /// The desired state of a service, in the order of Ansible's module.
-    pub enum ServiceState {
-        Started = "started",
-        Stopped = "stopped",
-        Reloaded = "reloaded",
-        Restarted = "restarted",
-    }
-}
-
-impl ServiceState {
-    fn of_unit(self) -> State {
-        match self {
-            ServiceState::Started => State::Started,
-            ServiceState::Stopped => State::Stopped,
-            ServiceState::Reloaded => State::Reloaded,
-            ServiceState::Restarted => State::Restarted,
-        }
-    }
-}
 
 args! {
     /// Starts, stops and enables services.
     pub struct Service {
         /// The service.
-        name: Text,
+        name: Option<Text> | "service" | "unit",
     /// `started` and `stopped` do nothing if the service is already in that state; `restarted` and `reloaded` always
     /// act.
-        state: Option<ServiceState>,
+        state: Option<State>,
         /// Whether to start it at boot.
         enabled: Option<Flag>,
         /// Text in the command line of its process, for init scripts without `status`.
@@ -62,77 +32,126 @@ args! {
         arguments: Text | "args" = String::new(),
         /// The runlevel of OpenRC; other service managers have none.
         runlevel: Option<Text>,
+        /// Make systemd re-execute itself first.
+        daemon_reexec: Flag | "daemon-reexec" = Flag(false),
+        /// Replace existing links when enabling or masking; only with systemd.
+        force: Option<Flag>,
+        /// The system manager, the user's manager, or that of all users; only with systemd.
+        scope: Option<ScopeArg>,
         /// Make systemd reload its unit files first.
         daemon_reload: Flag | "daemon-reload" = Flag(false),
         /// Whether the unit is masked, so that it cannot be started; only with systemd.
         masked: Option<Flag>,
         /// Do not wait for the unit to start or stop; only with systemd.
         no_block: Flag = Flag(false),
-        /// The service manager; detected by default.
-        r#use: Use = Use::Auto,
+        /// The service manager: `systemd`, `sysvinit`, or what is detected. Any other name is the module that takes
+        /// what the host has, without telling of the unit.
+        r#use: Text = "auto".to_owned(),
     }
 }
 
 impl Module for Service {
+    fn check(&self) -> Result<(), ArgError> {
+        match self.name {
+            None if self.state.is_some() => {
+                Err(ArgError::new("name", "missing parameter(s) required by 'state': name"))
+            }
+            None if self.enabled.is_some() => {
+                Err(ArgError::new("name", "missing parameter(s) required by 'enabled': name"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let systemd = match self.r#use {
-            Use::Systemd => true,
-            Use::Sysvinit => false,
-            // This directory only exists if systemd is the running init system.
-            Use::Auto => {
-                std::path::Path::new("/run/systemd/system").is_dir()
-                    || (host.has_program("systemctl") && !std::path::Path::new("/etc/init.d").join(&self.name).exists())
-            }
+        let used = self.r#use.rsplit('.').next().unwrap_or_default();
+        let script = std::path::Path::new("/etc/init.d").join(self.name.as_deref().unwrap_or_default());
+        let has_script = self.name.is_some() && script.exists();
+        // This directory only exists if systemd is the running init system.
+        let detected =
+            std::path::Path::new("/run/systemd/system").is_dir() || host.has_program("systemctl") && !has_script;
+        let (systemd, tells) = match used {
+            "auto" => (detected, true),
+            "systemd" | "systemd_service" => (true, true),
+            "sysvinit" => (false, true),
+            _ => (detected, false),
         };
-        if !systemd {
-            for (name, given) in [
-                ("daemon_reload", self.daemon_reload.0),
-                ("masked", self.masked.is_some()),
-                ("no_block", self.no_block.0),
-            ] {
-                if given {
-                    return Err(
-                        Failure::new(format!("`{name}` requires systemd, which is not running on this host")).arg(name)
-                    );
-                }
+        if systemd {
+            return self.with_systemd(tells, host);
+        }
+        for (name, given) in [
+            ("daemon_reload", self.daemon_reload.0),
+            ("daemon_reexec", self.daemon_reexec.0),
+            ("masked", self.masked.is_some()),
+            ("no_block", self.no_block.0),
+            ("force", self.force.is_some()),
+            ("scope", self.scope.is_some()),
+        ] {
+            if given {
+                return Err(
+                    Failure::new(format!("`{name}` requires systemd, which is not running on this host")).arg(name)
+                );
             }
-            if self.state.is_none() && self.enabled.is_none() {
-                return Err(Failure::new("one of the following is required: state, enabled").arg("state"));
-            }
-            let script = InitScript {
-                name: self.name,
-                state: self.state.map(ServiceState::of_unit),
-                enabled: self.enabled.map(|flag| flag.0),
+        }
+        if self.state.is_none() && self.enabled.is_none() {
+            return Err(Failure::new("one of the following is required: state, enabled").arg("state"));
+        }
+        let name = self.name.ok_or_else(|| Failure::new("missing required arguments: name"))?;
+        if used == "sysvinit" {
+            let script = Sysvinit {
+                name,
+                state: self.state,
+                enabled: self.enabled,
+                runlevels: None,
                 pattern: self.pattern,
-                sleep: self.sleep,
+                sleep: self.sleep.unwrap_or(1),
                 arguments: self.arguments,
+                daemonize: Flag(false),
             };
             return script.plan(host);
         }
-        let mut ignored = Vec::new();
-        for (name, given) in [
+        let script = InitScript {
+            name,
+            state: self.state,
+            enabled: self.enabled.map(|flag| flag.0),
+            pattern: self.pattern,
+            sleep: self.sleep,
+            arguments: self.arguments,
+        };
+        script.plan(host)
+    }
+}
+
+impl Service {
+    /// The plan for a host with systemd. `tells`: whether the result has what systemd tells of the unit.
+    fn with_systemd(self, tells: bool, host: &Host) -> Result<Plan, Failure> {
+        let ignored = [
             ("pattern", self.pattern.is_some()),
             ("runlevel", self.runlevel.is_some()),
             ("sleep", self.sleep.is_some()),
             ("arguments", !self.arguments.is_empty()),
-        ] {
-            if given {
-                ignored.push(format!("Ignoring \"{name}\" as it is not used in \"systemd\""));
-            }
-        }
-        let wish = Wish {
-            scope: Scope::System,
-            state: self.state.map(ServiceState::of_unit),
-            enabled: self.enabled.map(|flag| flag.0),
-            masked: self.masked.map(|flag| flag.0),
-            no_block: self.no_block.0,
-            force: false,
-            tells_offline: false,
+        ];
+        let ignored = ignored.iter().filter(|(_, given)| *given && tells);
+        let ignored: Vec<String> =
+            ignored.map(|(name, _)| format!("Ignoring \"{name}\" as it is not used in \"systemd\"")).collect();
+        let unit = Systemd {
+            name: self.name,
+            state: self.state,
+            enabled: self.enabled,
+            masked: self.masked,
+            daemon_reload: self.daemon_reload,
+            daemon_reexec: self.daemon_reexec,
+            scope: self.scope.unwrap_or(ScopeArg::System),
+            no_block: self.no_block,
+            force: self.force,
         };
-        let mut plan = wish.plan(&self.name, host)?;
-        if self.daemon_reload.0 {
-            let reload = Scope::System.change("daemon-reload", &[], None);
-            plan.changes.insert(0, reload.auxiliary());
+        unit.check().map_err(|wrong| Failure::new(wrong.msg).arg("name"))?;
+        let mut plan = unit.plan_telling(false, host)?;
+        if !tells {
+            plan = plan.finish(|_, data| {
+                data.shift_remove("status");
+                Ok(())
+            });
         }
         plan.warnings.splice(0..0, ignored);
         Ok(plan)

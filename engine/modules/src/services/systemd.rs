@@ -79,14 +79,17 @@ impl Module for Systemd {
                 ),
             ));
         }
-        if self.scope == ScopeArg::Global && self.state.is_some() {
-            return Err(ArgError::new("state", "units cannot be started for all users at once")
-                .help("`scope: global` supports only `enabled` and `masked`"));
-        }
         Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        self.plan_telling(true, host)
+    }
+}
+
+impl Systemd {
+    /// Its plan. `tells_offline`: whether the failure about a missing unit is that systemd is not running.
+    pub(crate) fn plan_telling(self, tells_offline: bool, host: &Host) -> Result<Plan, Failure> {
         if !host.has_program("systemctl") {
             return Err(Failure::new("this host has no systemctl")
                 .help("use `service`, which supports other service managers too"));
@@ -113,7 +116,7 @@ impl Module for Systemd {
             masked: self.masked.map(|flag| flag.0),
             no_block: self.no_block.0,
             force: self.force.is_some_and(|flag| flag.0),
-            tells_offline: true,
+            tells_offline,
         };
         match plan.changes.is_empty() {
             true => wish.plan(&name, host),
@@ -122,20 +125,20 @@ impl Module for Systemd {
     }
 }
 
-/// The desired state of a unit; also used by `service`.
-pub(crate) struct Wish {
-    pub scope: Scope,
-    pub state: Option<State>,
-    pub enabled: Option<bool>,
-    pub masked: Option<bool>,
-    pub no_block: bool,
-    pub force: bool,
+/// The desired state of a unit.
+struct Wish {
+    scope: Scope,
+    state: Option<State>,
+    enabled: Option<bool>,
+    masked: Option<bool>,
+    no_block: bool,
+    force: bool,
     /// Whether the failure about a missing unit is that systemd is not running.
-    pub tells_offline: bool,
+    tells_offline: bool,
 }
 
 impl Wish {
-    pub(crate) fn plan(self, name: &str, host: &Host) -> Result<Plan, Failure> {
+    fn plan(self, name: &str, host: &Host) -> Result<Plan, Failure> {
         let unit = Unit::look(name, self.scope, host)?;
         let mut plan = Plan::unchanged().set("name", name).set("status", unit.status.clone());
         // A task that asks for nothing gets what systemd reports, which it does for any name.
@@ -145,8 +148,8 @@ impl Wish {
                 // The module of systemd tells that it is not running, that of services that there is none.
                 if let Some(said) = unit.offline.as_ref().filter(|_| self.tells_offline) {
                     let systemctl = host.find_program("systemctl").map(paths::text).unwrap_or_default();
-                    let data = said.data();
-                    return Failure::new(said.stderr.trim_end()).data(data).data(data! { "cmd" => systemctl });
+                    let cmd = format!("{systemctl}{}", self.scope.option().map_or(String::new(), |option| format!(" {option}")));
+                    return Failure::new(said.stderr.trim_end()).data(said.data()).data(data! { "cmd" => cmd });
                 }
                 Failure::new(format!("Could not find the requested service {name}: host"))
                     .arg("name")
@@ -205,6 +208,9 @@ impl Scope {
             if done.rc != 0 {
                 // In ansible-core's words, which scripts look for.
                 return Err(Failure::new(match &unit {
+                    Some(unit) if verb.ends_with("mask") => {
+                        format!("Failed to {verb} the service ({unit}): {}", done.stderr.trim_end())
+                    }
                     Some(unit) => format!("Unable to {verb} service {unit}: {}", done.stderr),
                     None => format!("failure {} during {verb}: {}", done.rc, done.stderr),
                 }));

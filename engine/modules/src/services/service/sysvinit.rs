@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-const SCRIPTS: &str = "/etc/init.d";
+pub(crate) const SCRIPTS: &str = "/etc/init.d";
 
 /// A service with an init script, and its desired state.
 pub(crate) struct InitScript {
@@ -30,7 +30,16 @@ pub(crate) struct InitScript {
 }
 
 impl InitScript {
-    pub(crate) fn plan(self, host: &Host) -> Result<Plan, Failure> {
+    /// The script of this name; nothing is wanted of it.
+    pub(crate) fn named(name: String) -> Self {
+        InitScript { name, state: None, enabled: None, pattern: None, sleep: None, arguments: String::new() }
+    }
+
+    /// Whether it is there, and a plan with its name. If it is missing, the message ends in `end`.
+    ///
+    /// # Errors
+    /// If it is not there, unless an earlier task may make it.
+    pub(crate) fn found(&self, host: &Host, end: &str) -> Result<(bool, Plan), Failure> {
         let name = self.name.as_str();
         if name.contains('/') || name.starts_with('-') {
             return Err(Failure::new(format!("`{name}` is not a valid service name")).arg("name"));
@@ -39,10 +48,16 @@ impl InitScript {
         let exists = Path::new(SCRIPTS).join(name).exists();
         if !exists {
             plan = plan.assumes(host, format!("the script {SCRIPTS}/{name}"), || {
-                let msg = format!("Could not find the requested service {name}: host");
+                let msg = format!("Could not find the requested service {name}: {end}");
                 Failure::new(msg).arg("name").help(format!("there is no {SCRIPTS}/{name}"))
             })?;
         }
+        Ok((exists, plan))
+    }
+
+    pub(crate) fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let (exists, mut plan) = self.found(host, "host")?;
+        let name = self.name.as_str();
         if let Some(enabled) = self.enabled {
             plan = plan.set("enabled", enabled);
             if !exists || is_enabled(Path::new("/etc"), name) != enabled {
@@ -83,7 +98,7 @@ impl InitScript {
         process.args(arguments).untranslated().run()
     }
 
-    fn is_running(&self, host: &Host) -> Result<bool, Failure> {
+    pub(crate) fn is_running(&self, host: &Host) -> Result<bool, Failure> {
         if let Some(pattern) = &self.pattern {
             return Ok(some_command_line_holds(Path::new("/proc"), pattern));
         }
@@ -115,7 +130,7 @@ fn some_command_line_holds(proc: &Path, pattern: &str) -> bool {
 }
 
 /// Whether one of the runlevels 2 to 5 has a start link.
-fn is_enabled(etc: &Path, name: &str) -> bool {
+pub(crate) fn is_enabled(etc: &Path, name: &str) -> bool {
     (2..=5).any(|level| {
         [format!("rc{level}.d"), format!("rc.d/rc{level}.d")].iter().any(|directory| {
             let Ok(entries) = fs::read_dir(etc.join(directory)) else { return false };
@@ -131,23 +146,37 @@ fn is_enabled(etc: &Path, name: &str) -> bool {
 fn boot_change(name: String, enabled: bool) -> Change {
     let verb = if enabled { "enable" } else { "disable" };
     Change::new(format!("{verb} {name}"), move |host, _| {
-        let what = format!("unable to {verb} {name}");
-        if host.has_program("update-rc.d") {
-            if enabled {
-                host.program("update-rc.d").args([name.as_str(), "defaults"]).run()?.success(&what)?;
-            }
-            host.program("update-rc.d").args([name.as_str(), verb]).run()?.success(&what)?;
-        } else if host.has_program("chkconfig") {
-            if enabled {
-                host.program("chkconfig").args(["--add", name.as_str()]).run()?.success(&what)?;
-            }
-            let level = if enabled { "on" } else { "off" };
-            host.program("chkconfig").args([name.as_str(), level]).run()?.success(&what)?;
-        } else {
-            return Err(Failure::new(format!("{what}: the host has neither update-rc.d nor chkconfig")).arg("enabled"));
-        }
-        Ok(())
+        boot(host, &name, enabled, &[])?.success(&format!("unable to {verb} {name}")).map(|_| ())
     })
+}
+
+/// Makes the service start at boot, or not: in these runlevels, or in those that its script names.
+pub(crate) fn boot(host: &Host, name: &str, enabled: bool, levels: &[String]) -> Result<Output, Failure> {
+    let word = |on, off| if enabled { on } else { off };
+    let run = |program: &str, args: &[&str]| host.program(program).args(args).args(levels).untranslated().run();
+    if host.has_program("update-rc.d") {
+        if enabled && levels.is_empty() {
+            let done = run("update-rc.d", &[name, "defaults"])?;
+            if done.rc != 0 || is_enabled(Path::new("/etc"), name) {
+                return Ok(done);
+            }
+        }
+        return run("update-rc.d", &[name, word("enable", "disable")]);
+    }
+    if !host.has_program("chkconfig") {
+        return Err(Failure::new("the host has neither update-rc.d nor chkconfig").arg("enabled"));
+    }
+    let word = word("on", "off");
+    if !levels.is_empty() {
+        return host.program("chkconfig").args(["--level", &levels.concat(), name, word]).run();
+    }
+    if enabled {
+        let done = run("chkconfig", &["--add", name])?;
+        if done.rc != 0 {
+            return Ok(done);
+        }
+    }
+    run("chkconfig", &[name, word])
 }
 
 #[cfg(test)]

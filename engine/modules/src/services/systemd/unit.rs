@@ -17,14 +17,22 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
+    /// The option of `systemctl` for it.
+    pub(crate) fn option(self) -> Option<&'static str> {
+        match self {
+            Scope::System => None,
+            Scope::User => Some("--user"),
+            Scope::Global => Some("--global"),
+        }
+    }
+
     /// A `systemctl` command for this scope.
     pub(crate) fn systemctl(self, host: &Host) -> Program {
         let process = host.program("systemctl").untranslated().env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
+        let process = process.args(self.option());
         match self {
-            Scope::System => process,
-            Scope::Global => process.arg("--global"),
+            Scope::System | Scope::Global => process,
             Scope::User => {
-                let process = process.arg("--user");
                 match host.variable("XDG_RUNTIME_DIR") {
                     Some(_) => process,
                     // Missing in sessions without a login shell; without it, the user's manager is not found.
