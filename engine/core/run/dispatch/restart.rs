@@ -86,8 +86,14 @@ impl Restart {
             Step::Verify { .. } if result.failed => {
                 let last = result.data.get("msg").map(text_of).unwrap_or_default();
                 let last = last.strip_prefix("Task failed: ").unwrap_or(&last);
-                let msg = format!("Timed out waiting for the host (timeout={}): {last}", self.timeout.as_secs());
-                result.set("msg", msg);
+                // In the words of ansible-core; the help tells what was last.
+                let what = match last.starts_with("Test command failed") {
+                    true => "post-reboot test command",
+                    false => "last boot time check",
+                };
+                result.help = Some(last.into());
+                result.data.clear();
+                result.set("msg", format!("Timed out waiting for {what} (timeout={})", self.timeout.as_secs()));
                 result.set("rebooted", true);
                 result.unreachable = false;
             }
@@ -95,6 +101,16 @@ impl Restart {
                 result.changed = true;
                 result.data.clear();
                 result.set("rebooted", true);
+            }
+            Step::Look if !result.unreachable => {
+                result.set("reboot", false);
+                return None;
+            }
+            // No such command: it was not even tried.
+            Step::Begin { .. }
+                if result.data.get("msg").map(text_of).is_some_and(|msg| msg.starts_with("Task failed: ")) =>
+            {
+                return None;
             }
             Step::Look | Step::Begin { .. } => result.set("rebooted", false),
         }
@@ -143,6 +159,6 @@ mod tests {
         let mut late = TaskResult::unreachable(Failure::new("gone"));
         assert!(restart.next(&mut late).is_none());
         assert!(late.failed && !late.unreachable);
-        assert_eq!(text_of(&late.data["msg"]), "Timed out waiting for the host (timeout=0): gone");
+        assert_eq!(text_of(&late.data["msg"]), "Timed out waiting for last boot time check (timeout=0)");
     }
 }

@@ -54,8 +54,8 @@ struct Line {
     mount: String,
     fstype: String,
     options: String,
-    dump: i64,
-    passno: i64,
+    /// Its `dump` and `passno`; only tables have them.
+    numbers: Option<(i64, i64)>,
     source: String,
     text: String,
 }
@@ -68,14 +68,13 @@ impl Line {
         let (mount, fstype) = (words.next()?, words.next()?);
         let options = words.next().unwrap_or("defaults");
         let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-        let (dump, passno) = (number(), number());
+        let numbers = Some((number(), number()));
         Some(Line {
             device: unescaped(device),
             mount: unescaped(mount),
             fstype: fstype.to_owned(),
             options: options.to_owned(),
-            dump,
-            passno,
+            numbers,
             source: source.to_owned(),
             text: text.to_owned(),
         })
@@ -91,8 +90,7 @@ impl Line {
             mount: mount.to_owned(),
             fstype: fstype.to_owned(),
             options: options.trim_end_matches(')').to_owned(),
-            dump: 0,
-            passno: 0,
+            numbers: None,
             source: source.to_owned(),
             text: text.to_owned(),
         })
@@ -103,8 +101,8 @@ impl Module for MountFacts {
     fn check(&self) -> Result<(), ArgError> {
         match self.timeout {
             Some(timeout) if timeout.is_nan() || timeout <= 0.0 => {
-                Err(ArgError::new("timeout", "argument timeout must be a positive number, not 0 or below")
-                    .help("omit it for no limit"))
+                let msg = format!("argument 'timeout' must be a positive number or null, not {timeout:?}");
+                Err(ArgError::new("timeout", msg).help("omit it for no limit"))
             }
             _ => Ok(()),
         }
@@ -126,9 +124,12 @@ impl Module for MountFacts {
             let uuid = fs::canonicalize(&line.device).ok().and_then(|path| ids.get(&paths::text(path)).cloned());
             let mut facts = data! {
                 "ansible_context" => data! { "source" => line.source, "source_data" => line.text },
-                "device" => line.device, "dump" => line.dump, "fstype" => line.fstype, "mount" => line.mount.clone(),
-                "options" => line.options, "passno" => line.passno, "uuid" => uuid.map_or(Value::Null, Value::from),
+                "device" => line.device, "fstype" => line.fstype, "mount" => line.mount.clone(),
+                "options" => line.options, "uuid" => uuid.map_or(Value::Null, Value::from),
             };
+            if let Some((dump, passno)) = line.numbers {
+                facts.extend(data! { "dump" => dump, "passno" => passno });
+            }
             // A day stands for no limit.
             match room(line.mount.clone(), limit.unwrap_or(Duration::from_secs(86_400))) {
                 Some(room) => facts.extend(room),
@@ -223,7 +224,7 @@ mod tests {
     #[test]
     fn lines_of_tables_and_of_the_program_are_read() {
         let line = Line::of_table("/dev/a /mnt\\040b ext4 rw,noatime 0 2", "/etc/fstab").unwrap();
-        assert_eq!((line.mount.as_str(), line.options.as_str(), line.passno), ("/mnt b", "rw,noatime", 2));
+        assert_eq!((line.mount.as_str(), line.options.as_str(), line.numbers), ("/mnt b", "rw,noatime", Some((0, 2))));
         assert!(Line::of_table("# comment here too", "x").is_none() && Line::of_table("", "x").is_none());
         let line = Line::of_program("proc on /proc type proc (rw,nosuid)", "mount").unwrap();
         assert_eq!((line.device.as_str(), line.fstype.as_str(), line.options.as_str()), ("proc", "proc", "rw,nosuid"));

@@ -15,6 +15,7 @@ use crate::{
     system::{
         lossless, paths,
         place::{Content, Placement},
+        program::Output,
         text,
     },
 };
@@ -24,15 +25,15 @@ choice! {
     /// The desired state of a mount point.
     pub enum State {
         /// In fstab and mounted.
-        Mounted = "mounted",
         /// In fstab.
-        Present = "present",
         /// Not mounted; fstab is unchanged.
-        Unmounted = "unmounted",
         /// Not mounted, not in fstab, and the directory is removed.
         Absent = "absent",
         /// Not in fstab.
         AbsentFromFstab = "absent_from_fstab",
+        Mounted = "mounted",
+        Present = "present",
+        Unmounted = "unmounted",
         /// Remounted.
         Remounted = "remounted",
         /// Mounted without an entry in fstab.
@@ -112,20 +113,19 @@ impl Module for Mount {
             .set("dump", self.dump.as_deref().unwrap_or("0"))
             .set("passno", self.passno.as_deref().unwrap_or("0"))
             .set("backup_file", "");
-        if !self.opts_no_log.0 {
-            plan = plan.set("opts", self.opts.as_deref().unwrap_or("defaults"));
-        }
-        if self.opts.as_deref().is_some_and(|opts| opts.split(',').any(|option| option == "noauto")) {
-            plan = plan.warn("Ignore the 'boot' due to 'opts' contains 'noauto'.");
-        }
+        let shown = |options: &str| match self.opts_no_log.0 {
+            true => "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER".to_owned(),
+            false => options.to_owned(),
+        };
+        plan = plan.set("opts", shown(self.opts.as_deref().unwrap_or("defaults")));
         let text = text::read(&table).map_err(|failure| failure.arg("fstab"))?.unwrap_or_default();
         let mut edited = Fstab::parse(&text);
         let entry = self.entry(&point, &edited);
-        if let (Some(entry), false) = (&entry, self.opts_no_log.0) {
+        if let Some(entry) = &entry {
             plan = plan
                 .set("src", entry.source.as_str())
                 .set("fstype", entry.kind.as_str())
-                .set("opts", entry.options.as_str());
+                .set("opts", shown(&entry.options));
         }
         match (self.state, &entry) {
             (State::Mounted | State::Present, Some(entry)) => edited.set(entry),
@@ -135,10 +135,11 @@ impl Module for Mount {
         let is_swap = self.fstype.as_deref() == Some("swap");
         let is_new = edited.text() != text;
         // Unmounted first, while fstab still has the entry.
-        if matches!(self.state, State::Absent | State::Unmounted) && mounted.is_some() {
-            plan = plan.change(run(format!("unmount {}", point.display()), "umount", vec![paths::text(&point)]));
+        if (self.state == State::Unmounted || self.state == State::Absent && is_new) && mounted.is_some() {
+            plan = plan.change(unmount(&point));
         }
-        if matches!(self.state, State::Mounted | State::Ephemeral) && !point.exists() && !is_swap {
+        let makes_directory = matches!(self.state, State::Mounted | State::Ephemeral) && !point.exists() && !is_swap;
+        if makes_directory {
             let directory = point.clone();
             plan = plan.change(Change::new(format!("create directory {}", directory.display()), move |_, _| {
                 fs::create_dir_all(&directory).map_err(|error| io_failure("create", &directory, &error))
@@ -155,19 +156,33 @@ impl Module for Mount {
                 let other_source = mounted.as_ref().is_some_and(|now| !entry.has_source(now));
                 if !there || other_source {
                     if other_source {
-                        plan = plan.change(run(
-                            format!("unmount {}", point.display()),
-                            "umount",
-                            vec![paths::text(&point)],
-                        ));
+                        plan = plan.change(unmount(&point));
                     }
-                    plan = plan.change(self.mount(&entry));
+                    let before = is_new.then_some(text);
+                    plan = plan.change(self.mount(&entry).on_failure(move |failure| {
+                        // As in ansible-core, what cannot be mounted leaves nothing behind. The failure is told, not
+                        // that of cleaning up.
+                        if let Some(before) = before {
+                            let _ = fs::write(&table, lossless::encode(&before));
+                        }
+                        if makes_directory {
+                            let _ = fs::remove_dir(&point);
+                        }
+                        failure
+                    }));
                 } else if is_new {
                     plan = plan.change(self.remount(&point, Some(&entry)));
                 }
             }
             (State::Ephemeral, Some(entry)) => match mounted {
-                None => plan = plan.change(self.mount(&entry)),
+                None => {
+                    plan = plan.change(self.mount(&entry).on_failure(move |failure| {
+                        if makes_directory {
+                            let _ = fs::remove_dir(&point);
+                        }
+                        failure
+                    }));
+                }
                 Some(now) if entry.has_source(&now) => plan = plan.change(self.remount(&point, Some(&entry))),
                 Some(now) => {
                     return Err(Failure::new(format!(
@@ -178,12 +193,9 @@ impl Module for Mount {
                 }
             },
             (State::Remounted, entry) => {
-                if !there && !host.rehearses() {
-                    return Err(Failure::new(format!("{} is not mounted", point.display())).arg("path"));
-                }
                 plan = plan.change(self.remount(&point, entry.as_ref()));
             }
-            (State::Absent, _) if point.is_dir() => {
+            (State::Absent, _) if is_new && point.is_dir() => {
                 let directory = point.clone();
                 plan = plan.change(Change::new(format!("remove directory {}", directory.display()), move |_, _| {
                     fs::remove_dir(&directory).map_err(|error| io_failure("remove", &directory, &error))
@@ -209,7 +221,8 @@ impl Mount {
         };
         let known = table.find(&blank).filter(|_| self.state != State::Ephemeral).unwrap_or_else(|| blank.clone());
         let mut options = self.opts.clone().unwrap_or(known.options);
-        if !self.boot.0 && !options.split(',').any(|option| option == "noauto") {
+        // As in ansible-core, also where they have it already, if the task names them.
+        if !self.boot.0 && (self.opts.is_some() || !options.split(',').any(|option| option == "noauto")) {
             options.push_str(",noauto");
         }
         Some(Entry {
@@ -235,7 +248,7 @@ impl Mount {
             args.extend(["-T".to_owned(), table.clone()]);
         }
         args.push(entry.point.clone());
-        run(format!("mount {}", entry.point), "mount", args).diff(Diff {
+        run(format!("mount {}", entry.point), "mount", "mounting", args).diff(Diff {
             before: String::new(),
             after: format!("{} on {}\n", entry.source, entry.point),
             ..Diff::default()
@@ -252,13 +265,35 @@ impl Mount {
             args.extend(["-T".to_owned(), table.clone()]);
         }
         args.push(paths::text(point));
-        run(format!("remount {}", point.display()), "mount", args)
+        let point = paths::text(point);
+        Change::new(format!("remount {point}"), move |host, _| {
+            let mount = |args: &[String]| host.program("mount").args(args).untranslated().run();
+            if mount(&args)?.rc == 0 {
+                return Ok(());
+            }
+            // As in ansible-core, a mount that cannot take the options as it is begins anew.
+            told(&host.program("umount").arg(&point).untranslated().run()?, "remounting", &point)?;
+            told(&mount(&args[2..])?, "mounting", &point)
+        })
     }
 }
 
-fn run(what: String, program: &'static str, args: Vec<String>) -> Change {
-    Change::new(what.clone(), move |host, _| {
-        host.program(program).args(&args).untranslated().run()?.success(&format!("cannot {what}")).map(|_| ())
+fn unmount(point: &Path) -> Change {
+    run(format!("unmount {}", point.display()), "umount", "unmounting", vec![paths::text(point)])
+}
+
+/// Fails as ansible-core does, unless the program succeeded. `what` is what it was doing.
+fn told(done: &Output, what: &str, point: &str) -> Result<(), Failure> {
+    match done.rc {
+        0 => Ok(()),
+        _ => Err(Failure::new(format!("Error {what} {point}: {}{}", done.stdout, done.stderr))),
+    }
+}
+
+/// Runs a program whose last argument is the mount point.
+fn run(what: String, program: &'static str, doing: &'static str, args: Vec<String>) -> Change {
+    Change::new(what, move |host, _| {
+        told(&host.program(program).args(&args).untranslated().run()?, doing, args.last().map_or("", String::as_str))
     })
 }
 

@@ -99,19 +99,31 @@ impl Reboot {
         let told = shell(host, &self.boot_time_command).run()?;
         match told.rc {
             0 => Ok(told.stdout.trim().to_owned()),
-            _ => Err(said(&told, "failed to get host boot time info: ").arg("boot_time_command")),
+            rc => {
+                let (stdout, stderr) = (told.stdout.trim(), told.stderr.trim());
+                let why = format!("{NO_BOOT_TIME}, rc: {rc}, stdout: {stdout}, stderr: {stderr}");
+                Err(Failure::new(why).arg("boot_time_command"))
+            }
         }
     }
 
     fn restart(&self, host: &Host) -> Result<Program, Failure> {
-        if let Some(command) = &self.reboot_command {
-            return Ok(shell(host, command));
-        }
-        let mut all = self.search_paths.iter().map(|directory| format!("{}/shutdown", directory.trim_end_matches('/')));
+        let (command, rest) = match self.reboot_command.as_deref().map(str::trim_start) {
+            Some(command) if command.is_empty() || command.starts_with('/') => return Ok(shell(host, command)),
+            Some(command) => command.split_once(' ').unwrap_or((command, "")),
+            None => ("shutdown", ""),
+        };
+        let mut all =
+            self.search_paths.iter().map(|directory| format!("{}/{command}", directory.trim_end_matches('/')));
         let Some(shutdown) = all.find(|path| host.find_program(path).is_some()) else {
-            let msg = format!("Unable to find command \"shutdown\" in search paths: {:?}", self.search_paths);
+            let paths: Vec<String> = self.search_paths.iter().map(|path| format!("'{path}'")).collect();
+            let paths = paths.join(", ");
+            let msg = format!("Task failed: Unable to find command \"{command}\" in search paths: [{paths}]");
             return Err(Failure::new(msg).arg("search_paths"));
         };
+        if self.reboot_command.is_some() {
+            return Ok(shell(host, &format!("{shutdown} {rest}")));
+        }
         let minutes = self.pre_reboot_delay / 60;
         let when = if minutes == 0 { "now".to_owned() } else { format!("+{minutes}") };
         Ok(host.program(&shutdown).args(["-r", when.as_str(), self.msg.as_str()]))
@@ -123,9 +135,11 @@ fn shell(host: &Host, command: &str) -> Program {
 }
 
 fn said(output: &Output, what: &str) -> Failure {
-    let msg = format!("{what}'{}, {}'", output.stdout.trim(), output.stderr.trim());
-    Failure::new(msg).data(output.data())
+    Failure::new(format!("{what}'{}, {}'", output.stdout.trim(), output.stderr.trim()))
 }
+
+/// How the failure to read the host's boot ID begins, in the words of ansible-core.
+const NO_BOOT_TIME: &str = "reboot: failed to get host boot time info";
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +171,8 @@ mod tests {
         let failed = step("begin", data! { "reboot_command" => "echo no >&2; exit 3" });
         assert_eq!(failed.failure.unwrap().msg, "Reboot command failed. Error was: ', no'");
         let lacks = call("reboot", data! { "_step" => "begin", "search_paths" => "/nowhere" });
-        assert!(lacks.failure.unwrap().msg.starts_with("Unable to find command \"shutdown\" in search paths"));
+        assert!(
+            lacks.failure.unwrap().msg.starts_with("Task failed: Unable to find command \"shutdown\" in search paths")
+        );
     }
 }

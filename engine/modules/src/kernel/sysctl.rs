@@ -94,8 +94,8 @@ impl Module for Sysctl {
                 let program = host.program("sysctl").untranslated();
                 let program = if ignore { program.arg("-e") } else { program };
                 let done = program.arg("-p").arg(&path).run()?;
-                // Old versions exit with 0 even if a parameter was rejected.
-                let is_refused = done.rc != 0 || (!ignore && refused(&done.stderr));
+                // Old versions exit with 0 even if a parameter was rejected. `-e` is silent about those it does not know.
+                let is_refused = done.rc != 0 || refused(&done.stderr);
                 let told = || Failure::new(format!("Failed to reload sysctl: {}{}", done.stdout, done.stderr));
                 if is_refused { Err(told().arg("reload")) } else { Ok(()) }
             });
@@ -164,7 +164,7 @@ fn edited(text: &str, name: &str, value: Option<&String>) -> String {
             lines.push(line.to_owned());
         } else if let Some(value) = wanted.take() {
             let (_, present) = line.split_once('=').unwrap_or_default();
-            lines.push(if same(present, value) { line.to_owned() } else { format!("{name}={value}") });
+            lines.push(if present.trim() == value { line.to_owned() } else { format!("{name}={value}") });
         }
     }
     lines.extend(wanted.map(|value| format!("{name}={value}")));
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(edited("a = 1", "a", Some(one)), "a = 1");
         assert_eq!(edited("", "a", Some(one)), "a=1\n");
         assert_eq!(edited("a=1\n", "a", None), "");
-        assert_eq!(edited("r = 4096  87380\n", "r", Some(&"4096\t87380".to_owned())), "r = 4096  87380\n");
+        assert_eq!(edited("r = 4096  87380\n", "r", Some(&"4096\t87380".to_owned())), "r=4096\t87380\n");
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn disk(directory: &Path, name: &str, links: &Links, uuids: &HashMap<String, Str
     let mode = scheduler.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(mode, _)| mode.to_owned());
     let is_virtual =
         directory.join("device").canonicalize().is_ok_and(|path| path.to_string_lossy().contains("/virtio"));
-    let serial = read("device/serial").or_else(|| read("serial"));
+    let serial = read("device/serial");
     let mut facts = data! {
         "virtual" => i32::from(is_virtual || !directory.join("device").exists()),
         "links" => links.of(name),

@@ -346,7 +346,10 @@ fn chosen(subsets: &[String]) -> Result<BTreeSet<&'static str>, String> {
         {
             chosen.extend(found("hardware"));
         }
-        all.extend(chosen.into_iter().filter(|topic| !gone.contains(topic) || *topic == name));
+        // What is named itself stays, by whatever name.
+        let is_named =
+            |topic: &str| topic == name || TOPICS.iter().any(|all| all.name == topic && all.facts.contains(&name));
+        all.extend(chosen.into_iter().filter(|topic| !gone.contains(topic) || is_named(topic)));
     }
     for (who, needs) in NEEDS {
         if TOPICS.iter().any(|topic| (topic.name == *who || topic.group == *who) && all.contains(topic.name)) {
@@ -378,6 +381,7 @@ mod tests {
         assert!(!subset(&["all", "!hardware"]).contains(&"devices"));
         assert!(subset(&["!hardware"]).contains(&"network"));
         assert!(subset(&["hardware", "!devices"]).contains(&"mounts"));
+        assert_eq!(subset(&["!all", "!min", "system_capabilities"]), ["caps"]);
         assert_eq!(chosen(&["nope".to_owned()]), Err("nope".to_owned()));
         for name in SUBSETS {
             assert!(chosen(&[(*name).to_owned()]).is_ok(), "{name}");
