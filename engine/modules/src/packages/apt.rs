@@ -153,7 +153,7 @@ impl Module for Apt {
             let clean = AptGet::new(self.lock_timeout).arg("clean").quiet().change("empty the package cache");
             // As in Ansible: without packages all other options are left out, with them the cache does not count.
             if !self.names_packages() {
-                let nothing = data! { "msg" => "", "stdout" => "", "stderr" => "", "diff" => Map::new() };
+                let nothing = data! { "msg" => "", "stdout" => "", "stderr" => "", "diff" => if host.diff { data! { "prepared" => "" } } else { Map::new() } };
                 return Ok(Plan { data: nothing, ..plan.change(clean) });
             }
             plan = plan.change(clean.auxiliary());
@@ -171,6 +171,12 @@ impl Module for Apt {
 }
 
 impl Apt {
+    /// The options of dpkg, without their dashes.
+    fn dpkg_options(&self) -> impl Iterator<Item = &str> {
+        let options = self.dpkg_options.split(',').map(str::trim).filter(|option| !option.is_empty());
+        options.map(|option| option.trim_start_matches("--"))
+    }
+
     fn names_packages(&self) -> bool {
         self.deb.is_some() || self.upgrade.is_some_and(|upgrade| upgrade != Upgrade::No) || !self.name.0.is_empty()
     }
@@ -181,10 +187,9 @@ impl Apt {
 
     /// The command line of `command`, as ansible-core tells it when apt-get fails.
     fn told(&self, command: &str, names: &[String], host: &Host) -> String {
-        let options = self.dpkg_options.split(',').map(str::trim).filter(|option| !option.is_empty());
         let mut told = "/usr/bin/apt-get -y".to_owned();
-        for option in options {
-            told += &format!(" -o \"Dpkg::Options::=--{}\"", option.trim_start_matches("--"));
+        for option in self.dpkg_options() {
+            told += &format!(" -o \"Dpkg::Options::=--{option}\"");
         }
         told += &format!(" -o DPkg::Lock::Timeout={}", self.lock_timeout);
         // Each option has its place, whether it is there or not; `build-dep` has none for `--auto-remove`, the upgrades none
@@ -223,8 +228,8 @@ impl Apt {
     /// apt-get with the options from the arguments.
     fn get(&self) -> AptGet {
         let mut get = AptGet::new(self.lock_timeout).policy_rc_d(self.policy_rc_d);
-        for option in self.dpkg_options.split(',').map(str::trim).filter(|option| !option.is_empty()) {
-            get = get.args(["-o", &format!("Dpkg::Options::=--{}", option.trim_start_matches("--"))]);
+        for option in self.dpkg_options() {
+            get = get.args(["-o", &format!("Dpkg::Options::=--{option}")]);
         }
         if let Some(Flag(recommends)) = self.install_recommends {
             get = get.args(["-o", &format!("APT::Install-Recommends={}", if recommends { "yes" } else { "no" })]);

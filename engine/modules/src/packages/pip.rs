@@ -11,7 +11,7 @@ use crate::{
     choice,
 };
 use requirement::Requirement;
-use task::{Task, said};
+use task::{Task, said, succeeded};
 
 choice! {
     /// The desired state of the packages.
@@ -89,13 +89,13 @@ impl Module for Pip {
                 return Err(ArgError::new("version", msg));
             }
             if self.state == State::Latest {
-                return Err(ArgError::new("version", "cannot be combined with state=latest"));
+                return Err(ArgError::new("version", "version is incompatible with state=latest"));
             }
         }
         if let Some(umask) = &self.umask
             && u32::from_str_radix(umask, 8).map_or(true, |umask| umask > 0o777)
         {
-            return Err(ArgError::new("umask", "must be an octal number"));
+            return Err(ArgError::new("umask", "umask must be an octal integer"));
         }
         if let Some(name) = names.iter().find(|name| name.trim_start().starts_with('-')) {
             return Err(ArgError::new("name", format!("`{name}` would be taken for an option")));
@@ -112,8 +112,18 @@ impl Module for Pip {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let wanted = self.wanted();
-        let task = Task { directory: self.virtualenv.as_ref().map(|path| path.on(host)), task: self, wanted };
-        let mut plan = Plan { data: task.data(host), ..Plan::default() };
+        // Relative to where pip runs.
+        let at = self.chdir.as_ref().map(|chdir| chdir.on(host)).unwrap_or_default();
+        let directory = self.virtualenv.as_ref().map(|path| at.join(path.on(host)));
+        let task = Task { directory, task: self, wanted };
+        let mut plan = Plan::default();
+        if task.wanted.is_empty() && task.task.requirements.is_none() {
+            return Ok(plan.warn("No valid name or requirements file found."));
+        }
+        // As in ansible-core, check mode tells no more than whether there is something to do.
+        if !host.check {
+            plan.data = task.data();
+        }
         let Some(directory) = task.directory.clone().filter(|directory| !directory.join("bin/activate").exists())
         else {
             return task.packages(plan, host);
@@ -121,8 +131,8 @@ impl Module for Pip {
         let make = task.environment(&directory, host)?;
         let shown = directory.display().to_string();
         plan = plan.change(Change::new(format!("create the virtual environment {shown}"), move |_, data| {
-            let output = make.run()?.success(&format!("cannot create the virtual environment {shown}"))?;
-            said(data, &output);
+            let cmd = make.words();
+            said(data, &succeeded(make.run()?, cmd)?);
             Ok(())
         }));
         if host.check {
@@ -202,7 +212,7 @@ esac
             (data! { "state" => "present" }, "one of the following is required: name"),
             (data! { "name" => "a,b", "version" => "1" }, "is ambiguous"),
             (data! { "name" => "a==2", "version" => "1" }, "conflicts with any version specifier"),
-            (data! { "name" => "a", "version" => "1", "state" => "latest" }, "cannot be combined"),
+            (data! { "name" => "a", "version" => "1", "state" => "latest" }, "incompatible"),
             (data! { "name" => "--index-url=x" }, "an option"),
         ] {
             let msg = call("pip", args).failure.unwrap().msg;

@@ -5,6 +5,7 @@ use rplay_wire::{Failure, data};
 use crate::{
     ArgError, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, PathArg, Secret, Text},
+    choice,
     system::{
         attributes::Attributes,
         lossless, paths,
@@ -12,6 +13,17 @@ use crate::{
         text,
     },
 };
+
+choice! {
+    /// A kind of addresses.
+    pub enum IpResolve {
+        Four = "4",
+        Six = "6",
+        V4 = "IPv4",
+        V6 = "IPv6",
+        Whatever = "whatever",
+    }
+}
 
 args! {
     /// Adds and removes sections of `.repo` files.
@@ -85,8 +97,8 @@ args! {
         mirrorlist_expire: Option<Text>,
         /// The order in which URLs are tried.
         failovermethod: Option<Text>,
-        /// `4` or `6`.
-        ip_resolve: Option<Text>,
+        /// Which addresses of servers are used.
+        ip_resolve: Option<IpResolve>,
         /// Whether to keep packages after installation.
         keepcache: Option<Text>,
         /// What proxies may cache.
@@ -251,7 +263,7 @@ impl YumRepository {
             ("http_caching", text(&self.http_caching)),
             ("include", text(&self.include)),
             ("includepkgs", words(&self.includepkgs)),
-            ("ip_resolve", text(&self.ip_resolve)),
+            ("ip_resolve", self.ip_resolve.map(|kind| kind.word().to_owned())),
             ("keepalive", flag(&self.keepalive)),
             ("keepcache", text(&self.keepcache)),
             ("metadata_expire", text(&self.metadata_expire)),

@@ -4,10 +4,10 @@ use std::{cmp::Ordering, io, os::unix::fs::PermissionsExt};
 
 use rplay_wire::Failure;
 
-use super::{Apt, dpkg};
+use super::{Apt, dpkg, get};
 use crate::system::fs;
 use crate::{
-    Host, Plan,
+    Change, Host, Plan,
     io_failure::{io_failure, reason},
     system::{
         http::{Address, Request},
@@ -64,7 +64,29 @@ impl Apt {
                 _ => {}
             }
         }
-        self.get().args(["install", "--", &path]).plan(host, &what)
+        // As in ansible-core, dpkg installs the file itself; apt would take a package of its sources that has the same
+        // version. Only apt finds what the package needs and the host lacks.
+        let mut dpkg: Vec<String> = self.dpkg_options().map(|option| format!("--{option}")).collect();
+        dpkg.extend(["-i".to_owned(), path.clone()]);
+        let run = move |host: &Host, first: Option<&str>| {
+            let program = host.program("dpkg").args(first).args(&dpkg).untranslated();
+            program.env("DEBIAN_FRONTEND", "noninteractive").env("DEBIAN_PRIORITY", "critical").run()
+        };
+        let simulated = run(host, Some("--simulate"))?;
+        if simulated.rc != 0 {
+            return self.get().args(["install", "--", &path]).plan(host, &what);
+        }
+        let policy = self.policy_rc_d;
+        let plan = Plan { data: get::said(&simulated, host.diff), ..Plan::default() };
+        Ok(plan.change(Change::new(what, move |host, data| {
+            let _policy = get::PolicyRcD::wanted(policy)?;
+            let done = run(host, None)?;
+            if done.rc != 0 {
+                return Err(done.failure(&format!("{path} failed to install")));
+            }
+            data.extend(get::said(&done, host.diff));
+            Ok(())
+        })))
     }
 
     /// A package file on a server: downloaded to a temporary file to read the package name from it.

@@ -105,7 +105,7 @@ impl AptGet {
 
     /// Runs it.
     pub(crate) fn run(&self, host: &Host) -> Result<Output, Failure> {
-        let _policy = self.policy_rc_d.map(PolicyRcD::install).transpose()?;
+        let _policy = PolicyRcD::wanted(self.policy_rc_d)?;
         self.start(host, &[])
     }
 
@@ -240,13 +240,18 @@ fn between(text: &str, open: char, close: char) -> Option<String> {
 }
 
 /// Replaces `/usr/sbin/policy-rc.d` while it lives, and restores the previous file.
-struct PolicyRcD {
+pub(super) struct PolicyRcD {
     aside: Option<PathBuf>,
 }
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 impl PolicyRcD {
+    /// It, for the exit code that a task wants.
+    pub(super) fn wanted(code: Option<i64>) -> Result<Option<Self>, Failure> {
+        code.map(PolicyRcD::install).transpose()
+    }
+
     fn install(code: i64) -> Result<Self, Failure> {
         let failed = |error| Failure::new(format!("cannot write {POLICY}: {error}")).arg("policy_rc_d");
         let aside = PathBuf::from(format!("{POLICY}.rplay-{}", machine::process_id()));

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Change, Host, Plan,
     system::{
-        paths,
+        machine, paths,
         program::{Output, Program},
     },
 };
@@ -23,13 +23,13 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn data(&self, host: &Host) -> Map {
+    pub(super) fn data(&self) -> Map {
         data! {
             "name" => self.task.name.clone().map(|names| names.into_iter().map(Value::from).collect::<Vec<_>>()),
             "version" => self.task.version.clone(),
             "state" => self.task.state.word(),
             "requirements" => self.task.requirements.clone(),
-            "virtualenv" => self.task.virtualenv.as_ref().map(|path| paths::text(path.on(host))),
+            "virtualenv" => self.directory.as_ref().map(paths::text),
             "stdout" => "",
             "stderr" => "",
         }
@@ -73,8 +73,14 @@ impl Task {
             }
             None => host.program(program),
         };
-        if let Some(directory) = &self.task.chdir {
-            begun = begun.current_dir(directory.on(host));
+        // As in ansible-core, a directory that does not exist is passed over.
+        let directory = self.task.chdir.as_ref().map_or_else(machine::temp_dir, |chdir| chdir.on(host));
+        if directory.is_dir() {
+            begun = begun.current_dir(directory);
+        }
+        if self.task.break_system_packages.0 {
+            // Versions of pip that have no such option do not mind.
+            begun = begun.env("PIP_BREAK_SYSTEM_PACKAGES", "1");
         }
         begun.args(arguments)
     }
@@ -117,9 +123,6 @@ impl Task {
     }
 
     pub(super) fn packages(self, plan: Plan, host: &Host) -> Result<Plan, Failure> {
-        if self.wanted.is_empty() && self.task.requirements.is_none() {
-            return Ok(plan);
-        }
         let state = self.task.state;
         let known = match (&self.task.requirements, state) {
             (None, State::Present | State::Absent) => Some(self.installed(host)?),
@@ -156,11 +159,7 @@ impl Task {
         Ok(plan.change(Change::maybe(what, move |_, data| {
             data.insert("cmd".to_owned(), words.clone().into());
             let output = program.run()?;
-            if output.rc != 0 {
-                let stdout = if output.stdout.is_empty() { "" } else { &format!("stdout: {}", output.stdout) };
-                let msg = format!("{stdout}\n:stderr: {}", output.stderr);
-                return Err(Failure::new(msg).data(data! { "cmd" => words }));
-            }
+            let output = succeeded(output, words)?;
             let word = if absent { "Successfully uninstalled" } else { "Successfully installed" };
             said(data, &output);
             Ok(output.stdout.contains(word))
@@ -190,9 +189,6 @@ impl Task {
         .into_iter()
         .map(str::to_owned)
         .collect();
-        if task.break_system_packages.0 {
-            words.push("--break-system-packages".to_owned());
-        }
         words.extend(task.extra_args.as_deref().and_then(|line| shell_words::split(line).ok()).unwrap_or_default());
         for wanted in due {
             if task.editable.0 && task.state != State::Absent {
@@ -212,6 +208,21 @@ impl Task {
 
 fn texts(wanted: &[&Requirement]) -> String {
     wanted.iter().map(|wanted| wanted.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// The output, unless the program failed; then its words are ansible-core's.
+pub(super) fn succeeded(output: Output, cmd: Vec<String>) -> Result<Output, Failure> {
+    if output.rc == 0 {
+        return Ok(output);
+    }
+    let mut msg = String::new();
+    if !output.stdout.is_empty() {
+        msg.push_str(&format!("stdout: {}", output.stdout));
+    }
+    if !output.stderr.is_empty() {
+        msg.push_str(&format!("\n:stderr: {}", output.stderr));
+    }
+    Err(Failure::new(msg).data(data! { "cmd" => cmd }))
 }
 
 /// Appends a program's output to the data.
