@@ -55,7 +55,9 @@ pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let mut pieces: Vec<PathBuf> =
         read.map_err(|error| at_src(format!("cannot read {}: {error}", display_name(&directory))))?;
     pieces.sort();
-    let delimiter = text_arg(&args, "delimiter").map(|text| rplay_contract::system::text::unescaped(&text));
+    let delimiter = text_arg(&args, "delimiter")
+        .filter(|text| !text.is_empty())
+        .map(|text| rplay_contract::system::text::unescaped(&text));
     let mut joined: Vec<u8> = Vec::new();
     let mut is_open = false;
     for (number, piece) in pieces.iter().filter(|piece| is_piece(piece, ignore_hidden, pattern.as_ref())).enumerate() {

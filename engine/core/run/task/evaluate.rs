@@ -22,7 +22,7 @@ use crate::{
             evaluated::{CENSORED, Evaluated, Retry, item, status},
             iteration::{Attempt, Iteration},
             messages,
-            prepare::job_id,
+            prepare::{job_id, seconds},
             register::{add_loop_fields, register_value},
             task_run::TaskRun,
         },
@@ -68,7 +68,9 @@ impl Run {
             && begun
             && !result.unreachable
             && (result.skipped.is_none() || result.micros > 0)
-            && !result.data.contains_key("finished");
+            && !result.data.contains_key("finished")
+            && seconds(task_of, &self.evaluation_scope(task, host, attempt, &Value::UNDEFINED))
+                .is_ok_and(|time| time.is_some());
         let is_late = result.data.contains_key("async_result");
         if polled && !is_late {
             let id = job_id();

@@ -468,7 +468,7 @@ impl Run {
 }
 
 /// The time limit of a task with `async`; `None` without it.
-fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+pub(crate) fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     Ok(conditions::own_number("async", task.asynchronous.as_ref(), scope)?.filter(|seconds| *seconds > 0.0))
 }
 

@@ -45,7 +45,7 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn read(line: &'a str) -> Option<Self> {
         let mut words = line.split_whitespace().peekable();
-        let marker = words.next_if(|word| word.starts_with('@'));
+        let marker = words.next_if(|word| ["@cert-authority", "@revoked"].contains(word));
         let hosts = words.next().filter(|hosts| !hosts.starts_with('#'))?;
         Some(Line { marker, hosts, kind: words.next()?, key: words.next()? })
     }
@@ -110,10 +110,18 @@ impl Module for KnownHosts {
                 "after" => if removes_all { before.as_deref().unwrap_or_default() } else { after.as_str() },
             },
         );
-        let plan = match after == before.as_deref().unwrap_or_default() {
+        let mut plan = match after == before.as_deref().unwrap_or_default() {
             true => plan,
             false => Placement::plain(paths::real(&path), Content::Bytes(lossless::encode(&after))).plan(host, plan)?,
         };
+        if removes_all {
+            plan.changes.iter_mut().for_each(|change| change.diff = None);
+        }
+        if host.check && !plan.changes.is_empty() {
+            // ansible-core tells no more of what it would do.
+            let data = plan.data.into_iter().filter(|(name, _)| name == "diff").collect();
+            return Ok(Plan { data, ..plan });
+        }
         Ok(plan.finish(move |_, data| {
             data.extend(describe(&path));
             Ok(())

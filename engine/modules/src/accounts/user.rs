@@ -129,6 +129,10 @@ impl Module for User {
         if let Some((name, _)) = options.into_iter().find(|(_, is_set)| self.local.0 && *is_set) {
             return Err(ArgError::new(name, format!("'{name}' can not be used with 'local'")));
         }
+        if self.expires.is_some_and(|expires| expires.abs() >= i64::MAX as f64) {
+            let msg = "Invalid value for 'expires' None: timestamp out of range for platform time_t";
+            return Err(ArgError::new("expires", msg));
+        }
         match &self.password {
             Some(Secret(hash)) if hash.contains([':', '\n']) => {
                 Err(ArgError::new("password", "must be an encrypted password, without `:`")

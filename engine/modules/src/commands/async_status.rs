@@ -33,8 +33,11 @@ args! {
 impl Module for AsyncStatus {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let file = JobFile::of(&self.jid, host)?;
-        known(&file, &self.jid)?;
         let erased = paths::text(file.path());
+        known(&file, &self.jid).map_err(|mut failure| {
+            failure.data.shift_remove("results_file");
+            failure.data(data! { "erased" => &*erased })
+        })?;
         let plan = Plan {
             data: data! { "ansible_job_id" => self.jid, "erased" => &*erased, "started" => false,
             "finished" => false, "stdout" => "", "stderr" => "" },

@@ -55,7 +55,14 @@ impl Module for Command {
             return self.in_shell().plan(host);
         }
         let words = match (self.argv, self._raw_params.or(self.cmd)) {
-            (Some(words), _) => words,
+            (Some(words), _) => {
+                if words.first().is_some_and(String::is_empty) {
+                    // As if every directory of PATH were tried as the program.
+                    let told = data! { "cmd" => "''", "rc" => 13, "stdout" => "", "stderr" => "" };
+                    return Err(Failure::new(NOT_EXECUTED).arg("argv").help("the program's name is empty").data(told));
+                }
+                words
+            }
             (None, Some(line)) => shell_words::split(&line)
                 .map_err(|_| Failure::new("Task failed: Module failed: No closing quotation").arg("cmd"))?,
             (None, None) => Vec::new(),

@@ -25,7 +25,12 @@ impl Module for Raw {
                 _ => None,
             };
             let mut finished = process::run(command.args(["-c", &self._raw_params]), input, host.max_output())
-                .map_err(|error| Failure::new(format!("cannot run {shell}: {error}")).arg("executable"))?;
+                .map_err(|error| {
+                    // What a shell says that is to start it, as under ansible-core.
+                    let stderr = format!("/bin/sh: 1: {shell}: not found\n");
+                    data.extend(data! { "rc" => 127, "stdout" => "", "stderr" => stderr });
+                    Failure::new("non-zero return code").arg("executable").help(format!("cannot run {shell}: {error}"))
+                })?;
             data.extend(data! {
                 "stdout" => std::mem::take(&mut finished.stdout), "stderr" => std::mem::take(&mut finished.stderr),
             });

@@ -106,7 +106,8 @@ impl Assemble {
             })
         });
         let pattern = pattern.transpose()?;
-        let delimiter = self.delimiter.as_deref().map(crate::system::text::unescaped);
+        let delimiter = self.delimiter.as_deref().filter(|text| !text.is_empty());
+        let delimiter = delimiter.map(crate::system::text::unescaped);
         let mut files = glob::matching(&directory.join("*"));
         if !self.ignore_hidden.0 {
             files.extend(glob::matching(&directory.join(".*")));

@@ -124,8 +124,8 @@ impl Svn {
         }
     }
 
-    fn run(&self, host: &Host, words: &[&str], what: &str) -> Result<Output, Failure> {
-        self.program(host).args(words).run()?.success(what)
+    fn run(&self, host: &Host, words: &[&str]) -> Result<Output, Failure> {
+        self.program(host).args(words).succeed()
     }
 
     /// `svn info`: revision and URL as in the result, and the URL.
@@ -135,7 +135,7 @@ impl Svn {
             words.extend(["-r", revision]);
         }
         words.extend(["--", target]);
-        let told = self.run(host, &words, "cannot query the repository")?.stdout;
+        let told = self.run(host, &words)?.stdout;
         let line = |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
         let (revision, url) = (line("Revision:"), line("URL:"));
         let bare = url.trim_start_matches("URL:").trim().to_owned();
@@ -161,8 +161,9 @@ impl Svn {
             if self.wish.in_place.0 || export && (self.wish.force.0 || exists) {
                 words.push("--force");
             }
-            words.extend(["--", &self.wish.repo, &dest]);
-            self.run(host, &words, &format!("cannot {verb} the repository"))?;
+            // Neither can be taken for an option.
+            words.extend([&*self.wish.repo, &dest]);
+            self.run(host, &words)?;
             if !export {
                 let (after, _) = self.info(host, &dest, None)?;
                 data.insert("before".to_owned(), Value::Null);
@@ -175,8 +176,7 @@ impl Svn {
     /// Updates an existing working copy to the revision.
     fn refresh(self, host: &Host) -> Result<Plan, Failure> {
         let dest = paths::text(&self.dest);
-        let status =
-            self.run(host, &["status", "--quiet", "--ignore-externals", "--", &dest], "cannot list local changes")?;
+        let status = self.run(host, &["status", "--quiet", "--ignore-externals", "--", &dest])?;
         let is_modified = status.stdout.lines().any(is_change);
         if is_modified && !self.wish.force.0 {
             return Err(Failure::new("ERROR: modified files exist in the repository.").arg("force"));
@@ -184,20 +184,30 @@ impl Svn {
         let (before, url) = self.info(host, &dest, None)?;
         let (wanted, repo) = self.info(host, &self.wish.repo, Some(&self.wish.revision))?;
         let is_other = url != repo && self.wish.switch.0;
-        let plan = Plan::unchanged().set("before", before.clone());
-        if !is_modified && !is_other && before.first() == wanted.first() {
-            return Ok(plan.set("after", before));
+        let is_same = !is_modified && !is_other && before.first() == wanted.first();
+        let plan = Plan::unchanged();
+        let plan = match host.check {
+            // As in ansible-core, only the revisions.
+            true => {
+                let first = |lines: &[String]| lines.first().cloned().unwrap_or_default();
+                plan.set("before", first(&before)).set("after", first(&wanted))
+            }
+            false if is_same => plan.set("before", before.clone()).set("after", before),
+            false => plan.set("before", before),
+        };
+        if is_same {
+            return Ok(plan);
         }
         let what = format!("update {dest} to {}", wanted.first().map_or("", String::as_str));
         Ok(plan.change(Change::new(what, move |host, data| {
             if is_modified {
-                self.run(host, &["revert", "-R", "--", &dest], "cannot revert local changes")?;
+                self.run(host, &["revert", "-R", "--", &dest])?;
             }
             if is_other {
                 let words = ["switch", "--ignore-ancestry", "-r", &self.wish.revision, "--", &self.wish.repo, &dest];
-                self.run(host, &words, "cannot switch the working copy")?;
+                self.run(host, &words)?;
             }
-            self.run(host, &["update", "-r", &self.wish.revision, "--", &dest], "cannot update the working copy")?;
+            self.run(host, &["update", "-r", &self.wish.revision, "--", &dest])?;
             let (after, _) = self.info(host, &dest, None)?;
             data.insert("after".to_owned(), after.into());
             Ok(())

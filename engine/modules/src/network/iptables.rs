@@ -13,6 +13,27 @@ use crate::{
 };
 
 choice! {
+    /// A table of the packet filter.
+    pub enum Table {
+        Filter = "filter",
+        Nat = "nat",
+        Mangle = "mangle",
+        Raw = "raw",
+        Security = "security",
+    }
+}
+
+choice! {
+    /// What happens to packets that no rule of a chain decides.
+    pub enum Policy {
+        Accept = "ACCEPT",
+        Drop = "DROP",
+        Queue = "QUEUE",
+        Return = "RETURN",
+    }
+}
+
+choice! {
     /// The IP version.
     pub enum IpVersion {
         V4 = "ipv4",
@@ -61,7 +82,7 @@ args! {
     /// Adds and removes packet filter rules. They are lost when the host restarts.
     pub struct Iptables {
         /// The table.
-        table: Text = "filter".to_owned(),
+        table: Table = Table::Filter,
         /// The chain.
         chain: Option<Text>,
         /// Whether the rule should exist, or the chain if no rule is given.
@@ -77,7 +98,7 @@ args! {
         /// Remove all rules of the chain, or of the table.
         flush: Flag = Flag(false),
         /// The default target of the chain.
-        policy: Option<Text>,
+        policy: Option<Policy>,
         /// The protocol; a leading `!` negates it, as in most of the following options.
         protocol: Option<Text>,
         /// The source address of packets.
@@ -182,14 +203,7 @@ impl Module for Iptables {
         if let Some((name, _)) = marks.iter().find(|(_, mark)| mark.is_some() && self.jump.is_none()) {
             return Err(ArgError::new(name, format!("missing parameter(s) required by '{name}': jump")));
         }
-        if let Some(policy) = &self.policy
-            && !["ACCEPT", "DROP", "QUEUE", "RETURN"].contains(&policy.as_str())
-        {
-            return Err(ArgError::new("policy", format!("must be one of ACCEPT, DROP, QUEUE, RETURN, not `{policy}`")));
-        }
-        for (name, value) in
-            [("chain", self.chain.as_ref()), ("table", Some(&self.table)), ("jump", self.jump.as_ref())]
-        {
+        for (name, value) in [("chain", self.chain.as_ref()), ("jump", self.jump.as_ref())] {
             if value.is_some_and(|value| value.is_empty() || value.starts_with('-')) {
                 return Err(ArgError::new(name, "is empty or would be taken for an option"));
             }
@@ -206,7 +220,7 @@ impl Module for Iptables {
         let mut plan = Plan {
             data: data! {
                 "ip_version" => self.ip_version.word(),
-                "table" => self.table.as_str(),
+                "table" => self.table.word(),
                 "chain" => self.chain.clone(),
                 "flush" => self.flush.0,
                 "rule" => self.rule(programs[0]).join(" "),
@@ -242,11 +256,11 @@ impl Filter<'_> {
             let chain = task.chain.iter().cloned();
             return Ok(plan.change(self.change("-F", chain.collect())));
         }
-        if let Some(policy) = &task.policy {
+        if let Some(policy) = task.policy.map(Policy::word) {
             let present = self.policy(&chain)?;
-            return Ok(match present.as_ref() == Some(policy) {
+            return Ok(match present.as_deref() == Some(policy) {
                 true => plan,
-                false => plan.change(self.change("-P", vec![chain, policy.clone()])),
+                false => plan.change(self.change("-P", vec![chain, policy.to_owned()])),
             });
         }
         let has_chain = !task.chain_management.0 || self.has_chain(&chain)?;
@@ -288,7 +302,7 @@ impl Filter<'_> {
     }
 
     fn begin(&self) -> Program {
-        begin(self.program, &self.task.table, self.task.wait.as_deref(), self.host)
+        begin(self.program, self.task.table.word(), self.task.wait.as_deref(), self.host)
     }
 
     /// Whether the program succeeds.
@@ -303,10 +317,10 @@ impl Filter<'_> {
     }
 
     fn change(&self, operation: &str, words: Vec<String>) -> Change {
-        let (program, table, wait) = (self.program, self.task.table.clone(), self.task.wait.clone());
+        let (program, table, wait) = (self.program, self.task.table.word(), self.task.wait.clone());
         let words: Vec<String> = std::iter::once(operation.to_owned()).chain(words).collect();
         let what = format!("{program} -t {table} {}", words.join(" "));
-        Change::new(what, move |host, _| begin(program, &table, wait.as_deref(), host).args(&words).succeed().map(drop))
+        Change::new(what, move |host, _| begin(program, table, wait.as_deref(), host).args(&words).succeed().map(drop))
     }
 }
 

@@ -22,8 +22,8 @@ impl User {
     fn groups(&self, host: &Host, plan: &mut Plan) -> Result<Option<BTreeSet<String>>, Failure> {
         let Some(groups) = &self.groups else { return Ok(None) };
         let mut names = BTreeSet::new();
-        for group in groups.iter().filter(|group| !group.is_empty()) {
-            names.insert(named(group, "groups", host, plan)?.map_or_else(|| group.clone(), |group| group.name));
+        for group in groups.iter().map(|group| group.trim()).filter(|group| !group.is_empty()) {
+            names.insert(named(group, "groups", host, plan)?.map_or_else(|| group.to_owned(), |group| group.name));
         }
         Ok(Some(names))
     }
@@ -31,6 +31,11 @@ impl User {
     /// The plan that creates the user.
     pub(super) fn create(&self, host: &Host) -> Result<Plan, Failure> {
         let mut plan = Plan::unchanged();
+        if self.local.0 {
+            // ansible-core wants them whether they are needed or not, and tells of the first.
+            host.required_program("lgroupmod")?;
+            host.required_program("lchage")?;
+        }
         let mut tool = editor(host, "useradd", self.local.0)?;
         tool = tool
             .option("-u", self.uid)

@@ -131,10 +131,12 @@ impl Iptables {
             words.plain("--limit", self.limit.as_ref());
             words.plain("--limit-burst", self.limit_burst.as_ref());
         }
-        if self.uid_owner.is_some() || self.gid_owner.is_some() {
-            words.load("owner");
-            words.option("--uid-owner", self.uid_owner.as_ref());
-            words.option("--gid-owner", self.gid_owner.as_ref());
+        // As in ansible-core, each loads the extension for itself.
+        for (flag, owner) in [("--uid-owner", &self.uid_owner), ("--gid-owner", &self.gid_owner)] {
+            if owner.is_some() {
+                words.put(&["-m", "owner"]);
+                words.option(flag, owner.as_ref());
+            }
         }
     }
 }
@@ -179,7 +181,7 @@ mod tests {
             ),
             (data! { "chain" => "INPUT", "set_dscp_mark" => 5 }, "required by 'set_dscp_mark': jump"),
             (data! { "chain" => "INPUT", "log_level" => "nope" }, "value of log_level must be one of: 0, 1, "),
-            (data! { "chain" => "INPUT", "policy" => "MAYBE" }, "one of ACCEPT"),
+            (data! { "chain" => "INPUT", "policy" => "MAYBE" }, "must be one of: ACCEPT"),
             (data! { "chain" => "INPUT", "jump" => "DROP", "log_prefix" => "x" }, "LOG"),
             (data! { "chain" => "INPUT", "match_set" => "x" }, "requires `match_set`"),
             (data! { "chain" => "-F" }, "an option"),
