@@ -64,8 +64,17 @@ impl Apt {
                 _ => {}
             }
         }
+        let get = self.get().args(["install", "--", &path]);
+        let simulated = get.simulate(host)?;
+        if simulated.rc != 0 {
+            return Err(get.failure(&simulated, &what));
+        }
+        if !get::Transaction::parse(&simulated.stdout).packages.iter().all(|(found, ..)| found == name) {
+            // Only apt finds what the package needs and the host lacks.
+            return Ok(get.plan_simulated(host, &simulated, &what));
+        }
         // As in ansible-core, dpkg installs the file itself; apt would take a package of its sources that has the same
-        // version. Only apt finds what the package needs and the host lacks.
+        // version.
         let mut dpkg: Vec<String> = self.dpkg_options().map(|option| format!("--{option}")).collect();
         dpkg.extend(["-i".to_owned(), path.clone()]);
         let run = move |host: &Host, first: Option<&str>| {
@@ -73,9 +82,6 @@ impl Apt {
             program.env("DEBIAN_FRONTEND", "noninteractive").env("DEBIAN_PRIORITY", "critical").run()
         };
         let simulated = run(host, Some("--simulate"))?;
-        if simulated.rc != 0 {
-            return self.get().args(["install", "--", &path]).plan(host, &what);
-        }
         let policy = self.policy_rc_d;
         let plan = Plan { data: get::said(&simulated, host.diff), ..Plan::default() };
         Ok(plan.change(Change::new(what, move |host, data| {
