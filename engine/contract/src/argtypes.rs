@@ -25,8 +25,8 @@ impl ArgType for Flag {
             other => return Err(not_converted("bool", &unconvertible(other, "a bool"))),
         };
         match word.as_str() {
-            "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Ok(Flag(true)),
-            "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Ok(Flag(false)),
+            "y" | "yes" | "on" | "1" | "true" | "t" => Ok(Flag(true)),
+            "n" | "no" | "off" | "0" | "false" | "f" => Ok(Flag(false)),
             _ => Err(no_boolean(value)),
         }
     }
@@ -133,7 +133,13 @@ impl ArgType for i64 {
             Value::Int(i) => i64::try_from(*i).map_err(|_| wrong()),
             Value::Float(f) if *f == f.trunc() && f.abs() < 9e15 => Ok(*f as i64),
             Value::Bool(b) => Ok((*b).into()),
-            Value::Str(s) => s.trim().parse().map_err(|_| wrong()),
+            Value::Str(s) => {
+                // As a decimal number of Python's: `1e1`, `1.` and `1_0` are whole.
+                let s = s.trim().replace('_', "");
+                let whole = |f: &f64| *f == f.trunc() && f.abs() < 9e15;
+                let decimal = || s.parse().ok().filter(whole).map(|f| f as i64);
+                s.parse().ok().or_else(decimal).ok_or_else(wrong)
+            }
             _ => Err(wrong()),
         }
     }

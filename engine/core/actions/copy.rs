@@ -55,6 +55,10 @@ pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
             return Err(Box::new(TaskResult::failed("src and content are mutually exclusive")));
         }
         sent.insert("_content".into(), context.blobs.bytes(text.into_bytes()));
+        if sent.get("mode").and_then(Wire::as_str) == Some("preserve") {
+            // In ansible-core, content is a private file first.
+            sent.insert("mode".into(), "0600".into());
+        }
         return Ok(ask(sent));
     }
     let src = match text_arg(&args, "src") {
@@ -82,6 +86,10 @@ pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         descent
             .within(&root, |descent| tree(&root, &prefix, follow, &content, &mut nodes, descent))
             .unwrap_or(Ok(()))?;
+        // As in ansible-core, an empty directory is nothing to copy.
+        if nodes.len() == usize::from(!prefix.as_os_str().is_empty()) {
+            nodes.clear();
+        }
         // The controller file's mode counts only if it is asked for.
         if sent.get("mode").and_then(Wire::as_str) != Some("preserve") {
             for node in &mut nodes {

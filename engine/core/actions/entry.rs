@@ -59,6 +59,9 @@ pub struct ActionEntry {
     /// Whether a result that says it was skipped for this reason has the key `failed`, as one that was not skipped has. By
     /// default it has if its module was called on the host and leaves nothing to do in check mode.
     pub skip_has_failed: fn(&str) -> bool,
+    /// Whether its own failures, unlike those of its module, are no exceptions in Ansible: what suppresses one has none to
+    /// tell.
+    pub fails_in_words: bool,
     /// Whether it gives up when it fails with this message before it does anything, so that `failed_when`, `changed_when`
     /// and `until` do not apply, as in Ansible. Otherwise the failure is its answer.
     pub gives_up: fn(&str) -> bool,
@@ -91,6 +94,7 @@ pub const fn relayed(name: &'static str, function: Function) -> ActionEntry {
         reads_our_files: |_| false,
         shows_data_alone: false,
         skip_has_failed: skipped_by_module,
+        fails_in_words: false,
         gives_up: |msg| !msg.contains(" for (ansible.legacy."),
         conclude: None,
         connect: None,
@@ -149,6 +153,11 @@ impl ActionEntry {
 
     pub const fn skip_has_failed(mut self, has: fn(&str) -> bool) -> Self {
         self.skip_has_failed = has;
+        self
+    }
+
+    pub const fn fails_in_words(mut self) -> Self {
+        self.fails_in_words = true;
         self
     }
 

@@ -24,10 +24,12 @@ pub static ACTIONS: &[ActionEntry] = &[
         .wording(LIKE_A_MODULE)
         .keeps_to_host()
         .foreseeable()
+        .fails_in_words()
         .expressions("that"),
     relayed("copy", Calls(copy::copy))
         .wording(copy::WORDING)
         .gives_up(copy::gives_up)
+        .fails_in_words()
         .keeps_to_host()
         .foreseeable()
         .independent_items()
@@ -38,10 +40,13 @@ pub static ACTIONS: &[ActionEntry] = &[
         .foreseeable()
         .shows_data_alone()
         .skip_has_failed(|_| true),
-    entry::<fail::Fail>("fail", Answers(fail::fail)),
+    entry::<fail::Fail>("fail", Answers(fail::fail)).fails_in_words(),
     relayed("fetch", Calls(fetch::fetch)).wording(fetch::WORDING).keeps_to_host().foreseeable().independent_items(),
     entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().gathers(),
-    entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)).wording(group_by::WORDING),
+    entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by))
+        .wording(group_by::WORDING)
+        .gives_up(|_| false)
+        .fails_in_words(),
     entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars))
         .wording(include_vars::WORDING)
         // What is wrong with a file is its answer.
@@ -95,7 +100,8 @@ pub static ACTIONS: &[ActionEntry] = &[
         "wait_for_connection",
         Calls(wait_for_connection::wait_for_connection),
     )
-    .concluded_by(wait_for_connection::conclude),
+    .concluded_by(wait_for_connection::conclude)
+    .skip_has_failed(|_| true),
 ];
 
 static ADDED: OnceLock<&'static [ActionEntry]> = OnceLock::new();

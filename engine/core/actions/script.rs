@@ -19,6 +19,11 @@ pub(super) fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if name.is_empty() {
         return Err(Box::new(TaskResult::failed("one of the following is required: _raw_params, cmd")));
     }
+    if let Some(directory) = text_arg(&args, "chdir").filter(|directory| !directory.starts_with(['/', '~', '$'])) {
+        let msg = format!("chdir {directory} must be an absolute path for a Unix-aware remote node");
+        let place = Some(context.span("chdir"));
+        return Err(Box::new(TaskResult { place, ..TaskResult::failed(msg) }));
+    }
     let path = find(context, "files", name, "")?;
     let own = ["_raw_params", "cmd", "decrypt"];
     let content = content_of(&path, &args, context)?;

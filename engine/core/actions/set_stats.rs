@@ -41,16 +41,10 @@ args! {
 }
 
 pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
-    let Some(data) = args.get("data") else {
-        // As in ansible-core, nothing is set, whatever the other arguments say.
-        let none: [(&str, Value); 0] = [];
-        let shown = mapping([("data", mapping(none)), ("per_host", false.into()), ("aggregate", false.into())]);
-        return Ok(TaskResult::default().with("ansible_stats", shown));
-    };
-    if data.is_none() {
+    if args.get("data").is_some_and(Value::is_none) {
         return Err(Box::new(TaskResult::failed(NO_MAPPING)));
     }
-    let data: IndexMap<Arc<str>, Value> = super::entries(data);
+    let data: IndexMap<Arc<str>, Value> = args.get("data").map(super::entries).unwrap_or_default();
     if let Some(bad) = data.keys().find(|name| !is_variable_name(name)) {
         return Err(Box::new(bad_name(bad)));
     }

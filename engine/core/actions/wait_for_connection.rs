@@ -21,7 +21,10 @@ args! {
 }
 
 /// The run repeats this call until the host answers or the timeout expires.
-pub(super) fn wait_for_connection(args: Rendered, _: &Context<'_>) -> Result<Ask> {
+pub(super) fn wait_for_connection(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    if context.check {
+        return Err(Box::new(TaskResult::skipped("")));
+    }
     let after = After::Patience {
         timeout: seconds_arg(&args, "timeout", 600.0)?,
         delay: seconds_arg(&args, "delay", 0.0)?,

@@ -338,6 +338,11 @@ impl Task {
         self.action.statement() == Some(Statement::IncludeRole)
     }
 
+    /// Whether it may be done more than once.
+    pub fn tries(&self) -> bool {
+        !self.until.is_empty() || self.retries.is_some()
+    }
+
     /// Whether what it registers contains the arguments of modules (`invocation`): ansible-core removes them from
     /// results, but not from those of a loop's items.
     pub fn keeps_invocation(&self) -> bool {

@@ -116,7 +116,7 @@ pub(crate) mod tests {
         for (name, value) in [("owner", "no-such-user"), ("group", "no-such-group"), ("mode", "zz")] {
             let outcome = call("lineinfile", rplay_wire::data! { "path" => path, "line" => "a", name => value });
             assert!(outcome.failure.is_some() && !outcome.changed, "{outcome:?}");
-            assert_eq!((&outcome.data["path"], &outcome.data["size"]), (&path.into(), &0.into()), "{name}");
+            assert_eq!((&outcome.data["path"], &outcome.data["size"]), (&path.into(), &2.into()), "{name}");
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
     system::{
         accounts::{gid_of, group_name, uid_of, user_name},
         flags,
-        mode::{Mode, NO_MODE},
+        mode::{FileMode, Mode, NO_MODE},
         paths,
         selinux::{self, Label},
     },
@@ -32,7 +32,7 @@ args! {
     /// Owner, group and permissions of a file.
     pub struct Attributes {
         /// The permissions: `"0644"`, or `u=rw,g=r,o=r`. Quote octal numbers.
-        mode: Option<Mode>,
+        mode: Option<FileMode>,
         /// The owner, by name or ID.
         owner: Option<Text>,
         /// The group, by name or ID.
@@ -54,31 +54,41 @@ args! {
 }
 
 impl Attributes {
-    /// To be called by a module's `check`: `mode: preserve` is valid only where files are copied.
+    /// To be called by a module's `check`.
     ///
     /// # Errors
-    /// If `mode` is `preserve`, or there is no such file attribute.
+    /// If there is no such file attribute.
     pub fn check(&self) -> Result<(), ArgError> {
-        match self.mode {
-            Some(Mode::Preserve) => Err(ArgError::new("mode", NO_MODE)
-                .help("use explicit permissions such as \"0644\"; only copy and template support `preserve`")),
-            _ => match self.attributes.as_deref().map(flags::check) {
-                Some(Err(msg)) => Err(ArgError::new("attributes", msg)),
-                _ => Ok(()),
-            },
+        match self.attributes.as_deref().map(flags::check) {
+            Some(Err(msg)) => Err(ArgError::new("attributes", msg)),
+            _ => Ok(()),
         }
     }
 
     /// Resolves names on this host.
     ///
     /// # Errors
-    /// If a user or group does not exist, or a part of a label is to be the policy's default.
+    /// If a user or group does not exist, the mode is none or that of a copied file, or a part of a label is to be the
+    /// policy's default.
     pub fn resolve(&self) -> Result<Wanted, Failure> {
+        let wanted = self.resolve_copied()?;
+        match wanted.mode {
+            Some(Mode::Preserve) => Err(Failure::new(NO_MODE).arg("mode")),
+            _ => Ok(wanted),
+        }
+    }
+
+    /// As [`Attributes::resolve`], where files are copied, and so may keep their mode.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn resolve_copied(&self) -> Result<Wanted, Failure> {
         let parts = [&self.seuser, &self.serole, &self.setype, &self.selevel];
+        let mode = |FileMode(mode): &FileMode| mode.clone().ok_or_else(|| Failure::new(NO_MODE).arg("mode"));
         Ok(Wanted {
             uid: self.owner.as_deref().map(uid_of).transpose()?,
             gid: self.group.as_deref().map(gid_of).transpose()?,
-            mode: self.mode.clone(),
+            mode: self.mode.as_ref().map(mode).transpose()?,
             flags: self.attributes.clone().filter(|flags| !flags.is_empty()),
             label: Label::wanted(parts)?,
         })

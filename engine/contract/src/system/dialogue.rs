@@ -209,9 +209,10 @@ impl<'h> Dialogue<'h> {
         match response.next() {
             Some(answer) => Ok(Some(format!("{}\n", answer.trim_end_matches('\n')))),
             None => {
+                let before = before.as_bytes().escape_ascii();
                 let msg = format!("No remaining responses for '{}', output was 'b'{before}''", response.asked);
                 self.kill();
-                Err(Failure::new(msg))
+                Err(Failure::new(msg).not_begun())
             }
         }
     }

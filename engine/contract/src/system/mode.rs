@@ -46,6 +46,19 @@ impl ArgType for Mode {
     }
 }
 
+/// The mode of a file to be put in place; `None` if it is none: as in ansible-core, the file is put in place before that
+/// is found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMode(pub Option<Mode>);
+
+impl ArgType for FileMode {
+    const KIND: &'static str = Mode::KIND;
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        Ok(FileMode(Mode::parse(value).ok()))
+    }
+}
+
 impl Mode {
     fn read(text: &str) -> Result<Self, String> {
         if text == "preserve" {

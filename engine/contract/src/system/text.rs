@@ -109,7 +109,7 @@ impl TextFile {
             // As in ansible-core, a question mark replaces each character that the encoding lacks.
             other => other.encode_lossy(text),
         };
-        let mut placement = Placement::new(&path, Content::Bytes(content), attributes)?.validate(validate);
+        let mut placement = Placement::new(&path, Content::Bytes(content), attributes).validate(validate);
         placement.backup = backup && self.before.is_some();
         placement.link = Some(self.path.clone());
         let settings = match self.before {
@@ -125,7 +125,11 @@ impl TextFile {
             // As in ansible-core, the differences are those of the file alone.
             plan.changes.iter_mut().for_each(|change| change.diff = None);
         }
-        plan = if is_edited { placement.plan(host, plan)? } else { placement.wanted.plan(&path, false, plan)? };
+        plan = match placement.refused.take_if(|_| !is_edited) {
+            Some(failure) => return Err(failure),
+            None if is_edited => placement.plan(host, plan)?,
+            None => placement.wanted.plan(&path, false, plan)?,
+        };
         let mut msg = msg;
         if !settings.1.is_empty() {
             msg.push_str(if msg.is_empty() { "" } else { " and " });

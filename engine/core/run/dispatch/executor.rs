@@ -342,6 +342,7 @@ impl<'r> Executor<'r> {
             evaluated.report.data = invocation::removed(&evaluated.report.data);
         }
         if let Some(retry) = evaluated.retry.take() {
+            host_task.iterations[iteration].retry();
             run.send(Event::Retrying {
                 task: task.id,
                 host: host.name.clone(),

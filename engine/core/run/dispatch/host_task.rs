@@ -128,7 +128,7 @@ impl HostTask {
             }
             Err(result) => {
                 host_task.looped = false;
-                host_task.iterations = vec![Iteration { index: 0, item: None, top: None }];
+                host_task.iterations = vec![Iteration::default()];
                 host_task.ready = vec![Some(Ready::Done(*result, None))];
             }
         }

@@ -237,7 +237,7 @@ impl LookAhead<'_> {
             goes_with(host_task, host_task) && host_task.calls().all(|call| matches!(call.after, After::Nothing))
         };
         let unfit = [
-            (!task.until.is_empty() || task.retries.is_some() || !task.control.break_when.is_empty(), Stop::Repeats),
+            (task.tries() || !task.control.break_when.is_empty(), Stop::Repeats),
             (
                 !task.changed_when.iter().all(is_constant) || !(task.failed_when.is_empty() || never_fails(task)),
                 Stop::Conditions,

@@ -87,8 +87,7 @@ impl Run {
                 result.data.entry(lines.into()).or_insert_with(|| Value::from(Vec::<Value>::new()));
             }
         }
-        let tries = !task_of.until.is_empty() || task_of.retries.is_some();
-        if tries && begun && !result.unreachable && result.skipped.is_none() {
+        if task_of.tries() && begun && !result.unreachable && result.skipped.is_none() {
             result.set("attempts", attempt.number);
         }
         // Whole files may be in it, so it is made once, however often the conditions change the rest.
@@ -149,7 +148,7 @@ impl Run {
                 Err(error) => {
                     stop = true;
                     let result = TaskResult::of_loop_control(&error);
-                    let iteration = Iteration { index: 0, item: None, top: None };
+                    let iteration = Iteration::default();
                     let alone =
                         Attempt { iteration: &iteration, number: 1, looped: false, delegated: attempt.delegated };
                     let mut fields = entries(&register_value(task_of, &result, None, &alone));
@@ -293,7 +292,7 @@ impl Run {
         result: &TaskResult,
         registered: &Value,
     ) -> Result<Verdict, TemplateError> {
-        if task.task.until.is_empty() && task.task.retries.is_none() {
+        if !task.task.tries() {
             return Ok(Verdict::Enough);
         }
         let scope = self.evaluation_scope(task, host, attempt, registered);
@@ -337,10 +336,12 @@ fn apply_conditions(task: &Task, scope: &Arc<Scope>, result: &mut TaskResult) ->
     if !task.failed_when.is_empty() {
         let failed = conditions::all_hold(&task.failed_when, scope)
             .inspect_err(|error| result.set("failed_when_result", error.to_string()))?;
+        let in_words = task.action.controller().is_some_and(|entry| entry.fails_in_words) && result.micros == 0;
         let says = |result: &TaskResult, text| result.data.get("msg").is_some_and(|msg| msg.as_str() == Some(text));
         match (result.failed, failed) {
             // It failed by its exit code alone: ansible-core then raises nothing, and says nothing.
             (true, false) if says(result, UNKNOWN_ERROR) => drop(result.data.shift_remove("msg")),
+            (true, false) if in_words => {}
             (true, false) => result.set("failed_when_suppressed_exception", NO_TRACEBACK),
             (false, true) if !result.data.contains_key("msg") => result.set("msg", UNKNOWN_ERROR),
             _ => {}

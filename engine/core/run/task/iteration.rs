@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use minijinja::value::ValueKind;
+use parking_lot::Mutex;
 
 use crate::{
-    actions::TaskResult,
+    actions::{Rendered, TaskResult},
     plan::{Action, Task},
     run::{
         conditions,
@@ -19,12 +20,38 @@ use crate::{
 };
 
 /// One iteration of a task on a host.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Iteration {
     pub index: usize,
     pub item: Option<Value>,
     /// Loop variables; the strongest layer.
     pub top: Option<Arc<Layer>>,
+    /// The arguments of the first attempt, if the task may have several.
+    first: Option<Arc<Mutex<Option<Rendered>>>>,
+    /// Whether this is not the first attempt.
+    again: bool,
+}
+
+impl Iteration {
+    /// As ansible-core, renders the arguments once, however often the task is tried.
+    ///
+    /// # Errors
+    /// Those of `render`.
+    pub(crate) fn arguments<E>(&self, render: impl FnOnce() -> Result<Rendered, E>) -> Result<Rendered, E> {
+        if let Some(args) = self.first.as_ref().filter(|_| self.again).and_then(|first| first.lock().clone()) {
+            return Ok(args);
+        }
+        let args = render()?;
+        if let Some(first) = &self.first {
+            *first.lock() = Some(args.clone());
+        }
+        Ok(args)
+    }
+
+    /// The next attempt begins.
+    pub(crate) fn retry(&mut self) {
+        self.again = true;
+    }
 }
 
 /// One attempt at an iteration, while its result is evaluated.
@@ -55,8 +82,9 @@ pub(crate) fn iterations(
     reads: Option<&Arc<ReadTracker>>,
 ) -> Result<Iterations, Box<TaskResult>> {
     let scope = run.tracked_scope(play, host, Some(task), None, reads);
+    let first = || task.tries().then(Arc::default);
     let Some(items) = items(task, &scope)? else {
-        let iteration = Iteration { index: 0, item: None, top: None };
+        let iteration = Iteration { first: first(), ..Iteration::default() };
         return Ok(Iterations {
             looped: false,
             iterations: vec![iteration],
@@ -109,7 +137,7 @@ pub(crate) fn iterations(
             if extended {
                 top.insert("ansible_loop".into(), data(about(index, &items, all.as_ref())));
             }
-            Iteration { index, item: Some(item.clone()), top: Some(Arc::new(top)) }
+            Iteration { index, item: Some(item.clone()), top: Some(Arc::new(top)), first: first(), again: false }
         })
         .collect();
     Ok(Iterations {

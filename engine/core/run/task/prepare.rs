@@ -158,7 +158,7 @@ impl Run {
         {
             scope.magic.warn(UNSAFE_ARGS, Some(&whole.span));
         }
-        let args = self.arguments(task, &scope)?;
+        let args = iteration.arguments(|| self.arguments(task, &scope))?;
         // What the task itself names was checked before the run; these come from elsewhere.
         if task.args.whole.is_some() || !task.settings.module_defaults.is_empty() {
             let unknown = crate::plan::unknown(&task.action, args.keys().filter(|name| !name.starts_with('_')));
@@ -299,7 +299,7 @@ impl Run {
                 };
                 let found =
                     found.map_err(|why| ConnectionError::NoPlugin { kind: over.clone().unwrap_or_default(), why })?;
-                Some((found, self.arguments(task, &scope)?))
+                Some((found, iteration.arguments(|| self.arguments(task, &scope))?))
             }
             _ => None,
         };

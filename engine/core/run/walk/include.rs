@@ -145,7 +145,7 @@ impl Run {
                     }
                 }
                 Err(result) => {
-                    let iteration = Iteration { index: 0, item: None, top: None };
+                    let iteration = Iteration::default();
                     let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
                     let evaluated = self.evaluate(&run, host, &attempt, *result);
                     if self.commit(&run, host, evaluated, Default::default()) {
@@ -251,7 +251,7 @@ impl Run {
             for host in hosts {
                 let mut result = TaskResult::of_problems(&found.problems, &run.task.span);
                 result.place = Some(place_of(&run.task));
-                let iteration = Iteration { index: 0, item: None, top: None };
+                let iteration = Iteration::default();
                 let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
                 let mut evaluated = self.evaluate(run, host, &attempt, result);
                 let include = (!role).then(|| ("include", Value::from(group.wish.name.clone())));

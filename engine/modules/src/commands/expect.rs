@@ -84,7 +84,7 @@ impl Module for Expect {
             data.extend(data! {
                 "cmd" => shown, "rc" => rc.map_or(Value::Null, Value::from), "start" => moment(&start),
                 "end" => moment(&finish), "delta" => span(micros),
-                "stdout" => stdout.replace("\r\n", "\n").trim_end_matches(['\r', '\n']),
+                "stdout" => stdout.trim_end_matches(['\r', '\n']),
             });
             match (excess, rc) {
                 (Some(excess), _) => Err(Failure::new(excess.sentence("the command")).help(Excess::help())),
@@ -120,11 +120,11 @@ mod tests {
     #[test]
     fn questions_are_answered() {
         let done = expect(ASKS, responses(&[("Name", "bob".into()), ("(?i)pass", 5.into())]), Map::new());
-        assert_eq!(done.data["stdout"], "Name? Pass: \ngot bob 5".into(), "{done:?}");
+        assert_eq!(done.data["stdout"], "Name? Pass: \r\ngot bob 5".into(), "{done:?}");
         assert_eq!((done.data["rc"].clone(), done.changed), (3.into(), true));
         assert_eq!(done.failure.unwrap().msg, "non-zero return code");
         let done = expect(ASKS, responses(&[("Name", "bob".into()), ("Pass", "x".into())]), data! { "echo" => true });
-        assert_eq!(done.data["stdout"], "Name? bob\nPass: x\n\ngot bob x".into());
+        assert_eq!(done.data["stdout"], "Name? bob\r\nPass: x\r\n\r\ngot bob x".into());
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
     fn the_terminal_is_that_of_the_program() {
         let command = "sh -c 'cd .; echo $TERM; stty size; echo there >/dev/tty; pwd'";
         let done = expect(command, responses(&[("x", "".into())]), data! { "chdir" => "/usr" });
-        assert_eq!(done.data["stdout"], "xterm\n24 80\nthere\n/usr".into(), "{done:?}");
+        assert_eq!(done.data["stdout"], "xterm\r\n24 80\r\nthere\r\n/usr".into(), "{done:?}");
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Module for Archive {
                 };
                 let directory = scratch::directory_in(paths::directory(&target)).map_err(failed)?;
                 let made = format.write(host, packs, directory.path(), &members)?;
-                Placement::new(&target, Content::File(made), &attributes)?.put(host, data)?;
+                Placement::new(&target, Content::File(made), &attributes).put(host, data)?;
                 data.insert("dest_state".to_owned(), state(true).into());
                 Ok(())
             }));

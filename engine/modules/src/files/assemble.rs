@@ -72,7 +72,7 @@ impl Module for Assemble {
         }
         let checksum = Algorithm::Sha1.of_file(&content)?;
         let md5sum = Algorithm::Md5.of_file(&content)?;
-        let placement = Placement::new(paths::real(&dest), Content::File(content.to_path_buf()), &self.attributes)?;
+        let placement = Placement::new(paths::real(&dest), Content::File(content.to_path_buf()), &self.attributes);
         let mut plan = placement.backup(self.backup.0).validate(self.validate).plan(host, Plan::unchanged())?;
         plan.changes = plan.changes.into_iter().map(without_output).collect();
         if self.remote_src.0 {

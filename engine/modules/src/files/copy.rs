@@ -13,7 +13,7 @@ use crate::{
     io_failure::io_failure,
     system::{
         attributes::{Attributes, Wanted, describe},
-        mode::Mode,
+        mode::{FileMode, Mode},
         paths,
         place::Content,
         tree::{self, Kind, Node},
@@ -71,7 +71,7 @@ impl Module for Copy {
             (None, Some(_)) if self.dest.0.ends_with('/') => {
                 Err(ArgError::new("dest", "can not use content with a dir as dest"))
             }
-            _ if self.attributes.mode == Some(Mode::Preserve) => Ok(()),
+            _ if self.attributes.mode == Some(FileMode(Some(Mode::Preserve))) => Ok(()),
             _ => self.attributes.check(),
         }
     }
@@ -81,7 +81,7 @@ impl Module for Copy {
         let ends_in_slash = self.dest.0.ends_with('/');
         let is_directory = |src: &String| PathBuf::from(paths::expand(src, host)).is_dir();
         let is_tree = self._tree.is_some() || self.remote_src.0 && self.src.as_ref().is_some_and(is_directory);
-        let (wanted, refused) = match self.attributes.resolve() {
+        let (wanted, refused) = match self.attributes.resolve_copied() {
             Ok(wanted) => (wanted, None),
             // As in ansible-core, the content of one file is put in place all the same.
             Err(failure) if !is_tree => (Wanted::default(), Some(failure)),
@@ -302,7 +302,7 @@ mod tests {
         let dest = base.path().join("f");
         let args = data! { "dest" => text(&dest), "content" => "abc", "owner" => "no such user" };
         let rehearsed = checked("copy", args.clone());
-        assert!(rehearsed.failure.is_some() && !dest.exists());
+        assert!(rehearsed.failure.is_none() && !dest.exists());
         for _ in 0..2 {
             let failed = call("copy", args.clone());
             assert!(!failed.changed && fs::read_to_string(&dest).unwrap() == "abc");

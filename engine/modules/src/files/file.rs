@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rplay_wire::{Failure, data};
 
 use crate::{
-    ArgError, Host, Module, Plan, Wording, args,
+    ArgError, Change, Host, Module, Plan, Wording, args,
     argtypes::{Flag, PathArg, Text},
     choice,
     system::{
@@ -169,15 +169,16 @@ impl Module for File {
             failure.data(data! { "path" => paths::text(&real) }).data(described(&real))
         };
         // Owner and mode are those of what a link leads to.
-        let of_target = |failure: Failure| {
-            let real = if self.follow.0 { paths::real(&shown) } else { shown.clone() };
+        let (target, follow) = (path.clone(), self.follow.0);
+        let of_target = move |failure: Failure| {
+            let real = if follow { paths::real(&target) } else { target };
             failure.data(data! { "path" => paths::text(&real) }).data(described(&real))
         };
         // An unknown owner is reported only if the file itself could have been made.
         let (wanted, unknown) = match self.attributes.resolve() {
             _ if state == State::Absent => (Wanted::default(), None),
             Ok(wanted) => (wanted, None),
-            Err(failure) => (Wanted::default(), Some(of_target(failure))),
+            Err(failure) => (Wanted::default(), Some(failure)),
         };
         let job = Job {
             wanted,
@@ -200,10 +201,20 @@ impl Module for File {
             State::Hard | State::Link => plan?,
             _ => plan.map_err(about)?,
         };
-        if let Some(failure) = unknown {
-            return Err(failure);
-        }
         let mut plan = plan;
+        if let Some(failure) = unknown {
+            // As in ansible-core, what was touched into being is removed again, other things stay.
+            if host.check || plan.changes.is_empty() {
+                return Err(of_target(failure));
+            }
+            let touched = (state == State::Touch && present(&shown) == "absent").then(|| shown.clone());
+            let set = Change::new("set owner and mode".to_owned(), move |_, _| {
+                let failure = of_target(failure);
+                touched.map_or(Ok(()), crate::system::fs::remove_file)?;
+                Err(failure)
+            });
+            return Ok(plan.change(set));
+        }
         // In check mode, ansible-core does not tell of what a file would be that it touched into being.
         let is_untold = host.check && state == State::Touch && present(&shown) == "absent";
         if host.check && state == State::Directory && present(&shown) == "absent" {

@@ -136,16 +136,15 @@ impl Module for IniFile {
             data.extend(describe(&shown));
             Ok(())
         });
-        let wanted = self.attributes.resolve()?;
         if edited == text && path.exists() {
-            return wanted.plan(&path, true, plan);
+            return self.attributes.resolve()?.plan(&path, true, plan);
         }
         let directory = paths::directory(&path);
         if !directory.is_dir() {
             plan = make_directories(directory, &Wanted::default(), plan)?;
             plan.changes.iter_mut().for_each(|change| change.diff = None);
         }
-        let placement = Placement::new(&path, Content::Bytes(lossless::encode(&edited)), &self.attributes)?;
+        let placement = Placement::new(&path, Content::Bytes(lossless::encode(&edited)), &self.attributes);
         placement.backup(self.backup.0 && path.exists()).plan(host, plan)
     }
 }

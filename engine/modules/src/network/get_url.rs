@@ -81,7 +81,6 @@ impl Module for GetUrl {
         if !directory.is_dir() && host.rehearses() {
             plan = plan.assumption(format!("the directory {}", directory.display()));
         }
-        let wanted = self.attributes.resolve()?;
         let checksum = match self.checksum.as_str() {
             "" => None,
             text => Some(wanted_digest(text, &self, host)),
@@ -103,7 +102,7 @@ impl Module for GetUrl {
             if found == *hex && !force {
                 plan.data.extend(told);
                 plan = plan.set("msg", "file already exists");
-                let plan = wanted.plan(&dest, true, plan)?;
+                let plan = self.attributes.resolve()?.plan(&dest, true, plan)?;
                 return Ok(plan.finish(move |_, data| {
                     data.extend(describe(&dest));
                     Ok(())

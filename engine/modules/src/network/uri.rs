@@ -259,7 +259,7 @@ impl Uri {
     /// Moves the downloaded file to its destination, unless that has the same content.
     fn keep(&self, path: &Path, new: &Path, host: &Host, data: &mut Map) -> Result<bool, Failure> {
         data.insert("path".to_owned(), paths::text(path).into());
-        let placement = Placement::new(path, Content::File(new.to_owned()), &self.attributes)?;
+        let placement = Placement::new(path, Content::File(new.to_owned()), &self.attributes);
         if placement.differs()? {
             placement.put(host, data)?;
         } else {

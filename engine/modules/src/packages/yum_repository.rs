@@ -206,7 +206,7 @@ impl Module for YumRepository {
                 Failure::new(format!("Repo directory '{}' does not exist.", directory.display())).arg("reposdir")
             })?;
         }
-        let placement = Placement::new(&path, Content::Bytes(lossless::encode(&text)), &self.attributes)?;
+        let placement = Placement::new(&path, Content::Bytes(lossless::encode(&text)), &self.attributes);
         let mut plan = placement.plan(host, plan)?;
         for diff in plan.changes.iter_mut().filter_map(|change| change.diff.as_mut()) {
             (diff.before, diff.after) = (unindented(&diff.before, is_secret), unindented(&diff.after, is_secret));

@@ -37,6 +37,8 @@ pub struct Placement {
     pub content: Content,
     /// Owner, mode ...; unset ones are kept, or get the defaults of a new file.
     pub wanted: Wanted,
+    /// Why owner and mode cannot be set. As in ansible-core, the content is put in place all the same.
+    pub refused: Option<Failure>,
     /// Keep a copy of the previous file, and report its name as `backup_file`.
     pub backup: bool,
     /// The name that tasks know the file by, if it is a link to `path`: that of the kept copy.
@@ -62,6 +64,7 @@ impl Placement {
             path: path.into(),
             content,
             wanted: Wanted::default(),
+            refused: None,
             backup: false,
             link: None,
             validate: None,
@@ -71,20 +74,13 @@ impl Placement {
     }
 
     /// A file to be put at `path`, without backup and validation.
-    ///
-    /// # Errors
-    /// If owner, group or mode cannot be resolved on this host.
-    pub fn new(path: impl Into<PathBuf>, content: Content, attributes: &Attributes) -> Result<Self, Failure> {
-        Ok(Placement {
-            path: path.into(),
-            content,
-            wanted: attributes.resolve()?,
-            backup: false,
-            link: None,
-            validate: None,
-            unsafe_writes: attributes.unsafe_writes.map(|flag| flag.0),
-            shown: true,
-        })
+    pub fn new(path: impl Into<PathBuf>, content: Content, attributes: &Attributes) -> Self {
+        let (wanted, refused) = match attributes.resolve() {
+            Ok(wanted) => (wanted, None),
+            Err(failure) => (Wanted::default(), Some(failure)),
+        };
+        let unsafe_writes = attributes.unsafe_writes.map(|flag| flag.0);
+        Placement { wanted, refused, unsafe_writes, ..Placement::plain(path, content) }
     }
 
     pub fn backup(mut self, backup: bool) -> Self {
@@ -113,11 +109,16 @@ impl Placement {
     /// Plans what is needed: nothing, a change of owner and mode, or a replacement.
     ///
     /// # Errors
-    /// If the directory does not exist, the path is a directory, or the host's file cannot be read.
+    /// If the directory does not exist, the path is a directory, the host's file cannot be read, or nothing is to be put
+    /// in place and owner or mode cannot be set.
     pub fn plan(mut self, host: &Host, mut plan: Plan) -> Result<Plan, Failure> {
         self.refuse_other_kinds()?;
         let exists = self.path.exists();
-        if self.differs()? {
+        let differs = self.differs()?;
+        if let Some(failure) = self.refused.take_if(|_| host.check && exists || !differs) {
+            return Err(failure);
+        }
+        if differs {
             if let Some(command) = self.validate.as_ref().filter(|command| !command.contains("%s")) {
                 return Err(Failure::new(format!("validate must contain %s: {command}")).arg("validate"));
             }
@@ -180,8 +181,9 @@ impl Placement {
     /// private until it has all preserved attributes; then it replaces the old one.
     ///
     /// # Errors
-    /// If the file cannot be written or put in place, or its validation fails; the old file stays.
-    pub fn put(self, host: &Host, data: &mut Map) -> Result<(), Failure> {
+    /// If the file cannot be written or put in place, or its validation fails; the old file stays. If its owner or mode
+    /// cannot be set.
+    pub fn put(mut self, host: &Host, data: &mut Map) -> Result<(), Failure> {
         self.refuse_other_kinds()?;
         let failed = |error: &io::Error| io_failure("write", &self.path, error);
         let is_there = fs::symlink_metadata(&self.path).is_ok_and(|meta| !meta.is_symlink());
@@ -227,10 +229,10 @@ impl Placement {
             },
         };
         // Last, since an immutable file could not be moved to its destination.
-        match &self.wanted.flags {
-            Some(written) => flags::change_open(&file, written, &self.path),
-            None => Ok(()),
+        if let Some(written) = &self.wanted.flags {
+            flags::change_open(&file, written, &self.path)?;
         }
+        self.refused.take().map_or(Ok(()), Err)
     }
 
     /// A new private file for the content, and whether it is next to the one to replace. If no file can be created

@@ -23,6 +23,7 @@ fn placement(path: &Path, text: &str) -> Placement {
         path: path.to_owned(),
         content: Content::Bytes(text.into()),
         wanted: Wanted::default(),
+        refused: None,
         backup: false,
         link: None,
         validate: None,

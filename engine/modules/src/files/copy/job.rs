@@ -52,6 +52,7 @@ impl Job {
             path,
             content,
             wanted,
+            refused: None,
             backup: self.backup,
             link: None,
             validate: self.validate.clone(),
@@ -164,7 +165,7 @@ impl Job {
                 };
                 data.insert("diff".to_owned(), diff);
             }
-            if host.check && differs && self.refused.is_none() {
+            if host.check && differs {
                 // In that case the future state of the file is not reported.
                 return Ok(Plan { data: data! { "diff" => Vec::<Value>::new() }, ..plan });
             }
@@ -210,7 +211,7 @@ impl Job {
             return Err(Failure::new(format!("{} is not a directory", dest.display())).arg("dest"));
         }
         let mut plan = Plan::unchanged();
-        if !dest.is_dir() {
+        if !dest.is_dir() && (self.is_remote || !nodes.is_empty()) {
             plan = make_directories(&dest, &self.directories(), plan)?;
         }
         for node in nodes {

@@ -38,10 +38,9 @@ impl Fetch {
             Target::In(directory) => directory.join(file_name(&response)),
         };
         data.insert("dest".to_owned(), paths::text(&path).into());
-        let wanted = module.attributes.resolve()?;
         if response.status == 304 {
             data.extend(data! { "status_code" => 304, "msg" => "HTTP Error 304: Not Modified" });
-            let changed = wanted.apply(&path, true)?;
+            let changed = module.attributes.resolve()?.apply(&path, true)?;
             data.extend(describe(&path));
             return Ok(changed);
         }
@@ -102,11 +101,15 @@ impl Fetch {
             "status_code" => if response.url.starts_with("file:") { Value::Null } else { response.status.into() },
         });
         let changed = if before.as_ref() == Some(&source) {
-            wanted.apply(&path, true)?
+            module.attributes.resolve()?.apply(&path, true)?
         } else {
-            Placement::new(&path, Content::File(new.path().to_owned()), &module.attributes)?
-                .backup(module.backup.0)
-                .put(host, data)?;
+            let placement = Placement::new(&path, Content::File(new.path().to_owned()), &module.attributes);
+            let is_refused = placement.refused.is_some();
+            let put = placement.backup(module.backup.0).put(host, data);
+            if put.is_err() && is_refused {
+                data.clear();
+            }
+            put?;
             true
         };
         data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&path).ok().into());
