@@ -174,7 +174,7 @@ pub(crate) fn execute(
         let reason = error
             .raw_os_error()
             .map_or_else(|| error.to_string(), |code| nix::errno::Errno::from_raw(code).desc().to_owned());
-        ["start", "end", "delta"].into_iter().for_each(|key| drop(data.shift_remove(key)));
+        ["start", "end", "delta", "msg"].into_iter().for_each(|key| drop(data.shift_remove(key)));
         let words = std::iter::once(process.get_program()).chain(process.get_args()).map(paths::text);
         let line = words.map(|word| quoted(&word).into_owned()).collect::<Vec<_>>().join(" ");
         let rc = error.raw_os_error().unwrap_or(2);
