@@ -144,7 +144,7 @@ fn plugins_of_collections_are_found_and_what_fails_says_why() {
     assert!(code == 2 && out.contains("the connection plugin 'nosuch' was not found"), "{code} {out}{err}");
     let nowhere = [("RPLAY_ANSIBLE_PYTHON", "/nowhere/python3")];
     let (out, err, code) = project.run(&of_collection, &nowhere);
-    assert!(code == 2 && out.contains("'my.col.near' of one is not supported"), "{code} {out}{err}");
+    assert!(code == 2 && out.contains("the connection plugin 'my.col.near' was not found"), "{code} {out}{err}");
 }
 
 /// ansible-core searches a list of collections alone, unless it names ansible-core, too.

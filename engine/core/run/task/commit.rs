@@ -19,6 +19,7 @@ use crate::{
         task::{
             debugger::Debugged,
             evaluated::{CENSORED, Evaluated},
+            messages,
             task_run::TaskRun,
         },
     },
@@ -75,8 +76,9 @@ impl Run {
                         // Only a manipulated agent would send these.
                         false => target.refuse(facts.into_keys()),
                     };
-                    // Others are named in the result.
-                    let refused: Vec<_> = refused.into_iter().filter(|name| !steering::is_restricted(name)).collect();
+                    // The result of content in Python names others itself.
+                    let is_told = |name: &str| messages::are_of(&task.task.action) && steering::is_restricted(name);
+                    let refused: Vec<_> = refused.into_iter().filter(|name| !is_told(name)).collect();
                     if !refused.is_empty() {
                         self.warn(steering::warning(&host.name, &refused), None);
                     }

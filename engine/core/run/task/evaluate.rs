@@ -11,7 +11,7 @@ use rplay_contract::{
 use crate::{
     actions::{Effect, TaskResult, entries, text_of},
     event::{HostResult, Status},
-    plan::{Action, Field, Task},
+    plan::{Field, Task},
     run::{
         conditions,
         lookahead::rules,
@@ -42,12 +42,7 @@ impl Run {
         mut result: TaskResult,
     ) -> Evaluated {
         let task_of = &task.task;
-        let is_foreign = match &task_of.action {
-            Action::External(_) | Action::Plugin(_) => true,
-            // It returns what such a module has left.
-            action => action.name() == "async_status",
-        };
-        if is_foreign {
+        if messages::are_of(&task_of.action) {
             messages::read(&task_of.action, self.tells_tracebacks(), &mut result);
         }
         if let Some(why) = &mut result.skipped

@@ -21,6 +21,15 @@ const INTERNAL: &str = "_ansible_";
 /// Keys by which only plugins change the inventory.
 const OF_PLUGINS: [&str; 2] = ["add_host", "add_group"];
 
+/// Whether results of an action say more than their data, since rplay does not implement it.
+pub(crate) fn are_of(action: &Action) -> bool {
+    match action {
+        Action::External(_) | Action::Plugin(_) => true,
+        // It returns what such a module has left.
+        action => action.name() == "async_status",
+    }
+}
+
 /// Reads what a module or a plugin that rplay does not implement has returned. `tells_tracebacks`: `display_traceback`
 /// includes errors.
 pub(crate) fn read(action: &Action, tells_tracebacks: bool, result: &mut TaskResult) {
