@@ -60,7 +60,7 @@ def xz(agent):
     # matches are rare: BT3 and a smaller nice_len find the better ones.
     filters = [{'id': lzma.FILTER_X86}] if agent[18] == 0x3e else []
     packer = {'id': lzma.FILTER_LZMA2, 'preset': 9 | lzma.PRESET_EXTREME, 'dict_size': 1 << 23}
-    packer |= {'mf': lzma.MF_BT3, 'nice_len': 128}
+    packer |= {'mf': lzma.MF_BT2, 'nice_len': 120}
     filters.append(packer | {'lc': 4, 'pb': 1} if filters else packer)
     return lzma.compress(agent, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
 
