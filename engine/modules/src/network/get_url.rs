@@ -5,18 +5,16 @@ mod fetch;
 
 use std::{
     path::{Path, PathBuf},
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
-use jiff::{Timestamp, tz::TimeZone};
 use rplay_wire::{Failure, Map, Value, data};
 
-use crate::system::fs;
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
-    network::web::Web,
+    network::web::{Web, modified},
     system::{
         attributes::{Attributes, describe},
         digest::Algorithm,
@@ -222,20 +220,9 @@ fn file_name(response: &Response) -> String {
     name.unwrap_or_else(|| "index.html".to_owned())
 }
 
-/// `If-Modified-Since` for a file.
-fn modified(path: &Path) -> Option<String> {
-    let time = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
-    http_date(time)
-}
-
-fn http_date(time: SystemTime) -> Option<String> {
-    let time = Timestamp::try_from(time).ok()?.to_zoned_datetime(TimeZone::UTC);
-    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::fs;
 
     use super::*;
     use crate::{
@@ -314,10 +301,5 @@ mod tests {
         assert!(call("get_url", args("/f", "/nonexistent/f")).failure.is_some());
         let soft = checked("get_url", args("/f", "/nonexistent/f"));
         assert!(soft.changed && soft.failure.is_none() && soft.warnings.len() == 1);
-    }
-
-    #[test]
-    fn dates_are_written_for_headers() {
-        assert_eq!(http_date(UNIX_EPOCH + Duration::from_secs(784_111_777)).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
-    network::web::Web,
+    network::web::{Web, modified},
     system::{
         attributes::{Attributes, describe},
         bounded,
@@ -126,8 +126,11 @@ impl Uri {
         request.method = self.method.to_ascii_uppercase();
         request.follow = self.follow_redirects;
         request.unix_socket = self.unix_socket.as_ref().map(|path| path.on(host));
+        let file = self.dest.as_ref().map(|dest| paths::real(&dest.on(host))).filter(|dest| dest.is_file());
         if self.web.force.0 {
             request.default_header("Cache-Control", "no-cache");
+        } else if let Some(since) = file.and_then(|file| modified(&file)) {
+            request.default_header("If-Modified-Since", &since);
         }
         if let Some(Payload { content, kind }) = body::payload(&self, host)? {
             match content {

@@ -1,9 +1,14 @@
 //! The arguments that `uri` and `get_url` share: how to connect to a server.
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
+use jiff::{Timestamp, tz::TimeZone};
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::fs;
 use crate::{
     ArgError, Host, args,
     args::ArgType,
@@ -120,5 +125,28 @@ impl Web {
             client_key: self.client_key.as_ref().map(|path| path.on(host)),
         };
         request
+    }
+}
+
+/// `If-Modified-Since` for a file.
+pub(super) fn modified(path: &Path) -> Option<String> {
+    let time = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
+    http_date(time)
+}
+
+fn http_date(time: SystemTime) -> Option<String> {
+    let time = Timestamp::try_from(time).ok()?.to_zoned_datetime(TimeZone::UTC);
+    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn dates_are_written_for_headers() {
+        assert_eq!(http_date(UNIX_EPOCH + Duration::from_secs(784_111_777)).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 }

@@ -119,6 +119,28 @@ fn a_file_is_kept_and_fetching_it_is_a_change() {
     assert!(call("uri", args()).changed);
 }
 
+/// A file that is there is asked for only if it has changed since; `force` asks for it in any case.
+#[test]
+fn a_file_that_is_there_is_fetched_if_it_is_older() {
+    let server = Server::start(|seen| match seen.headers.contains("if-modified-since") {
+        true => response("304 Not Modified", "", ""),
+        false => response("200 OK", "", "new"),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("f");
+    fs::write(&file, "old").unwrap();
+    let fetched = |more: Map| {
+        let mut args = data! { "dest" => paths::text(&file), "status_code" => vec![Value::from(200), 304.into()] };
+        args.extend(more);
+        call("uri", with(&server.url, args))
+    };
+    let kept = fetched(data! {});
+    assert!(!kept.changed && kept.data["status"] == 304.into(), "{kept:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+    assert!(fetched(data! { "force" => true }).changed);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+}
+
 #[test]
 fn check_mode_and_creates_send_nothing() {
     let server = Server::start(|_| response("200 OK", "", ""));
