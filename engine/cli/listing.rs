@@ -59,10 +59,7 @@ pub(crate) fn show(
         for (number, (play, PlayHead { name, hosts })) in plays.iter().zip(heads.by_ref()).enumerate() {
             let pattern = hosts.join(",");
             let tags = tag_list(&play.settings);
-            let matched = match hosts.as_slice() {
-                [] => Matched::default(),
-                _ => inventory.matching(&Pattern::parse(&pattern)?, allowed)?,
-            };
+            let matched = inventory.matching(&Pattern::of(&hosts)?, allowed)?;
             for warning in matched.warnings.iter().filter(|warning| warned.insert((*warning).clone())) {
                 crate::output::aside(&format!("[WARNING]: {}\n", visible(warning)));
             }

@@ -151,11 +151,15 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let allowed = match &args.limit {
         Some(limit) => {
             let limit = Limit::parse(limit)?;
+            let allowed = limit.allowed(&inventory);
             // Patterns that match no host are reported, also before the error that no host is left.
-            for message in limit.matched(&inventory)?.warnings {
+            let warnings = match &allowed {
+                Ok(matched) => matched.warnings.clone(),
+                Err(_) => limit.matched(&inventory)?.warnings,
+            };
+            for message in warnings {
                 channel.send(Event::Warning { message: message.into(), place: None });
             }
-            let allowed = limit.allowed(&inventory);
             if allowed.is_err() {
                 channel.flush();
             }

@@ -9,9 +9,11 @@ use std::{
 };
 
 use flate2::read::GzDecoder;
+use rplay_contract::wire::hex;
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 
-use super::{Galaxy, GalaxyError, Result, api::Api, archive, manifest::sha256_of, upload::Upload};
+use super::{Galaxy, GalaxyError, Result, api::Api, archive, upload::Upload};
 use crate::source::absolute;
 
 /// `galaxy collection publish`.
@@ -42,7 +44,7 @@ impl Galaxy {
         let content = content(&path)?;
         let task = api.send_collection(&Upload {
             file: path.file_name().unwrap_or_default().display().to_string(),
-            sha256: sha256_of(&path).map_err(|error| GalaxyError::file(&path, error))?,
+            sha256: hex::encode(Sha256::digest(&content)),
             content,
         })?;
         if !options.waits {
@@ -103,15 +105,16 @@ fn content(path: &Path) -> Result<Vec<u8>> {
     if !path.exists() {
         return Err(refuse(&"does not exist."));
     }
-    let content = fs::read(path).map_err(|error| refuse(&format!("cannot be read: {error}")))?;
+    let unreadable = |error| refuse(&format!("cannot be read: {error}"));
+    let no_archive =
+        || refuse(&"is not a tarball, use 'ansible-galaxy collection build' to create a proper release artifact.");
+    if path.metadata().map_err(unreadable)?.len() > archive::MOST_BYTES {
+        return Err(no_archive());
+    }
+    let content = fs::read(path).map_err(unreadable)?;
     // A file that is not compressed fails at its first entry.
     let is_archive = tar::Archive::new(GzDecoder::new(&*content))
         .entries()
         .is_ok_and(|mut entries| entries.next().is_none_or(|entry| entry.is_ok()));
-    if !is_archive || content.len() as u64 > archive::MOST_BYTES {
-        return Err(refuse(
-            &"is not a tarball, use 'ansible-galaxy collection build' to create a proper release artifact.",
-        ));
-    }
-    Ok(content)
+    if is_archive { Ok(content) } else { Err(no_archive()) }
 }

@@ -85,6 +85,17 @@ impl Pattern {
         Ok(Pattern { terms })
     }
 
+    /// Parses several patterns as one. Without any, it matches no host, whereas an empty text matches all.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub fn of(patterns: &[String]) -> Result<Self, InventoryError> {
+        match patterns {
+            [] => Ok(Pattern { terms: Vec::new() }),
+            patterns => Pattern::parse(&patterns.join(",")),
+        }
+    }
+
     /// The matching hosts, in Ansible's order.
     ///
     /// # Errors
@@ -277,6 +288,13 @@ pub(super) mod tests {
     }
 
     /// The expected values are those of ansible-core 2.19.14 (except for the IPv6 host, which was added).
+    #[test]
+    fn no_patterns_match_no_host() {
+        assert!(Pattern::of(&[]).unwrap().matches(&inventory()).unwrap().hosts.is_empty());
+        let some = Pattern::of(&["web".to_owned(), "db1".to_owned()]).unwrap().matches(&inventory()).unwrap();
+        assert_eq!(some.hosts, Pattern::parse("web,db1").unwrap().matches(&inventory()).unwrap().hosts);
+    }
+
     #[test]
     fn patterns_choose_hosts_as_in_ansible() {
         let inventory = inventory();

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     source::{Problems, Span},
     template,
-    vars::{Layer, Lazy, Value, is_omit},
+    vars::{Layer, Lazy, Value, is_omit, lay_over},
 };
 
 /// A play's name and the patterns of its hosts.
@@ -26,18 +26,17 @@ impl Resolver {
     /// The hosts cannot be rendered.
     pub fn head(&self, play: &Play, groups: Value) -> Result<PlayHead, Problems> {
         let mut vars = Layer::default();
-        let mut add = |layer: &Layer| vars.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
         // As in Ansible, also those of roles, which the play's tasks see.
         let fields = [Some(&play.hosts), play.name.as_ref()];
         let templated = fields.into_iter().flatten().any(|field| field.value.data().is_none());
         let roles = || play.roles.iter().filter(|role| templated && role.public != Some(false));
-        roles().for_each(|role| add(&role.defaults));
-        add(&play.static_vars());
+        roles().for_each(|role| lay_over(&mut vars, &role.defaults));
+        lay_over(&mut vars, &play.static_vars());
         for entry in &play.vars_prompt {
             let default = entry.default.as_ref().map_or(Lazy::Data(().into()), |field| field.value.clone());
             vars.insert(entry.name.clone(), default);
         }
-        roles().for_each(|role| vars.extend(role.vars.iter().map(|(name, value)| (name.clone(), value.clone()))));
+        roles().for_each(|role| lay_over(&mut vars, &role.vars));
         vars.insert("groups".into(), Lazy::Data(groups));
         let scope = self.static_scope(&play.settings, None, &Arc::new(vars), &play.directory);
         let hosts = match template::render(&play.hosts.value, &scope) {

@@ -46,8 +46,10 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
         return misplaced(format!("Invalid options for {}: {}", written.value, unknown.join(",")));
     }
     if !roles {
-        let names_nothing = args.free.is_none() && nothing("file") && nothing("_raw_params");
-        return names_nothing.then(|| misplaced(format!("No file specified for {}", written.value))).flatten();
+        return match args.free.is_none() && nothing("file") && nothing("_raw_params") {
+            true => misplaced(format!("No file specified for {}", written.value)),
+            false => None,
+        };
     }
     let wrong = |name: &'static str| Some((name, type_of(&given(&args, name)?).filter(|kind| *kind != "str")?));
     let (name, kind) = FILES.into_iter().find_map(wrong)?;

@@ -20,7 +20,7 @@ use crate::{
     source::{Problems, Source, Span},
     syntax::{self, Node, PlaybookEntry, reserved_names},
     template,
-    vars::{Layer, overlaid},
+    vars::{Layer, lay_over, overlaid},
 };
 
 /// The context of a playbook.
@@ -151,7 +151,7 @@ impl Resolver {
             let names = candidates.iter().map_while(|candidate| template::render(&candidate.value, &scope).ok());
             let path = names.filter_map(|name| vars_file(directory, name.as_str()?)).next();
             if let Some(layer) = path.and_then(|path| self.project.vars(&path, None).ok()) {
-                found.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
+                lay_over(&mut found, &layer);
             }
         }
         Arc::new(found)

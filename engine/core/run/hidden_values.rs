@@ -31,7 +31,7 @@ const KEPT_KEYS: [&str; 14] = [
 /// The values of the secret arguments of one call.
 #[derive(Clone, Debug)]
 pub(crate) struct HiddenValues {
-    /// As text, the longest first, so that no part of one is replaced before the whole.
+    /// As text, none of them empty, the longest first, so that no part of one is replaced before the whole.
     texts: Vec<String>,
     /// Whether keys are masked, too.
     in_keys: bool,
@@ -113,7 +113,7 @@ impl HiddenValues {
             NO_LOG_VALUE.clone_into(text);
             return;
         }
-        for hidden in self.texts.iter().filter(|hidden| !hidden.is_empty()) {
+        for hidden in &self.texts {
             if text.contains(&**hidden) {
                 *text = text.replace(&**hidden, MASK);
             }

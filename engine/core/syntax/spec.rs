@@ -57,7 +57,7 @@ impl Check {
         self.errors.push(ArgumentError { msg, option: Some(option.span.clone()) });
     }
 
-    /// As in Ansible, what is no dict where keys are specified is told of in advance, once for each option.
+    /// Reports in advance, once for each option, a value that should be a dict with specified keys and is not, as Ansible does.
     fn no_dicts(&mut self, options: &IndexMap<Arc<str>, ArgumentOption>, values: &IndexMap<Arc<str>, Value>) {
         for (name, option) in options.iter().filter(|(_, option)| option.options.is_some() && option.has_dicts()) {
             let Some(value) = values.get(name).filter(|value| value.is_true() || value.as_str().is_some()) else {

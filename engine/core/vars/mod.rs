@@ -30,4 +30,4 @@ pub use minijinja::Value;
 pub(crate) use moment::{Day, Moment, as_json};
 pub use omit::{is_omit, omit};
 pub use plugins::{PluginError, PluginKind};
-pub use scope::{BecomeCall, Layer, Lenience, Magic, Outside, PluginCall, Plugins, Scope, overlaid};
+pub use scope::{BecomeCall, Layer, Lenience, Magic, Outside, PluginCall, Plugins, Scope, lay_over, overlaid};

@@ -18,8 +18,13 @@ pub fn overlaid(weak: &Arc<Layer>, strong: &Layer) -> Arc<Layer> {
         return weak.clone();
     }
     let mut both = Layer::clone(weak);
-    both.extend(strong.iter().map(|(name, value)| (name.clone(), value.clone())));
+    lay_over(&mut both, strong);
     Arc::new(both)
+}
+
+/// Adds the variables of another layer, which win.
+pub fn lay_over(layer: &mut Layer, strong: &Layer) {
+    layer.extend(strong.iter().map(|(name, value)| (name.clone(), value.clone())));
 }
 
 /// Inputs of templates other than variables.

@@ -72,9 +72,7 @@ impl ConnectionError {
             }
         }
     }
-}
 
-impl ConnectionError {
     fn help(&self) -> Option<String> {
         match self {
             ConnectionError::NoPlugin { why, .. } => Some(format!(

@@ -284,10 +284,6 @@ impl Run {
         let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
         let Ok(value) = template::render(&play.hosts.value, &scope) else { return Ok(Vec::new()) };
         let patterns = host_patterns(&value, &play.hosts.span)?;
-        if patterns.is_empty() {
-            return Ok(Vec::new());
-        }
-        let pattern = Pattern::parse(&patterns.join(","))?;
-        Ok(self.inventory().matching(&pattern, self.options.allowed.as_ref())?.hosts)
+        Ok(self.inventory().matching(&Pattern::of(&patterns)?, self.options.allowed.as_ref())?.hosts)
     }
 }

@@ -23,11 +23,8 @@ impl Run {
         play: &Play,
         scope: &Arc<Scope>,
     ) -> Result<(Vec<Arc<str>>, Vec<Arc<str>>), Problems> {
-        if patterns.is_empty() {
-            return Ok(Default::default());
-        }
         let inventory = self.inventory();
-        let matched = inventory.matching(&Pattern::parse(&patterns.join(","))?, self.options.allowed.as_ref())?;
+        let matched = inventory.matching(&Pattern::of(patterns)?, self.options.allowed.as_ref())?;
         for warning in &matched.warnings {
             match self.options.host_pattern_mismatch {
                 Mismatch::Ignore => {}

@@ -75,10 +75,7 @@ impl Run {
         each_layer(&play.steps, &mut |layer| found.look_at(layer, "in a task"));
         let Some(pattern) = self.pattern(play, &play.hosts) else { return };
         let inventory = self.inventory();
-        let matched = Pattern::parse(&pattern).ok().and_then(|pattern| {
-            // An invalid pattern is reported when the play starts.
-            inventory.matching(&pattern, self.options.allowed.as_ref()).ok()
-        });
+        let matched = inventory.matching(&pattern, self.options.allowed.as_ref()).ok();
         for host in matched.into_iter().flat_map(|matched| matched.hosts) {
             match inventory.layers(&host, Some(&play.directory)) {
                 Ok(layers) => layers.iter().for_each(|layer| found.look_at_host(layer, &host, &play.directory)),
@@ -129,9 +126,7 @@ impl Run {
         let mut tasks = Vec::new();
         specified(&play.steps, &mut tasks);
         let Some(pattern) = self.pattern(play, &play.hosts).filter(|_| !tasks.is_empty()) else { return };
-        let matched = Pattern::parse(&pattern)
-            .ok()
-            .and_then(|pattern| self.inventory().matching(&pattern, self.options.allowed.as_ref()).ok());
+        let matched = self.inventory().matching(&pattern, self.options.allowed.as_ref()).ok();
         let Some(name) = matched.and_then(|matched| matched.hosts.into_iter().next()) else { return };
         let Ok(layers) = self.inventory_layers(&name, &play.directory) else { return };
         let run = Arc::new(PlayRun { all: vec![name.clone()], batch: vec![name.clone()], ..PlayRun::of(play) });
@@ -174,11 +169,11 @@ impl Run {
         })
     }
 
-    /// The hosts pattern of a play; `None` if it cannot be rendered yet.
-    fn pattern(self: &Arc<Self>, play: &Arc<Play>, hosts: &Field) -> Option<String> {
+    /// The hosts pattern of a play; `None` if it cannot be rendered yet, or is wrong, which is reported when the play starts.
+    fn pattern(self: &Arc<Self>, play: &Arc<Play>, hosts: &Field) -> Option<Pattern> {
         let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
         let patterns = host_patterns(&template::render(&hosts.value, &scope).ok()?, &hosts.span).ok()?;
-        (!patterns.is_empty()).then(|| patterns.join(","))
+        Pattern::of(&patterns).ok()
     }
 }
 

@@ -60,7 +60,10 @@ impl Reader<'_> {
                 if self.depth > MOST_LEVELS {
                     return Err(("Too many levels".to_owned(), at));
                 }
-                let end = if open == '{' { self.object(at) } else { self.array(at) };
+                let end = match open {
+                    '{' => self.entries(at, '}', Self::pair),
+                    _ => self.entries(at, ']', Self::value),
+                };
                 self.depth -= 1;
                 end
             }
@@ -73,45 +76,39 @@ impl Reader<'_> {
         }
     }
 
-    fn object(&mut self, open: usize) -> Result<usize, Wrong> {
-        const KEY: &str = "Expecting property name enclosed in double quotes";
+    /// The place after an object or array; `entry` finds the place after one of its entries.
+    fn entries(
+        &mut self,
+        open: usize,
+        close: char,
+        entry: fn(&mut Self, usize) -> Result<usize, Wrong>,
+    ) -> Result<usize, Wrong> {
         let mut at = self.blank(open + 1);
-        if self.at(at) == Some('}') {
+        if self.at(at) == Some(close) {
             return Ok(at + 1);
         }
         loop {
-            if self.at(at) != Some('"') {
-                return Err((KEY.to_owned(), at));
-            }
-            at = self.blank(self.string(at)?);
-            if self.at(at) != Some(':') {
-                return Err(("Expecting ':' delimiter".to_owned(), at));
-            }
-            let start = self.blank(at + 1);
-            let end = self.value(start)?;
+            let end = entry(self, at)?;
             at = self.blank(end);
             match self.at(at) {
-                Some('}') => return Ok(at + 1),
                 Some(',') => at = self.blank(at + 1),
+                Some(found) if found == close => return Ok(at + 1),
                 _ => return Err(("Expecting ',' delimiter".to_owned(), at)),
             }
         }
     }
 
-    fn array(&mut self, open: usize) -> Result<usize, Wrong> {
-        let mut at = self.blank(open + 1);
-        if self.at(at) == Some(']') {
-            return Ok(at + 1);
+    /// The place after a key and its value.
+    fn pair(&mut self, at: usize) -> Result<usize, Wrong> {
+        if self.at(at) != Some('"') {
+            return Err(("Expecting property name enclosed in double quotes".to_owned(), at));
         }
-        loop {
-            let end = self.value(at)?;
-            at = self.blank(end);
-            match self.at(at) {
-                Some(']') => return Ok(at + 1),
-                Some(',') => at = self.blank(at + 1),
-                _ => return Err(("Expecting ',' delimiter".to_owned(), at)),
-            }
+        let colon = self.blank(self.string(at)?);
+        if self.at(colon) != Some(':') {
+            return Err(("Expecting ':' delimiter".to_owned(), colon));
         }
+        let start = self.blank(colon + 1);
+        self.value(start)
     }
 
     fn string(&self, open: usize) -> Result<usize, Wrong> {

@@ -160,8 +160,8 @@ impl Module for Mount {
                     }
                     let before = is_new.then_some(text);
                     plan = plan.change(self.mount(&entry).on_failure(move |failure| {
-                        // As in ansible-core, what cannot be mounted leaves nothing behind. The failure is told, not
-                        // that of cleaning up.
+                        // As in ansible-core, a mount that fails leaves nothing behind. Its failure is reported, not
+                        // one of the clean-up.
                         if let Some(before) = before {
                             let _ = fs::write(&table, lossless::encode(&before));
                         }
@@ -271,7 +271,7 @@ impl Mount {
             if mount(&args)?.rc == 0 {
                 return Ok(());
             }
-            // As in ansible-core, a mount that cannot take the options as it is begins anew.
+            // As in ansible-core: what cannot be remounted with the new options is unmounted and mounted again.
             told(&host.program("umount").arg(&point).untranslated().run()?, "remounting", &point)?;
             told(&mount(&args[2..])?, "mounting", &point)
         })
