@@ -216,6 +216,33 @@ fn other_users_run_python_modules_too() {
 }
 
 #[test]
+fn the_module_of_the_collection_runs_where_the_built_in_one_lacks_an_argument() {
+    let Some(python) = ansible() else { return };
+    let Some(sshd) = Sshd::start("") else { return };
+    let project = project(&sshd, &python, "");
+    let module = "
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({'name': {}, 'ca_path': {}, 'docker_host': {}})
+module.exit_json(given=module.params['ca_path'])
+";
+    project.write("collections/ansible_collections/community/docker/plugins/modules/docker_volume_info.py", module);
+    let tasks = "
+  - community.docker.docker_volume_info: {name: a, ca_path: full}
+    register: full
+  - docker_volume_info: {name: a, ca_path: short}
+    register: short
+  - action: '{{ \"docker_volume_info\" }} name=a ca_path=late'
+    register: late
+  # The built-in one has both: its agent looks for the Engine.
+  - docker_volume_info: {name: a, docker_host: 'unix:///nowhere/docker.sock'}
+    register: built_in
+    ignore_errors: true
+  - assert: {that: [full.given == 'full', short.given == 'short', late.given == 'late', built_in is failed]}
+";
+    project.plays("", tasks, &[]);
+}
+
+#[test]
 fn modules_of_collections_work() {
     let Some(python) = ansible() else { return };
     let wanted = ["community.general", "community.crypto", "ansible.posix"];

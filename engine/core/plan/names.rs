@@ -1,5 +1,7 @@
 //! Resolves a module name to an action, in Ansible's order.
 
+use std::sync::Arc;
+
 use super::{Action, Meant, Project, catalogue::Named};
 use crate::{
     collections::BUILTIN,
@@ -24,6 +26,18 @@ impl Project {
     /// The same without warnings: the name is only compared with others.
     pub(super) fn action_quietly(&self, written: &str, around: Around<'_>) -> Result<Action, Missing> {
         self.resolved(written, around, false)
+    }
+
+    /// The action for a task with these arguments, of which `action` lacks `unknown`. Where a built-in module of a
+    /// collection lacks an argument, the collection's own module runs if it is installed: it may have it.
+    pub fn action_with(&self, action: Action, unknown: &[Arc<str>], around: Around<'_>) -> Action {
+        let entry = match action {
+            Action::Module(entry) if !unknown.is_empty() && !BUILTIN.contains(&entry.collection) => entry,
+            _ => return action,
+        };
+        let name = format!("{}.{}", entry.collection, entry.name);
+        let module = self.collections.module_file(&name).map(|file| self.finder().of_collection(&name, file, around));
+        module.and_then(Result::ok).map_or(action, Action::External)
     }
 
     fn resolved(&self, written: &str, around: Around<'_>, warns: bool) -> Result<Action, Missing> {

@@ -424,7 +424,10 @@ impl Run {
             modules_only: false,
         };
         let action = match self.resolver.project.action(name.trim(), around) {
-            Ok(action) => action,
+            Ok(action) => {
+                let unknown = crate::plan::unknown(&action, task.args.named.keys());
+                self.resolver.project.action_with(action, &unknown, around)
+            }
             Err(missing) if missing.reason == Reason::Unknown => {
                 return Ok(Err(TaskResult::failed(format!("Cannot resolve '{name}' to an action or module."))));
             }
