@@ -1,7 +1,10 @@
 //! Values for the report: JSON in Ansible's format, and differences between texts.
 
 use minijinja::value::{Value, ValueKind};
-use rplay_contract::{external::DEPRECATED, system::place};
+use rplay_contract::{
+    external::DEPRECATED,
+    system::place::{MAX_DIFF, Unshown},
+};
 use rplay_wire::Diff;
 use similar::TextDiff;
 
@@ -234,12 +237,9 @@ pub(super) fn label(value: &Value) -> String {
 /// The lines of a diff, each with its sign, and an empty one at its end; none if both sides are equal. Of content that is
 /// not shown, one line says why, in the words of ansible-core. Single-line secrets are not masked yet.
 pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<String> {
-    let unshown = |word: &str, header: &str| match header {
-        place::BINARY => Some(format!("diff skipped: {word} file appears to be binary")),
-        long if long.starts_with(place::LONG) => {
-            Some(format!("diff skipped: {word} file size is greater than {}", place::MAX_DIFF))
-        }
-        _ => None,
+    let unshown = |word: &str, header: &str| match Unshown::of(header)? {
+        Unshown::Binary => Some(format!("diff skipped: {word} file appears to be binary")),
+        Unshown::Long => Some(format!("diff skipped: {word} file size is greater than {MAX_DIFF}")),
     };
     let (destination, source) = (unshown("destination", &diff.before_header), unshown("source", &diff.after_header));
     if destination.is_some() || source.is_some() {
@@ -273,8 +273,8 @@ mod tests {
             let diff = Diff { before_header: headers.0, after_header: headers.1, ..Diff::text("", "a\n", "") };
             difference(&diff, 3, &Secrets::default())
         };
-        assert_eq!(lines("/f", place::BINARY), ["diff skipped: source file appears to be binary"]);
-        let long = format!("{}{} bytes", place::LONG, place::MAX_DIFF);
+        assert_eq!(lines("/f", &Unshown::Binary.header()), ["diff skipped: source file appears to be binary"]);
+        let long = Unshown::Long.header();
         assert_eq!(lines(&long, "/f"), ["diff skipped: destination file size is greater than 104448"]);
         assert_eq!(lines("/f", "/f").last().unwrap(), "");
     }

@@ -87,9 +87,9 @@ impl Restart {
                 let last = result.data.get("msg").map(text_of).unwrap_or_default();
                 let last = last.strip_prefix("Task failed: ").unwrap_or(&last);
                 // In the words of ansible-core; the help tells what was last.
-                let what = match last.starts_with("Test command failed") {
-                    true => "post-reboot test command",
-                    false => "last boot time check",
+                let what = match result.blame.as_deref() {
+                    Some("test_command") => "post-reboot test command",
+                    _ => "last boot time check",
                 };
                 result.help = Some(last.into());
                 result.data.clear();
@@ -107,11 +107,7 @@ impl Restart {
                 return None;
             }
             // No such command: it was not even tried.
-            Step::Begin { .. }
-                if result.data.get("msg").map(text_of).is_some_and(|msg| msg.starts_with("Task failed: ")) =>
-            {
-                return None;
-            }
+            Step::Begin { .. } if result.blame.as_deref() == Some("search_paths") => return None,
             Step::Look | Step::Begin { .. } => result.set("rebooted", false),
         }
         result.set("elapsed", self.begun.elapsed().as_secs());

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rplay_contract::system::{attributes::state_text, place};
+use rplay_contract::system::{
+    attributes::state_text,
+    place::{MAX_DIFF, Unshown},
+};
 use rplay_wire::Diff;
 
 use crate::vars::{Value, from_wire, mapping};
@@ -56,8 +59,8 @@ pub(crate) fn as_registered(value: Option<&Value>, diffs: &mut Arc<[Diff]>) {
     if !are_states && !has_content {
         return;
     }
-    let unshown =
-        diffs.iter().find(|diff| [&diff.before_header, &diff.after_header].into_iter().any(|header| is_reason(header)));
+    let is_unshown = |header: &String| Unshown::of(header).is_some();
+    let unshown = diffs.iter().find(|diff| [&diff.before_header, &diff.after_header].into_iter().any(is_unshown));
     let side = |part: &Value, name: &str| match part.get_attr(name).ok().map(|side| crate::vars::to_wire(&side)) {
         Some(rplay_wire::Value::Str(text)) => text,
         Some(rplay_wire::Value::Map(side)) => state_text(&side),
@@ -77,11 +80,6 @@ pub(crate) fn as_registered(value: Option<&Value>, diffs: &mut Arc<[Diff]>) {
 
 /// How the header of the first part ends.
 const CONTENT: &str = " (content)";
-
-/// Whether the header of a side says why its content is not shown.
-fn is_reason(header: &str) -> bool {
-    header == place::BINARY || header.starts_with(place::LONG)
-}
 
 /// The differences of one path, its owner and mode and its times, as one. Those of other paths are left out, as
 /// ansible-core does.
@@ -127,12 +125,13 @@ fn shown(diff: &Diff) -> Value {
                 (after, ("after_header", &diff.after_header), ("src_binary", "src_larger")),
             ];
             // A side that is not shown has the reason in its header.
-            let fields = sides.into_iter().flat_map(|(side, (name, header), (binary, larger))| match &**header {
-                place::BINARY => vec![(binary, Value::from(1))],
-                long if long.starts_with(place::LONG) => vec![(larger, Value::from(place::MAX_DIFF))],
-                "" => vec![side],
-                header => vec![side, (name, Value::from(header))],
-            });
+            let fields =
+                sides.into_iter().flat_map(|(side, (name, header), (binary, larger))| match Unshown::of(header) {
+                    Some(Unshown::Binary) => vec![(binary, Value::from(1))],
+                    Some(Unshown::Long) => vec![(larger, Value::from(MAX_DIFF))],
+                    None if header.is_empty() => vec![side],
+                    None => vec![side, (name, Value::from(header.as_str()))],
+                });
             mapping(fields)
         }
     }
@@ -167,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_side_that_is_not_shown_says_why() {
-        let diff = Diff { after_header: place::BINARY.to_owned(), ..Diff::text("/f", "a\n", "") };
+        let diff = Diff { after_header: Unshown::Binary.header(), ..Diff::text("/f", "a\n", "") };
         let told = json(value(Some(&Value::from(Vec::<Value>::new())), &[diff]));
         assert_eq!(told, serde_json::json!([{"before": "a\n", "before_header": "/f", "src_binary": 1}]));
     }
@@ -193,7 +192,7 @@ mod tests {
         assert_eq!(shown(&frame, std::slice::from_ref(&state)), [attributes]);
         // Without `--diff` nothing is shown.
         assert_eq!(shown(&frame, &[]), []);
-        let long = Diff { before_header: place::BINARY.to_owned(), ..content.clone() };
+        let long = Diff { before_header: Unshown::Binary.header(), ..content.clone() };
         assert_eq!(shown(&frame, std::slice::from_ref(&long)), [long]);
         // Of several paths, only the first is shown.
         let of_other = |text: &str| text.replace("/f", "/g");

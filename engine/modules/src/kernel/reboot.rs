@@ -87,7 +87,7 @@ impl Module for Reboot {
                         Ok(Plan::unchanged().warn("`connect_timeout` has no effect: the setting `timeout` applies"))
                     }
                     0 => Ok(Plan::unchanged()),
-                    _ => Err(said(&tested, "Test command failed: ")),
+                    _ => Err(said(&tested, "Test command failed: ").arg("test_command")),
                 }
             }
         }

@@ -12,5 +12,5 @@ mod validation;
 pub use backup::backup;
 pub use content::Content;
 pub use placement::Placement;
-pub use shown::{BINARY, LONG, MAX_DIFF, removal};
+pub use shown::{MAX_DIFF, Unshown, removal};
 pub use validation::NOT_EXECUTED;

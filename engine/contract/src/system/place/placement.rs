@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use super::{
     backup::backup,
     content::{Content, fetched},
-    shown::{MAX_DIFF, as_text, readable, too_long},
+    shown::{MAX_DIFF, Unshown, as_text, readable},
     validation::validate,
 };
 use crate::{
@@ -154,10 +154,10 @@ impl Placement {
             }
         }
         let after = match &self.content {
-            Content::Bytes(bytes) if bytes.len() as u64 > MAX_DIFF => Err(too_long()),
+            Content::Bytes(bytes) if bytes.len() as u64 > MAX_DIFF => Err(Unshown::Long.header()),
             Content::Bytes(bytes) => as_text(bytes.clone()),
             Content::File(file) => readable(fs::metadata(file), || regular::read(file)),
-            Content::Blob(_) => Err(too_long()),
+            Content::Blob(_) => Err(Unshown::Long.header()),
         };
         match after {
             Ok(text) => diff.after = text,

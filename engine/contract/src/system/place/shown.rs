@@ -17,9 +17,37 @@ use crate::{
 /// Maximum size in bytes of content in a diff.
 pub const MAX_DIFF: u64 = 104_448;
 /// The header of content that is not shown because it is no text ...
-pub const BINARY: &str = "diff skipped: the content is binary";
+const BINARY: &str = "diff skipped: the content is binary";
 /// ... and how it begins if it is too long.
-pub const LONG: &str = "diff skipped: the content is longer than ";
+const LONG: &str = "diff skipped: the content is longer than ";
+
+/// Why a side of a diff is not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unshown {
+    /// It is no text.
+    Binary,
+    /// It is longer than [`MAX_DIFF`].
+    Long,
+}
+
+impl Unshown {
+    /// The reason in the header of a side of a diff; `None` if the header names what is shown.
+    pub fn of(header: &str) -> Option<Unshown> {
+        match header {
+            BINARY => Some(Unshown::Binary),
+            long if long.starts_with(LONG) => Some(Unshown::Long),
+            _ => None,
+        }
+    }
+
+    /// The header of a side that is not shown for this reason; [`Unshown::of`] reads it.
+    pub fn header(self) -> String {
+        match self {
+            Unshown::Binary => BINARY.to_owned(),
+            Unshown::Long => format!("{LONG}{MAX_DIFF} bytes"),
+        }
+    }
+}
 
 /// The removal of a file, with its content in the diff.
 pub fn removal(path: PathBuf) -> Change {
@@ -37,18 +65,14 @@ pub(super) fn readable(
     read: impl FnOnce() -> io::Result<Vec<u8>>,
 ) -> Result<String, String> {
     match meta {
-        Ok(meta) if meta.len() > MAX_DIFF => Err(too_long()),
+        Ok(meta) if meta.len() > MAX_DIFF => Err(Unshown::Long.header()),
         _ => read().map_err(|error| format!("diff skipped: {error}")).and_then(as_text),
     }
 }
 
 pub(super) fn as_text(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.contains(&0) {
-        return Err(BINARY.to_owned());
+        return Err(Unshown::Binary.header());
     }
-    String::from_utf8(bytes).map_err(|_| BINARY.to_owned())
-}
-
-pub(super) fn too_long() -> String {
-    format!("{LONG}{MAX_DIFF} bytes")
+    String::from_utf8(bytes).map_err(|_| Unshown::Binary.header())
 }
