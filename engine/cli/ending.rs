@@ -24,7 +24,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{output, prompt};
+use crate::{output, prompt, ssh_agent};
 
 /// Exit code after Ctrl-C, same as Ansible's.
 const INTERRUPTED: i32 = 99;
@@ -103,25 +103,27 @@ fn end(code: i32, text: String) {
     if ENDING.swap(true, Ordering::AcqRel) {
         // A panic while the run is being ended is ignored.
         if code != UNEXPECTED {
-            prompt::restore();
-            std::process::exit(code);
+            leave(code);
         }
         return;
     }
     let show = move || {
         show(&text);
-        prompt::restore();
-        std::process::exit(code);
+        leave(code)
     };
     if std::thread::Builder::new().spawn(show).is_err() {
-        prompt::restore();
-        std::process::exit(code);
+        leave(code);
     }
     std::thread::spawn(move || {
         std::thread::sleep(2 * PATIENCE);
-        prompt::restore();
-        std::process::exit(code);
+        leave(code)
     });
+}
+
+fn leave(code: i32) -> ! {
+    prompt::restore();
+    ssh_agent::end();
+    std::process::exit(code)
 }
 
 /// Shows why the run ends, and the recap so far.

@@ -28,6 +28,7 @@ mod prompt;
 mod pull;
 mod run;
 mod run_options;
+mod ssh_agent;
 mod toml;
 mod tool;
 mod trace;
@@ -38,7 +39,10 @@ mod why;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use rplay::link::{askpass, hold_stops, release_stops};
+use rplay::{
+    link::{askpass, hold_stops, release_stops},
+    source::Problems,
+};
 
 fn main() -> ExitCode {
     let first = std::env::args().nth(1).unwrap_or_default();
@@ -54,7 +58,9 @@ fn main() -> ExitCode {
     // Before there are other threads: these would receive the signal of Ctrl-Z, but agents must be told first.
     hold_stops();
     ending::prepare();
-    roomy(controller)
+    let code = roomy(controller);
+    ssh_agent::end();
+    code
 }
 
 /// Runs `run` on a large stack, enough for the deepest nesting that the settings allow. Only the part in use costs
@@ -108,10 +114,13 @@ fn command() -> ExitCode {
         return ExitCode::from(2);
     }
     cli.run.announces = called.tool.is_none();
-    if !matches!(cli.command, None | Some(Command::Adhoc(_) | Command::Console(_) | Command::Pull(_))) {
+    let runs = matches!(cli.command, None | Some(Command::Adhoc(_) | Command::Console(_) | Command::Pull(_)));
+    if !runs {
         release_stops();
     }
+    let joined = if runs { ssh_agent::join() } else { Ok(()) };
     let result = match cli.command {
+        _ if joined.is_err() => joined.map(|()| 0).map_err(Problems::from),
         None => run::run(&cli.run, run::Plays::Files),
         Some(Command::Adhoc(wanted)) => adhoc::command(&wanted),
         Some(Command::Console(wanted)) => console::command(&wanted),

@@ -6,7 +6,7 @@ use rplay::{
     config::Config,
     event::{Event, Sink},
     inventory::{Inventory, InventoryError, Limit, Matched, Pattern},
-    link::{LinkOptions, Links},
+    link::{KeyAgent, LinkOptions, Links},
     plan::{Play, Resolver},
     report::{Channel, Log, Reader, RunAbout, RunReport},
     run::Run,
@@ -22,7 +22,7 @@ use crate::{
     project::{project, source_rules},
     prompt::Person,
     run_options::{RunError, options, run_magic},
-    trace,
+    ssh_agent, trace,
 };
 
 /// Creates a report that masks secrets and also writes to a log.
@@ -104,6 +104,9 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             None => "No config file found; using defaults".to_owned(),
         };
         channel.send(Event::Message { text: (version.unwrap_or_default() + &file).into() });
+    }
+    for text in ssh_agent::told() {
+        channel.send(Event::Detail { level: 3, text: text.into() });
     }
     for note in std::mem::take(&mut inventory.notes) {
         channel.send(Event::Message { text: note.into() });
@@ -204,6 +207,8 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         silence: *config.link_timeout,
         agent_build,
         full: resolved.iter().flat_map(|(_, plays)| plays).any(|play| play.needs_full_agent()),
+        key_agent: ssh_agent::is_wanted(&config)
+            .then(|| KeyAgent { lifetime: config.ssh_agent_key_lifetime.value, sink: channel.clone() }),
         deliveries: diagnostics::deliveries().clone(),
         ..LinkOptions::default()
     };

@@ -83,7 +83,9 @@ pub(crate) fn options(
         connection: connection.connection.clone().or(config.transport.value.clone()),
         user: connection.user.clone().or(config.remote_user.value.clone()),
         port: config.remote_port.value.and_then(|port| u16::try_from(port).ok()),
-        private_key: connection.private_key.clone().or(config.private_key_file.value.clone()),
+        private_key_file: connection.private_key.clone().or(config.private_key_file.value.clone()),
+        private_key: secret(&config.ssh_private_key.value, secrets),
+        key_passphrase: secret(&config.ssh_private_key_passphrase.value, secrets),
         ssh_args,
         common_args,
         extra_args: match extra {

@@ -6,5 +6,9 @@ mod init;
 mod lists;
 #[path = "../seen/mod.rs"]
 mod seen;
+mod ssh_agent;
+#[path = "../sshd/mod.rs"]
+#[allow(dead_code)]
+mod sshd;
 mod tools;
 mod why;

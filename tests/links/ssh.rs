@@ -306,7 +306,7 @@ fn reasons_are_given_in_one_sentence() {
         assert!(failure.unreachable);
         (failure.msg.replace(start, ""), failure.help.unwrap_or_default())
     };
-    let stranger = SshOptions { private_key: Some(sshd.at("stranger")), ..sshd.ssh() };
+    let stranger = SshOptions { private_key_file: Some(sshd.at("stranger")), ..sshd.ssh() };
     let denied = why("web1", stranger).0;
     assert!(denied.ends_with("Permission denied (publickey)"), "{denied}");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

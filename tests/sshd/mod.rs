@@ -133,7 +133,7 @@ impl Sshd {
         let known = self.at("known_hosts");
         SshOptions {
             port: Some(self.port),
-            private_key: Some(self.at("user")),
+            private_key_file: Some(self.at("user")),
             args: vec![
                 "-F".into(),
                 "/dev/null".into(),

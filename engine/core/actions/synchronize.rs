@@ -104,7 +104,7 @@ pub(super) fn connect(args: &mut Map, ends: &Ends<'_>) -> Runner {
     let (user, name) = match &ends.host.connection {
         Connection::Ssh(ssh) => {
             add("dest_port", ssh.port.map(|port| i64::from(port).into()));
-            let key = ssh.private_key.as_ref().filter(|_| runs_here);
+            let key = ssh.private_key_file.as_ref().filter(|_| runs_here);
             add("private_key", key.map(|key| key.to_string_lossy().into_owned().into()));
             add("_ssh_args", with_args.then(|| shell_words::join(&ssh.args).into()));
             (ssh.user.clone().filter(|_| with_user), ssh.host.clone())
@@ -177,7 +177,7 @@ mod tests {
         if let Connection::Ssh(ssh) = &mut host.connection {
             ssh.port = Some(2222);
             ssh.user = Some("bob".into());
-            ssh.private_key = Some("/key".into());
+            ssh.private_key_file = Some("/key".into());
             ssh.args = vec!["-J".into(), "a b".into()];
         }
         let ends = Ends { host: &host, delegate: Delegate::None, becomes: None };

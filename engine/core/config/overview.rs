@@ -226,7 +226,7 @@ mod tests {
         assert_eq!((checking.typed(), checking.origin.as_str()), (Json::from(false), "env: ANSIBLE_HOST_KEY_CHECKING"));
         assert_eq!(find("COLOR_OK").origin, "default");
         assert_eq!(find("ANSIBLE_NOCOWS").effect, Effect::NotNeeded);
-        assert_eq!(find("SSH_AGENT").effect, Effect::NotSupported);
+        assert_eq!(find("SSH_AGENT").effect, Effect::Works);
     }
 
     #[test]

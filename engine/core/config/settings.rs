@@ -54,14 +54,8 @@ macro_rules! settings {
 }
 
 /// Ansible's settings that are parsed but not supported yet. Setting one gives a warning.
-pub(super) const WITHOUT_EFFECT: &[&str] = &[
-    "max_diff_size",
-    "ssh_password_mechanism",
-    "ssh_private_key",
-    "ssh_private_key_passphrase",
-    "ssh_verbosity",
-    "sshpass_prompt",
-];
+pub(super) const WITHOUT_EFFECT: &[&str] =
+    &["max_diff_size", "ssh_password_mechanism", "ssh_verbosity", "sshpass_prompt"];
 
 settings! {
     /// Inventory sources if `-i` is not given.
@@ -249,9 +243,17 @@ settings! {
     /// The PKCS#11 provider for keys on smart cards.
     pkcs11_provider: Option<String> = None, ["ssh_connection.pkcs11_provider"], ["ANSIBLE_PKCS11_PROVIDER"];
     /// The private key itself, not the name of its file.
-    ssh_private_key: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY"];
+    ssh_private_key: Option<Secret> = None, [], ["ANSIBLE_PRIVATE_KEY"];
     /// The passphrase of the private key in `ANSIBLE_PRIVATE_KEY`.
-    ssh_private_key_passphrase: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY_PASSPHRASE"];
+    ssh_private_key_passphrase: Option<Secret> = None, [], ["ANSIBLE_PRIVATE_KEY_PASSPHRASE"];
+    /// The ssh-agent for private keys that variables hold: `none`, `auto` starts one for the run, or a socket's path.
+    ssh_agent: String = "none".to_owned(), ["connection.ssh_agent"], ["ANSIBLE_SSH_AGENT"];
+    /// The program that `auto` starts.
+    ssh_agent_executable: String = "ssh-agent".to_owned(),
+        ["connection.ssh_agent_executable"], ["ANSIBLE_SSH_AGENT_EXECUTABLE"];
+    /// Seconds for which a key stays in the ssh-agent.
+    ssh_agent_key_lifetime: Option<u32> = None,
+        ["connection.ssh_agent_key_lifetime"], ["ANSIBLE_SSH_AGENT_KEY_LIFETIME"];
     /// How passwords are passed to ssh.
     ssh_password_mechanism: Option<String> = None,
         ["ssh_connection.password_mechanism"], ["ANSIBLE_SSH_PASSWORD_MECHANISM"];

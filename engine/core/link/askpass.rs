@@ -1,4 +1,4 @@
-//! Passes a password to ssh without exposing it.
+//! Passes a password to ssh, or a passphrase to ssh-add, without exposing it.
 //!
 //! ssh runs the program named by SSH_ASKPASS: this executable again, which asks at a socket named in its environment.
 //! So the password is never an argument, an environment variable or a file. The socket is in a private directory and
@@ -30,29 +30,45 @@ use super::Secret;
 /// Path of the socket. If it is set, `rplay` acts as an askpass program.
 pub const SOCKET: &str = "RPLAY_ASKPASS";
 
+/// What a program may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    Password,
+    Passphrase,
+}
+
 /// Answers the prompts of one ssh process during its lifetime.
 pub struct Answers {
     socket: PathBuf,
-    /// PID of ssh; 0 until it has started.
+    /// PID of ssh or ssh-add; 0 until it has started.
     asker: Arc<AtomicU32>,
     listener: JoinHandle<()>,
 }
 
 impl Answers {
-    /// Listens for prompts, and sets up `command` to ask here.
+    /// Listens for prompts that ask for `wanted`, and sets up `command` to ask here.
     ///
     /// # Errors
     /// If the socket cannot be created.
-    pub fn to(password: Secret, directory: &Path, command: &mut Command, own: &Path) -> io::Result<Self> {
+    pub fn to(
+        wanted: Question,
+        secret: Secret,
+        directory: &Path,
+        command: &mut Command,
+        own: &Path,
+    ) -> io::Result<Self> {
         let socket = directory.join(format!("ask{:08x}", rand::random::<u32>()));
         let listener = UnixListener::bind(&socket)?;
-        // In ssh, /proc/self would mean ssh's own executable.
-        let program = if own == Path::new("/proc/self/exe") { std::env::current_exe()? } else { own.to_owned() };
+        // In ssh, /proc/self would mean ssh's own executable; the path of ours may name a newer one by now, or none.
+        let program = match own == Path::new("/proc/self/exe") {
+            true => PathBuf::from(format!("/proc/{}/exe", std::process::id())),
+            false => own.to_owned(),
+        };
         command.env(SOCKET, &socket).env("SSH_ASKPASS", program).env("SSH_ASKPASS_REQUIRE", "force");
         let asker = Arc::new(AtomicU32::new(0));
         let ssh = asker.clone();
         let listener = tokio::spawn(async move {
-            let mut password = Some(password);
+            let mut secret = Some(secret);
             while let Ok((mut stream, _)) = listener.accept().await {
                 while ssh.load(Ordering::SeqCst) == 0 {
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -64,12 +80,12 @@ impl Answers {
                 {
                     continue;
                 }
-                // Only once: if ssh asks again, the password was wrong.
+                // Only once: if it asks again, the answer was wrong.
                 let question = String::from_utf8_lossy(&question).to_lowercase();
-                if wants_password(&question)
-                    && let Some(password) = password.take()
+                if wanted.is_asked_by(&question)
+                    && let Some(secret) = secret.take()
                 {
-                    let _ = stream.write_all(password.reveal().as_bytes()).await;
+                    let _ = stream.write_all(secret.reveal().as_bytes()).await;
                 }
             }
         });
@@ -95,9 +111,16 @@ fn parent(pid: i32) -> Option<u32> {
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
-/// False for the passphrase of a key, a one-time code, or the confirmation of an unknown host key.
-fn wants_password(question: &str) -> bool {
-    question.contains("password") && !question.contains("passphrase") && !question.contains("yes/no")
+impl Question {
+    /// Whether a prompt, in small letters, asks for this. A one-time code and the confirmation of an unknown host key are
+    /// neither.
+    fn is_asked_by(self, prompt: &str) -> bool {
+        let is_passphrase = prompt.contains("passphrase");
+        match self {
+            Question::Passphrase => is_passphrase,
+            Question::Password => prompt.contains("password") && !is_passphrase && !prompt.contains("yes/no"),
+        }
+    }
 }
 
 /// The other side: sends ssh's prompt to the socket and prints the answer. Fails if there is none.
@@ -125,11 +148,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_password_is_given() {
-        assert!(wants_password("ops@web1's password: "));
-        assert!(wants_password("(ops@web1) password: "));
-        assert!(!wants_password("enter passphrase for key '/home/password/.ssh/id': "));
-        assert!(!wants_password("are you sure you want to continue connecting (yes/no/[fingerprint])? "));
-        assert!(!wants_password("verification code: "));
+    fn only_what_was_asked_for_is_given() {
+        let by = |prompt: &str| [Question::Password, Question::Passphrase].map(|question| question.is_asked_by(prompt));
+        assert_eq!(by("ops@web1's password: "), [true, false]);
+        assert_eq!(by("(ops@web1) password: "), [true, false]);
+        assert_eq!(by("enter passphrase for key '/home/password/.ssh/id': "), [false, true]);
+        assert_eq!(by("enter passphrase for (stdin): "), [false, true]);
+        assert_eq!(by("are you sure you want to continue connecting (yes/no/[fingerprint])? "), [false, false]);
+        assert_eq!(by("verification code: "), [false, false]);
     }
 }

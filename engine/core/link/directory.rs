@@ -80,7 +80,7 @@ pub(super) fn sweep(directory: &Path) {
 enum Kind {
     /// A master's socket, also under its temporary name, or an askpass socket.
     Socket,
-    /// A temporary file: the log of a login, or a note that is being written.
+    /// A temporary file: the log of a login, the public half of its key, or a note that is being written.
     Half,
     /// The digest of an executable.
     Note,
@@ -94,7 +94,7 @@ impl Kind {
             return Some(Kind::Socket);
         }
         match name.rsplit_once('.')? {
-            (control, "log") if is_new(control) => Some(Kind::Half),
+            (control, "log" | "pub") if is_new(control) => Some(Kind::Half),
             (_, "digest") => Some(Kind::Note),
             (processor, new) if is_hex(new, 8) && !processor.contains('.') => Some(Kind::Half),
             _ => None,

@@ -26,6 +26,7 @@ use super::{
     executable::AgentKind,
     executables::Executables,
     greeting::{self, NoAgent},
+    keys::{KeyAgent, Keys},
     local,
     needs::needs_full,
     running::{Sending, answer_all},
@@ -57,6 +58,8 @@ pub struct LinkOptions {
     /// Seconds of silence after which an ssh connection is considered lost, including what runs on its host; 0 for
     /// never.
     pub silence: u32,
+    /// The ssh-agent for private keys that variables hold; `None` refuses such keys.
+    pub key_agent: Option<KeyAgent>,
     /// Where the agents that are being sent are counted.
     pub deliveries: Arc<Deliveries>,
 }
@@ -72,6 +75,7 @@ impl Default for LinkOptions {
             control_directory: None,
             persist: 60,
             silence: Silence::default().0,
+            key_agent: None,
             deliveries: Arc::default(),
         }
     }
@@ -129,7 +133,8 @@ impl Links {
             Executables::new(options.executable.clone(), options.agent_build.clone(), Some(directory.clone()));
         let executables = Arc::new(executables.counting(&options.deliveries));
         let silence = Silence(options.silence);
-        let masters = Masters::new(directory, options.persist, silence, executables.clone());
+        let keys = Keys::new(options.key_agent.clone());
+        let masters = Masters::new(directory, options.persist, silence, executables.clone(), keys);
         let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
         let shared = Arc::new(shared);
         if silence.interval().is_some() {

@@ -14,6 +14,7 @@ mod executable;
 mod executables;
 mod greeting;
 mod job;
+mod keys;
 mod links;
 mod local;
 mod needs;
@@ -28,6 +29,7 @@ mod transport;
 
 pub use executables::{HostAgent, host_agent};
 pub use job::{BlobSource, ContentSink, ContentSinks, Job, LinkEvent, Listener};
+pub use keys::KeyAgent;
 pub use links::{LinkOptions, Links};
 pub use stops::{hold as hold_stops, release as release_stops};
-pub use target::{Connection, Container, PluginConnection, Secret, SshOptions, Target};
+pub use target::{Connection, Container, PluginConnection, PrivateKey, Secret, SshOptions, Target};

@@ -27,6 +27,7 @@ use super::{
     executable::AgentKind,
     executables::Executables,
     greeting::NoAgent,
+    keys::Keys,
     pace::Pace,
     silence::Silence,
     ssh_words::{self, Cause},
@@ -65,15 +66,22 @@ pub(super) struct Masters {
     /// Silence after which a link is considered lost.
     silence: Silence,
     executables: Arc<Executables>,
+    keys: Keys,
     gates: Mutex<Gates>,
     /// Shared by all connections that are retried because sshd dropped them.
     retried: Arc<Pace>,
 }
 
 impl Masters {
-    pub(super) fn new(directory: PathBuf, persist: u32, silence: Silence, executables: Arc<Executables>) -> Self {
+    pub(super) fn new(
+        directory: PathBuf,
+        persist: u32,
+        silence: Silence,
+        executables: Arc<Executables>,
+        keys: Keys,
+    ) -> Self {
         let retried = Pace::new(RETRIED_AT_ONCE.0, RETRIED_AT_ONCE.1);
-        Masters { directory, persist, silence, executables, gates: Mutex::default(), retried }
+        Masters { directory, persist, silence, executables, keys, gates: Mutex::default(), retried }
     }
 
     /// Starts the agent on a host, over an existing master or a new one. Returns once the agent's marker was read. A
@@ -144,6 +152,7 @@ impl Masters {
             host,
             port,
             user,
+            private_key_file,
             private_key,
             args,
             password: _,
@@ -152,7 +161,8 @@ impl Masters {
             timeout: _,
             retries: _,
         } = ssh;
-        (&target.name, host, port, user, private_key, args, check_host_key, executable).hash(&mut hasher);
+        let key = private_key.as_ref().map(|key| &key.text);
+        (&target.name, host, port, user, private_key_file, key, args, check_host_key, executable).hash(&mut hasher);
         self.directory.join(format!("{:016x}", hasher.finish()))
     }
 
@@ -277,7 +287,7 @@ fn refuse_odd(ssh: &SshOptions) -> Result<(), Failure> {
     if let Some(user) = ssh.user.as_deref().filter(|user| odd(user)) {
         return Err(Failure::new(format!("`{user}` is not a valid user name")).help("correct ansible_user"));
     }
-    if let Some(key) = ssh.private_key.as_ref().filter(|key| key.to_str().is_none_or(odd)) {
+    if let Some(key) = ssh.private_key_file.as_ref().filter(|key| key.to_str().is_none_or(odd)) {
         return Err(Failure::new(format!("`{}` is not a valid key path", key.display()))
             .help("correct ansible_ssh_private_key_file"));
     }
@@ -304,7 +314,7 @@ mod tests {
         assert!(refuse_odd(&SshOptions::new("-oProxyCommand=x")).is_err());
         assert!(refuse_odd(&SshOptions::new("")).is_err());
         assert!(refuse_odd(&SshOptions { user: Some("-l".into()), ..SshOptions::new("h") }).is_err());
-        assert!(refuse_odd(&SshOptions { private_key: Some("a\" b".into()), ..SshOptions::new("h") }).is_err());
+        assert!(refuse_odd(&SshOptions { private_key_file: Some("a\" b".into()), ..SshOptions::new("h") }).is_err());
         assert!(refuse_odd(&SshOptions::new("web1")).is_ok());
     }
 }

@@ -28,7 +28,9 @@ pub struct SshOptions {
     pub port: Option<u16>,
     pub user: Option<String>,
     /// `ansible_ssh_private_key_file`.
-    pub private_key: Option<PathBuf>,
+    pub private_key_file: Option<PathBuf>,
+    /// The key itself (`ansible_ssh_private_key`), used in place of the file.
+    pub private_key: Option<PrivateKey>,
     /// `ansible_ssh_common_args` and `ansible_ssh_extra_args`, split into words.
     pub args: Vec<String>,
     pub password: Option<Secret>,
@@ -49,6 +51,7 @@ impl SshOptions {
             host: host.into(),
             port: None,
             user: None,
+            private_key_file: None,
             private_key: None,
             args: Vec::new(),
             password: None,
@@ -58,6 +61,14 @@ impl SshOptions {
             retries: 0,
         }
     }
+}
+
+/// A private key that a variable holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PrivateKey {
+    /// In OpenSSH's own format.
+    pub text: Secret,
+    pub passphrase: Option<Secret>,
 }
 
 /// A running container on this machine, entered with `ENGINE exec`.

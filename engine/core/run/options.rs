@@ -151,7 +151,10 @@ pub struct Defaults {
     pub connection: Option<String>,
     pub user: Option<String>,
     pub port: Option<u16>,
-    pub private_key: Option<PathBuf>,
+    pub private_key_file: Option<PathBuf>,
+    /// The private key itself, and its passphrase.
+    pub private_key: Option<Secret>,
+    pub key_passphrase: Option<Secret>,
     /// Replaces rplay's own options for connection sharing.
     pub ssh_args: Vec<String>,
     pub common_args: Vec<String>,
@@ -183,7 +186,9 @@ impl Default for Defaults {
             connection: None,
             user: None,
             port: None,
+            private_key_file: None,
             private_key: None,
+            key_passphrase: None,
             ssh_args: Vec::new(),
             common_args: Vec::new(),
             extra_args: Vec::new(),

@@ -42,6 +42,8 @@ steering! {
     USER: "ansible_ssh_user" "ansible_user";
     PORT: "ansible_ssh_port" "ansible_port";
     KEY_FILE: "ansible_ssh_private_key_file" "ansible_private_key_file";
+    KEY: "ansible_ssh_private_key" "ansible_private_key";
+    KEY_PASSPHRASE: "ansible_ssh_private_key_passphrase" "ansible_private_key_passphrase";
     PASSWORD: "ansible_ssh_password" "ansible_ssh_pass" "ansible_password";
     CHECK_HOST_KEY: "ansible_ssh_host_key_checking" "ansible_host_key_checking";
     TIMEOUT: "ansible_ssh_timeout" "ansible_timeout";
@@ -89,8 +91,6 @@ const OTHERS: &[&str] = &[
     "ansible_no_log",
     "ansible_package_use",
     "ansible_pipelining",
-    "ansible_private_key",
-    "ansible_private_key_passphrase",
     "ansible_rsync_path",
     "ansible_service_use",
     "ansible_su",

@@ -6,8 +6,8 @@ use super::*;
 
 fn as_user(sshd: &Sshd, user: &str, password: Option<&str>) -> Arc<Target> {
     let ssh = SshOptions { user: Some(user.into()), password: password.map(Secret::new), ..sshd.ssh() };
-    let private_key = ssh.private_key.clone().filter(|_| password.is_none());
-    let mut ssh = SshOptions { private_key, ..ssh };
+    let private_key_file = ssh.private_key_file.clone().filter(|_| password.is_none());
+    let mut ssh = SshOptions { private_key_file, ..ssh };
     if password.is_some() {
         ssh.args.extend(["-o".into(), "PubkeyAuthentication=no".into()]);
     }

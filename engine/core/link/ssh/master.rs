@@ -1,7 +1,7 @@
 //! Starts a master: an ssh that logs in and holds the connection.
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::Stdio as ProcessStdio,
     time::Duration,
@@ -12,7 +12,11 @@ use tokio::{process::Command, time::timeout};
 use tracing::debug;
 
 use super::Masters;
-use crate::link::{SshOptions, Target, askpass::Answers, silence::Silence};
+use crate::link::{
+    SshOptions, Target,
+    askpass::{Answers, Question},
+    silence::Silence,
+};
 
 /// Seconds that a login may take beyond connecting: name lookups and slow PAM modules on the host.
 const LOGIN: u64 = 30;
@@ -35,22 +39,38 @@ impl Masters {
     /// Runs `ssh -M -f`, which returns once the master has logged in and runs in the background.
     async fn master(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Ended> {
         let name = &target.name;
+        let beside = |end: &str| PathBuf::from(format!("{}.{end}", control.display()));
+        let unwritten = |path: &Path, error: io::Error| {
+            Ended::Failed(Failure::unreachable(format!("cannot write {}: {error}", path.display())))
+        };
+        // ssh needs it only until it has logged in.
+        let public = beside("pub");
+        let _removed = Removed(&public);
+        if let Some(key) = &ssh.private_key {
+            let half = self.keys.pass(key, &ssh.host, &self.directory, self.executables.own_path());
+            let half = half.await.map_err(Ended::Failed)?;
+            let written = private_file(&public).and_then(|mut file| file.write_all(half.as_bytes()));
+            written.map_err(|error| unwritten(&public, error))?;
+        }
         // The master keeps its standard error open, so a pipe would never end.
-        let mut log = control.as_os_str().to_owned();
-        log.push(".log");
-        let log = PathBuf::from(log);
-        let written = private_file(&log)
-            .map_err(|error| Ended::Failed(Failure::unreachable(format!("cannot write {}: {error}", log.display()))))?;
+        let log = beside("log");
+        let written = private_file(&log).map_err(|error| unwritten(&log, error))?;
         let _removed = Removed(&log);
         let mut command = Command::new(&ssh.executable);
-        let arguments = self.arguments(ssh, control);
+        let arguments = self.arguments(ssh, control, &public);
         debug!(host = name, command = %shell_words::join([&ssh.executable].into_iter().chain(&arguments)), "starting ssh");
         command.args(arguments);
         command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(written).kill_on_drop(true);
         let answers = match &ssh.password {
             None => None,
             Some(password) => {
-                let answers = Answers::to(password.clone(), &self.directory, &mut command, self.executables.own_path());
+                let answers = Answers::to(
+                    Question::Password,
+                    password.clone(),
+                    &self.directory,
+                    &mut command,
+                    self.executables.own_path(),
+                );
                 Some(answers.map_err(|error| {
                     Ended::Failed(Failure::unreachable(format!("cannot pass a password to ssh: {error}")))
                 })?)
@@ -88,8 +108,9 @@ impl Masters {
     }
 
     /// ssh uses the first value of an option: options that rplay relies on come first, then the inventory's variables,
-    /// the user's arguments, and finally rplay's defaults.
-    fn arguments(&self, ssh: &SshOptions, control: &Path) -> Vec<String> {
+    /// the user's arguments, and finally rplay's defaults. `public` is the file with the public half of a key in the
+    /// ssh-agent, if there is one.
+    fn arguments(&self, ssh: &SshOptions, control: &Path, public: &Path) -> Vec<String> {
         let mut words: Vec<String> = ["-M", "-f", "-N", "-S"].map(str::to_owned).into();
         words.push(control.to_string_lossy().into_owned());
         let mut option = |option: String| words.extend(["-o".to_owned(), option]);
@@ -110,7 +131,10 @@ impl Masters {
         if let Some(user) = &ssh.user {
             option(format!("User=\"{user}\""));
         }
-        if let Some(key) = &ssh.private_key {
+        if ssh.private_key.is_some() {
+            option("IdentitiesOnly=yes".to_owned());
+            option(format!("IdentityFile=\"{}\"", public.display()));
+        } else if let Some(key) = &ssh.private_key_file {
             option(format!("IdentityFile=\"{}\"", key.display()));
         }
         words.extend(ssh.args.iter().cloned());
@@ -153,10 +177,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::link::executables::Executables;
+    use crate::link::{executables::Executables, keys::Keys};
 
     fn masters() -> Masters {
-        Masters::new("/run/x".into(), 60, Silence::default(), Arc::new(Executables::new(None, None, None)))
+        let executables = Arc::new(Executables::new(None, None, None));
+        Masters::new("/run/x".into(), 60, Silence::default(), executables, Keys::new(None))
     }
 
     #[test]
@@ -166,7 +191,7 @@ mod tests {
             port: Some(2222),
             ..SshOptions::new("web1")
         };
-        let words = masters().arguments(&ssh, Path::new("/run/x/c")).join(" ");
+        let words = masters().arguments(&ssh, Path::new("/run/x/c"), Path::new("/run/x/c.pub")).join(" ");
         let at = |word: &str| words.find(word).unwrap_or_else(|| panic!("{word} is not in {words}"));
         assert!(at("-S /run/x/c") < at("BatchMode=yes"));
         assert!(at("Port=2222") < at("ControlPersist=5m"));

@@ -115,7 +115,7 @@ impl Reached {
                 Some(variable(steering::TIMEOUT, theirs)?.unwrap_or_else(|| defaults.timeout.into()))
             }
             "ansible_private_key_file" | "ansible_ssh_private_key_file" => variable(steering::KEY_FILE, theirs)?
-                .or_else(|| defaults.private_key.as_ref().map(|path| path.display().to_string().into())),
+                .or_else(|| defaults.private_key_file.as_ref().map(|path| path.display().to_string().into())),
             "ansible_password" | "ansible_ssh_pass" => password(steering::PASSWORD, theirs)?
                 .or_else(|| defaults.password.as_ref().map(|password| password.reveal().to_owned()))
                 .map(Value::from),

@@ -6,7 +6,7 @@ use rplay_contract::system::expand;
 
 use crate::{
     actions::text_of,
-    link::{Connection, Container, PluginConnection, Secret, SshOptions, Target},
+    link::{Connection, Container, PluginConnection, PrivateKey, Secret, SshOptions, Target},
     plan::Settings,
     run::{
         conditions,
@@ -46,9 +46,18 @@ pub(crate) fn target(
                 },
                 None => defaults.port,
             };
-            ssh.private_key = word(steering::KEY_FILE, scope)?
+            ssh.private_key_file = word(steering::KEY_FILE, scope)?
                 .map(|path| PathBuf::from(expand::home(&path, &expand::own_environment)))
-                .or_else(|| defaults.private_key.clone());
+                .or_else(|| defaults.private_key_file.clone());
+            let secret = |setting, default: &Option<Secret>| -> Result<Option<Secret>, ConnectionError> {
+                Ok(password(setting, scope)?.map(Secret::new).or_else(|| default.clone()))
+            };
+            ssh.private_key = match secret(steering::KEY, &defaults.private_key)? {
+                Some(text) => {
+                    Some(PrivateKey { text, passphrase: secret(steering::KEY_PASSPHRASE, &defaults.key_passphrase)? })
+                }
+                None => None,
+            };
             let mut args = Vec::new();
             for (setting, default) in [
                 (steering::SSH_ARGS, &defaults.ssh_args),
@@ -64,7 +73,7 @@ pub(crate) fn target(
                 args.extend(["-o".to_owned(), format!("PKCS11Provider={provider}")]);
             }
             ssh.args = args;
-            ssh.password = password(steering::PASSWORD, scope)?.map(Secret::new).or_else(|| defaults.password.clone());
+            ssh.password = secret(steering::PASSWORD, &defaults.password)?;
             ssh.check_host_key = truth(steering::CHECK_HOST_KEY, scope, name)?.unwrap_or(defaults.check_host_key);
             let executable = word(steering::EXECUTABLE, scope)?.or_else(|| defaults.ssh_executable.clone());
             ssh.executable = executable.unwrap_or(ssh.executable);
@@ -168,7 +177,7 @@ mod tests {
         assert_eq!(ssh(&[("ansible_user", "a")]).user.as_deref(), Some("a"));
         assert_eq!(ssh(&[("ansible_user", "a"), ("ansible_ssh_user", "b")]).user.as_deref(), Some("b"));
         assert_eq!(ssh(&[("ansible_port", "1"), ("ansible_ssh_port", "2")]).port, Some(2));
-        let key = ssh(&[("ansible_private_key_file", "a"), ("ansible_ssh_private_key_file", "b")]).private_key;
+        let key = ssh(&[("ansible_private_key_file", "a"), ("ansible_ssh_private_key_file", "b")]).private_key_file;
         assert_eq!(key, Some(PathBuf::from("b")));
         assert_eq!(ssh(&[("ansible_ssh_timeout", "3")]).timeout, 3);
         for name in ["ansible_password", "ansible_ssh_pass", "ansible_ssh_password"] {

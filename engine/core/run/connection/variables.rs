@@ -17,22 +17,16 @@ pub(crate) const COLLECTIONS: [&str; 5] =
 pub(crate) const NOT_FOLLOWED: &[&str] = &[
     "ansible_local_become_strip_preamble",
     "ansible_local_become_success_timeout",
-    "ansible_private_key",
-    "ansible_private_key_passphrase",
     "ansible_scp_executable",
     "ansible_scp_extra_args",
     "ansible_sftp_batch_mode",
     "ansible_sftp_executable",
     "ansible_sftp_extra_args",
     "ansible_ssh_password_mechanism",
-    "ansible_ssh_private_key",
-    "ansible_ssh_private_key_passphrase",
-    "ansible_ssh_retries",
     "ansible_ssh_transfer_method",
     "ansible_ssh_use_tty",
     "ansible_ssh_verbosity",
     "ansible_sshpass_prompt",
-    "ansible_sudo_chdir",
 ];
 
 /// Why the connection to a host cannot be determined.
