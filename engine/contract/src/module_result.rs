@@ -2,6 +2,8 @@
 
 use rplay_wire::{Diff, Failure, Map, Outcome, Value, number::unmarked};
 
+use crate::system::{attributes::state_text, place};
+
 /// What stands for the traceback of a failure if there is none.
 pub const NO_TRACEBACK: &str = "(traceback unavailable)";
 
@@ -141,40 +143,20 @@ fn diffs(value: &Value) -> Vec<Diff> {
             let part = |name: &str| map.get(name).cloned().map(shown).unwrap_or_default();
             let (before_header, after_header) = (part("before_header"), part("after_header"));
             let prepared = part("prepared");
-            let (before, after) = match prepared.is_empty() {
-                true => (part("before"), part("after")),
-                false => sides(&prepared),
-            };
-            vec![Diff { before_header, after_header, before, after }]
+            vec![match prepared.is_empty() {
+                true => Diff { before_header, after_header, before: part("before"), after: part("after") },
+                false => place::prepared(prepared),
+            }]
         }
         _ => Vec::new(),
     }
 }
 
-/// The values before and after, from a diff that the module formatted itself.
-fn sides(prepared: &str) -> (String, String) {
-    let (mut before, mut after) = (String::new(), String::new());
-    for line in prepared.split_inclusive('\n').filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ ")) {
-        match line.split_at_checked(1) {
-            Some(("-", rest)) => before.push_str(rest),
-            Some(("+", rest)) => after.push_str(rest),
-            Some((" ", rest)) => {
-                before.push_str(rest);
-                after.push_str(rest);
-            }
-            _ => {
-                before.push_str(line);
-                after.push_str(line);
-            }
-        }
-    }
-    (before, after)
-}
-
 /// One side of a diff: text as it is, everything else as indented JSON.
 fn shown(value: Value) -> String {
     match value {
-        Value::Map(_) | Value::List(_) => {
+        Value::Map(map) => unmarked(&state_text(&map)).into_owned(),
+        Value::List(_) => {
             let json = serde_json::to_string_pretty(&serde_json::Value::from(&value)).unwrap_or_default();
             format!("{}\n", unmarked(&json))
         }

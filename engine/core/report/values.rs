@@ -3,7 +3,7 @@
 use minijinja::value::{Value, ValueKind};
 use rplay_contract::{
     external::DEPRECATED,
-    system::place::{MAX_DIFF, Unshown},
+    system::place::{MAX_DIFF, Unshown, is_prepared},
 };
 use rplay_wire::Diff;
 use similar::TextDiff;
@@ -245,6 +245,9 @@ pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<
     if destination.is_some() || source.is_some() {
         return destination.into_iter().chain(source).collect();
     }
+    if is_prepared(diff) {
+        return secrets.mask_lines(&diff.after).lines().map(str::to_owned).collect();
+    }
     if diff.before == diff.after {
         return Vec::new();
     }
@@ -277,6 +280,12 @@ mod tests {
         let long = Unshown::Long.header();
         assert_eq!(lines(&long, "/f"), ["diff skipped: destination file size is greater than 104448"]);
         assert_eq!(lines("/f", "/f").last().unwrap(), "");
+        let prepared = rplay_contract::system::place::prepared(
+            "a
+"
+            .to_owned(),
+        );
+        assert_eq!(difference(&prepared, 3, &Secrets::default()), ["a"]);
     }
 
     #[test]

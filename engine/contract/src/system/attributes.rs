@@ -271,12 +271,12 @@ pub fn state_diff(before: &Map, after: &Map) -> Diff {
     Diff { before: state_text(before), after: state_text(after), ..Diff::default() }
 }
 
-/// A side of such a diff.
+/// A side of such a diff: JSON with sorted keys, indented by four.
 pub fn state_text(side: &Map) -> String {
-    let mut side = side.clone();
-    side.sort_keys();
-    let json = serde_json::to_string_pretty(&serde_json::Value::from(&Value::Map(side)));
-    json.map(|json| json.replace("\n  ", "\n    ") + "\n").unwrap_or_default()
+    let mut json = serde_json::Value::from(&Value::Map(side.clone()));
+    json.sort_all_objects();
+    let text = serde_json::to_string_pretty(&json).unwrap_or_default();
+    text.lines().flat_map(|line| [&line[..line.len() - line.trim_start().len()], line, "\n"]).collect()
 }
 
 /// The umask. Read once; the agent never changes it.
@@ -350,6 +350,15 @@ mod tests {
         assert!(wanted("g+r").apply(&file, false).unwrap());
         assert_eq!(describe(&file)["mode"], "0640".into());
         assert!(!wanted("g+r").apply(&file, false).unwrap());
+    }
+
+    #[test]
+    fn each_level_is_indented_by_four() {
+        let content = data! { "files" => vec![Value::from("/a")], "directories" => Value::Null };
+        let text = state_text(&data! { "path_content" => content });
+        let lines = ["{", "    \"path_content\": {", "        \"directories\": null,", "        \"files\": ["];
+        assert_eq!(text.lines().take(4).collect::<Vec<_>>(), lines);
+        assert!(text.ends_with("            \"/a\"\n        ]\n    }\n}\n"), "{text}");
     }
 
     #[test]

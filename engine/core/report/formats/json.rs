@@ -59,16 +59,6 @@ impl Parts {
         json!({ "name": name, "id": self.id(), "path": values::place(&task.place), "duration": {"start": now()} })
     }
 
-    /// A host's result, with its action.
-    fn result(&self, result: &HostResult, action: &str) -> Json {
-        let mut data = values::whole(result);
-        if let Json::Object(data) = &mut data {
-            data.retain(|key, _| !key.starts_with("_ansible_"));
-            data.insert("action".to_owned(), action.into());
-        }
-        values::with_changed(data, result)
-    }
-
     fn stats(&self, recap: &Recap) -> [(&'static str, Json); 3] {
         let hosts = recap.hosts.iter().map(|(host, counts)| {
             let counts = json!({ "ok": counts.ok, "changed": counts.changed, "unreachable": counts.unreachable,
@@ -105,6 +95,26 @@ impl Parts {
     }
 }
 
+/// A host's result, with its action.
+fn told(result: &HostResult, action: &str) -> Json {
+    let mut data = values::whole(result);
+    if let Json::Object(data) = &mut data {
+        data.retain(|key, _| !key.starts_with("_ansible_"));
+        data.insert("action".to_owned(), action.into());
+        // Hidden results tell their status, too.
+        match result.status {
+            Status::Skipped => drop(data.insert("skipped".to_owned(), true.into())),
+            Status::Failed | Status::Ignored => drop(data.insert("failed".to_owned(), true.into())),
+            _ => {}
+        }
+    }
+    // `meta` changes no host.
+    match action.rsplit('.').next() {
+        Some("meta") => data,
+        _ => values::with_changed(data, result),
+    }
+}
+
 /// The result of an include on each of its hosts.
 fn included(hosts: &[Arc<str>], data: &Value) -> impl Iterator<Item = HostResult> {
     hosts.iter().map(|host| HostResult {
@@ -128,7 +138,7 @@ impl JsonDocument {
 
     fn result(&mut self, task: TaskId, result: &HostResult) {
         let Some((at, started)) = self.tasks.get(&task) else { return };
-        let data = self.parts.result(result, &started.action);
+        let data = told(result, &started.action);
         let Some(play) = self.plays.last_mut() else { return };
         let end = now();
         play["play"]["duration"]["end"] = end.clone();
@@ -193,7 +203,7 @@ impl JsonLines {
     fn result(&mut self, task: TaskId, result: &HostResult) {
         let Some((row, started)) = self.tasks.get_mut(&task) else { return };
         row["duration"]["end"] = now();
-        let data = self.parts.result(result, &started.action);
+        let data = told(result, &started.action);
         let hosts = Map::from_iter([(result.host.to_string(), data)]);
         let name = match result.status {
             Status::Ok | Status::Changed => "runner_on_ok",
@@ -240,4 +250,23 @@ impl Reader for JsonLines {
 /// The time in UTC, with microseconds.
 fn now() -> Json {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vars::mapping;
+
+    #[test]
+    fn a_hidden_result_tells_its_status() {
+        let told_of = |status| {
+            let data = mapping([("censored", Value::from("hidden")), ("changed", Value::from(false))]);
+            let result = HostResult { data, ..HostResult::of("h".into(), status, TaskResult::default()) };
+            let told = told(&result, "command");
+            (told.get("skipped").is_some(), told.get("failed").is_some())
+        };
+        assert_eq!(told_of(Status::Skipped), (true, false));
+        assert_eq!(told_of(Status::Ignored), (false, true));
+        assert_eq!(told_of(Status::Ok), (false, false));
+    }
 }

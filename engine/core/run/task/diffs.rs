@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rplay_contract::system::{
     attributes::state_text,
-    place::{MAX_DIFF, Unshown},
+    place::{MAX_DIFF, Unshown, is_prepared, prepared},
 };
 use rplay_wire::Diff;
 
@@ -16,7 +16,8 @@ use crate::vars::{Value, from_wire, mapping};
 ///
 /// Differences that are not text (owner, mode, state) become two mappings.
 pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
-    let (states, contents): (Vec<&Diff>, Vec<&Diff>) = diffs.iter().partition(|diff| state(diff).is_some());
+    let (states, contents): (Vec<&Diff>, Vec<&Diff>) =
+        diffs.iter().filter(|diff| !is_prepared(diff)).partition(|diff| state(diff).is_some());
     let items = |value: &Value| value.try_iter().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
     let is_list = |value: &Value| matches!(value.kind(), minijinja::value::ValueKind::Seq);
     match frame {
@@ -45,8 +46,13 @@ pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
 }
 
 /// Replaces the differences by those that `register` stores, where these are fewer or have other headers: what a module
-/// tells of the attributes of one path, and of content and attributes apart. `value` is that of [`value`].
+/// tells of the attributes of one path, and of content and attributes apart; what a program formatted is shown as it is.
+/// `value` is that of [`value`].
 pub(crate) fn as_registered(value: Option<&Value>, diffs: &mut Arc<[Diff]>) {
+    if let Some(text) = value.and_then(|value| value.get_attr("prepared").ok()?.as_str().map(str::to_owned)) {
+        *diffs = [prepared(text)].into_iter().filter(|diff| !diff.after.is_empty()).collect();
+        return;
+    }
     let Some(value) = value.filter(|_| !diffs.is_empty()) else { return };
     let parts: Vec<Value> = match value.kind() {
         minijinja::value::ValueKind::Seq => value.try_iter().map(Iterator::collect).unwrap_or_default(),
@@ -210,7 +216,14 @@ mod tests {
     fn what_a_program_formatted_stays_as_it_is() {
         let frame = mapping([("prepared", Value::from("1 upgraded"))]);
         let diffs = [Diff::text("packages", "", "sl 5\n")];
-        assert_eq!(json(value(Some(&frame), &diffs)), serde_json::json!({"prepared": "1 upgraded"}));
+        let value = value(Some(&frame), &diffs);
+        assert_eq!(json(value.clone()), serde_json::json!({"prepared": "1 upgraded"}));
+        let mut shown: Arc<[Diff]> = diffs.into();
+        as_registered(value.as_ref(), &mut shown);
+        assert_eq!(*shown, [prepared("1 upgraded".to_owned())]);
+        // One of several stays without sides.
+        let several: Value = [frame].into_iter().collect();
+        assert_eq!(json(super::value(Some(&several), &shown)), serde_json::json!([{"prepared": "1 upgraded"}]));
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! What a module was called with: shown from `-vvv` on, and registered for the items of loops.
 
-use rplay_contract::{
-    module_result::NO_LOG_VALUE,
-    wire::{Map, Value as Wire},
-};
+use rplay_contract::{Arg, module_result::NO_LOG_VALUE, wire::Value as Wire};
 
 use crate::{
     actions::entries,
     plan::module,
     run::task::prepare::Ready,
+    syntax::spec::ArgumentType,
     vars::{Value, from_wire, mapping},
 };
 
@@ -41,25 +39,34 @@ pub(crate) fn of(ready: &Ready) -> Option<Value> {
     let entry = module(&prepared.call.module)?;
     let args = (entry.args)();
     let is_unshown = |name: &str| UNSHOWN.contains(&(entry.name, name));
-    let given = |names: &[&str], args: &Map| {
-        args.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.clone())
-    };
-    let is_told = |name: &str| !name.starts_with('_') || KNOWN_INTERNALS.contains(&name);
-    let shown = args.iter().filter(|arg| is_told(arg.name)).map(|arg| {
-        let names: Vec<&str> = std::iter::once(arg.name).chain(arg.aliases.iter().copied()).collect();
-        let value = match given(&names, &prepared.call.args) {
-            Some(Wire::Null) | None => arg.default.map_or(Value::from(()), default),
-            Some(_) if is_unshown(arg.name) => NO_LOG_VALUE.into(),
-            Some(mut value) => {
+    let given = |arg: &Arg| prepared.call.args.iter().filter(|(name, _)| arg.is_called(name)).next_back();
+    let is_told = |arg: &&Arg| !arg.name.starts_with('_') || KNOWN_INTERNALS.contains(&arg.name);
+    let shown = args.iter().filter(is_told).flat_map(|arg| {
+        let (value, alias) = match given(arg) {
+            Some((_, Wire::Null)) | None => (arg.default.map_or(Value::from(()), default), None),
+            Some(_) if is_unshown(arg.name) => (NO_LOG_VALUE.into(), None),
+            Some((name, value)) => {
+                let mut value = value.clone();
                 if let Some(hidden) = &prepared.hidden {
                     hidden.mask_value(&mut value);
                 }
-                from_wire(value)
+                let value = from_wire(value);
+                let alias = (name != arg.name).then(|| (name.as_str(), value.clone()));
+                (converted(arg, value), alias)
             }
         };
-        (arg.name, value)
+        alias.into_iter().chain([(arg.name, value)])
     });
     Some(mapping([("module_args", mapping(shown))]))
+}
+
+/// The value of an argument as the module receives it; unchanged if it is none of its type. A path is expanded only on
+/// the host.
+fn converted(arg: &Arg, value: Value) -> Value {
+    match ArgumentType::named(arg.kind).filter(|kind| *kind != ArgumentType::Path) {
+        Some(kind) => kind.converted(&value).unwrap_or(value),
+        None => value,
+    }
 }
 
 /// A default as the source has it, if it is a plain value or the name of a choice.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use minijinja::Value;
+
 /// A type as a specification names it. As in Ansible, an unknown one only fails when there is a value to convert.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -46,6 +48,14 @@ impl ArgumentType {
         ("bytes", ArgumentType::Bytes),
         ("bits", ArgumentType::Bits),
     ];
+
+    /// A value converted to this type.
+    ///
+    /// # Errors
+    /// Why it cannot be, in the words of ansible-core.
+    pub fn converted(self, value: &Value) -> Result<Value, String> {
+        super::convert::convert(self, value)
+    }
 
     /// The type of that name.
     pub fn named(name: &str) -> Option<Self> {

@@ -186,6 +186,7 @@ fn as_others_read(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rplay_contract::system::place;
     use rplay_wire::data;
 
     use super::*;
@@ -296,7 +297,8 @@ mod tests {
             {"prepared": "--- a\n+++ b\n same\n-old\n+new\n"}]}"#,
         );
         let sides: Vec<_> = diffs.diff.iter().map(|diff| (diff.before.as_str(), diff.after.as_str())).collect();
-        assert_eq!(sides, [("a\n", "b\n"), ("{\n  \"x\": 1\n}\n", ""), ("same\nold\n", "same\nnew\n")]);
+        assert_eq!(sides, [("a\n", "b\n"), ("{\n    \"x\": 1\n}\n", ""), ("", "--- a\n+++ b\n same\n-old\n+new\n")]);
         assert_eq!(diffs.diff[0].before_header, "f");
+        assert!(place::is_prepared(&diffs.diff[2]));
     }
 }

@@ -20,6 +20,8 @@ pub const MAX_DIFF: u64 = 104_448;
 const BINARY: &str = "diff skipped: the content is binary";
 /// ... and how it begins if it is too long.
 const LONG: &str = "diff skipped: the content is longer than ";
+/// The header of a difference that a program formatted.
+const PREPARED: &str = "diff prepared";
 
 /// Why a side of a diff is not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,16 @@ impl Unshown {
             Unshown::Long => format!("{LONG}{MAX_DIFF} bytes"),
         }
     }
+}
+
+/// A difference that a program formatted, to be shown as it is.
+pub fn prepared(text: String) -> Diff {
+    Diff { before_header: PREPARED.to_owned(), after: text, ..Diff::default() }
+}
+
+/// Whether a program formatted the difference: its text is `after`.
+pub fn is_prepared(diff: &Diff) -> bool {
+    diff.before_header == PREPARED
 }
 
 /// The removal of a file, with its content in the diff.
