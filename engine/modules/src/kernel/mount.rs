@@ -154,12 +154,17 @@ impl Module for Mount {
         match (self.state, entry) {
             (State::Mounted, Some(entry)) if !is_swap => {
                 let other_source = mounted.as_ref().is_some_and(|now| !entry.has_source(now));
-                if !there || other_source {
-                    if other_source {
-                        plan = plan.change(unmount(&point));
-                    }
+                if other_source {
+                    plan = plan.change(unmount(&point));
+                }
+                let mounting = match there && !other_source {
+                    true if is_new => Some(self.remount(&point, Some(&entry))),
+                    true => None,
+                    false => Some(self.mount(&entry)),
+                };
+                if let Some(mounting) = mounting {
                     let before = is_new.then_some(text);
-                    plan = plan.change(self.mount(&entry).on_failure(move |failure| {
+                    plan = plan.change(mounting.on_failure(move |failure| {
                         // As in ansible-core, a mount that fails leaves nothing behind. Its failure is reported, not
                         // one of the clean-up.
                         if let Some(before) = before {
@@ -170,8 +175,6 @@ impl Module for Mount {
                         }
                         failure
                     }));
-                } else if is_new {
-                    plan = plan.change(self.remount(&point, Some(&entry)));
                 }
             }
             (State::Ephemeral, Some(entry)) => match mounted {
@@ -256,27 +259,37 @@ impl Mount {
     }
 
     fn remount(&self, point: &Path, entry: Option<&Entry>) -> Change {
-        let options = match entry {
-            Some(entry) if self.opts.is_some() => format!("remount,{}", entry.options),
-            _ => "remount".to_owned(),
-        };
+        let own = entry.map(|entry| &entry.options).or(self.opts.as_ref()).filter(|_| self.opts.is_some());
+        let options = own.map_or_else(|| "remount".to_owned(), |options| format!("remount,{options}"));
         let mut args = vec!["-o".to_owned(), options];
         if let Some(table) = &self.fstab {
             args.extend(["-T".to_owned(), table.clone()]);
         }
-        args.push(paths::text(point));
         let point = paths::text(point);
+        args.push(point.clone());
+        let is_remounted = self.state == State::Remounted;
+        let must_remount = is_remounted && self.opts.as_deref().is_some_and(|options| options != "defaults");
+        let doing = if is_remounted { "remounting" } else { "mounting" };
         Change::new(format!("remount {point}"), move |host, _| {
             let mount = |args: &[String]| host.program("mount").args(args).untranslated().run();
             if mount(&args)?.rc == 0 {
                 return Ok(());
             }
-            // As in ansible-core: what cannot be remounted with the new options is unmounted and mounted again.
-            told(&host.program("umount").arg(&point).untranslated().run()?, "remounting", &point)?;
-            told(&mount(&args[2..])?, "mounting", &point)
+            if must_remount {
+                return Err(Failure::new(NOT_REMOUNTED));
+            }
+            // As in ansible-core: what cannot be remounted is unmounted and mounted again.
+            told(&host.program("umount").arg(&point).untranslated().run()?, doing, &point)?;
+            told(&mount(&args[2..])?, doing, &point)
         })
     }
 }
+
+/// Why nothing is unmounted to get the options of `state: remounted`: mounted again, it would have those of the table.
+const NOT_REMOUNTED: &str = "Options were specified with remounted, but the remount command failed. Failing in order \
+                             to prevent an unexpected mount result. Try replacing this command with a \"state: \
+                             unmounted\" followed by a \"state: mounted\" using the full desired mount options \
+                             instead.";
 
 fn unmount(point: &Path) -> Change {
     run(format!("unmount {}", point.display()), "umount", "unmounting", vec![paths::text(point)])
