@@ -117,6 +117,7 @@ pub(crate) fn options(
     Ok(Options {
         check: magic.check,
         diff: magic.diff,
+        max_diff: max_diff(*config.max_diff_size),
         forks: magic.forks,
         verbosity,
         debugger: DebuggerOptions {
@@ -174,6 +175,13 @@ fn fact_caching(config: &Config, flush: bool) -> Option<FactCaching> {
         timeout: config.fact_caching_timeout.value,
         flush,
     })
+}
+
+/// The limit for files in diffs in bytes: as in Ansible, less than 1 is no limit, but a result must fit into what an
+/// agent may send.
+fn max_diff(setting: i64) -> u64 {
+    const MOST: u64 = 32 << 20;
+    u64::try_from(setting).ok().filter(|most| *most > 0).map_or(MOST, |most| most.min(MOST))
 }
 
 /// A password from the settings, registered so that no output shows it.

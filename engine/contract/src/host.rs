@@ -10,6 +10,9 @@ use crate::Cancel;
 /// Default limit in bytes of a process's output: both streams together.
 pub const MAX_OUTPUT: usize = 32 << 20;
 
+/// Default of [`Host::max_diff`], as in Ansible.
+const MAX_DIFF: u64 = 104_448;
+
 /// Provides content that stayed on the controller.
 pub trait BlobSource: Send + Sync {
     /// Stores the content in a file that only the current user can read, and returns its path. Blocks until the
@@ -55,6 +58,7 @@ pub struct Host {
     content: Option<Arc<dyn ContentTarget>>,
     cancel: Cancel,
     max_output: usize,
+    max_diff: u64,
     /// Warnings from making changes, for the current call.
     warnings: Arc<Mutex<Vec<String>>>,
 }
@@ -71,6 +75,7 @@ impl Host {
             content: None,
             cancel,
             max_output: MAX_OUTPUT,
+            max_diff: MAX_DIFF,
             warnings,
         }
     }
@@ -88,6 +93,7 @@ impl Host {
             own_check: mode.own_check,
             diff: mode.diff,
             max_output,
+            max_diff: if mode.max_diff > 0 { mode.max_diff } else { self.max_diff },
             warnings: Arc::default(),
             ..self.clone()
         }
@@ -107,6 +113,11 @@ impl Host {
     /// Limit in bytes of a process's output, and of other text of unknown length.
     pub fn max_output(&self) -> usize {
         self.max_output
+    }
+
+    /// Limit in bytes of content in a difference.
+    pub fn max_diff(&self) -> u64 {
+        self.max_diff
     }
 
     /// Adds a warning to the call's outcome: something optional that a change could not do. Warnings that are known

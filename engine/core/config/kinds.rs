@@ -46,13 +46,19 @@ impl Kind for bool {
     }
 }
 
-impl Kind for u32 {
-    const TAKES_EMPTY: bool = false;
+macro_rules! whole_numbers {
+    ($($number:ty)*) => {
+        $(impl Kind for $number {
+            const TAKES_EMPTY: bool = false;
 
-    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
-        unquoted(text).parse().map_err(|_| format!("must be a whole number, not `{text}`"))
-    }
+            fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+                unquoted(text).parse().map_err(|_| format!("must be a whole number, not `{text}`"))
+            }
+        })*
+    };
 }
+
+whole_numbers! { u32 i64 }
 
 impl Kind for String {
     fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {

@@ -54,8 +54,7 @@ macro_rules! settings {
 }
 
 /// Ansible's settings that are parsed but not supported yet. Setting one gives a warning.
-pub(super) const WITHOUT_EFFECT: &[&str] =
-    &["max_diff_size", "ssh_password_mechanism", "ssh_verbosity", "sshpass_prompt"];
+pub(super) const WITHOUT_EFFECT: &[&str] = &["ssh_password_mechanism", "ssh_verbosity", "sshpass_prompt"];
 
 settings! {
     /// Inventory sources if `-i` is not given.
@@ -434,8 +433,8 @@ settings! {
     diff_always: bool = false, ["diff.always"], ["ANSIBLE_DIFF_ALWAYS"];
     /// Number of context lines in diffs.
     diff_context: u32 = 3, ["diff.context"], ["ANSIBLE_DIFF_CONTEXT"];
-    /// Maximum size in bytes of files to compare.
-    max_diff_size: u32 = 104_448, ["defaults.max_diff_size"], ["ANSIBLE_MAX_DIFF_SIZE"];
+    /// Maximum size in bytes of files in diffs; less than 1 is no limit.
+    max_diff_size: i64 = 104_448, ["defaults.max_diff_size"], ["ANSIBLE_MAX_DIFF_SIZE"];
 
     /// Maximum nesting depth of templates, macros, includes and roles.
     recursion_limit: u32 = 1000, ["rplay.recursion_limit"], ["RPLAY_RECURSION_LIMIT"];

@@ -3,7 +3,7 @@
 use minijinja::value::{Value, ValueKind};
 use rplay_contract::{
     external::DEPRECATED,
-    system::place::{MAX_DIFF, Unshown, is_prepared},
+    system::place::{Unshown, is_prepared},
 };
 use rplay_wire::Diff;
 use similar::TextDiff;
@@ -239,7 +239,7 @@ pub(super) fn label(value: &Value) -> String {
 pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<String> {
     let unshown = |word: &str, header: &str| match Unshown::of(header)? {
         Unshown::Binary => Some(format!("diff skipped: {word} file appears to be binary")),
-        Unshown::Long => Some(format!("diff skipped: {word} file size is greater than {MAX_DIFF}")),
+        Unshown::Long(most) => Some(format!("diff skipped: {word} file size is greater than {most}")),
     };
     let (destination, source) = (unshown("destination", &diff.before_header), unshown("source", &diff.after_header));
     if destination.is_some() || source.is_some() {
@@ -277,14 +277,10 @@ mod tests {
             difference(&diff, 3, &Secrets::default())
         };
         assert_eq!(lines("/f", &Unshown::Binary.header()), ["diff skipped: source file appears to be binary"]);
-        let long = Unshown::Long.header();
+        let long = Unshown::Long(104_448).header();
         assert_eq!(lines(&long, "/f"), ["diff skipped: destination file size is greater than 104448"]);
         assert_eq!(lines("/f", "/f").last().unwrap(), "");
-        let prepared = rplay_contract::system::place::prepared(
-            "a
-"
-            .to_owned(),
-        );
+        let prepared = rplay_contract::system::place::prepared("a\n".to_owned());
         assert_eq!(difference(&prepared, 3, &Secrets::default()), ["a"]);
     }
 

@@ -13,6 +13,8 @@ use crate::{
 pub struct Options {
     pub check: bool,
     pub diff: bool,
+    /// Bytes that a file may have to be shown in a diff; 0 means the default.
+    pub max_diff: u64,
     pub forks: usize,
     pub verbosity: u8,
     /// Say more about how a play goes on.
@@ -88,6 +90,7 @@ impl Default for Options {
         Options {
             check: false,
             diff: false,
+            max_diff: 0,
             forks: 50,
             verbosity: 0,
             debug: false,

@@ -38,6 +38,8 @@ pub struct Mode {
     pub diff: bool,
     /// Bytes of a process's output that are kept; 0 means the default.
     pub max_output: u64,
+    /// Bytes that a side of a difference may have to be shown; 0 means the default.
+    pub max_diff: u64,
 }
 
 /// Calls that are sent together, of one task or of consecutive tasks. Each outcome is sent as soon as its call has

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rplay_contract::system::{
     attributes::state_text,
-    place::{MAX_DIFF, Unshown, is_prepared, prepared},
+    place::{Unshown, is_prepared, prepared},
 };
 use rplay_wire::Diff;
 
@@ -134,7 +134,7 @@ fn shown(diff: &Diff) -> Value {
             let fields =
                 sides.into_iter().flat_map(|(side, (name, header), (binary, larger))| match Unshown::of(header) {
                     Some(Unshown::Binary) => vec![(binary, Value::from(1))],
-                    Some(Unshown::Long) => vec![(larger, Value::from(MAX_DIFF))],
+                    Some(Unshown::Long(most)) => vec![(larger, Value::from(most))],
                     None if header.is_empty() => vec![side],
                     None => vec![side, (name, Value::from(header.as_str()))],
                 });

@@ -222,7 +222,13 @@ impl Run {
         let mut call = Call {
             module: ask.module.to_owned(),
             args: ask.args,
-            mode: Mode { check, own_check: check && !self.options.check, diff, max_output: max_output(&scope)? },
+            mode: Mode {
+                check,
+                own_check: check && !self.options.check,
+                diff,
+                max_output: max_output(&scope)?,
+                max_diff: self.options.max_diff,
+            },
             environment,
             background: self.background(task, &scope)?,
         };

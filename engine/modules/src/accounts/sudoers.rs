@@ -81,7 +81,7 @@ impl Module for Sudoers {
         let path = std::path::PathBuf::from(paths::expand(&self.sudoers_path, host)).join(&self.name);
         if self.state == State::Absent {
             let plan = Plan::unchanged();
-            return Ok(if path.symlink_metadata().is_ok() { plan.change(removal(path)) } else { plan });
+            return Ok(if path.symlink_metadata().is_ok() { plan.change(removal(path, host)) } else { plan });
         }
         let rule = self.rule();
         let checked = self.validate(host, &rule)?;

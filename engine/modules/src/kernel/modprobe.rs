@@ -111,7 +111,7 @@ impl Modprobe {
                 let left = text.lines().filter(keeps).map(|line| format!("{line}\n")).collect::<String>();
                 if text.lines().any(|present| !keeps(&present)) {
                     plan = match left.trim().is_empty() && line.is_none() {
-                        true => plan.change(crate::system::place::removal(file)),
+                        true => plan.change(crate::system::place::removal(file, host)),
                         false => Placement::plain(&file, Content::Bytes(lossless::encode(&left))).plan(host, plan)?,
                     };
                 }

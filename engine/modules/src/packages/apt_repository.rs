@@ -144,7 +144,7 @@ impl AptRepository {
                 let shown = paths::text(&path);
                 frames.push(frame((&shown, &text), (NOWHERE, "")));
                 removed.push(shown);
-                plan = plan.change(removal(path));
+                plan = plan.change(removal(path, host));
             } else {
                 plan = self.place(&path, &lines, false, plan, host)?;
             }

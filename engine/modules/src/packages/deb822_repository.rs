@@ -105,7 +105,7 @@ impl Deb822Repository {
             plan = plan.set("repo", Value::Null).set("key_filename", paths::text(key));
             for path in [dest, keyrings.join(format!("{slug}.asc")), keyrings.join(format!("{slug}.gpg"))] {
                 if fs::symlink_metadata(&path).is_ok() {
-                    let mut change = removal(path);
+                    let mut change = removal(path, host);
                     change.diff = None;
                     plan = plan.change(change);
                 }

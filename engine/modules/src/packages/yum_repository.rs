@@ -177,7 +177,7 @@ impl Module for YumRepository {
             (State::Absent, Some(at)) => {
                 let left = texts.enumerate().filter(|(i, _)| *i != at).map(|(_, text)| text).collect::<String>();
                 if left.trim().is_empty() {
-                    return Ok(plan.set("diff", diff("")).change(removal(path)));
+                    return Ok(plan.set("diff", diff("")).change(removal(path, host)));
                 }
                 left
             }

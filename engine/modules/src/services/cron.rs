@@ -181,7 +181,7 @@ impl Module for Cron {
             return Ok(plan.change(change.diff(diff)));
         };
         if crontab.is_empty() && self.state == State::Absent {
-            let mut removal = place::removal(path);
+            let mut removal = place::removal(path, host);
             if let Some(diff) = &mut removal.diff {
                 diff.after_header = "/dev/null".to_owned();
             }

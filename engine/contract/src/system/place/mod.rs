@@ -12,5 +12,5 @@ mod validation;
 pub use backup::backup;
 pub use content::Content;
 pub use placement::Placement;
-pub use shown::{MAX_DIFF, Unshown, is_prepared, prepared, removal};
+pub use shown::{Unshown, is_prepared, prepared, removal};
 pub use validation::NOT_EXECUTED;

@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use super::{
     backup::backup,
     content::{Content, fetched},
-    shown::{MAX_DIFF, Unshown, as_text, readable},
+    shown::{Unshown, as_text, readable},
     validation::validate,
 };
 use crate::{
@@ -141,23 +141,24 @@ impl Placement {
         if !self.shown {
             return Ok(diff);
         }
+        let most = host.max_diff();
         // Small enough to be shown; it is needed on the host anyway.
         if let Content::Blob(blob) = &self.content
-            && blob.size <= MAX_DIFF
+            && blob.size <= most
         {
             self.content = Content::File(fetched(blob, host)?);
         }
         if self.path.exists() {
-            match readable(regular::open(&self.path).and_then(|f| f.metadata()), || regular::read(&self.path)) {
+            match readable(regular::open(&self.path).and_then(|f| f.metadata()), most, || regular::read(&self.path)) {
                 Ok(text) => diff.before = text,
                 Err(why) => diff.before_header = why,
             }
         }
         let after = match &self.content {
-            Content::Bytes(bytes) if bytes.len() as u64 > MAX_DIFF => Err(Unshown::Long.header()),
+            Content::Bytes(bytes) if bytes.len() as u64 > most => Err(Unshown::Long(most).header()),
             Content::Bytes(bytes) => as_text(bytes.clone()),
-            Content::File(file) => readable(fs::metadata(file), || regular::read(file)),
-            Content::Blob(_) => Err(Unshown::Long.header()),
+            Content::File(file) => readable(fs::metadata(file), most, || regular::read(file)),
+            Content::Blob(_) => Err(Unshown::Long(most).header()),
         };
         match after {
             Ok(text) => diff.after = text,

@@ -14,8 +14,6 @@ use crate::{
     system::{paths, regular},
 };
 
-/// Maximum size in bytes of content in a diff.
-pub const MAX_DIFF: u64 = 104_448;
 /// The header of content that is not shown because it is no text ...
 const BINARY: &str = "diff skipped: the content is binary";
 /// ... and how it begins if it is too long.
@@ -28,8 +26,8 @@ const PREPARED: &str = "diff prepared";
 pub enum Unshown {
     /// It is no text.
     Binary,
-    /// It is longer than [`MAX_DIFF`].
-    Long,
+    /// It is longer than this many bytes ([`Host::max_diff`]).
+    Long(u64),
 }
 
 impl Unshown {
@@ -37,8 +35,7 @@ impl Unshown {
     pub fn of(header: &str) -> Option<Unshown> {
         match header {
             BINARY => Some(Unshown::Binary),
-            long if long.starts_with(LONG) => Some(Unshown::Long),
-            _ => None,
+            long => long.strip_prefix(LONG)?.strip_suffix(" bytes")?.parse().ok().map(Unshown::Long),
         }
     }
 
@@ -46,7 +43,7 @@ impl Unshown {
     pub fn header(self) -> String {
         match self {
             Unshown::Binary => BINARY.to_owned(),
-            Unshown::Long => format!("{LONG}{MAX_DIFF} bytes"),
+            Unshown::Long(most) => format!("{LONG}{most} bytes"),
         }
     }
 }
@@ -62,9 +59,9 @@ pub fn is_prepared(diff: &Diff) -> bool {
 }
 
 /// The removal of a file, with its content in the diff.
-pub fn removal(path: PathBuf) -> Change {
+pub fn removal(path: PathBuf, host: &Host) -> Change {
     let shown = paths::text(&path);
-    let held = readable(fs::metadata(&path), || regular::read(&path)).unwrap_or_default();
+    let held = readable(fs::metadata(&path), host.max_diff(), || regular::read(&path)).unwrap_or_default();
     let diff = Diff { before: held, before_header: shown.clone(), after_header: shown.clone(), ..Diff::default() };
     let remove =
         move |_: &Host, _: &mut Map| fs::remove_file(&path).map_err(|error| io_failure("remove", &path, &error));
@@ -74,10 +71,11 @@ pub fn removal(path: PathBuf) -> Change {
 /// The text of a file with this metadata, or why it is not shown.
 pub(super) fn readable(
     meta: io::Result<Metadata>,
+    most: u64,
     read: impl FnOnce() -> io::Result<Vec<u8>>,
 ) -> Result<String, String> {
     match meta {
-        Ok(meta) if meta.len() > MAX_DIFF => Err(Unshown::Long.header()),
+        Ok(meta) if meta.len() > most => Err(Unshown::Long(most).header()),
         _ => read().map_err(|error| format!("diff skipped: {error}")).and_then(as_text),
     }
 }
