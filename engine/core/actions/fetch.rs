@@ -6,17 +6,10 @@ use std::{
 };
 
 use minijinja::value::ValueKind;
-use rplay_contract::{
-    Wording,
-    wire::{Map, data},
-};
+use rplay_contract::wire::{Map, data};
 
-use super::{After, Ask, Context, Digests, Rendered, Result, TaskResult, flag_arg, text_arg, wire_args};
+use super::{After, Ask, Context, Digests, Rendered, Result, TaskResult, flag_arg, text_arg};
 use crate::files;
-
-/// In messages about wrong arguments.
-pub(super) const WORDING: Wording = Wording { missing: Some(REQUIRED), ..Wording::USUAL };
-const REQUIRED: &str = "src and dest are required";
 
 pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if context.check {
@@ -24,7 +17,7 @@ pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         return Err(Box::new(TaskResult::skipped(why)));
     }
     let (Some(src), Some(dest)) = (text_arg(&args, "src"), text_arg(&args, "dest")) else {
-        return Err(Box::new(TaskResult::failed(REQUIRED)));
+        return Err(Box::new(TaskResult::failed("src and dest are required")));
     };
     for (name, told) in [("src", "source"), ("dest", "dest")] {
         if args.get(name).is_some_and(|value| !matches!(value.kind(), ValueKind::String)) {
@@ -57,7 +50,7 @@ pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     };
     let known = Digests::of_file(&path).ok();
     let validates = flag_arg(&args, "validate_checksum")?.unwrap_or(true);
-    let mut sent = wire_args(args);
+    let mut sent = data! { "src" => src, "fail_on_missing" => flag_arg(&args, "fail_on_missing")?.unwrap_or(true) };
     if let Some(known) = &known {
         sent.insert("_checksum".into(), known.sha1().into());
     }

@@ -41,7 +41,8 @@ pub static ACTIONS: &[ActionEntry] = &[
         .shows_data_alone()
         .skip_has_failed(|_| true),
     entry::<fail::Fail>("fail", Answers(fail::fail)).fails_in_words(),
-    relayed("fetch", Calls(fetch::fetch)).wording(fetch::WORDING).keeps_to_host().foreseeable().independent_items(),
+    // As in Ansible, what it does not know is passed over.
+    relayed("fetch", Calls(fetch::fetch)).open().keeps_to_host().foreseeable().independent_items(),
     entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().gathers(),
     entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by))
         .wording(group_by::WORDING)

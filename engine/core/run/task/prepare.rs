@@ -149,9 +149,10 @@ impl Run {
             return Ok(Ready::Done(given_up(&task.action, result), delegated));
         }
         // As in Ansible, also for actions that have no use for it.
-        let environment = self.environment(task, &scope)?;
+        let mut environment = self.environment(task, &scope)?;
         if !environment.is_empty() && task.action.name() == "raw" {
             scope.magic.warn("raw module does not support the environment keyword", None);
+            environment.clear();
         }
         if let Some(whole) = &task.args.whole
             && self.options.inject_facts

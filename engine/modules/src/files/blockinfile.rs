@@ -87,16 +87,16 @@ impl BlockInFile {
                 lines.drain(from..=to);
                 from
             }
-            _ if !is_wanted => return Ok(before.to_owned()),
             _ => self.place(before, &lines)?,
         };
-        if !is_wanted {
-            return Ok(lines.concat());
-        }
+        // As in ansible-core, the line above gets its end even if there is no block to remove.
         if let Some(line) = at.checked_sub(1).and_then(|above| lines.get_mut(above))
             && !line.ends_with('\n')
         {
             line.push('\n');
+        }
+        if !is_wanted {
+            return Ok(lines.concat());
         }
         let ended = if self.block.ends_with('\n') { "" } else { "\n" };
         let mut block = format!("{begin}\n{}{ended}{end}\n", self.block);
@@ -174,7 +174,9 @@ mod tests {
         assert_eq!(edited(&before, data! { "block" => "x" }), (before.clone(), String::new()));
         assert_eq!(edited(&before, data! { "block" => "" }), ("a\nb\n".to_owned(), "Block removed".to_owned()));
         assert_eq!(edited(&before, data! { "state" => "absent" }).0, "a\nb\n");
-        assert_eq!(edited("a", data! { "state" => "absent" }).0, "a");
+        assert_eq!(edited("a", data! { "state" => "absent" }), ("a\n".to_owned(), "Block removed".to_owned()));
+        assert_eq!(edited("a", data! { "state" => "absent", "insertbefore" => "BOF" }).0, "a");
+        assert_eq!(edited(&format!("{before}c"), data! { "block" => "x" }).1, "");
         let custom = data! { "block" => "x", "marker" => "<!-- {mark} -->", "marker_begin" => "B" };
         assert_eq!(edited("", custom).0, "<!-- B -->\nx\n<!-- END -->\n");
     }

@@ -85,7 +85,9 @@ impl Module for Fetch {
             }
             Err(failure) => {
                 data.insert("msg".to_owned(), format!("{}, not transferring, ignored", failure.msg).into());
-                data.insert("file".to_owned(), paths::text(&path).into());
+                if !path.is_dir() {
+                    data.insert("file".to_owned(), paths::text(&path).into());
+                }
             }
         }
         Ok(Plan { data, ..Plan::default() })

@@ -113,7 +113,7 @@ impl Module for IniFile {
         let text = match text::read(&path).map_err(|failure| failure.arg("path"))? {
             Some(text) => text,
             None => {
-                if !self.create.0 && !host.rehearses() {
+                if !self.create.0 {
                     let msg = format!("Destination {} does not exist!", path.display());
                     return Err(Failure::new(msg).arg("path").data(data! { "rc" => 257 }));
                 }

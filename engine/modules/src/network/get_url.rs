@@ -14,11 +14,12 @@ use crate::{
     ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
-    network::web::{Web, modified},
+    network::web::{Web, modified, name_in_header},
     system::{
         attributes::{Attributes, describe},
         digest::Algorithm,
         http::{Address, Request, Response},
+        machine::{self, AccessFlags},
         paths, regular,
     },
 };
@@ -55,7 +56,10 @@ impl Module for GetUrl {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         self.web.refuse_no_url()?;
-        let dest = paths::real(&self.dest.on(host));
+        if self.dest.0.is_empty() {
+            return Err(Failure::new("Destination  does not exist").arg("dest"));
+        }
+        let dest = self.dest.on(host);
         let shown = self.web.shown();
         let told = data! {
             "url" => shown.as_str(), "dest" => paths::text(&dest), "elapsed" => 0,
@@ -167,20 +171,27 @@ impl GetUrl {
             Target::At(path) => path.clone(),
             Target::In(directory) => directory.join(file_name(&response)),
         };
-        let mut plan = plan.set("dest", paths::text(&path)).set("elapsed", elapsed);
-        match response.status {
-            304 => {
-                plan = plan.set("status_code", 304).set("msg", "HTTP Error 304: Not Modified");
-                return self.attributes.resolve()?.plan(&path, true, plan);
-            }
-            200 => {}
-            _ => return Err(refused(&response).data(plan.data)),
+        let mut plan = plan.set("elapsed", elapsed);
+        if !matches!(response.status, 200 | 304) {
+            return Err(refused(&response).data(plan.data));
+        }
+        plan = plan.set("dest", paths::text(&path));
+        if response.status == 304 {
+            plan = plan.set("status_code", 304).set("msg", "HTTP Error 304: Not Modified");
+            return self.attributes.resolve()?.plan(&path, true, plan);
+        }
+        let directory = file.directory();
+        if directory.is_dir() {
+            refuse_closed(&path, directory)?;
         }
         let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
         plan.data.extend(data! {
             "msg" => size_message(&response), "checksum_dest" => before,
             "checksum_src" => Algorithm::Sha1.of_bytes(&[]), "src" => paths::text(scratch_name(&path)),
         });
+        if path.exists() {
+            plan.data.extend(describe(&path));
+        }
         Ok(plan.change(Change::new(format!("fetch {}", self.web.shown()), |_, _| Ok(()))))
     }
 }
@@ -188,6 +199,13 @@ impl GetUrl {
 /// Where a file would lie on its way to that path.
 fn scratch_name(path: &Path) -> PathBuf {
     paths::directory(path).join(".rplay-fetched")
+}
+
+/// Refuses a file that must not be written, or a new one in a directory that must not.
+fn refuse_closed(path: &Path, directory: &Path) -> Result<(), Failure> {
+    let place = if path.exists() { path } else { directory };
+    machine::access(place, AccessFlags::W_OK)
+        .map_err(|_| Failure::new(format!("Destination {} is not writable", place.display())).arg("dest"))
 }
 
 /// The server could not be asked.
@@ -210,12 +228,9 @@ fn size_message(response: &Response) -> String {
 
 /// The file name from the server, without any directory. As in ansible-core, an address without one is its index.
 fn file_name(response: &Response) -> String {
-    let from_header = response.header("content-disposition").and_then(|header| {
-        let name = header.split(';').map(str::trim).find_map(|part| part.strip_prefix("filename="))?;
-        Some(name.trim_matches('"').to_owned())
-    });
     let of_file = || response.url.strip_prefix("file:")?.rsplit('/').next().map(str::to_owned);
-    let name = from_header.or_else(|| Address::parse(&response.url).ok()?.file_name()).or_else(of_file);
+    let of_url = || Address::parse(&response.url).ok()?.last_segment().map(str::to_owned);
+    let name = name_in_header(response).or_else(of_url).or_else(of_file);
     let name = name.and_then(|name| Path::new(&name).file_name().map(|name| name.to_string_lossy().into_owned()));
     name.unwrap_or_else(|| "index.html".to_owned())
 }
@@ -239,6 +254,32 @@ mod tests {
             _ if seen.headers.contains("if-modified-since") => response("304 Not Modified", "", ""),
             _ => response("200 OK", "", "hi"),
         })
+    }
+
+    #[test]
+    fn names_and_links_stay_as_they_are_written() {
+        let server = server();
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| paths::text(directory.path().join(name));
+        let args = |name: &str, dest: &str| data! { "url" => format!("{}/{name}", server.url), "dest" => dest, "use_proxy" => false };
+        let escaped = call("get_url", args("a%20b", &at("")));
+        assert_eq!(escaped.data["dest"], at("a%20b").into());
+        fs::write(at("old"), "old").unwrap();
+        std::os::unix::fs::symlink("old", at("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+        let mut anew = args("f", &at("link"));
+        anew.insert("force".into(), true.into());
+        let through = call("get_url", anew);
+        assert_eq!((&through.data["dest"], &through.data["state"]), (&at("link").into(), &"link".into()));
+        assert_eq!(fs::read_to_string(at("old")).unwrap(), "hi");
+        assert!(call("get_url", args("f", &at("dangling"))).changed);
+        assert!(!directory.path().join("dangling").is_symlink());
+        let nowhere = call("get_url", args("f", "")).failure.unwrap();
+        assert_eq!(nowhere.msg, "Destination  does not exist");
+        // Check mode tells of the file that is there.
+        let mut again = args("f", &at("old"));
+        again.insert("force".into(), true.into());
+        assert_eq!(checked("get_url", again).data["size"], 2.into());
     }
 
     #[test]

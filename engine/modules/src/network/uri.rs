@@ -16,12 +16,11 @@ use crate::{
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
-    network::web::{Web, modified},
+    network::web::{Web, modified, name_in_header},
     system::{
         attributes::{Attributes, describe},
         bounded,
         encoding::Encoding,
-        glob,
         http::{Address, Follow, IncompleteRead, Response},
         paths,
         place::{Content, Placement},
@@ -105,7 +104,8 @@ impl Module for Uri {
         let _ = self.remote_src;
         for (path, stops_when) in [(&self.creates, true), (&self.removes, false)] {
             let Some(path) = path else { continue };
-            let there = glob::exists(&path.on(host));
+            // As in ansible-core, no pattern.
+            let there = path.on(host).exists();
             if there == stops_when {
                 let state = if there { "exists" } else { "does not exist" };
                 return Ok(Plan::unchanged().set("stdout", format!("skipped, since '{}' {state}", path.0)));
@@ -285,7 +285,7 @@ fn target(dest: &Path, response: &Response) -> PathBuf {
     if !path.is_dir() {
         return path;
     }
-    let name = Address::parse(&response.url).ok().and_then(|address| address.file_name());
+    let name = name_in_header(response).or_else(|| Address::parse(&response.url).ok()?.file_name());
     // The server may have redirected the request; its file name must not be a path.
     let name = name.filter(|name| paths::is_file_name(name));
     path.join(name.unwrap_or_else(|| "index.html".to_owned()))

@@ -13,7 +13,7 @@ use crate::{
     ArgError, Host, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Secret, Text},
-    system::http::{Follow, Login, Request, Trust},
+    system::http::{Follow, Login, Request, Response, Trust},
 };
 
 args! {
@@ -126,6 +126,13 @@ impl Web {
         };
         request
     }
+}
+
+/// The file name in the header of a response, without any directory.
+pub(super) fn name_in_header(response: &Response) -> Option<String> {
+    let header = response.header("content-disposition")?;
+    let name = header.split(';').map(str::trim).find_map(|part| part.strip_prefix("filename="))?;
+    Some(Path::new(name.trim_matches('"')).file_name()?.to_string_lossy().into_owned())
 }
 
 /// `If-Modified-Since` for a file.

@@ -76,8 +76,13 @@ impl Address {
 
     /// The decoded last part of the path: a file name.
     pub fn file_name(&self) -> Option<String> {
+        self.last_segment().map(decoded)
+    }
+
+    /// What follows the last slash of the path, as it is written there.
+    pub fn last_segment(&self) -> Option<&str> {
         let path = self.path.split('?').next().unwrap_or_default();
-        path.rsplit('/').next().map(decoded).filter(|name| !name.is_empty())
+        path.rsplit('/').next().filter(|name| !name.is_empty())
     }
 
     /// Resolves `location`, which may be relative.

@@ -21,7 +21,7 @@ use crate::{
     Change, Host, Plan,
     args::ArgType,
     argtypes::Flag,
-    io_failure::{Lock, io_failure, locked},
+    io_failure::{Lock, io_failure, locked, python_error},
     system::{
         attributes::{Attributes, Wanted},
         flags, paths,
@@ -119,7 +119,8 @@ impl Placement {
             return Err(failure);
         }
         if differs {
-            if let Some(command) = self.validate.as_ref().filter(|command| !command.contains("%s")) {
+            // As in ansible-core, check mode does not look at the command.
+            if let Some(command) = self.validate.as_ref().filter(|command| !host.check && !command.contains("%s")) {
                 return Err(Failure::new(format!("validate must contain %s: {command}")).arg("validate"));
             }
             let diff = self.diff(host)?;
@@ -167,6 +168,11 @@ impl Placement {
         Ok(diff)
     }
 
+    /// Whether an existing file may be written where it is if no new one can replace it.
+    pub fn may_write_in_place(&self, host: &Host) -> bool {
+        self.unsafe_writes.unwrap_or_else(|| by_environment(host))
+    }
+
     /// Refuses a path that is a directory, a FIFO, a socket or a device.
     ///
     /// # Errors
@@ -191,7 +197,7 @@ impl Placement {
         if is_there && let Some(lock) = locked(&self.path) {
             return Err(lock.failure("replace", &self.path));
         }
-        let unsafe_writes = self.unsafe_writes.unwrap_or_else(|| by_environment(host));
+        let unsafe_writes = self.may_write_in_place(host);
         let (mut new, is_beside) = self.temporary(is_there, unsafe_writes)?;
         self.content.write_to(new.as_file_mut(), &self.path, host)?;
         if let Some(command) = &self.validate {
@@ -258,7 +264,12 @@ impl Placement {
                 Some(lock) => lock.failure("create a file in", directory),
                 None if error.kind() == io::ErrorKind::PermissionDenied => {
                     let help = "files are replaced by a new one in the same directory; set `unsafe_writes: true` to write in place";
-                    io_failure("create a file in", directory, &error).help(help)
+                    let (shown, error) = (directory.display(), python_error(&error));
+                    let msg = format!(
+                        "Task failed: Module failed: The destination directory '{shown}' is not writable by the current \
+                         user: {error}: b'{shown}'"
+                    );
+                    Failure::new(msg).help(help)
                 }
                 None => io_failure("write", &self.path, &error),
             }),

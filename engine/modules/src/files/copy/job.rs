@@ -12,6 +12,7 @@ use crate::{
         attributes::{Attributes, Wanted, describe},
         digest::Algorithm,
         directories::make_directories,
+        machine::{self, AccessFlags},
         mode::Mode,
         paths,
         place::{Content, Placement},
@@ -130,6 +131,11 @@ impl Job {
                     untransferred(failure, sum.map(Value::from), self.is_remote)
                 })?;
             }
+        }
+        let is_closed = || directory.is_dir() && machine::access(&directory, AccessFlags::W_OK).is_err();
+        if differs && !host.check && !placement.may_write_in_place(host) && is_closed() {
+            let failure = Failure::new(format!("Destination {} not writable", directory.display())).arg("dest");
+            return Err(untransferred(failure, sum.filter(|_| !self.is_remote).map(Value::from), self.is_remote));
         }
         plan = placement.plan(host, plan).map_err(|failure| {
             let sum = sum.clone().filter(|_| !self.is_remote);

@@ -11,6 +11,7 @@ use rplay_wire::{Failure, Map, Value};
 use super::{Find, Kind, Stamp};
 use crate::{
     files::stat,
+    io_failure::python_error,
     system::{
         accounts::{Group, User},
         bounded,
@@ -76,7 +77,9 @@ impl Search<'_> {
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) => {
-                self.skipped.insert(paths::text(directory), error.to_string().into());
+                let path = paths::text(directory);
+                let why = format!("{}: '{path}'", python_error(&error));
+                self.skipped.insert(path, why.into());
                 return Ok(());
             }
         };

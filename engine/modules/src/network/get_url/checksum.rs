@@ -53,7 +53,11 @@ pub(super) fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Res
     let list = String::from_utf8_lossy(&response.content()?).into_owned();
     let url = module.web.url.as_str();
     let of_file = || url.strip_prefix("file:")?.rsplit('/').next().map(str::to_owned);
-    let name = Address::parse(url).ok().and_then(|address| address.file_name()).or_else(of_file).unwrap_or_default();
+    let name = Address::parse(url)
+        .ok()
+        .and_then(|address| address.last_segment().map(str::to_owned))
+        .or_else(of_file)
+        .unwrap_or_default();
     match digest_in(&list, &name) {
         Some(hex) => Ok((algorithm.to_owned(), hex)),
         None => Err(about(format!("Unable to find a checksum for file '{name}' in '{}'", response.url))),

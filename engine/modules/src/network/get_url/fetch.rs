@@ -4,14 +4,15 @@ use std::{io, path::Path, time::Instant};
 
 use rplay_wire::{Failure, Map, Value, data};
 
-use super::{GetUrl, Target, checksum::hashed, file_name, refused, size_message, unreachable};
+use super::{GetUrl, Target, checksum::hashed, file_name, refuse_closed, refused, size_message, unreachable};
 use crate::{
     Host,
     system::{
         attributes::describe,
         digest::Algorithm,
         http::IncompleteRead,
-        machine, paths,
+        machine::{self, AccessFlags},
+        paths,
         place::{Content, Placement},
         scratch,
     },
@@ -37,6 +38,9 @@ impl Fetch {
             Target::At(path) => path.clone(),
             Target::In(directory) => directory.join(file_name(&response)),
         };
+        if !matches!(response.status, 200 | 304) {
+            return Err(refused(&response));
+        }
         data.insert("dest".to_owned(), paths::text(&path).into());
         if response.status == 304 {
             data.extend(data! { "status_code" => 304, "msg" => "HTTP Error 304: Not Modified" });
@@ -44,15 +48,12 @@ impl Fetch {
             data.extend(describe(&path));
             return Ok(changed);
         }
-        if response.status != 200 {
-            return Err(refused(&response));
-        }
         let directory = self.file.directory();
         let has_directory = directory.is_dir();
         let nearby = match &module.tmp_dest {
             Some(directory) => directory.on(host),
-            None if has_directory => directory.to_owned(),
-            // Only for the result.
+            None if machine::access(directory, AccessFlags::W_OK).is_ok() => directory.to_owned(),
+            // Only for the result, or the same content.
             None => machine::temp_dir(),
         };
         if module.tmp_dest.is_some() && !nearby.is_dir() {
@@ -85,6 +86,7 @@ impl Fetch {
         if !has_directory {
             return Err(Failure::new(format!("Destination {} does not exist", directory.display())).arg("dest"));
         }
+        refuse_closed(&path, directory)?;
         if let Some((algorithm, hex)) = &self.checksum {
             let found = hashed(new.path(), algorithm).inspect_err(|_| data.clear())?;
             if found != *hex {
@@ -103,7 +105,9 @@ impl Fetch {
         let changed = if before.as_ref() == Some(&source) {
             module.attributes.resolve()?.apply(&path, true)?
         } else {
-            let placement = Placement::new(&path, Content::File(new.path().to_owned()), &module.attributes);
+            // A link that leads nowhere is replaced.
+            let target = if path.exists() { paths::real(&path) } else { path.clone() };
+            let placement = Placement::new(&target, Content::File(new.path().to_owned()), &module.attributes);
             let is_refused = placement.refused.is_some();
             let put = placement.backup(module.backup.0).put(host, data);
             if put.is_err() && is_refused {

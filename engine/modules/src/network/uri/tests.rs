@@ -146,7 +146,19 @@ fn check_mode_and_creates_send_nothing() {
     let server = Server::start(|_| response("200 OK", "", ""));
     let checked = checked("uri", with(&server.url, data! { "method" => "DELETE" }));
     assert!(checked.skipped.is_some() && !checked.changed);
-    assert!(!call("uri", with(&server.url, data! { "creates" => "/etc/passw*" })).changed);
+    assert!(!call("uri", with(&server.url, data! { "creates" => "/etc/passwd" })).changed);
     assert!(!call("uri", with(&server.url, data! { "removes" => "/nonexistent" })).changed);
     assert!(server.seen.lock().is_empty());
+    // No pattern.
+    call("uri", with(&server.url, data! { "creates" => "/etc/passw*" }));
+    assert!(!server.seen.lock().is_empty());
+}
+
+#[test]
+fn the_server_names_the_file() {
+    let header = "Content-Disposition: attachment; filename=\"../named.txt\"\r\n";
+    let server = Server::start(move |_| response("200 OK", header, "x"));
+    let directory = tempfile::tempdir().unwrap();
+    let done = call("uri", with(&server.url, data! { "dest" => paths::text(directory.path()) }));
+    assert_eq!(done.data["path"], paths::text(directory.path().join("named.txt")).into());
 }
