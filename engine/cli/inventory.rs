@@ -91,7 +91,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     let plugins = InventoryPlugins::new(
         config.ansible_python.value.clone(),
         directories,
-        true,
+        !args.flush_cache,
         crate::project::vars_settings(config),
     )
     .with_extra(args.sources.extra_vars.clone());
@@ -140,6 +140,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
             (true, _, None) => output::yaml(&nested(&json)).map_err(|problems| Ended(problems, 1))?,
             (_, true, Some(_)) => toml::text(&json),
             (_, true, None) => toml::text(&by_group(&json)),
+            (_, _, Some(_)) => output::json(&plain(&json)),
             _ => output::json(&json),
         };
         std::mem::forget(json);
@@ -151,6 +152,18 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     // The process ends soon; freeing it would only take time.
     std::mem::forget(inventory);
     Ok((text, warnings))
+}
+
+/// Variables of a host: as in ansible-core, only a listing marks text that must never be a template.
+fn plain(value: &Json) -> Json {
+    match value {
+        Json::Object(entries) => match toml::unsafe_text(value) {
+            Some(text) => text.into(),
+            None => Json::Object(entries.iter().map(|(name, value)| (name.clone(), plain(value))).collect()),
+        },
+        Json::Array(items) => items.iter().map(plain).collect(),
+        other => other.clone(),
+    }
 }
 
 /// The listing as in a TOML inventory: one table per group; a host's variables where the host first occurs.
@@ -252,6 +265,12 @@ mod tests {
         assert_eq!(refused(&["--graph", "x"]), "Pattern must be valid group name when using --graph (5)");
         assert!(refused(&[]).starts_with("No action selected, at least one of --host, --graph or --list"));
         assert!(refused(&["--graph", "--list"]).starts_with("Conflicting options used"));
+    }
+
+    #[test]
+    fn only_listings_mark_text_that_is_no_template() {
+        let json = serde_json::json!({ "a": { "__ansible_unsafe": "{{ x }}" }, "b": [{ "__ansible_unsafe": "y" }, 1] });
+        assert_eq!(plain(&json), serde_json::json!({ "a": "{{ x }}", "b": ["y", 1] }));
     }
 
     /// `--export` leaves variables where they were defined; `--limit` leaves hosts out.

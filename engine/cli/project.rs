@@ -85,6 +85,7 @@ pub(crate) fn project(
         interpreter: config.interpreter_python.value.clone(),
         remote_tmp: config.remote_tmp.value.clone(),
         tracebacks: tracebacks(&config.display_traceback),
+        lenient_utf8: !*config.module_strict_utf8_response,
     }))
 }
 

@@ -32,7 +32,7 @@ fn write_table(table: &Map<String, Json>, path: &mut Vec<String>, out: &mut Stri
 }
 
 /// Text that must never be a template is marked in JSON; TOML has no such mark.
-fn unsafe_text(value: &Json) -> Option<&str> {
+pub(crate) fn unsafe_text(value: &Json) -> Option<&str> {
     let entries = value.as_object().filter(|entries| entries.len() == 1)?;
     entries.get("__ansible_unsafe")?.as_str()
 }

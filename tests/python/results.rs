@@ -163,6 +163,10 @@ fn odd_results_of_modules_are_read_as_ansible_reads_them() {
       - '{"warnings": "x", "deprecations": [{"msg": "old", "version": "2", "collection_name": "a.b"}, "older"]}'
       - '{"a": 1,}'
       - '{"a": 1} x'
+      - '{"a": ["x\u00e9\udcff"]}'
+      - '{"a": {"__ansible_type": "Riddle"}}'
+      - '{"rc": null}'
+      - '{"skipped": true}'
   tasks:
     - prints: {out: "{{ item }}"}
       loop: "{{ outputs }}"
@@ -187,6 +191,12 @@ fn odd_results_of_modules_are_read_as_ansible_reads_them() {
             told[7] == 'Module result deserialization failed: Expecting property name enclosed in double quotes: line 1 column 9 (char 8)'
           - >-
             told[8] == 'Module result deserialization failed: No end of json char found'
+          - >-
+            told[9] == "Task failed: Refusing to deserialize an invalid UTF8 string value: 'utf-8' codec can't encode character
+            '\\udcff' in position 2: surrogates not allowed"
+          - >-
+            told[10] == "Task failed: Object of type 'Riddle' is not JSON deserializable by the 'module_legacy_m2c' profile."
+          - told[11] == 'Task failed: Action failed: Unknown error.' and told[12] == '-' and r.results[12] is skipped
           - >-
             r.warnings == ["Removed unexpected internal key in module return: _ansible_x = {'a': 1}",
             "Removed unexpected internal key in module return: add_host = {'host_name': 'new'}",
@@ -228,6 +238,62 @@ fn temporary_directories_of_modules_lie_below_remote_tmp() {
           - usual.tmp is search('/.ansible/tmp/') and usual.tmp is not exists
           - chosen.tmp is search(playbook_dir ~ '/tmp/') and chosen.tmp is not exists
           - \"r.msg == 'Task failed: module (lacking) is missing interpreter line'\"
+";
+    passes(&project, tasks, &[]);
+}
+
+/// A module may say that its host is unreachable; a task that failed, or an item of its loop, sets no facts.
+#[test]
+fn hosts_are_unreachable_and_facts_are_kept_as_results_say() {
+    let Some(project) = project() else { return };
+    let module = "#!/usr/bin/python\n# WANT_JSON\nimport json, sys\nprint(json.load(open(sys.argv[1]))['out'])\n";
+    project.write("library/prints.py", module);
+    let tasks = r#"  vars:
+    facts: '{"ansible_facts": {"fact": 1}}'
+  tasks:
+    - prints: {out: '{"unreachable": true}'}
+      ignore_unreachable: true
+      register: r
+    - assert: {that: [r is unreachable, r.failed is false, "'msg' not in r", "'exception' not in r"]}
+    - prints: {out: "{{ facts }}"}
+      failed_when: true
+      ignore_errors: true
+    - prints: {out: "{{ item }}"}
+      loop: ["{{ facts }}", '{"failed": true}']
+      ignore_errors: true
+    - set_fact: {set: "{{ item }}"}
+      loop: [1, 2]
+      failed_when: item == 2 or set != item
+      ignore_errors: true
+    - assert: {that: [fact is undefined, set is undefined]}
+    - prints: {out: "{{ item }}"}
+      loop: ["{{ facts }}", '{"ansible_facts": {"other": "{{ fact }}"}}']
+    - assert: {that: fact == 1}
+"#;
+    passes(&project, tasks, &[]);
+}
+
+/// What a plugin returns may hold text that is not UTF-8; one that it skips by an exception has no `failed`.
+#[test]
+fn plugins_return_bytes_and_skip() {
+    let Some(project) = project() else { return };
+    let plugin = "from ansible.errors import AnsibleActionSkip
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        if self._task.args:
+            raise AnsibleActionSkip('not today')
+        return {'text': 'a\\udcffb'}
+";
+    project.write("action_plugins/odd.py", plugin);
+    let tasks = "  tasks:
+    - odd:
+      register: r
+    - odd: {skip: true}
+      register: skipped
+    - assert: {that: [r.text | length == 3, skipped is skipped, \"skipped.keys() | sort == ['changed', 'msg', 'skipped']\"]}
 ";
     passes(&project, tasks, &[]);
 }

@@ -56,11 +56,11 @@ pub fn outcome_of(mut result: Map, shows_invocation: bool) -> Outcome {
     outcome.changed = result.get("changed").is_some_and(is_true);
     let failed = result.get("failed").map(is_true);
     // As in Ansible, the exit code counts if the module does not set `failed`.
-    let rc = || {
-        let rc = result.get("rc");
-        rc.is_some_and(|rc| is_true(rc) && rc.as_str() != Some("0") || matches!(rc, Value::List(_) | Value::Map(_)))
+    let is_zero = |rc: &Value| match rc {
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => !is_true(rc),
+        other => other.as_str() == Some("0"),
     };
-    let fails = failed.unwrap_or_else(rc);
+    let fails = failed.unwrap_or_else(|| result.get("rc").is_some_and(|rc| !is_zero(rc)));
     // Others are registered as they came.
     for (name, shown) in [("changed", false), ("failed", fails)] {
         if shown || matches!(result.get(name), Some(Value::Bool(_))) {
@@ -75,7 +75,7 @@ pub fn outcome_of(mut result: Map, shows_invocation: bool) -> Outcome {
         }
         outcome.failure = Some(Failure::new(msg));
     } else if result.get("skipped").is_some_and(is_true) {
-        outcome.skipped = Some(result.get("msg").cloned().map_or_else(|| "skipped by the module".to_owned(), text));
+        outcome.skipped = Some(result.get("msg").cloned().map(text).unwrap_or_default());
         result.shift_remove("skipped");
     }
     outcome.data = result;
@@ -221,8 +221,11 @@ mod tests {
         assert_eq!(failed.data, data! { "msg" => data! { "a" => 1 }, "rc" => 4 });
         assert_eq!(of(serde_json::json!({"failed": true})).failure.unwrap().msg, UNKNOWN_MODULE_ERROR);
         assert_eq!(of(serde_json::json!({"rc": "1"})).failure.unwrap().msg, UNKNOWN_ERROR);
-        for rc in [serde_json::json!(0.0), false.into(), "0".into(), serde_json::Value::Null] {
+        for rc in [serde_json::json!(0.0), false.into(), "0".into(), 0.into()] {
             assert!(of(serde_json::json!({ "rc": rc })).failure.is_none());
+        }
+        for rc in [serde_json::Value::Null, "".into(), true.into(), serde_json::json!([])] {
+            assert_eq!(of(serde_json::json!({ "rc": rc })).failure.unwrap().msg, UNKNOWN_ERROR);
         }
         for wrong in [serde_json::json!({"warnings": "x"}), serde_json::json!({"ansible_facts": "x"})] {
             assert_eq!(Value::Map(of(wrong.clone()).data), wrong.into());

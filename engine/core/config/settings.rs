@@ -353,6 +353,9 @@ settings! {
     /// `deprecated_value`, `always` or `never`.
     display_traceback: Vec<String> = vec!["never".to_owned()],
         ["defaults.display_traceback"], ["ANSIBLE_DISPLAY_TRACEBACK"];
+    /// Refuse results of modules with text that is not UTF-8.
+    module_strict_utf8_response: bool = true,
+        ["defaults.module_strict_utf8_response"], ["ANSIBLE_MODULE_STRICT_UTF8_RESPONSE"];
     /// Callback plugins, besides those that need not be enabled.
     callbacks_enabled: Option<Vec<String>> = None,
         ["defaults.callbacks_enabled", "defaults.callback_whitelist"],

@@ -45,6 +45,8 @@ pub struct Settings {
     pub interpreter: Option<String>,
     /// The events for which modules return their traceback: `error`, `warning`, `deprecated`, `deprecated_value`.
     pub tracebacks: Vec<String>,
+    /// Results of modules may contain text that is not UTF-8 (`module_strict_utf8_response`).
+    pub lenient_utf8: bool,
     /// Where modules create temporary directories on hosts.
     pub remote_tmp: Option<String>,
 }

@@ -329,6 +329,9 @@ def run(host, name, args, task, connection, directories, role, verbosity, turn=N
         raise
     except Exception as error:
         result = call.templates.result(error)
+        if result.get('skipped'):
+            # One that a plugin raises says nothing about a failure.
+            result['_ansible_raised'] = True
     if not isinstance(result, dict):
         result = call.templates.result(not_a_dict(result))
     result = call.templates.texts(dict(result))

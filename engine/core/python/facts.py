@@ -28,14 +28,15 @@ def exchange(host):
 def plugin(host, name):
     host.part('values').world(host)
     if name not in PLUGINS:
+        from ansible.errors import AnsibleError
         from ansible.plugins.loader import cache_loader
 
         try:
             found = cache_loader.get(name)
         except Exception as error:
             message = str(error) or type(error).__name__
-            whole = message if name in message else "Unable to load the cache plugin '%s': %s" % (name, message)
-            raise RequestError(whole)
+            told = name in message or isinstance(error, AnsibleError)
+            raise RequestError(message if told else "Unable to load the cache plugin '%s': %s" % (name, message))
         if found is None:
             raise RequestError("Unable to load the cache plugin '%s'." % name)
         PLUGINS[name] = found
@@ -81,8 +82,12 @@ def set_(host, name, of, facts):
 
 def delete(host, name, of):
     def gone(cache):
-        if cache.contains(of):
-            cache.delete(of)
+        try:
+            if cache.contains(of):
+                cache.delete(of)
+        except KeyError:
+            # As in ansible-core: it is not there.
+            pass
 
     asked(host, name, gone)
 

@@ -319,7 +319,11 @@ class Controller(object):
         self.local = threading.local()
 
     def send(self, message):
-        content = json.dumps(message).encode('utf-8')
+        text = json.dumps(message)
+        if '\\ud' in text:
+            # Halves of characters, which stand for bytes that are not UTF-8, are replaced: no reader of JSON takes them.
+            text = json.dumps(message, ensure_ascii=False).encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')
+        content = text.encode('utf-8')
         with self.writing:
             self.out.write(struct.pack('<I', len(content)) + content)
             self.out.flush()

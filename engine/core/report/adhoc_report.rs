@@ -5,8 +5,8 @@ use std::{collections::HashSet, io::Write, path::PathBuf, sync::Arc};
 use minijinja::Value;
 
 use super::{
-    Deprecations, Level, Log, Reader, ResultFormat, layout::Layout, look::Explain, task_error::TaskError, values,
-    warning,
+    Deprecations, Level, Log, Reader, ResultFormat, differences, layout::Layout, look::Explain, message,
+    task_error::TaskError, values, warning,
 };
 use crate::{
     event::{Event, HostResult, Status, TaskResult, TaskStarted},
@@ -145,7 +145,9 @@ impl<W: Write> AdhocReport<W> {
     }
 
     fn failure(&mut self, result: &HostResult) {
-        if let (Some(explain), Some(task)) = (&self.explain, &self.task) {
+        if let (Some(explain), Some(task)) = (&self.explain, &self.task)
+            && !message::is_told_by_module(result)
+        {
             // As in Ansible, an error is shown among the results, once.
             let text = explain(&TaskError::of(task, result, &self.secrets));
             if self.told.insert(text.clone()) {
@@ -158,14 +160,9 @@ impl<W: Write> AdhocReport<W> {
     }
 
     fn differences(&mut self, result: &HostResult) {
-        if !result.shows_diff || result.status != Status::Changed {
-            return;
-        }
-        for diff in result.task_result.diff.iter() {
-            let lines = values::difference(diff, 3, &self.secrets);
-            if !lines.is_empty() {
-                self.line(&lines.join("\n"));
-            }
+        let lines = differences::lines(result, self.results, 3, &self.secrets);
+        if !lines.is_empty() {
+            self.line(&lines.join("\n"));
         }
     }
 

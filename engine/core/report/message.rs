@@ -77,6 +77,12 @@ pub(super) fn causes(msg: &str) -> Vec<&str> {
     }
 }
 
+/// Whether a module says itself that its host is unreachable: ansible-core explains nothing then.
+pub(super) fn is_told_by_module(result: &HostResult) -> bool {
+    matches!(result.status, Status::Unreachable | Status::UnreachableIgnored)
+        && result.task_result.data.contains_key("unreachable")
+}
+
 /// What failed: `Task failed: Module failed: non-zero return code`.
 pub(super) fn message(result: &HostResult, action: &str) -> String {
     let field = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined() && !value.is_none());

@@ -6,6 +6,7 @@ mod callbacks;
 mod channel;
 mod columns;
 mod deprecations;
+mod differences;
 mod failures;
 mod formats;
 mod layout;

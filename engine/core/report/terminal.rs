@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Level, Log, Reader,
+    Level, Log, Reader, differences,
     failures::Failures,
     look::{Colour, Explain, Look},
     values, warning,
@@ -261,20 +261,14 @@ impl<W: Write> Terminal<W> {
 
     /// Differences that a task has made.
     fn differences(&mut self, result: &HostResult) {
-        // As in ansible-core, a result that is not changed shows no differences.
-        if !result.shows_diff || result.status != Status::Changed {
-            return;
-        }
-        for diff in result.task_result.diff.iter() {
-            for line in values::difference(diff, self.look.diff_context, &self.secrets) {
-                let colour = match line.as_bytes().first() {
-                    Some(b'+') => Some(Colour::Added),
-                    Some(b'-') => Some(Colour::Removed),
-                    Some(b'@') => Some(Colour::Skipped),
-                    _ => None,
-                };
-                self.line(&line, colour);
-            }
+        for line in differences::lines(result, self.look.results, self.look.diff_context, &self.secrets) {
+            let colour = match line.as_bytes().first() {
+                Some(b'+') => Some(Colour::Added),
+                Some(b'-') => Some(Colour::Removed),
+                Some(b'@') => Some(Colour::Skipped),
+                _ => None,
+            };
+            self.line(&line, colour);
         }
     }
 

@@ -81,13 +81,22 @@ pub(super) fn pretty_block(
             }
         }
     }
-    readable(&mut data);
-    block(data, margin, indent, width)
+    yaml(data, margin, indent, width, Some(readable))
 }
 
 /// Data as YAML, starting on its own line: `margin` spaces before each line, `indent` for each level.
 pub(super) fn block(data: serde_json::Value, margin: usize, indent: Option<i32>, width: Option<i32>) -> String {
-    match template::block_yaml(&crate::vars::from_wire(data.into()), indent, width) {
+    yaml(data, margin, indent, width, None)
+}
+
+fn yaml(
+    data: serde_json::Value,
+    margin: usize,
+    indent: Option<i32>,
+    width: Option<i32>,
+    reworded: Option<fn(&str) -> String>,
+) -> String {
+    match template::block_yaml(&crate::vars::from_wire(data.into()), indent, width, reworded) {
         Ok(text) => {
             let line = |line: &str| match line.is_empty() {
                 true => "\n".to_owned(),
@@ -99,27 +108,20 @@ pub(super) fn block(data: serde_json::Value, margin: usize, indent: Option<i32>,
     }
 }
 
-/// Makes all multi-line strings easy to read.
-fn readable(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::String(text) if text.contains('\n') => {
-            let lines = text.trim_end().lines().map(|line| {
-                let mut plain = String::new();
-                for c in line.chars() {
-                    match c {
-                        '\t' => plain.push_str(&" ".repeat(8 - plain.chars().count() % 8)),
-                        c if c.is_control() => {}
-                        c => plain.push(c),
-                    }
-                }
-                plain.trim_end().to_owned()
-            });
-            *text = lines.collect::<Vec<_>>().join("\n");
+/// A multi-line string that is easy to read.
+fn readable(text: &str) -> String {
+    let lines = text.trim_end().lines().map(|line| {
+        let mut plain = String::new();
+        for c in line.chars() {
+            match c {
+                '\t' => plain.push_str(&" ".repeat(8 - plain.chars().count() % 8)),
+                c if c.is_control() => {}
+                c => plain.push(c),
+            }
         }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(readable),
-        serde_json::Value::Object(map) => map.values_mut().for_each(readable),
-        _ => {}
-    }
+        plain.trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A result as JSON on one line, or indented by four; keys sorted as in Ansible.

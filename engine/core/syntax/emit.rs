@@ -31,6 +31,8 @@ pub struct Options {
     pub vaults: bool,
     /// Multi-line strings are written as literal blocks (`|`) if possible.
     pub literal_lines: bool,
+    /// How multi-line strings are changed before; their style stays the same.
+    pub reworded: Option<fn(&str) -> String>,
 }
 
 impl Options {
@@ -48,6 +50,7 @@ impl Options {
             explicit_end: false,
             vaults: false,
             literal_lines: false,
+            reworded: None,
         }
     }
 
@@ -247,6 +250,8 @@ impl Representation<'_> {
             _ if self.options.literal_lines && text.contains('\n') => ScalarStyle::Literal,
             _ => ScalarStyle::Plain,
         };
+        let reworded = self.options.reworded.filter(|_| text.contains('\n')).map(|reword| reword(text));
+        let text = reworded.as_deref().unwrap_or(text);
         let read_as = match scalar::resolve(text) {
             Ok(None) => "str",
             Ok(Some(Kind::Null)) => "null",

@@ -267,13 +267,21 @@ fn float(f: f64) -> String {
         _ => text,
     }
 }
-/// A value as YAML in blocks, for reports: multi-line strings become literal blocks. Lines are folded at `width`.
+
+/// A value as YAML in blocks, for reports: multi-line strings become literal blocks, changed by `reworded`. Lines are
+/// folded at `width`.
 ///
 /// # Errors
 /// If the value is nested too deeply.
-pub(crate) fn block_yaml(value: &Value, indent: Option<i32>, width: Option<i32>) -> Result<String, minijinja::Error> {
+pub(crate) fn block_yaml(
+    value: &Value,
+    indent: Option<i32>,
+    width: Option<i32>,
+    reworded: Option<fn(&str) -> String>,
+) -> Result<String, minijinja::Error> {
     let options = crate::syntax::emit::Options {
         literal_lines: true,
+        reworded,
         default_flow_style: Some(false),
         indent,
         width,

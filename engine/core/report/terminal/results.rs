@@ -131,7 +131,7 @@ impl<W: Write> Terminal<W> {
 
     /// Shows a failure with its places.
     fn tell(&mut self, task: TaskId, result: &HostResult) {
-        let Some(task) = self.tasks.get(&task) else { return };
+        let Some(task) = self.tasks.get(&task).filter(|_| !message::is_told_by_module(result)) else { return };
         let text = (self.explain)(&TaskError::of(task, result, &self.secrets));
         let masked = self.secrets.mask(&text).into_owned();
         if self.told.insert(masked.clone()) {

@@ -353,8 +353,12 @@ impl<'r> Executor<'r> {
             });
             return self.wake(at, iteration, Instant::now() + retry.delay);
         }
-        if evaluated.report.status != Status::Unreachable && run.apply_effects(task, &host, delegated, &mut evaluated) {
-            self.sent.forget(&run.links, &host);
+        // As in ansible-core, a task that failed has no effects.
+        if !matches!(evaluated.report.status, Status::Unreachable | Status::Failed) {
+            host_task.remember();
+            if run.apply_effects(task, &host, delegated, &mut evaluated) {
+                self.sent.forget(&run.links, &host);
+            }
         }
         host_task.stopped |= evaluated.stop;
         if let (Some(name), true, false) = (&task.task.register, host_task.looped, host_task.together) {
@@ -390,6 +394,9 @@ impl<'r> Executor<'r> {
         let host = host_task.host.clone();
         let elapsed = host_task.elapsed(self.outbox.has_batch(at));
         let whole = host_task.take_result();
+        if matches!(whole.report.status, Status::Unreachable | Status::Failed) {
+            host_task.restore();
+        }
         let failed = self.run.commit(&self.task, &host, whole, elapsed);
         if failed || self.task.play.exit_of(&host.name).is_some() {
             self.sent.forget(&self.run.links, &host);

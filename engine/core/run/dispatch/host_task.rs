@@ -15,7 +15,11 @@ use crate::{
         dispatch::{batch::PipelinedBatch, restart::Restart},
         hidden_values::HiddenValues,
         reads::ReadTracker,
-        state::{host::HostState, play::PlayRun, run::Run},
+        state::{
+            host::{HostState, Layers},
+            play::PlayRun,
+            run::Run,
+        },
         task::{
             evaluated::{Evaluated, sum},
             invocation,
@@ -46,6 +50,8 @@ pub(crate) struct HostTask {
     pub hidden: HashMap<usize, HiddenValues>,
     pub attempts: Vec<u32>,
     pub results: Vec<Option<Evaluated>>,
+    /// The variables of the host before the first item of a loop had effects.
+    pub before: Option<Layers>,
     /// The next iteration to send.
     pub next: usize,
     /// The next iteration to report.
@@ -97,6 +103,7 @@ impl HostTask {
             hidden: HashMap::new(),
             attempts: Vec::new(),
             results: Vec::new(),
+            before: None,
             next: 0,
             shown: 0,
             stopped: false,
@@ -189,6 +196,20 @@ impl HostTask {
         match self.looped {
             true => sum(&self.host, results.collect()),
             false => results.next().unwrap_or_else(|| sum(&self.host, Vec::new())),
+        }
+    }
+
+    /// Keeps the host's variables before an item of a loop changes them.
+    pub(crate) fn remember(&mut self) {
+        if self.looped && self.before.is_none() {
+            self.before = Some(self.host.layers());
+        }
+    }
+
+    /// Takes back what the items of a loop that failed have set.
+    pub(crate) fn restore(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.host.restore(before);
         }
     }
 

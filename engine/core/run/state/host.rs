@@ -120,6 +120,14 @@ impl HostState {
         change(&mut self.layers.write());
     }
 
+    /// Takes back what tasks have set since then.
+    pub(crate) fn restore(&self, before: Layers) {
+        self.change(|layers| {
+            let inventory = std::mem::take(&mut layers.inventory);
+            *layers = Layers { inventory, ..before };
+        });
+    }
+
     /// Sets variables, as `set_fact` and `register` do.
     pub(crate) fn set(&self, vars: impl IntoIterator<Item = (Arc<str>, Lazy)>) {
         self.change(|layers| Arc::make_mut(&mut layers.set).extend(vars));

@@ -13,7 +13,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde_json::{Map, Value as Json, json};
+use rplay_contract::wire::number::{MARK, unmarked};
+use serde_json::{Map, Number, Value as Json, json};
 
 use crate::{files, limits, run::options::FactCaching};
 
@@ -91,7 +92,8 @@ impl JsonFacts {
         };
         let facts: Map<String, Json> =
             facts.iter().filter_map(|(name, value)| Some((name.clone(), to_file(value)?))).collect();
-        let content = json!({ PAYLOAD: Json::Object(facts).to_string() }).to_string();
+        let payload = Json::Object(facts).to_string();
+        let content = json!({ PAYLOAD: unmarked(&payload) }).to_string();
         replace(&self.directory, &path, content.as_bytes()).map_err(|error| {
             format!("error in 'jsonfile' cache plugin while trying to write to {}: {error}", path.display())
         })
@@ -138,6 +140,9 @@ fn to_file(value: &Json) -> Option<Json> {
                 Some(("datetime", text)) => {
                     Some(json!({ "iso8601": text, "fold": 0, TYPE: "AnsibleSerializableDateTime" }))
                 }
+                Some(("date", text)) => Some(json!({ "iso8601": text, TYPE: "AnsibleSerializableDate" })),
+                Some(("float", text)) => Number::from_f64(text.as_str()?.parse().ok()?).map(Json::Number),
+                Some(("int", text)) => Some(format!("{MARK}{}", text.as_str()?).into()),
                 Some(("tuple", items)) => to_file(items),
                 Some(("dict", pairs)) => {
                     let entry = |pair: &Json| Some((key(pair.get(0)?)?, to_file(pair.get(1)?)?));
@@ -169,7 +174,8 @@ fn from_file(value: Json) -> Option<Json> {
             if let Some(kind) = entries.get(TYPE) {
                 return match kind.as_str()? {
                     "AnsibleSerializableDateTime" => Some(json!({ "$": "datetime", "v": entries.get("iso8601")? })),
-                    "AnsibleSerializableDate" | "AnsibleSerializableTime" => entries.remove("iso8601"),
+                    "AnsibleSerializableDate" => Some(json!({ "$": "date", "v": entries.get("iso8601")? })),
+                    "AnsibleSerializableTime" => entries.remove("iso8601"),
                     // Tags are dropped: nothing of a cache is a template.
                     kind if kind.starts_with("_AnsibleTagged") => from_file(entries.remove("value")?),
                     _ => None,
@@ -225,6 +231,23 @@ mod tests {
         assert!(made.get("h").unwrap().is_empty() && !path.exists());
     }
 
+    #[test]
+    fn numbers_are_written_as_json_has_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = cache(directory.path(), 0);
+        let float = |text: &str| json!({ "$": "float", "v": text });
+        let facts = json!({
+            "load": { "1m": float("0.25"), "5m": float("2.0") }, "nan": float("nan"),
+            "big": { "$": "int", "v": "123456789012345678901234567890" },
+        });
+        made.set("h", &map(facts)).unwrap();
+        let written = fs::read_to_string(directory.path().join("facts/pre_s1_h")).unwrap();
+        let payload: Map<String, Json> = serde_json::from_str(&written).unwrap();
+        let want = r#"{"load":{"1m":0.25,"5m":2.0},"big":123456789012345678901234567890}"#;
+        assert_eq!(payload[PAYLOAD].as_str().map(|text| text.replace(' ', "")).as_deref(), Some(want));
+        assert_eq!(made.get("h").unwrap()["load"], json!({ "1m": 0.25, "5m": 2.0 }));
+    }
+
     /// A file of ansible-core may have tags; one of rplay never has any that a host made.
     #[test]
     fn tags_are_read_as_their_values_and_never_written_for_a_host() {
@@ -236,7 +259,8 @@ mod tests {
         });
         fs::write(directory.path().join("facts/pre_s1_h"), json!({ PAYLOAD: payload.to_string() }).to_string())
             .unwrap();
-        assert_eq!(made.get("h").unwrap(), map(json!({ "t": "{{ x }}", "d": "2020-01-02" })));
+        let date = json!({ "$": "date", "v": "2020-01-02" });
+        assert_eq!(made.get("h").unwrap(), map(json!({ "t": "{{ x }}", "d": date })));
 
         made.set("h", &map(json!({ "good": 1, "bad": [tagged], "hidden": { "$": "dict", "v": [[TYPE, 1]] } })))
             .unwrap();

@@ -83,6 +83,9 @@ impl Run {
                         self.warn(steering::warning(&host.name, &refused), None);
                     }
                     if gathered {
+                        if task.task.written.ends_with("gather_facts") {
+                            target.add_facts([(GATHERED.into(), Value::from(true))].into_iter().collect());
+                        }
                         target.set_gathered(true);
                     }
                 }

@@ -43,7 +43,7 @@ impl Run {
     ) -> Evaluated {
         let task_of = &task.task;
         if messages::are_of(&task_of.action) {
-            messages::read(&task_of.action, self.tells_tracebacks(), &mut result);
+            messages::read(&task_of.action, self.reading(), &mut result);
         }
         if let Some(why) = &mut result.skipped
             && let Some(rest) = why.strip_prefix(&*format!("remote module ({}) ", task_of.action.name()))
@@ -246,9 +246,13 @@ impl Run {
         }
     }
 
-    /// Whether results have the tracebacks of errors (`display_traceback`).
-    pub(crate) fn tells_tracebacks(&self) -> bool {
-        self.resolver.project.finder().settings.tracebacks.iter().any(|event| event == "error")
+    /// How results of modules and plugins are read.
+    pub(crate) fn reading(&self) -> messages::Reading {
+        let settings = &self.resolver.project.finder().settings;
+        messages::Reading {
+            tells_tracebacks: settings.tracebacks.iter().any(|event| event == "error"),
+            is_strict: !settings.lenient_utf8,
+        }
     }
 
     /// Whether the task's results must not be shown. If `no_log` cannot be rendered, they are hidden, since showing

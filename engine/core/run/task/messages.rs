@@ -6,7 +6,7 @@ use rplay_contract::{
     module_result::{NO_TRACEBACK, UNREADABLE},
 };
 
-use super::python_json;
+use super::{python_json, strict};
 use crate::{
     actions::{Effect, TaskResult, entries, text_of},
     plan::Action,
@@ -30,12 +30,20 @@ pub(crate) fn are_of(action: &Action) -> bool {
     }
 }
 
-/// Reads what a module or a plugin that rplay does not implement has returned. `tells_tracebacks`: `display_traceback`
-/// includes errors.
-pub(crate) fn read(action: &Action, tells_tracebacks: bool, result: &mut TaskResult) {
+/// Settings for reading results.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    /// `display_traceback` includes errors.
+    pub tells_tracebacks: bool,
+    /// `module_strict_utf8_response`.
+    pub is_strict: bool,
+}
+
+/// Reads what a module or a plugin that rplay does not implement has returned.
+pub(crate) fn read(action: &Action, reading: Reading, result: &mut TaskResult) {
     let is_module = !matches!(action, Action::Plugin(_));
     if is_module {
-        if let Some(wrong) = unusable(result) {
+        if let Some(wrong) = strict::refusal(reading.is_strict, result).or_else(|| unusable(result)) {
             *result = TaskResult { micros: result.micros, ..TaskResult::failed(format!("Task failed: {wrong}")) };
             return;
         }
@@ -44,11 +52,13 @@ pub(crate) fn read(action: &Action, tells_tracebacks: bool, result: &mut TaskRes
     }
     if let Some(trace) = result.data.get("exception").filter(|trace| trace.as_str().is_some() || trace.is_none()) {
         match trace.is_true() {
-            true if !tells_tracebacks => result.set("exception", NO_TRACEBACK),
+            true if !reading.tells_tracebacks => result.set("exception", NO_TRACEBACK),
             true => {}
             false => drop(result.data.shift_remove("exception")),
         }
     }
+    // A module may say so of its host.
+    result.unreachable |= result.data.get("unreachable").is_some_and(Value::is_true);
     take_warnings(result);
     take_deprecations(result);
     for effect in &result.effects {

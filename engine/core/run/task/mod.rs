@@ -20,4 +20,5 @@ pub(crate) mod prepare;
 mod python_json;
 mod refusal;
 pub(crate) mod register;
+mod strict;
 pub(crate) mod task_run;

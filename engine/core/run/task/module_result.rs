@@ -9,15 +9,18 @@ use crate::{
     plan::Action,
     run::{
         steering::variable_of,
-        task::{diffs, messages},
+        task::{
+            diffs,
+            messages::{self, Reading},
+        },
     },
     vars::{Value, mapping},
 };
 
 /// All that the module returned, with the keys that every result has.
-pub(super) fn value(action: &Action, mut result: TaskResult) -> Value {
+pub(super) fn value(action: &Action, reading: Reading, mut result: TaskResult) -> Value {
     if matches!(action, Action::External(_)) {
-        messages::read(action, true, &mut result);
+        messages::read(action, Reading { tells_tracebacks: true, ..reading }, &mut result);
     }
     let mut fields = result.data.into_entries();
     fields.entry("changed".into()).or_insert_with(|| Value::from(result.changed));

@@ -17,7 +17,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rplay_contract::{
     ArgError,
     external::{DEPRECATED, MODULE},
-    module_result::outcome_of,
+    module_result::{UNKNOWN_ERROR, UNKNOWN_MODULE_ERROR, outcome_of},
     system::jobs,
     wire::{Background, Become, Call, Failure, Map, Mode, Outcome, Stage, Value as Wire, data},
 };
@@ -35,7 +35,7 @@ use crate::{
         task::{
             external::Caller,
             module_result,
-            plugin_effects::{HIDES, NO_LOG, NOTIFY, SHOWS},
+            plugin_effects::{HIDES, NO_LOG, NOTIFY, RAISED, SHOWS},
         },
     },
     template::Exchange,
@@ -162,13 +162,16 @@ impl PluginRun {
             Ok(result) => to_wire_map(&result),
             Err(why) => return failed(why),
         };
-        let control: Vec<(String, Wire)> = [NO_LOG, NOTIFY, SHOWS, HIDES]
+        let control: Vec<(String, Wire)> = [NO_LOG, NOTIFY, SHOWS, HIDES, RAISED]
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), result.get(name)?.clone())))
             .collect();
         let unreachable = matches!(result.get("unreachable"), Some(Wire::Bool(true)));
         let mut outcome = outcome_of(result, self.run.options.invocations || self.task.keeps_invocation());
         outcome.data.retain(|name, _| !name.starts_with("_ansible_"));
+        if let Some(failure) = outcome.failure.as_mut().filter(|failure| failure.msg == UNKNOWN_MODULE_ERROR) {
+            failure.msg = UNKNOWN_ERROR.to_owned();
+        }
         if unreachable {
             outcome.data.shift_remove("unreachable");
             let failure = outcome.failure.get_or_insert_with(|| {
@@ -352,7 +355,7 @@ impl PluginRun {
                 let caller = Caller { module, target, variables, no_log: self.no_log, keeps_invocation };
                 match self.run.order(&caller, std::mem::take(&mut args)) {
                     Ok(order) => args = order,
-                    Err(result) => return Ok(module_result::value(&action, *result)),
+                    Err(result) => return Ok(module_result::value(&action, self.run.reading(), *result)),
                 }
                 MODULE
             }
@@ -369,7 +372,7 @@ impl PluginRun {
         if let Some(hidden) = hidden {
             hidden.mask(&mut outcome);
         }
-        Ok(module_result::value(&action, TaskResult::from_outcome(outcome)))
+        Ok(module_result::value(&action, self.run.reading(), TaskResult::from_outcome(outcome)))
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) const NO_LOG: &str = "_ansible_no_log";
 pub(super) const NOTIFY: &str = "_ansible_notify";
 pub(super) const SHOWS: &str = "_ansible_verbose_always";
 pub(super) const HIDES: &str = "_ansible_verbose_override";
+/// The key of a result that stands for an exception.
+pub(super) const RAISED: &str = "_ansible_raised";
 
 /// Takes what the keys of a plugin's result ask for.
 pub(crate) fn take_effects(result: &mut TaskResult) {
@@ -21,6 +23,7 @@ pub(crate) fn take_effects(result: &mut TaskResult) {
     if let Some(names) = result.data.shift_remove(NOTIFY) {
         result.notify.extend(words(&names));
     }
+    result.raised |= result.data.shift_remove(RAISED).is_some();
     let shows = result.data.shift_remove(SHOWS).is_some_and(|shows| shows.is_true());
     if result.data.shift_remove(HIDES).is_none() {
         result.verbose_always |= shows;

@@ -20,9 +20,11 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
     // Skipped and unreachable results have no `failed`, unless the action itself skipped.
     let has_failed = match &result.skipped {
         None => true,
-        Some(why) => !result.data.contains_key("false_condition") && task.action.skip_has_failed(why),
+        Some(why) => !result.raised && !result.data.contains_key("false_condition") && task.action.skip_has_failed(why),
     };
-    if has_failed && !result.unreachable {
+    // What a module says itself changes nothing else.
+    let is_lost = result.unreachable && !result.data.contains_key("unreachable");
+    if has_failed && !is_lost {
         let failed = fields.entry("failed".into()).or_insert_with(|| Value::from(result.failed));
         if result.failed {
             *failed = Value::from(true);
@@ -32,7 +34,7 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
         fields.insert("unreachable".into(), Value::from(true));
     }
     // As in ansible-core, items that were not reached have it, too.
-    if result.unreachable && attempt.looped || result.failed && !result.unreachable {
+    if is_lost && attempt.looped || result.failed && !result.unreachable {
         fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
     }
     // Modules and plugins that rplay does not implement provide their own `diff`.
