@@ -583,3 +583,79 @@ fn one_file_for_roles_and_collections() {
     user.role("init fresh").ok();
     assert!(user.path("fresh/tasks/main.yml").is_file());
 }
+
+#[test]
+fn roles_on_the_server_are_imported_deleted_and_set_up() {
+    let user = User::new();
+    let queries = || std::mem::take(&mut user.server.state().queries);
+    assert_eq!(
+        user.role("import some web --branch dev --role-name w").ok(),
+        "Successfully submitted import request 9\nstarting\ndone\n"
+    );
+    assert_eq!(queries(), ["github_user=some&github_repo=web&github_reference=dev&alternate_role_name=w", "id=9"]);
+    assert_eq!(
+        user.role("import some web --no-wait").ok(),
+        "Successfully submitted import request 9\nRole name: web\nRepo: some/web\n"
+    );
+    assert_eq!(queries(), ["github_user=some&github_repo=web&github_reference="]);
+    user.server.state().import_state = Some("FAILED".to_owned());
+    let failed = user.role("import some web --status");
+    assert_eq!((failed.code, failed.out.as_str()), (1, "starting\ndone\n"));
+    assert_eq!(queries(), ["github_user=some&github_repo=web", "id=9"]);
+
+    assert_eq!(user.role("delete some web").ok(), "Role deleted\n");
+    assert_eq!(queries(), ["github_user=some&github_repo=web"]);
+    let listed = user.role("setup --list x x x x").ok();
+    assert!(listed.ends_with("\n3          travis     some/web\n"), "{listed}");
+    assert!(user.role("setup --remove 3 x x x x").ok().starts_with("Secret removed."));
+    queries();
+    user.role("setup travis some web s3cret").ok();
+    assert_eq!(queries(), ["source=travis&github_user=some&github_repo=web&secret=s3cret"]);
+
+    user.role("search web --platforms EL,Debian --galaxy-tags a --author me").ok();
+    let query = queries().remove(0);
+    for part in ["platforms_autocomplete=EL%20Debian", "tags_autocomplete=a", "author_autocomplete=me"] {
+        assert!(query.contains(&part.replace("author_", "username_")), "{query}");
+    }
+    let nothing = user.role("install");
+    assert_eq!(nothing.code, 5, "{}", nothing.err);
+}
+
+/// Skeletons of the user's own: templates, directories that are not copied, links, settings, variables.
+#[test]
+fn skeletons_are_copied() {
+    let user = User::new();
+    for (file, text) in [
+        ("tasks/main.yml.j2", "# {{ role_name }} {{ role_type }} {{ mine | default('none') }}\n"),
+        ("tasks/plain.yml", "{{ role_name }}\n"),
+        ("templates/t.j2", "{{ role_name }}\n"),
+        ("files/.git_keep", ""),
+        (".git/config", ""),
+    ] {
+        let path = user.path("skeleton").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    std::os::unix::fs::symlink("tasks", user.path("skeleton/link")).unwrap();
+    assert_eq!(
+        user.role("init web --offline --type container --role-skeleton skeleton -e mine=yes").ok(),
+        "- Role web was created successfully\n"
+    );
+    let read = |name: &str| fs::read_to_string(user.path("web").join(name)).unwrap();
+    assert_eq!(read("tasks/main.yml"), "# web container yes\n");
+    assert_eq!(
+        (read("tasks/plain.yml"), read("templates/t.j2")),
+        ("{{ role_name }}\n".into(), "{{ role_name }}\n".into())
+    );
+    assert!(user.path("web/files").is_dir() && !user.path("web/files/.git_keep").exists());
+    assert!(!user.path("web/.git").exists() && user.path("web/link").is_symlink());
+    user.role("init other --role-skeleton nowhere")
+        .fails("the skeleton path 'nowhere' does not exist, cannot init role");
+
+    let odd = user.path("odd/galaxy.yml.j2");
+    fs::create_dir_all(odd.parent().unwrap()).unwrap();
+    fs::write(&odd, "name: {{ collection_name }}\nnamespace: {{ namespace }}\nx: {{ x }}\n").unwrap();
+    user.collection("init a.b --collection-skeleton odd").fails("failed with the error: 'x' is undefined");
+    user.collection("init a.c --collection-skeleton odd -e x=1").ok();
+    assert_eq!(fs::read_to_string(user.path("a/c/galaxy.yml")).unwrap(), "name: c\nnamespace: a\nx: 1\n");
+}

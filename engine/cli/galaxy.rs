@@ -8,19 +8,20 @@ use std::{
 use rplay::{
     config::Config,
     galaxy::{
-        BuildOptions, CODES, Count, DownloadOptions, Force, Galaxy, GalaxyError, InitOptions, InstallOptions, Progress,
-        PublishOptions, Requirements, RoleOptions, Server, Servers, SignatureOptions, VerifyOptions, Wanted,
-        WantedRole, token_in,
+        BuildOptions, CODES, Count, DownloadOptions, Force, Galaxy, GalaxyError, ImportOptions, InitOptions,
+        InstallOptions, Progress, PublishOptions, Requirements, RoleOptions, Server, Servers, Setup, SignatureOptions,
+        Skeleton, VerifyOptions, Wanted, WantedRole, token_in,
     },
     source::{Problems, absolute},
 };
 
 use crate::{
+    args::common::PasswordArgs,
     args::galaxy::{
-        CollectionAction, CollectionInstallArgs, CommonArgs, GalaxyAction, GalaxyArgs, RoleAction, RoleInstallArgs,
-        SignatureArgs,
+        CollectionAction, CollectionInstallArgs, CommonArgs, GalaxyAction, GalaxyArgs, InitArgs, RoleAction,
+        RoleInstallArgs, SignatureArgs,
     },
-    diagnostics, output,
+    diagnostics, output, passwords,
 };
 
 /// Runs the subcommand and returns the exit code.
@@ -28,6 +29,14 @@ pub(crate) fn command(args: &GalaxyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     diagnostics::look_like(*config.diagnostics);
     diagnostics::show(&warnings);
+    if let GalaxyAction::Role { action: RoleAction::Install(args) } | GalaxyAction::Either(RoleAction::Install(args)) =
+        &args.action
+        && args.role_file.is_none()
+        && args.roles.is_empty()
+    {
+        let error = GalaxyError::new("- you must specify a user/role name or a roles file");
+        return Ok(diagnostics::end(&error.into(), diagnostics::OPTIONS));
+    }
     let result = match &args.action {
         GalaxyAction::Collection { action } => collection(action, &config),
         GalaxyAction::Role { action } => role(action, &config, false),
@@ -48,8 +57,10 @@ fn collection(action: &CollectionAction, config: &Config) -> Done {
             galaxy.list_collections(args.collection.as_deref(), args.format.into(), &given)?;
         }
         CollectionAction::Init(args) => {
-            let options = InitOptions { name: args.name.clone(), path: args.init_path.clone(), force: args.force };
-            galaxy(config, &args.common).init_collection(&options)?;
+            let ignore = &config.galaxy_collection_skeleton_ignore;
+            let skeleton =
+                skeleton(&args.collection_skeleton, config.galaxy_collection_skeleton.value.as_ref(), ignore);
+            galaxy(config, &args.init.common).init_collection(&init(&args.init, skeleton, "", config)?)?;
         }
         CollectionAction::Build(args) => {
             let options = BuildOptions {
@@ -121,11 +132,12 @@ fn role(action: &RoleAction, config: &Config, either: bool) -> Done {
         RoleAction::Install(args) => install_roles(args, config, either)?,
         RoleAction::List(args) => {
             let given = directories(&args.roles_path);
-            roles_in(&given, config, &args.common).list_roles(args.role.as_deref(), &given)?;
+            roles_in(&given, config, &args.common).list_roles(args.role.as_deref())?;
         }
         RoleAction::Init(args) => {
-            let options = InitOptions { name: args.name.clone(), path: args.init_path.clone(), force: args.force };
-            galaxy(config, &args.common).init_role(&options)?;
+            let ignore = &config.galaxy_role_skeleton_ignore;
+            let skeleton = skeleton(&args.role_skeleton, config.galaxy_role_skeleton.value.as_ref(), ignore);
+            galaxy(config, &args.init.common).init_role(&init(&args.init, skeleton, &args.role_type, config)?)?;
         }
         RoleAction::Remove(args) => {
             roles_in(&directories(&args.roles_path), config, &args.common).remove_roles(&args.roles)?
@@ -135,21 +147,70 @@ fn role(action: &RoleAction, config: &Config, either: bool) -> Done {
             roles_in(&directories(&names.roles_path), config, &names.common).role_info(&names.roles, args.offline)?;
         }
         RoleAction::Search(args) => {
-            let filters = [("platforms", &args.platforms), ("tags", &args.galaxy_tags), ("author", &args.author)];
+            let filters = [("platforms", &args.platforms), ("tags", &args.galaxy_tags), ("username", &args.author)];
             let filters: Vec<(&str, String)> =
                 filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
             galaxy(config, &args.common).search_roles(&args.words, &filters)?;
+        }
+        RoleAction::Import(args) => {
+            return galaxy(config, &args.common).import_role(&ImportOptions {
+                user: args.user.clone(),
+                repository: args.repository.clone(),
+                branch: args.branch.clone(),
+                role: args.role_name.clone(),
+                waits: !args.no_wait,
+                status: args.status,
+            });
+        }
+        RoleAction::Delete(args) => galaxy(config, &args.common).delete_role(&args.user, &args.repository)?,
+        RoleAction::Setup(args) => {
+            diagnostics::secrets().add(&args.secret);
+            let setup = match &args.remove {
+                _ if args.list => Setup::List,
+                Some(id) => Setup::Remove(id.clone()),
+                None => Setup::Add {
+                    source: args.source.clone(),
+                    user: args.user.clone(),
+                    repository: args.repository.clone(),
+                    secret: args.secret.clone(),
+                },
+            };
+            galaxy(config, &args.common).setup_roles(&setup)?;
         }
     }
     Ok(true)
 }
 
+/// The skeleton that the command line names, else that of the settings.
+fn skeleton(named: &Option<PathBuf>, usual: Option<&PathBuf>, ignore: &[String]) -> Option<Skeleton> {
+    let directory = named.as_ref().or(usual)?.clone();
+    Some(Skeleton { directory, ignore: ignore.to_vec() })
+}
+
+fn init(
+    args: &InitArgs,
+    skeleton: Option<Skeleton>,
+    role_type: &str,
+    config: &Config,
+) -> Result<InitOptions, GalaxyError> {
+    let told = |problems: Problems| {
+        let first = problems.0.first().map(ToString::to_string);
+        GalaxyError::new(first.unwrap_or_else(|| "the extra variables cannot be read".to_owned()))
+    };
+    let vault = passwords::vault(&PasswordArgs::default(), config, diagnostics::secrets()).map_err(told)?;
+    Ok(InitOptions {
+        name: args.name.clone(),
+        path: args.init_path.clone(),
+        force: args.force,
+        skeleton,
+        vars: rplay::vars::extra_vars(&args.extra_vars, &vault).map_err(told)?,
+        role_type: role_type.to_owned(),
+    })
+}
+
 fn install_roles(args: &RoleInstallArgs, config: &Config, either: bool) -> Result<(), GalaxyError> {
     let found = match &args.role_file {
         Some(file) => Requirements::read(file)?,
-        None if args.roles.is_empty() => {
-            return Err(GalaxyError::new("- you must specify a user/role name or a roles file"));
-        }
         None => Requirements {
             roles: args.roles.iter().map(|text| WantedRole::parse(text)).collect::<Result<_, _>>()?,
             collections: Vec::new(),

@@ -123,7 +123,7 @@
 //! # Floors
 //!
 //! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
-//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `docs`, `inventory`, `config`, `galaxy`, `template`, `python`,
+//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `docs`, `inventory`, `config`, `template`, `galaxy`, `python`,
 //! `external`, `task_result`, `event`, `link`, `actions`, `plan`, `run`, `report`.
 
 // A panic ends all plays or all calls, so even "impossible" cases are ordinary errors.

@@ -36,7 +36,7 @@ pub(crate) enum CollectionAction {
     /// List installed collections
     List(CollectionListArgs),
     /// Create the skeleton of a collection
-    Init(InitArgs),
+    Init(CollectionInitArgs),
     /// Build collection archives
     Build(BuildArgs),
     /// Publish a collection's archive on a server
@@ -54,13 +54,19 @@ pub(crate) enum RoleAction {
     /// List installed roles
     List(RoleListArgs),
     /// Create the skeleton of a role
-    Init(InitArgs),
+    Init(RoleInitArgs),
     /// Remove installed roles
     Remove(RoleNamesArgs),
     /// Show information about roles
     Info(RoleInfoArgs),
     /// Search for roles on the server
     Search(SearchArgs),
+    /// Import a role from GitHub into the server
+    Import(ImportArgs),
+    /// Remove a role from the server
+    Delete(DeleteArgs),
+    /// Manage integrations that import roles
+    Setup(SetupArgs),
 }
 
 /// Options of all subcommands.
@@ -191,6 +197,88 @@ pub(crate) struct InitArgs {
     /// Overwrite an existing one
     #[arg(short, long)]
     pub force: bool,
+    /// Additional variables for the skeleton's templates: key=value, YAML, JSON or @FILE; may be repeated
+    #[arg(short, long, value_name = "VARIABLES")]
+    pub extra_vars: Vec<String>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CollectionInitArgs {
+    #[command(flatten)]
+    pub init: InitArgs,
+    /// Directory to copy; files named *.j2 are templates
+    #[arg(long, value_name = "DIRECTORY")]
+    pub collection_skeleton: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RoleInitArgs {
+    #[command(flatten)]
+    pub init: InitArgs,
+    /// Directory to copy; files named *.j2 are templates
+    #[arg(long, value_name = "DIRECTORY")]
+    pub role_skeleton: Option<PathBuf>,
+    /// Type of the role, for templates of the skeleton
+    #[arg(long = "type", value_name = "TYPE", default_value = "default")]
+    pub role_type: String,
+    /// Accepted for compatibility: no server is contacted
+    #[arg(long, hide = true)]
+    pub offline: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImportArgs {
+    #[arg(value_name = "GITHUB_USER")]
+    pub user: String,
+    #[arg(value_name = "GITHUB_REPO")]
+    pub repository: String,
+    /// Do not wait until the server has imported the role
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Branch to import [default: that of the repository]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Name of the role, if it is not that of the repository
+    #[arg(long, value_name = "NAME")]
+    pub role_name: Option<String>,
+    /// Show the state of the last import only
+    #[arg(long)]
+    pub status: bool,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeleteArgs {
+    #[arg(value_name = "GITHUB_USER")]
+    pub user: String,
+    #[arg(value_name = "GITHUB_REPO")]
+    pub repository: String,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SetupArgs {
+    #[arg(value_name = "SOURCE")]
+    pub source: String,
+    #[arg(value_name = "GITHUB_USER")]
+    pub user: String,
+    #[arg(value_name = "GITHUB_REPO")]
+    pub repository: String,
+    #[arg(value_name = "SECRET")]
+    pub secret: String,
+    /// Remove the integration with this number
+    #[arg(long, value_name = "ID")]
+    pub remove: Option<String>,
+    /// List all integrations
+    #[arg(long)]
+    pub list: bool,
+    /// Accepted for compatibility
+    #[arg(short = 'p', long, hide = true)]
+    pub roles_path: Vec<String>,
     #[command(flatten)]
     pub common: CommonArgs,
 }

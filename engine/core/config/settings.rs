@@ -137,6 +137,15 @@ settings! {
     galaxy_server: Option<String> = None, ["galaxy.server"], ["ANSIBLE_GALAXY_SERVER"];
     /// Names of servers, each with a section [galaxy_server.NAME], in order of preference.
     galaxy_server_list: Vec<String> = Vec::new(), ["galaxy.server_list"], ["ANSIBLE_GALAXY_SERVER_LIST"];
+    /// The directory that `galaxy role init` copies, and regular expressions for paths in it that are not copied.
+    galaxy_role_skeleton: Option<PathBuf> = None, ["galaxy.role_skeleton"], ["ANSIBLE_GALAXY_ROLE_SKELETON"];
+    galaxy_role_skeleton_ignore: Vec<String> = vec!["^.git$".to_owned(), "^.*/.git_keep$".to_owned()],
+        ["galaxy.role_skeleton_ignore"], ["ANSIBLE_GALAXY_ROLE_SKELETON_IGNORE"];
+    /// The same for `galaxy collection init`.
+    galaxy_collection_skeleton: Option<PathBuf> = None,
+        ["galaxy.collection_skeleton"], ["ANSIBLE_GALAXY_COLLECTION_SKELETON"];
+    galaxy_collection_skeleton_ignore: Vec<String> = vec!["^.git$".to_owned(), "^.*/.git_keep$".to_owned()],
+        ["galaxy.collection_skeleton_ignore"], ["ANSIBLE_GALAXY_COLLECTION_SKELETON_IGNORE"];
     /// The file with the Galaxy token, instead of `~/.ansible/galaxy_token`.
     galaxy_token_path: Option<PathBuf> = None, ["galaxy.token_path"], ["ANSIBLE_GALAXY_TOKEN_PATH"];
     /// Do not verify the certificates of Galaxy servers.

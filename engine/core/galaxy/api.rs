@@ -277,8 +277,38 @@ impl<'g> Api<'g> {
             url += &format!("&autocomplete={}", percent::encode(&words.join(" "), ""));
         }
         for (name, value) in filters {
-            url += &format!("&{name}={}", percent::encode(value, ""));
+            // Several are separated by blanks.
+            url += &format!("&{name}_autocomplete={}", percent::encode(&value.replace(',', " "), ""));
         }
-        Ok(self.get(&url)?)
+        Ok(self.get(&(url + "&page_size=1000"))?)
+    }
+
+    /// Imports of roles that match this query.
+    pub(super) fn role_imports(&self, query: &str) -> Result<Vec<Json>> {
+        let json = self.get(&format!("{}imports?{query}", self.version_root("v1")?))?;
+        Ok(json.get("results").and_then(Json::as_array).cloned().unwrap_or_default())
+    }
+
+    /// The user's integrations.
+    pub(super) fn notification_secrets(&self) -> Result<Vec<Json>> {
+        let json = self.get(&format!("{}notification_secrets", self.version_root("v1")?))?;
+        let list = json.get("results").unwrap_or(&json);
+        Ok(list.as_array().cloned().unwrap_or_default())
+    }
+
+    /// Sends a form to a path of version 1; the response may be empty.
+    pub(super) fn send_form(&self, method: &str, path: &str, form: &[(&str, &str)]) -> Result<Json> {
+        let url = format!("{}{path}", self.version_root("v1")?);
+        let mut request = self.galaxy.request(self.server.validate_certs, self.server.timeout, &url);
+        request.method = method.to_owned();
+        if let Some(authorization) = self.authorization()? {
+            request.headers.push(("authorization".to_owned(), authorization.to_owned()));
+        }
+        if !form.is_empty() {
+            request.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+            let pair = |(name, value): &(&str, &str)| format!("{name}={}", percent::encode(value, ""));
+            request.body = Some(form.iter().map(pair).collect::<Vec<_>>().join("&").into_bytes());
+        }
+        Ok(self.galaxy.json_of(request)?)
     }
 }

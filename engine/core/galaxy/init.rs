@@ -5,8 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Galaxy, GalaxyError, Result};
-use crate::collections::is_collection_name;
+use serde_json::json;
+
+use super::{
+    Galaxy, GalaxyError, Result,
+    skeleton::{self, Skeleton},
+};
+use crate::{collections::is_collection_name, vars::Layer};
 
 /// `galaxy collection init` and `galaxy role init`.
 #[derive(Debug, Default)]
@@ -15,6 +20,12 @@ pub struct InitOptions {
     /// The parent directory.
     pub path: PathBuf,
     pub force: bool,
+    /// The user's own skeleton.
+    pub skeleton: Option<Skeleton>,
+    /// `--extra-vars`: further variables of its templates.
+    pub vars: Layer,
+    /// `--type` of a role.
+    pub role_type: String,
 }
 
 impl Galaxy {
@@ -31,7 +42,17 @@ impl Galaxy {
             )));
         };
         let directory = options.path.join(namespace).join(short);
-        begin(&directory, "collection", options.force)?;
+        begin(&directory, options)?;
+        if let Some(skeleton) = &options.skeleton {
+            let about = json!({
+                "namespace": namespace, "collection_name": short, "version": "1.0.0", "readme": "README.md",
+                "authors": ["your name <example@domain.com>"], "description": "your collection description",
+                "license": ["GPL-2.0-or-later"], "license_file": "", "tags": [], "dependencies": {}, "build_ignore": [],
+                "repository": "http://example.com/repository", "documentation": "http://docs.example.com",
+                "homepage": "http://example.com", "issues": "http://example.com/issue/tracker",
+            });
+            return self.init_from(skeleton, &directory, about, options, &format!("Collection {name}"));
+        }
         let readme = format!("# Collection {name}\n\nThe content of this collection, and how to use it.\n");
         let galaxy = galaxy_yml(namespace, short);
         let runtime = "---\n# The versions of Ansible that it supports; Galaxy requires this.\nrequires_ansible: '>=2.16.0'\n\n\
@@ -55,11 +76,22 @@ impl Galaxy {
     /// If it exists, or its name is not a valid directory name.
     pub fn init_role(&self, options: &InitOptions) -> Result<()> {
         let name = &options.name;
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+        if name.is_empty() || name.starts_with('.') || name.contains('\0') {
             return Err(GalaxyError::new(format!("`{name}` is not a valid role name")));
         }
         let directory = options.path.join(name);
-        begin(&directory, "role", options.force)?;
+        begin(&directory, options)?;
+        if let Some(skeleton) = &options.skeleton {
+            let about = json!({
+                "role_name": name, "role_type": options.role_type, "author": "your name",
+                "description": "your role description", "company": "your company (optional)",
+                "license": "license (GPL-2.0-or-later, MIT, etc)",
+                "issue_tracker_url": "http://example.com/issue/tracker",
+                "repository_url": "http://example.com/repository", "documentation_url": "http://docs.example.com",
+                "homepage_url": "http://example.com", "min_ansible_version": "2.1", "dependencies": [],
+            });
+            return self.init_from(skeleton, &directory, about, options, &format!("Role {name}"));
+        }
         let readme = format!(
             "{name}\n{}\n\nWhat this role does, the variables it reads, and an example of its use.\n",
             "=".repeat(name.len())
@@ -84,6 +116,23 @@ impl Galaxy {
     }
 }
 
+impl Galaxy {
+    fn init_from(
+        &self,
+        skeleton: &Skeleton,
+        directory: &Path,
+        about: serde_json::Value,
+        options: &InitOptions,
+        what: &str,
+    ) -> Result<()> {
+        let mut vars = skeleton::layer(about);
+        vars.extend(options.vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+        skeleton.copy(directory, vars, what)?;
+        self.say(format!("- {what} was created successfully"));
+        Ok(())
+    }
+}
+
 fn galaxy_yml(namespace: &str, name: &str) -> String {
     format!(
         "# Metadata for Galaxy. These five are required.\n\
@@ -98,17 +147,25 @@ fn galaxy_yml(namespace: &str, name: &str) -> String {
     )
 }
 
-fn begin(directory: &Path, what: &str, force: bool) -> Result<()> {
+fn begin(directory: &Path, options: &InitOptions) -> Result<()> {
     if directory.is_file() {
         return Err(GalaxyError::new(format!(
             "- the path {} already exists, but is a file - aborting",
             directory.display()
         )));
     }
-    if directory.exists() && !force {
+    if directory.exists() && !options.force {
         return Err(GalaxyError::new(format!(
-            "- the directory {} already exists. You can use --force to re-initialize this directory; the content of the files of a new {what} will be lost.",
+            "- the directory {} already exists. You can use --force to re-initialize this directory,\nhowever it will reset \
+             any main.yml files that may have\nbeen modified there already.",
             directory.display()
+        )));
+    }
+    if let Some(skeleton) = options.skeleton.as_ref().filter(|skeleton| !skeleton.directory.exists()) {
+        let what = if options.role_type.is_empty() { "collection" } else { "role" };
+        return Err(GalaxyError::new(format!(
+            "- the skeleton path '{}' does not exist, cannot init {what}",
+            skeleton.directory.display()
         )));
     }
     Ok(())

@@ -84,9 +84,15 @@ fn unsolvable(provider: &Provider<'_>, why: &str) -> GalaxyError {
             }
         }
     }
+    if lines.is_empty() {
+        // Only pre-releases would do.
+        let direct = edges.iter().filter(|(.., from)| from.is_none());
+        lines.extend(direct.map(|(name, range, _)| format!("* {name}:{range} (direct request)")));
+    }
     GalaxyError::new(format!(
         "Failed to resolve the requested dependencies map. Could not satisfy the following requirements:\n{}\n\
-         Hint: pre-releases are installed only when their version is requested exactly, or with --pre.\n{}",
+         Hint: Pre-releases hosted on Galaxy or Automation Hub are not installed by default unless a specific version is \
+         requested. To enable pre-releases globally, use --pre.\n{}",
         lines.join("\n"),
         why.trim_end()
     ))

@@ -1,6 +1,6 @@
 //! Shows roles: installed ones, and those on a server.
 
-use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write};
 
 use serde_json::Value as Json;
 
@@ -11,15 +11,14 @@ impl Galaxy {
     ///
     /// # Errors
     /// If no role directory exists.
-    pub fn list_roles(&self, only: Option<&str>, given: &[PathBuf]) -> Result<()> {
+    pub fn list_roles(&self, only: Option<&str>) -> Result<()> {
+        let mut missing = Vec::new();
         let mut there = false;
         let mut found = false;
         for place in &self.roles_path {
             if !place.is_dir() {
-                if given.contains(place) {
-                    let problem = if place.exists() { "exists, but it is not a directory" } else { "does not exist" };
-                    self.warn(format!("- the configured path {} {problem}.", place.display()));
-                }
+                let problem = if place.exists() { ", exists, but it is not a directory" } else { " does not exist" };
+                missing.push(format!("- the configured path {}{problem}.", place.display()));
                 continue;
             }
             there = true;
@@ -52,6 +51,7 @@ impl Galaxy {
         if let Some(name) = only.filter(|_| !found) {
             self.warn(format!("- the role {name} was not found"));
         }
+        missing.into_iter().for_each(|problem| self.warn(problem));
         Ok(())
     }
 

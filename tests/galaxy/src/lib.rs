@@ -52,6 +52,10 @@ pub struct State {
     pub import: Value,
     /// Paths that were asked for, and what was said of the asker.
     pub calls: Vec<(String, Option<String>)>,
+    /// Queries and bodies of the requests of version 1.
+    pub queries: Vec<String>,
+    /// What becomes of an import of a role; `SUCCESS` if nothing is set.
+    pub import_state: Option<String>,
 }
 
 /// A running stand-in. It serves until the process ends.
@@ -118,6 +122,9 @@ impl Stand {
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let mut state = self.state();
         state.calls.push((path.to_owned(), authorization.clone()));
+        if path.starts_with("/api/v1/") {
+            state.queries.push(format!("{query}{}", String::from_utf8_lossy(&body)));
+        }
         let is_api = path.starts_with("/api/");
         let (status, content) = if is_api && state.authorization.is_some() && state.authorization != authorization {
             (
@@ -255,6 +262,19 @@ impl State {
                     .collect();
                 Some(json!({ "count": results.len(), "results": results, "next": null }))
             }
+            ["api", "v1", "imports"] => {
+                let messages = json!([{ "id": 1, "message_text": "starting" }, { "id": 2, "message_text": "done" }]);
+                let role = json!({ "id": 7, "name": "web" });
+                Some(json!({ "results": [{
+                    "id": 9, "state": self.import_state.as_deref().unwrap_or("SUCCESS"), "github_user": "some",
+                    "github_repo": "web", "summary_fields": { "task_messages": messages, "role": role },
+                }] }))
+            }
+            ["api", "v1", "removerole"] => Some(json!({ "status": "Role deleted", "deleted_roles": [] })),
+            ["api", "v1", "notification_secrets"] if query.is_empty() => Some(json!([
+                { "id": 3, "source": "travis", "github_user": "some", "github_repo": "web" }
+            ])),
+            ["api", "v1", "notification_secrets", "3"] => Some(json!({})),
             ["api", "v1", "search", "roles"] => {
                 let results: Vec<Value> = self
                     .roles

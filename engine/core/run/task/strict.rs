@@ -71,18 +71,16 @@ fn wrong(value: &Value) -> Option<Wrong> {
         }
         ValueKind::Seq => value.try_iter().ok()?.find_map(|item| wrong(&item)),
         ValueKind::Map => {
-            let entries =
-                || value.try_iter().into_iter().flatten().map(|key| (value.get_item(&key).unwrap_or_default(), key));
-            let kind = entries().find(|(_, key)| key.as_str() == Some("__ansible_type"))?;
-            let kind = kind.0.as_str().unwrap_or_default().to_owned();
-            (!TYPES.contains(&&*kind) && !kind.starts_with(TAGGED)).then_some(Wrong::Type(kind))
+            let kind = value.get_attr("__ansible_type").ok().filter(|kind| !kind.is_undefined());
+            if let Some(kind) = kind.as_ref().map(|kind| kind.as_str().unwrap_or_default())
+                && !TYPES.contains(&kind)
+                && !kind.starts_with(TAGGED)
+            {
+                return Some(Wrong::Type(kind.to_owned()));
+            }
+            let entry = |key: Value| wrong(&key).or_else(|| wrong(&value.get_item(&key).unwrap_or_default()));
+            value.try_iter().ok()?.find_map(entry)
         }
-        .or_else(|| {
-            value
-                .try_iter()
-                .ok()?
-                .find_map(|key| wrong(&key).or_else(|| wrong(&value.get_item(&key).unwrap_or_default())))
-        }),
         _ => None,
     }
 }
