@@ -90,15 +90,8 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<TaskResult> {
             return Err(Box::new(TaskResult::failed(message)));
         }
     };
-    let merge = match text_arg(args, "hash_behaviour").as_deref() {
-        None | Some("replace") => false,
-        Some("merge") => true,
-        Some(other) => {
-            return Err(Box::new(TaskResult::failed(format!(
-                "`hash_behaviour` must be replace or merge, not `{other}`"
-            ))));
-        }
-    };
+    // As in ansible-core, any other word means to replace.
+    let merge = text_arg(args, "hash_behaviour").as_deref() == Some("merge");
     let mut vars = Layer::new();
     for file in &files {
         let failed = |problems: crate::source::Problems| TaskResult::of_problems(&problems, context.task.span);
@@ -142,7 +135,8 @@ fn files_of_directory(
 ) -> Result<Vec<PathBuf>> {
     let missing = || {
         let last = context.candidates("vars", dir).into_iter().next_back().unwrap_or_else(|| dir.into());
-        Box::new(TaskResult::failed(format!("{} directory does not exist", crate::source::absolute(&last))))
+        let why = if last.exists() { "is not a directory" } else { "directory does not exist" };
+        Box::new(TaskResult::failed(format!("{} {why}", crate::source::absolute(&last))))
     };
     let directory = context.directory("vars", dir).ok_or_else(missing)?;
     let depth = int_arg(args, "depth")?.unwrap_or(0);

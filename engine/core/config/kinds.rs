@@ -90,9 +90,11 @@ impl Kind for Vec<String> {
 pub struct Directories(pub Vec<PathBuf>);
 
 impl Directories {
-    /// Ansible's default: `~/.ansible/WHAT`, /usr/share/ansible/WHAT, and for roles /etc/ansible/WHAT.
+    /// Ansible's default: WHAT in `ANSIBLE_HOME`, else `~/.ansible/WHAT`, /usr/share/ansible/WHAT, and for roles /etc/ansible/WHAT.
     pub fn usual(what: &str) -> Self {
-        let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".ansible").join(what));
+        let own = std::env::var_os("ANSIBLE_HOME").filter(|own| !own.is_empty()).map(PathBuf::from);
+        let home = own.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".ansible")));
+        let home = home.map(|home| home.join(what));
         let shared = ["/usr/share/ansible", "/etc/ansible"].map(|directory| Path::new(directory).join(what));
         let count = if what == "roles" { 2 } else { 1 };
         Directories(home.into_iter().chain(shared.into_iter().take(count)).collect())

@@ -215,26 +215,38 @@ fn subscript(text: &str) -> (&str, Option<Pick>) {
     }
 }
 
-/// Splits at commas or, if there are none, at colons and white space outside of brackets, unless the text is an address:
-/// an IPv6 address, or a name with a port.
+/// Splits at commas or, if there are none, at colons and white space, unless the text is an address: an IPv6 address, or
+/// a name with a port. A whole bracketed expression is kept together; as in Ansible, a bracket without its counterpart
+/// separates terms, too.
 pub(super) fn cut(text: &str) -> Vec<String> {
     let parts: Vec<&str> = if text.contains(',') {
         text.split(',').collect()
     } else if is_address(text) {
         vec![text]
     } else {
-        let mut depth = 0_i32;
-        text.split(|c: char| {
-            match c {
-                '[' => depth += 1,
-                ']' => depth -= 1,
-                _ => {}
-            }
-            (c == ':' || c.is_whitespace()) && depth <= 0
-        })
-        .collect()
+        outside_brackets(text)
     };
     parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// The parts of a text between colons, white space and single brackets.
+fn outside_brackets(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while let Some(c) = text[at..].chars().next() {
+        let closing = if c == '[' { text[at..].find(']') } else { None };
+        if let Some(closing) = closing {
+            at += closing + 1;
+            continue;
+        }
+        if matches!(c, ':' | '[' | ']') || c.is_whitespace() {
+            parts.push(&text[start..at]);
+            start = at + c.len_utf8();
+        }
+        at += c.len_utf8();
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 fn is_address(text: &str) -> bool {
@@ -332,6 +344,10 @@ pub(super) mod tests {
             ("web2:22", ""),
             (",,", "web1 s1 web3 2001:db8::1 web2 web4 web5 db1 db2"),
             ("empty", ""),
+            ("web[23", "web2 web3 web4 web5"),
+            ("web2[3 db1", "web2 db1"),
+            ("web2]db1", "web2 db1"),
+            ("~we[b", "web2 web3 web4 web5 web1"),
         ] {
             assert_eq!(names(&Pattern::parse(pattern).unwrap().matches(&inventory).unwrap()), expected, "{pattern}");
         }
@@ -349,7 +365,7 @@ pub(super) mod tests {
             let error = Pattern::parse(beyond).unwrap().matches(&inventory).unwrap_err();
             assert!(error.to_string().starts_with("No hosts matched the subscripted pattern"), "{beyond}");
         }
-        assert!(Pattern::parse("~we[b").unwrap_err().to_string().contains("not a regular expression"));
+        assert!(Pattern::parse("~we(b").unwrap_err().to_string().contains("not a regular expression"));
         // Regular expressions are Python's, as everywhere.
         for expression in ["~web(?!9)", r"~(?P<a>w)eb", r"~web\Z|db"] {
             assert!(Pattern::parse(expression).is_ok(), "{expression}");

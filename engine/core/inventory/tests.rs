@@ -398,14 +398,14 @@ fn names_that_variables_of_sources_should_not_have_are_warned_of() {
              2.23. ({place})"
         )
     };
-    let ini = "[web]\na b-c=1 when=2\nd b-c=1\n[web:vars]\n1x=3\nfine_1=2\nclass=1\n";
+    let ini = "[web]\na b-c=1 when=2\nd b-c=1\n[web:vars]\n1x=3\nfine_1=2\nclass=1\nnone=1\n";
     assert_eq!(
         warnings_of("hosts", ini, &usual),
         [
             invalid("b-c", "DIR/hosts:2"),
             "Found variable using reserved name 'when'. (DIR/hosts:2)".to_owned(),
             invalid("1x", "DIR/hosts:5"),
-            invalid("class", "DIR/hosts:7"),
+            invalid("none", "DIR/hosts:8"),
         ]
     );
     let yaml = "web:\n  hosts:\n    a: {b-c: 1}\n  vars:\n    x y: 1\n";

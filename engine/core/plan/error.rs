@@ -32,7 +32,7 @@ pub fn exit_code(problems: &Problems) -> u8 {
         Some(PlanError::NotConstant { name, .. }) => matches!(*name, "import_role" | "role" | "tags"),
         Some(_) => false,
         None => {
-            matches!(problems.first_as(), Some(ReadError::Removed { kind: "module", .. }))
+            problems.first_as::<ReadError>().is_some_and(ReadError::is_plain)
                 || problems.first_as::<InventoryError>().is_some()
                 || problems.first_as::<VaultError>().is_some()
         }

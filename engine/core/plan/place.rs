@@ -42,13 +42,12 @@ pub fn task_file(place: &Place, name: &str) -> PathBuf {
     candidates.find(|path| path.is_file()).unwrap_or(first)
 }
 
-/// The directories in which the entries look for files, first the role's.
+/// The directories in which the entries look for files, first the role's, then those of the roles that name or include
+/// it.
 pub(super) fn search_directories(place: &Place) -> Arc<[PathBuf]> {
     let mut directories: Vec<PathBuf> = Vec::new();
-    if let Some(role) = &place.role {
-        directories.push(role.path.clone());
-    }
-    for directory in [&place.directory, &place.playbook] {
+    let roles = place.role.iter().flat_map(|role| std::iter::once(role).chain(&role.parents)).map(|role| &role.path);
+    for directory in roles.chain([&place.directory, &place.playbook]) {
         if !directories.contains(directory) {
             directories.push(directory.clone());
         }

@@ -185,6 +185,11 @@ impl Resolver {
             play_vars: overlaid(&vars, &static_files),
             trail: Vec::new(),
         };
+        let mut tags = self.tags_of(&settings, &place).unwrap_or_default();
+        if tags.is_empty() {
+            tags.push("always".to_owned());
+        }
+        let passed_over = !self.magic.tags.takes(&tags);
         // All tasks of the play may use the modules of its roles.
         let mut of_roles = Found::default();
         let roles = self.roles(&play.roles, &place, &mut of_roles);
@@ -213,6 +218,7 @@ impl Resolver {
                 subset: play.gather_subset.as_ref().map(field),
                 timeout: play.gather_timeout.as_ref().map(field),
                 fact_path: play.fact_path.as_ref().map(field),
+                passed_over,
             },
             serial: play.serial.as_ref().map(fields).unwrap_or_default(),
             strategy: play.strategy.as_ref().map(field),

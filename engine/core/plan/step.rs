@@ -108,6 +108,8 @@ pub struct Gather {
     pub subset: Option<Field>,
     pub timeout: Option<Field>,
     pub fact_path: Option<Field>,
+    /// Whether the tags selected on the command line leave it out: it has those of the play, else `always`.
+    pub passed_over: bool,
 }
 
 /// An entry of `vars_prompt`.
@@ -302,7 +304,8 @@ fn needs_full(steps: &[Step]) -> bool {
 impl Role {
     /// The roles that include this one, if any do. As in Ansible, what depends on a role is not its parent.
     pub fn including(&self) -> Option<&[Arc<Role>]> {
-        Some(self.parents.as_slice()).filter(|parents| !self.dependency && !parents.is_empty())
+        let end = self.parents.iter().position(|parent| parent.dependency).map_or(self.parents.len(), |last| last + 1);
+        Some(&self.parents[..end]).filter(|parents| !self.dependency && !parents.is_empty())
     }
 
     /// The name without its collection.

@@ -16,6 +16,9 @@ use crate::{
     vars::{Scope, Value},
 };
 
+/// A strategy plugin drives ansible-core's own workers, which rplay does not have.
+pub(crate) const NO_PLUGINS: &str = "strategy plugins are not supported; use linear, free, host_pinned or debug";
+
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum PlayError {
     #[error("cannot render `{name}`: {reason}")]
@@ -54,6 +57,29 @@ pub(crate) enum PlayError {
         #[label("must be a file name")]
         at: Span,
     },
+    #[error("Invalid play strategy specified: {name}")]
+    Strategy {
+        name: String,
+        #[source_code]
+        #[label("unknown strategy")]
+        at: Span,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("Invalid play strategy specified: {name}")]
+    #[diagnostic(help("the setting `strategy`: {}", NO_PLUGINS))]
+    StrategySetting { name: String },
+}
+
+impl PlayError {
+    /// Ansible's exit code for a run that ends with this error.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            PlayError::Order { .. } => 5,
+            PlayError::Serial { .. } | PlayError::Strategy { .. } | PlayError::StrategySetting { .. } => 1,
+            _ => 4,
+        }
+    }
 }
 
 impl Run {

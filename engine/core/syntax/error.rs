@@ -13,7 +13,12 @@ pub enum YamlError {
     /// The parser's message, in ansible-core's words, and what was probably meant.
     #[error("YAML parsing failed: {said}")]
     #[diagnostic(forward(meant))]
-    Parsing { said: String, meant: Meant },
+    Parsing {
+        said: String,
+        /// The same in PyYAML's words.
+        told: String,
+        meant: Meant,
+    },
     #[error("Found duplicate mapping key '{key}'.")]
     #[diagnostic(help("remove one of the two, or set `duplicate_dict_key = warn`"))]
     DuplicateKey {

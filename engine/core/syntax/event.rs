@@ -36,6 +36,8 @@ pub(super) struct ParseError {
     pub at: usize,
     /// Start of the element that could not be parsed.
     pub began: Option<usize>,
+    /// The whole message as PyYAML writes it.
+    pub told: String,
 }
 
 /// Reads events one by one; none follow an error.
@@ -62,11 +64,13 @@ impl<'t> Events<'t> {
             problem: "this is not valid YAML",
             at: self.last,
             began: None,
+            told: "this is not valid YAML".to_owned(),
         })?;
         let event = parsed.map_err(|error| ParseError {
             problem: error.problem(),
             at: error.problem_mark().map_or_else(|| control_character(self.text), |mark| self.offset(mark)),
             began: error.context_mark().map(|mark| self.offset(mark)),
+            told: self.told(&error),
         })?;
         self.last = self.offset(event.end_mark);
         let mut range = self.offset(event.start_mark)..self.offset(event.end_mark);
@@ -115,6 +119,27 @@ impl<'t> Events<'t> {
         !last.is_empty() && !self.text.ends_with('\n') && (keeps || !last.trim().is_empty())
     }
 
+    /// An error as PyYAML writes it: what was being read, what is wrong, and where, the same place once.
+    fn told(&self, error: &libyaml_safer::Error) -> String {
+        let at = |mark: Mark| (mark.line + 1, mark.column + 1);
+        let mut place = error.problem_mark().map(at);
+        if error.problem() == "found unexpected end of stream" && !self.text.ends_with('\n') {
+            // The line break that was added is not seen.
+            let last = self.text.rsplit('\n').next().unwrap_or_default();
+            place = Some((self.text.split('\n').count() as u64, last.chars().count() as u64 + 1));
+        }
+        let began = error.context_mark().map(at).filter(|began| Some(*began) != place);
+        let placed = |text: &str, place: Option<(u64, u64)>| match place {
+            Some((line, column)) => format!("{text}\n{}", pyyaml_place(line, column)),
+            None => text.to_owned(),
+        };
+        let problem = placed(error.problem(), place);
+        match error.context() {
+            Some(context) => format!("{}\n{problem}", placed(context, began)),
+            None => problem,
+        }
+    }
+
     /// The parser's index counts bytes of UTF-8.
     fn offset(&self, mark: Mark) -> usize {
         let mut at = usize::try_from(mark.index).unwrap_or(usize::MAX).min(self.text.len());
@@ -143,6 +168,11 @@ impl<'t> Events<'t> {
         }
         at
     }
+}
+
+/// A place in a text, as PyYAML writes it.
+pub fn pyyaml_place(line: impl std::fmt::Display, column: impl std::fmt::Display) -> String {
+    format!("  in \"<unicode string>\", line {line}, column {column}")
 }
 
 /// The parser reports no place for characters that YAML does not allow at all.

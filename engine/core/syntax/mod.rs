@@ -23,6 +23,7 @@ pub use builtin::{BUILTIN, builtin_name};
 pub use duplicates::DuplicateKeys;
 pub use error::{YamlError, YamlWarning};
 pub(crate) use escapes::unescaped;
+pub use event::pyyaml_place;
 pub use locate::locate;
 pub use node::{Kind, Node, Style, Text};
 pub use read::{

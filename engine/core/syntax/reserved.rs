@@ -87,12 +87,8 @@ pub fn is_variable_name(name: &str) -> bool {
         && chars.all(|c| c == '_' || c.is_ascii_alphanumeric())
 }
 
-/// Words that Ansible rejects as variable names.
-const KEYWORDS: &[&str] = &[
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-    "elif", "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
-    "none", "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with", "yield",
-];
+/// Words that Ansible rejects as variable names: Jinja reads them as constants. Python's other keywords are names.
+const KEYWORDS: &[&str] = &["False", "None", "True", "false", "none", "not", "true"];
 
 /// The warning about a variable of this name; `None` if the name is free.
 pub fn reserved_name(name: &str) -> Option<String> {

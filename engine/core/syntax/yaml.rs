@@ -50,13 +50,13 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
         // JSON can represent things that YAML cannot, such as escaped surrogate pairs.
         Err(Stop::Parse(_)) if json => json_document(source),
         Err(Stop::Parse(error)) => {
-            let problem = error.problem;
+            let (problem, told) = (error.problem, error.told.clone());
             match explain::explain(source, error) {
                 // Already reported, as a mapping in a mapping.
                 YamlError::UnquotedTemplate { at, .. } if reader.unquoted.contains(&at.range().start) => {}
                 meant => {
                     let said = explain::said(problem, &meant);
-                    reader.problems.push(YamlError::Parsing { said, meant: Meant(Box::new(meant)) });
+                    reader.problems.push(YamlError::Parsing { said, told, meant: Meant(Box::new(meant)) });
                 }
             }
             Err(reader.problems)

@@ -11,8 +11,8 @@ use minijinja::{Value, value::ValueKind};
 
 use crate::{
     limits,
-    source::Source,
-    syntax::{Kind, Node, yaml},
+    source::{Source, Span},
+    syntax::{Kind, Node, YamlError, pyyaml_place, yaml},
     template::value::{
         big, containers,
         error::{EvalError, EvalResult},
@@ -64,13 +64,59 @@ pub(crate) fn read(text: &str) -> EvalResult<Vec<Value>> {
     documents.into_iter().map(|text| document(&text)).collect()
 }
 
-fn document(text: &str) -> EvalResult<Value> {
+/// An error in PyYAML's words, where it has its own.
+fn in_pyyaml(error: &YamlError) -> Option<String> {
+    let placed = |problem: String, at: &Span| {
+        let (line, column) = at.line_column();
+        format!("{problem}\n{}", pyyaml_place(line, column))
+    };
+    Some(match error {
+        YamlError::Parsing { told, .. } => told.clone(),
+        YamlError::UnknownAlias { at, .. } => placed("found undefined alias".to_owned(), at),
+        YamlError::TagMismatch { at, tag } if tag == "!!int" => {
+            format!("invalid literal for int() with base 10: '{}'", at.text())
+        }
+        YamlError::TagMismatch { at, tag } if tag == "!!float" => {
+            format!("could not convert string to float: '{}'", at.text())
+        }
+        YamlError::UnknownTag { at, tag } => {
+            placed(format!("could not determine a constructor for the tag '{tag}'"), at)
+        }
+        YamlError::SecondDocument { at } => {
+            let text = at.source.text.as_str();
+            let (line, column) = at.source.line_column(root_of(text));
+            let first = format!("expected a single document in the stream\n{}", pyyaml_place(line, column));
+            placed(format!("{first}\nbut found another document"), at)
+        }
+        _ => return None,
+    })
+}
+
+/// Where the first value of a text begins: after comments, directives and the mark of the document.
+fn root_of(text: &str) -> usize {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = line.strip_prefix("---").unwrap_or(line);
+        let value = rest.trim_start();
+        if !value.is_empty() && !value.starts_with('#') && !line.starts_with('%') {
+            return at + line.len() - value.len();
+        }
+        at += line.len();
+    }
+    at
+}
+
+/// The only document of a text.
+///
+/// # Errors
+/// If it is not YAML, or more than one document.
+pub(crate) fn document(text: &str) -> EvalResult<Value> {
     let source = Source::inline("<template>", text);
     match yaml::load(&source) {
         Ok(loaded) => Ok(value(&loaded.node)),
         Err(problems) => {
-            let first = problems.0.first().map_or_else(String::new, ToString::to_string);
-            Err(EvalError::new(format!("not YAML: {first}")))
+            let own = || problems.0.first().map_or_else(String::new, ToString::to_string);
+            Err(EvalError::new(problems.first_as::<YamlError>().and_then(in_pyyaml).unwrap_or_else(own)))
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     plan::{self, Block, Field, Play, Step, Task, host_patterns},
     run::{
         connection::variables::NOT_FOLLOWED,
-        plays::serial::check_serial,
+        play_keywords::PlayError,
         state::{host::HostState, play::PlayRun, run::Run},
     },
     source::{Problems, Span},
@@ -32,7 +32,10 @@ pub struct RunError {
 
 impl From<Problems> for RunError {
     fn from(problems: Problems) -> Self {
-        let exit_code = plan::exit_code(&problems);
+        let exit_code = match problems.first_as::<PlayError>() {
+            Some(error) => error.exit_code(),
+            None => plan::exit_code(&problems),
+        };
         RunError { problems, exit_code }
     }
 }
@@ -42,15 +45,8 @@ impl Run {
     /// cannot be rendered yet is checked when it starts.
     ///
     /// # Errors
-    /// If a strategy is unknown, or the variables of one of its hosts cannot be read.
+    /// If the variables of one of its hosts cannot be read.
     pub(crate) fn preflight(self: &Arc<Self>, plays: &[&Arc<Play>]) -> Result<(), RunError> {
-        let mut problems = Problems::default();
-        for play in plays {
-            let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
-            let checks = [self.strategy(play).map(drop), check_serial(play, &scope)];
-            problems.0.extend(checks.into_iter().filter_map(Result::err).flat_map(|found| found.0));
-        }
-        problems.unless_any(()).map_err(|problems| RunError { problems, exit_code: 1 })?;
         let mut found = Found::default();
         found.look_at(&self.resolver.extra, "-e");
         for play in plays {

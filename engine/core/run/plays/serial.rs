@@ -4,22 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     actions::text_of,
-    plan::{Field, Play},
+    plan::Field,
     run::play_keywords::{PlayError, rendered},
     source::Problems,
     vars::{Scope, Value},
 };
-
-/// Checks `serial`, as far as possible before the hosts of the play are known.
-///
-/// # Errors
-/// If it contains something other than a number or a percentage.
-pub(crate) fn check_serial(play: &Play, scope: &Arc<Scope>) -> Result<(), Problems> {
-    match play.serial.iter().all(|field| field.value.data().is_some()) {
-        true => batches(&[], &play.serial, scope).map(drop),
-        false => Ok(()),
-    }
-}
 
 /// Splits the hosts into batches of the sizes in `serial`; the last size repeats.
 pub(crate) fn batches(

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use miette::Diagnostic;
-
 use crate::{
     actions::text_of,
     plan::Play,
     run::{
-        play_keywords::rendered,
+        play_keywords::{NO_PLUGINS, PlayError, rendered},
         state::{play::PlayRun, run::Run},
     },
-    source::{Problems, Span, nearest},
+    source::{Problems, nearest},
     syntax::builtin_name,
     vars::is_omit,
 };
@@ -19,29 +17,10 @@ use crate::{
 /// Strategies by their names in playbooks.
 const STRATEGIES: [&str; 4] = ["linear", "free", "host_pinned", "debug"];
 
-/// A strategy plugin drives ansible-core's own workers, which rplay does not have.
-const NO_PLUGINS: &str = "strategy plugins are not supported; use linear, free, host_pinned or debug";
-
 /// What ansible-core says of them.
 const FOREIGN: &str = "Use of strategy plugins not included in ansible.builtin are deprecated and do not carry any \
     backwards compatibility guarantees. No alternative for third party strategy plugins is currently planned. This \
     feature will be removed from ansible-core version in a future release.";
-
-#[derive(Debug, thiserror::Error, Diagnostic)]
-enum StrategyError {
-    #[error("Invalid play strategy specified: {name}")]
-    Strategy {
-        name: String,
-        #[source_code]
-        #[label("unknown strategy")]
-        at: Span,
-        #[help]
-        help: Option<String>,
-    },
-    #[error("Invalid play strategy specified: {name}")]
-    #[diagnostic(help("the setting `strategy`: {NO_PLUGINS}"))]
-    StrategySetting { name: String },
-}
 
 impl Run {
     /// The short name of a play's strategy; unknown if it depends on facts or prompts that are not there yet.
@@ -54,7 +33,7 @@ impl Run {
         };
         let Some(field) = &play.strategy else {
             let name = &self.options.strategy;
-            return known(name).ok_or_else(|| StrategyError::StrategySetting { name: name.clone() }.into());
+            return known(name).ok_or_else(|| PlayError::StrategySetting { name: name.clone() }.into());
         };
         let base = PlayRun::of(play);
         let value = rendered(field, &self.scope_of_play(&Arc::new(base)), "strategy")?;
@@ -62,7 +41,7 @@ impl Run {
         known(&name).ok_or_else(|| {
             let help = nearest(&name, STRATEGIES).map(|meant| format!("did you mean `{meant}`?"));
             let help = help.or_else(|| Some(NO_PLUGINS.to_owned()));
-            StrategyError::Strategy { name, at: field.span.clone(), help }.into()
+            PlayError::Strategy { name, at: field.span.clone(), help }.into()
         })
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     source::{Source, Span, absolute},
     task_result::TemplateWarning,
     template,
-    vars::{Lazy, Lenience, Magic, Outside, Plugins, Scope, mapping},
+    vars::{Layer, Lazy, Lenience, Magic, Outside, Plugins, Scope, mapping},
 };
 
 /// The magic variables of one host in one task.
@@ -37,6 +37,8 @@ pub(crate) struct HostMagic {
     pub entry: bool,
     /// What a task that has begun sees besides.
     pub otherwise: Option<Arc<dyn Otherwise>>,
+    /// The loop variables of an iteration, which hide magic ones.
+    pub iteration: Option<Arc<Layer>>,
 }
 
 /// Variables that exist where nothing sets them.
@@ -67,6 +69,9 @@ impl Magic for HostMagic {
             if !self.host.gathered() && may_be_fact(name) && self.host.knows_fact(name) {
                 self.host.want_facts();
             }
+            return None;
+        }
+        if self.iteration.as_ref().is_some_and(|variables| variables.contains_key(name)) {
             return None;
         }
         // As in ansible-core, the play is unknown there, also to the templates of the host's variables.
@@ -303,6 +308,7 @@ impl Run {
             reads,
             entry: true,
             otherwise: None,
+            iteration: None,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), Arc::new([])))
     }

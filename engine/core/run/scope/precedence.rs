@@ -60,7 +60,7 @@ impl Run {
     ) -> Arc<Scope> {
         let state = host.layers();
         let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(24);
-        layers.extend(top);
+        layers.extend(top.iter().cloned());
         layers.push(self.resolver.extra.clone());
         let role = task.and_then(|task| task.role.as_ref());
         let roles = play.roles();
@@ -112,6 +112,7 @@ impl Run {
             reads: reads.cloned(),
             entry: false,
             otherwise,
+            iteration: top,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), directories))
     }

@@ -8,12 +8,23 @@ use rplay_contract::{Choice, Entry};
 
 use crate::{
     actions::{self, Rendered, text_of},
-    plan::{Action, Task},
+    plan::{Action, Field, Task},
     run::state::run::Run,
     source::Spanned,
     template::{self, TemplateError},
     vars::{Lazy, Scope, Value, is_omit},
 };
+
+/// The entries of one `module_defaults`; only those of the task's module are to be rendered.
+fn defaults_in(field: &Field, scope: &Arc<Scope>) -> Result<Vec<(Arc<str>, Lazy)>, TemplateError> {
+    Ok(match &field.value {
+        Lazy::Map(entries) => entries.iter().map(|(name, values)| (name.clone(), values.clone())).collect(),
+        whole => {
+            let entries = actions::entries(&template::render(whole, scope)?);
+            entries.into_iter().map(|(name, values)| (name, Lazy::Data(values))).collect()
+        }
+    })
+}
 
 impl Run {
     /// The arguments, weakest first: module_defaults, a template for all arguments, the task's own.
@@ -35,16 +46,23 @@ impl Run {
         };
         let mut args = Rendered::new();
         // As in ansible-core, inner defaults replace outer ones of the same key, and those of groups are weaker.
-        let mut defaults: IndexMap<Arc<str>, Value> = IndexMap::new();
+        let mut defaults: IndexMap<Arc<str>, Lazy> = IndexMap::new();
         for field in &task.settings.module_defaults {
-            let given = template::render(&field.value, scope)?;
             let applies =
                 |name: &str| self.resolver.project.has_defaults(name, &task.action, &task.settings.collections);
-            defaults.extend(actions::entries(&given).into_iter().filter(|(name, _)| applies(name)));
+            defaults.extend(defaults_in(field, scope)?.into_iter().filter(|(name, _)| applies(name)));
         }
         let (of_groups, own): (Vec<_>, Vec<_>) = defaults.iter().partition(|(name, _)| name.starts_with("group/"));
         for (_, values) in of_groups.into_iter().chain(own) {
-            args.extend(actions::entries(values));
+            match values {
+                // What the task itself names need not be renderable.
+                Lazy::Map(values) => {
+                    for (name, value) in values.iter().filter(|(name, _)| !task.args.named.contains_key(*name)) {
+                        args.insert(name.clone(), value_of(name, value)?);
+                    }
+                }
+                whole => args.extend(actions::entries(&template::render(whole, scope)?)),
+            }
         }
         if let Some(whole) = &task.args.whole {
             let value = template::render(&whole.value, scope)?;
@@ -131,14 +149,14 @@ impl Run {
         let known = |entry: &str| crate::plan::module(entry).map(Action::Module);
         let mut found: Vec<(&str, Rendered)> = Vec::new();
         for field in &task.settings.module_defaults {
-            let defaults = template::render(&field.value, scope)?;
-            for (name, values) in actions::entries(&defaults) {
+            for (name, values) in defaults_in(field, scope)? {
                 let meant = candidates.iter().find(|candidate| {
                     known(candidate).is_some_and(|action| {
                         self.resolver.project.has_defaults(&name, &action, &task.settings.collections)
                     })
                 });
                 if let Some(meant) = meant {
+                    let values = template::render(&values, scope)?;
                     found.push((meant, actions::entries(&values).into_iter().collect()));
                 }
             }

@@ -32,8 +32,9 @@ pub(crate) fn at_start(run: &Arc<Run>, play: &Arc<PlayRun>, hosts: &[Arc<HostSta
         }
         None => None,
     };
-    if wanted == Some(false) || wanted.is_none() && !run.options.gather {
+    if wanted == Some(false) || wanted.is_none() && !run.options.gather || play.play.gather.passed_over {
         play.never_gather.store(true, Ordering::Release);
+        return Ok(false);
     }
     // Facts that are cached for other runs are gathered even if this run never reads them.
     let asked = wanted.is_none() && run.options.gather && run.options.fact_caching.is_some();

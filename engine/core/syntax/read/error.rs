@@ -103,6 +103,17 @@ pub enum ReadError {
         #[help]
         help: Option<String>,
     },
+    /// A `with_*` that cannot be used.
+    #[error("{problem}")]
+    Loop {
+        problem: String,
+        #[source_code]
+        #[label("{label}")]
+        at: Span,
+        label: &'static str,
+        #[help]
+        help: &'static str,
+    },
     #[error("{whose}Invalid variable name '{name}'.")]
     #[diagnostic(help("use letters, digits and underscores, and do not begin with a digit{also}"))]
     VariableName {
@@ -126,6 +137,15 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// Whether ansible-core ends with 1 and not with 4 at this error, as it does at a removed module and a wrong loop.
+    pub fn is_plain(&self) -> bool {
+        match self {
+            ReadError::Removed { kind, .. } => *kind == "module",
+            ReadError::Loop { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether the first of these problems is a module that does not exist.
     pub fn is_unknown_module(problems: &Problems) -> bool {
         matches!(problems.first_as(), Some(ReadError::NeitherKeywordNorModule { .. }))

@@ -17,9 +17,12 @@ impl Reader<'_> {
         if items.is_null() {
             // As in Ansible, an empty `loop:` is ignored.
             if lookup.is_some() {
-                let help = Some("write a list below it");
-                let problem = format!("you must specify a value when using {}", key.value);
-                self.report(problem, "nothing to loop over", &key.span, help);
+                self.problems.push(ReadError::Loop {
+                    problem: format!("you must specify a value when using {}", key.value),
+                    at: key.span.clone(),
+                    label: "nothing to loop over",
+                    help: "write a list below it",
+                });
             }
             return;
         }
@@ -56,8 +59,12 @@ impl Reader<'_> {
             (None, lookup) => lookup,
             (Some(former), None) => former.lookup,
             (Some(_), Some(lookup)) => {
-                let problem = format!("duplicate loop in task: {}", lookup.value);
-                self.report(problem, "another loop", &key.span, Some("keep one of them"));
+                self.problems.push(ReadError::Loop {
+                    problem: format!("duplicate loop in task: {}", lookup.value),
+                    at: key.span.clone(),
+                    label: "another loop",
+                    help: "keep one of them",
+                });
                 Some(lookup)
             }
         };

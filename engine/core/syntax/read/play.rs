@@ -253,7 +253,11 @@ impl Reader<'_> {
             Kind::Str(text) => text.value.trim().is_empty(),
             Kind::Seq(items) => {
                 for item in items.iter().filter(|item| item.as_str().is_none()) {
-                    self.wrong_type("an item of `hosts`".to_owned(), "text", item, None);
+                    let problem = match item.is_null() {
+                        true => "Hosts list cannot contain values of 'None'. Please check your playbook".to_owned(),
+                        false => format!("Hosts list contains an invalid host value: '{}'", item.span.text()),
+                    };
+                    self.report(problem, found(item), &item.span, None);
                 }
                 items.is_empty()
             }

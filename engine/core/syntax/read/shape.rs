@@ -29,13 +29,10 @@ enum Shape {
 }
 
 impl Shape {
-    /// Whether Ansible reads the keyword only when the task runs: an invalid value only fails the task.
+    /// Whether Ansible reads the keyword only when the play or task runs: an invalid value fails only there.
     fn is_read_late(self, keyword: &str) -> bool {
         match self {
-            Shape::Bool | Shape::Whole | Shape::Number => {
-                !matches!(keyword, "gather_facts" | "gather_timeout" | "force_handlers" | "max_fail_percentage")
-            }
-            Shape::Condition | Shape::Environment => true,
+            Shape::Bool | Shape::Whole | Shape::Number | Shape::Condition | Shape::Environment | Shape::Order => true,
             Shape::Words => matches!(keyword, "notify" | "listen" | "collections"),
             _ => false,
         }
@@ -175,11 +172,25 @@ impl Reader<'_> {
         if name == "tags" {
             return self.report("tags must be specified as a list", found(node), &node.span, None);
         }
+        if let (Shape::Text, Kind::Seq(_) | Kind::Map(_)) = (shape, &node.kind) {
+            let kind = if matches!(node.kind, Kind::Map(_)) { "Dict" } else { "List" };
+            let problem = format!(
+                "The field '{name}' is supposed to be a string type, however the incoming data structure is a <class \
+                 'ansible.module_utils._internal._datatag._AnsibleTagged{kind}'>"
+            );
+            return self.report(problem, found(node), &node.span, None);
+        }
+        if matches!(shape, Shape::Defaults) {
+            let problem = "The field 'module_defaults' is supposed to be a dictionary or list of dictionaries, the keys of \
+                           which must be static action, module, or group names. Only the values may contain templates. For \
+                           example: {'ping': \"{{ ping_defaults }}\"}";
+            return self.report(problem, found(node), &node.span, None);
+        }
         let (expected, help) = match shape {
             Shape::Bool => ("a boolean", Some(format!("write `{name}: true` or `{name}: false`"))),
             Shape::Whole => ("a whole number", None),
             Shape::Number => ("a number", None),
-            Shape::Text | Shape::Any => ("text", None),
+            Shape::Text | Shape::Defaults | Shape::Any => ("text", None),
             Shape::Words => ("text or a list of strings", None),
             Shape::Condition => ("an expression", None),
             Shape::Variable => ("a variable name", None),
@@ -188,7 +199,6 @@ impl Reader<'_> {
                 matches!(node.kind, Kind::Seq(_)).then(|| "write `name: value` lines without dashes".to_owned()),
             ),
             Shape::Environment => ("a mapping", None),
-            Shape::Defaults => ("a mapping of modules to their arguments", None),
             Shape::Order => {
                 let near = node.as_str().and_then(|text| nearest(text, ORDERS));
                 let help = near.map(|near| format!("did you mean `{near}`?"));

@@ -223,7 +223,7 @@ impl Reader<'_> {
                 self.problems.push(ReadError::UnknownKeyword {
                     at: key.span.clone(),
                     name: name.to_owned(),
-                    place: if include == "include_tasks" { "a TaskInclude" } else { "an IncludeRole" },
+                    place: if include == "include_tasks" { "a TaskInclude" } else { "a IncludeRole" },
                     help: Place::Block
                         .knows(name)
                         .then(|| format!("to pass it to the included tasks, write it below `apply:` of `{include}:`")),

@@ -260,8 +260,8 @@ fn twin(entries: &IndexMap<Value, Value>, key: &Value) -> Option<Value> {
 fn compared(op: ast::CompareOpKind, left: &Value, right: &Value) -> EvalResult<bool> {
     let order = |sign| ops::order(sign, left, right);
     Ok(match op {
-        ast::CompareOpKind::Eq => ops::equal(left, right),
-        ast::CompareOpKind::Ne => !ops::equal(left, right),
+        ast::CompareOpKind::Eq => ops::compared(left, right)?,
+        ast::CompareOpKind::Ne => !ops::compared(left, right)?,
         ast::CompareOpKind::Lt => order("<")?.is_some_and(|order| order.is_lt()),
         ast::CompareOpKind::Lte => order("<=")?.is_some_and(|order| order.is_le()),
         ast::CompareOpKind::Gt => order(">")?.is_some_and(|order| order.is_gt()),

@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod format;
 pub(crate) mod freeze;
+pub(crate) mod integer_set;
 pub(crate) mod items;
 pub(crate) mod number;
 pub(crate) mod ops;

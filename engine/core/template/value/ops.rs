@@ -20,6 +20,7 @@ use crate::{
         show::type_name,
         size::{MOST_ITEMS, fits, items_fit, too_large_value},
         time,
+        undefined::present,
     },
 };
 
@@ -39,6 +40,50 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
         return containers::same(a, b);
     }
     limits::with_stack_for(levels, || a == b)
+}
+
+/// Like [`equal`], for `==`.
+///
+/// # Errors
+/// If an undefined item is reached before the first difference, as in Python.
+pub(crate) fn compared(a: &Value, b: &Value) -> EvalResult<bool> {
+    let equal = equal(a, b);
+    if !equal && is_container(a) && is_container(b) {
+        undefined_first(a, b)?;
+    }
+    Ok(equal)
+}
+
+/// Fails on an undefined item before the first difference of two containers; true if they differ.
+fn undefined_first(a: &Value, b: &Value) -> EvalResult<bool> {
+    if a.len() != b.len() {
+        return Ok(true);
+    }
+    let entry = |map: &Value, key: &Value| map.get_item(key).unwrap_or_default();
+    let differ = |x: &Value, y: &Value| match is_container(x) && is_container(y) {
+        true => limits::with_stack(|| undefined_first(x, y)),
+        false => {
+            present(x.clone())?;
+            present(y.clone())?;
+            Ok(!self::equal(x, y))
+        }
+    };
+    if is_list(a) && is_list(b) {
+        for (x, y) in items(a)?.iter().zip(&items(b)?) {
+            if differ(x, y)? {
+                return Ok(true);
+            }
+        }
+    } else if a.kind() == ValueKind::Map && b.kind() == ValueKind::Map {
+        for key in a.try_iter().into_iter().flatten() {
+            let (x, y) = (entry(a, &key), entry(b, &key));
+            // A key that is not there, unlike an undefined value.
+            if y.is_undefined() || differ(&x, &y)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn unsupported(op: &str, a: &Value, b: &Value) -> Box<EvalError> {

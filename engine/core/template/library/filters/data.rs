@@ -280,7 +280,7 @@ fn to_nice_yaml(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Eval
 fn from_yaml(value: Value, args: Args) -> EvalResult {
     args.finish()?;
     match value.as_str() {
-        Some(text) => Ok(yaml::read(text)?.into_iter().next().unwrap_or_else(|| Value::from(()))),
+        Some(text) => yaml::document(text),
         // Values other than text are already parsed.
         None => Ok(value),
     }
