@@ -8,7 +8,6 @@ mod lists;
 mod seen;
 mod ssh_agent;
 #[path = "../sshd/mod.rs"]
-#[allow(dead_code)]
 mod sshd;
 mod tools;
 mod why;

@@ -39,7 +39,7 @@ pub(crate) fn of(ready: &Ready) -> Option<Value> {
     let entry = module(&prepared.call.module)?;
     let args = (entry.args)();
     let is_unshown = |name: &str| UNSHOWN.contains(&(entry.name, name));
-    let given = |arg: &Arg| prepared.call.args.iter().filter(|(name, _)| arg.is_called(name)).next_back();
+    let given = |arg: &Arg| prepared.call.args.iter().rfind(|(name, _)| arg.is_called(name));
     let is_told = |arg: &&Arg| !arg.name.starts_with('_') || KNOWN_INTERNALS.contains(&arg.name);
     let shown = args.iter().filter(is_told).flat_map(|arg| {
         let (value, alias) = match given(arg) {
