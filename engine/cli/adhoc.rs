@@ -86,11 +86,15 @@ pub(crate) fn answers(
     secrets: &Arc<Secrets>,
     log: Option<Arc<Log>>,
 ) -> AdhocReport<BufWriter<std::io::Stdout>> {
-    let one_line = one_line || Format::of(&config.stdout_callback.value) == Some(Format::OneLine);
+    // As in Ansible, the setting holds for ad-hoc tasks only where callbacks are enabled for them.
+    let configured =
+        *config.load_callback_plugins && Format::of(&config.stdout_callback.value) == Some(Format::OneLine);
+    let one_line = one_line || configured;
     let short = module.rsplit('.').next().unwrap_or_default();
     let out = BufWriter::new(std::io::stdout());
     AdhocReport::new(out, Box::new(std::io::stderr()), short, one_line, secrets.clone())
-        .with_errors(diagnostics::explanation())
+        .with_errors(diagnostics::explanation().filter(|_| !one_line))
+        .with_palette(crate::formats::palette(config))
         .with_log(log)
         .with_results(crate::formats::result_format(config))
         .with_deprecations(diagnostics::deprecations().clone())

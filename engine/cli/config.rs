@@ -63,7 +63,7 @@ fn shown(args: &ConfigArgs) -> Result<(String, u8), Problems> {
         ConfigAction::Dump(wanted) => Ok((using(args.verbose, &wanted.settings)? + &dump(wanted)?, 0)),
         ConfigAction::List(ListArgs { settings, format }) => {
             let overview = read(settings)?;
-            let groups = groups(&overview, settings)?;
+            let groups = groups(&overview, settings);
             // Ansible's own tool always prints a document.
             if let Some(format) = format.as_deref().or(diagnostics::is_ansible().then_some("yaml")) {
                 return Ok((formatted(&document(&groups), format)?, 0));
@@ -162,13 +162,8 @@ fn checked(path: &Path, directory: &Path) -> Result<PathBuf, ConfigCommandError>
 type Titled<'s> = (Option<(&'static str, &'s str)>, Vec<&'s Shown>);
 
 /// The settings selected by the type and names of plugins.
-fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Result<Vec<Titled<'s>>, ConfigCommandError> {
+fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Vec<Titled<'s>> {
     let kind = wanted.kind.as_str();
-    if !matches!(kind, "all" | "base") && !PLUGIN_TYPES.contains(&kind) {
-        let choices: Vec<String> = ["all", "base"].iter().chain(PLUGIN_TYPES).map(|name| format!("'{name}'")).collect();
-        let message = format!("argument -t/--type: invalid choice: '{kind}' (choose from {})", choices.join(", "));
-        return Err(ConfigCommandError::Options(message));
-    }
     let mut groups = Vec::new();
     if matches!(kind, "all" | "base") {
         groups.push((None, overview.settings.iter().collect()));
@@ -179,12 +174,12 @@ fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Result<Vec<Title
     for of in of_kind.filter(|of| named(&of.plugin)) {
         groups.push((Some((of.kind, &*of.plugin)), of.settings.iter().collect()));
     }
-    Ok(groups)
+    groups
 }
 
 fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
     let overview = read(&wanted.settings)?;
-    let mut groups = groups(&overview, &wanted.settings)?;
+    let mut groups = groups(&overview, &wanted.settings);
     for (title, settings) in &mut groups {
         if title.is_some() {
             settings.sort_by_key(|setting| setting.name);
@@ -360,7 +355,7 @@ fn init(wanted: &InitArgs) -> Result<String, Problems> {
     let nothing = ConfigInputs { env: &|_| None, directory: Path::new("/") };
     let mut overview = Overview::defaults(&nothing);
     add_named(&mut overview, &wanted.settings, &nothing)?;
-    let mut groups = groups(&overview, &wanted.settings)?;
+    let mut groups = groups(&overview, &wanted.settings);
     for (_, settings) in groups.iter_mut().filter(|(title, _)| title.is_some() && wanted.format == "ini") {
         settings.sort_by_key(|setting| setting.name);
     }
@@ -425,7 +420,7 @@ fn init(wanted: &InitArgs) -> Result<String, Problems> {
 /// The entries of the configuration file or the environment that are not settings, in Ansible's words.
 fn validate(wanted: &ValidateArgs) -> Result<Vec<String>, Problems> {
     let overview = read(&wanted.settings)?;
-    let groups = groups(&overview, &wanted.settings)?;
+    let groups = groups(&overview, &wanted.settings);
     let known: Vec<&Shown> = groups.into_iter().flat_map(|(_, settings)| settings).collect();
     if wanted.format == "env" {
         let is_known = |name: &str| known.iter().any(|setting| setting.variables.contains(&name));

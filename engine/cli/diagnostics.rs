@@ -18,6 +18,16 @@ use rplay::{
 
 use crate::{output, plain};
 
+/// A setting of an output format with a wrong value.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{setting} must be {wanted}, not `{text}` ({origin})")]
+pub(crate) struct SettingError {
+    pub setting: &'static str,
+    pub wanted: &'static str,
+    pub text: String,
+    pub origin: String,
+}
+
 /// Secrets to mask in all output of this process, including the errors that end it.
 static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
 /// The agents being sent to hosts.
@@ -131,7 +141,8 @@ pub(crate) const OPTIONS: u8 = 5;
 
 /// The exit code of a command that fails with these problems: invalid settings count as invalid options.
 pub(crate) fn exit_code(problems: &Problems) -> u8 {
-    let of_settings = problems.first_as::<rplay::config::ConfigError>().is_some();
+    let of_settings =
+        problems.first_as::<rplay::config::ConfigError>().is_some() || problems.first_as::<SettingError>().is_some();
     if of_settings || rplay::vars::ExtraVarsError::is_misuse(problems) { OPTIONS } else { 1 }
 }
 

@@ -10,24 +10,18 @@ use miette::Diagnostic;
 use rplay::{
     config::{Config, Origin},
     report::{
-        Added, Addition, AdhocReport, Dense, Format, JsonDocument, JsonLines, JsonOptions, Junit, JunitOptions, Live,
-        Log, LogPlays, Look, Order, Output, Profile, ProfileOf, Quiet, Reader, ResultFormat, Screen, Terminal, Timer,
-        Tree, WithAdditions,
+        Added, Addition, AdhocReport, Colour, Dense, Format, JsonDocument, JsonLines, JsonOptions, Junit, JunitOptions,
+        Live, Log, LogPlays, Look, Order, Output, Palette, Profile, ProfileOf, Quiet, Reader, ResultFormat, Screen,
+        Terminal, Timer, Tree, WithAdditions,
     },
     secrets::Secrets,
     source::Problems,
 };
 
-use crate::{args::run::RunArgs, diagnostics};
-
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{setting} must be {wanted}, not `{text}` ({origin})")]
-struct SettingError {
-    setting: &'static str,
-    wanted: &'static str,
-    text: String,
-    origin: String,
-}
+use crate::{
+    args::run::RunArgs,
+    diagnostics::{self, SettingError},
+};
 
 /// Whether standard output is for people: neither JSON nor a plugin's.
 pub(crate) fn is_for_people(config: &Config) -> bool {
@@ -49,6 +43,7 @@ pub(crate) fn reader(
     secrets: &Arc<Secrets>,
     log: Option<Arc<Log>>,
 ) -> Result<Box<dyn Reader>, Problems> {
+    check_results(config)?;
     let format = Format::of(&config.stdout_callback.value).unwrap_or(Format::Default);
     let output = |log| {
         let out = Box::new(BufWriter::new(std::io::stdout()));
@@ -77,7 +72,8 @@ pub(crate) fn reader(
             Box::new(
                 answers
                     .of_playbooks()
-                    .with_errors(diagnostics::explanation())
+                    .with_errors(diagnostics::explanation().filter(|_| format == Format::Minimal))
+                    .with_palette(palette(config))
                     .with_log(log)
                     .with_results(result_format(config))
                     .with_deprecations(diagnostics::deprecations().clone()),
@@ -99,6 +95,17 @@ pub(crate) fn warn_of_removal(callback: &str, config: &Config) {
         diagnostics::warn(&format!(
             "The {callback} callback plugin is deprecated. This feature will be removed from ansible-core version 2.23."
         ));
+    }
+}
+
+/// Refuses a format of results that does not exist.
+fn check_results(config: &Config) -> Result<(), SettingError> {
+    match config.result_format.value.as_str() {
+        "json" | "yaml" => Ok(()),
+        text => {
+            let (text, origin) = (text.to_owned(), config.result_format.origin.to_string());
+            Err(SettingError { setting: "callback_result_format", wanted: "json or yaml", text, origin })
+        }
     }
 }
 
@@ -142,6 +149,40 @@ fn has_colour(config: &Config) -> bool {
     *config.force_color || std::io::stdout().is_terminal() && !plain
 }
 
+/// The width of headings: as in Ansible, at least 79 columns, and on a terminal one less than it has.
+fn banner_columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|_| std::io::stdout().is_terminal());
+    usize::from(size.map_or(0, |size| size.ws_col)).max(80)
+}
+
+/// The colours of results, from the settings. Warns of names that are no colours.
+pub(crate) fn palette(config: &Config) -> Palette {
+    let mut palette = Palette::new(has_colour(config));
+    for (colour, setting) in [
+        (Colour::Ok, &config.color_ok),
+        (Colour::Changed, &config.color_changed),
+        (Colour::Skipped, &config.color_skip),
+        (Colour::Failed, &config.color_error),
+        (Colour::Unreachable, &config.color_unreachable),
+        (Colour::Warning, &config.color_warn),
+        (Colour::Verbose, &config.color_verbose),
+        (Colour::Added, &config.color_diff_add),
+        (Colour::Removed, &config.color_diff_remove),
+        (Colour::Lines, &config.color_diff_lines),
+    ] {
+        if let Some(name) = &setting.value
+            && !palette.set(colour, name)
+        {
+            diagnostics::warn(&format!(
+                "`{name}` is no colour ({}); write a name such as `bright red`, color0 to color255, rgb000 to rgb555, or gray0 \
+                 to gray23",
+                setting.origin
+            ));
+        }
+    }
+    palette
+}
+
 fn terminal(
     args: &RunArgs,
     config: &Config,
@@ -149,12 +190,13 @@ fn terminal(
     results: ResultFormat,
 ) -> Terminal<BufWriter<std::io::Stdout>> {
     let stdout = std::io::stdout();
+    let palette = palette(config);
     let colour = has_colour(config);
     let columns = diagnostics::columns();
     let boxes = diagnostics::boxes(stdout.is_terminal());
     let look = Look {
-        colour,
-        columns,
+        palette,
+        columns: banner_columns(),
         verbosity: args.sources.verbose.max(*config.verbosity as u8),
         show_ok: *config.display_ok_hosts,
         custom_stats: *config.show_custom_stats,

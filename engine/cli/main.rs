@@ -32,6 +32,7 @@ mod ssh_agent;
 mod toml;
 mod tool;
 mod trace;
+mod usage;
 mod vault;
 mod version;
 mod why;
@@ -102,15 +103,14 @@ fn command() -> ExitCode {
                 output::tell(&text);
                 return ExitCode::SUCCESS;
             }
-            let said = called.usage_error(&error).map(|said| format!("{said}\n")).unwrap_or_default();
-            output::aside(&format!("{text}{said}"));
+            let words: Vec<String> = called.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            output::aside(&usage::text(called.tool.unwrap_or_default(), &words, &error, &text));
             return ExitCode::from(2);
         }
     };
     if called.tool == Some("ansible-playbook") && cli.command.is_none() && cli.run.playbooks.is_empty() {
         // Only `rplay` itself has a default playbook.
-        output::aside("usage: ansible-playbook [OPTIONS] PLAYBOOK...; --help shows the options\n");
-        output::aside("ansible-playbook: error: the following arguments are required: playbook\n");
+        output::aside(&usage::without_playbook());
         return ExitCode::from(2);
     }
     cli.run.announces = called.tool.is_none();

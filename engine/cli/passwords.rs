@@ -1,6 +1,10 @@
 //! Passwords for vaults, logins and privilege escalation, from files, programs or prompts; never from the command line.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use miette::Diagnostic;
 use parking_lot::Mutex;
@@ -8,20 +12,27 @@ use rplay::{
     config::Config,
     link::Secret,
     secrets::Secrets,
-    source::Problems,
-    vault::{PasswordSource, Vault},
+    source::{Problems, absolute},
+    vault::{PasswordFrom, PasswordSource, Vault},
 };
 
 use crate::{args::common::PasswordArgs, output, prompt};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum PasswordError {
-    #[error("cannot read the password file {path}: {reason}")]
-    File { path: String, reason: String },
+    #[error("The password file {0} was not found")]
+    Missing(String),
+    #[error("Could not read password file ({path}): {reason}")]
+    Unreadable { path: String, reason: String },
+    #[error("Empty password was provided from file ({0})")]
+    Empty(String),
+    #[error(
+        "Problem occurred when trying to run the password script {path} ({reason}). If this is not a script, remove the executable bit from the file."
+    )]
+    NoScript { path: String, reason: String },
+    #[error("The password script {path} returned an error (rc={code}): {told}")]
+    Script { path: String, code: i32, told: String },
     #[error("no password was given: {0}")]
-    #[diagnostic(help(
-        "pass it in a file (--become-password-file, --connection-password-file) or as a vaulted variable"
-    ))]
     Prompt(String),
 }
 
@@ -55,7 +66,7 @@ pub(crate) fn vault_for(
     }
     let ask = *config.ask_vault_pass && !args.ask_vault_password || purpose != PromptWhen::IfRequested;
     if ask && sources.is_empty() {
-        sources.push(PasswordSource::parse("prompt"));
+        sources.push(PasswordSource::ask());
     }
     gather(&sources, config, secrets, purpose)
 }
@@ -73,24 +84,26 @@ pub(crate) fn gather(
         _ => source.clone(),
     };
     let sources: Vec<PasswordSource> = sources.iter().map(identity).collect();
-    let ask = |id: &str| {
-        let named = match id {
-            rplay::vault::DEFAULT_ID => String::new(),
-            id => format!(" ({id})"),
+    let ask = |source: &PasswordSource| {
+        let (named, new) = match source.from {
+            PasswordFrom::Ask => (String::new(), "New Vault"),
+            _ => (format!(" ({})", source.id), "new vault"),
         };
-        let new = if purpose == PromptWhen::ToEncrypt { "New Vault" } else { "Vault" };
-        let typed = once(&format!("{new} password{named}: "))?;
-        if purpose == PromptWhen::ToEncrypt && prompt::secret(&format!("Confirm new vault password{named}: "))? != typed
-        {
-            return Err(std::io::Error::other("Passwords do not match"));
+        if purpose != PromptWhen::ToEncrypt {
+            return once(&format!("Vault password{named}: "));
         }
-        Ok(typed)
+        let first = new.replacen('n', "N", 1);
+        let typed = once(&format!("{first} password{named}: "))?;
+        match prompt::secret(&format!("Confirm {new} password{named}: "))? == typed {
+            true => Ok(typed),
+            false => Err(std::io::Error::other("Passwords do not match")),
+        }
     };
     let warn = |warning: &str| output::aside(&format!("[WARNING]: {warning}\n"));
     Ok(Arc::new(Vault::gather(&sources, *config.vault_id_match, secrets.clone(), ask, warn)?))
 }
 
-/// Reads a password from a file or a prompt, if one is given.
+/// Reads a password from a file, a program or a prompt, if one is given. As in Ansible, a prompt without an answer is none.
 pub(crate) fn password(
     file: Option<&Path>,
     ask: bool,
@@ -98,11 +111,14 @@ pub(crate) fn password(
     secrets: &Secrets,
 ) -> Result<Option<Secret>, Problems> {
     let text = match (file, ask) {
-        (Some(path), _) => Some(
-            rplay::files::read_text(path)
-                .map_err(|error| PasswordError::File { path: path.display().to_string(), reason: error.to_string() })?,
-        ),
-        (None, true) => Some(once(question).map_err(|error| PasswordError::Prompt(error.to_string()))?),
+        (Some(path), _) => Some(from_file(path)?),
+        (None, true) => match once(question) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                output::aside("\n");
+                None
+            }
+            answer => Some(answer.map_err(|error| PasswordError::Prompt(error.to_string()))?),
+        },
         (None, false) => None,
     };
     Ok(text.map(|text| {
@@ -110,6 +126,34 @@ pub(crate) fn password(
         secrets.add(text);
         Secret::new(text)
     }))
+}
+
+/// The password in a file, or what an executable prints. `-` is standard input.
+fn from_file(path: &Path) -> Result<String, PasswordError> {
+    use std::os::unix::fs::PermissionsExt;
+    let shown = || absolute(path);
+    let unreadable = |error: std::io::Error| PasswordError::Unreadable { path: shown(), reason: error.to_string() };
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin()).map_err(unreadable)?
+    } else {
+        let about = std::fs::metadata(path).map_err(|_| PasswordError::Missing(shown()))?;
+        if about.permissions().mode() & 0o111 == 0 {
+            rplay::files::read_text(path).map_err(|error| unreadable(std::io::Error::other(error.to_string())))?
+        } else {
+            let printed = rplay::program::run(Command::new(shown()).stderr(Stdio::piped()));
+            let printed =
+                printed.map_err(|error| PasswordError::NoScript { path: shown(), reason: error.to_string() })?;
+            if !printed.status.success() {
+                let told = String::from_utf8_lossy(&printed.stderr).into_owned();
+                return Err(PasswordError::Script { path: shown(), code: printed.status.code().unwrap_or(-1), told });
+            }
+            String::from_utf8_lossy(&printed.stdout).into_owned()
+        }
+    };
+    match text.trim_matches(['\r', '\n']) {
+        "" => Err(PasswordError::Empty(shown())),
+        password => Ok(password.to_owned()),
+    }
 }
 
 /// Asks each question once per process: `rplay console` and `rplay pull` run several plays.

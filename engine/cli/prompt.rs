@@ -18,7 +18,7 @@ use rplay::{actions::Prompt, report::Channel, secrets::Secrets, visible::visible
 use crate::output;
 
 /// Prompts on the terminal itself, so that standard input and output may be pipes. As in Ansible, the answer is a line
-/// of standard input if there is no terminal.
+/// of standard input if there is no terminal. `UnexpectedEof` says that nobody answered.
 pub(crate) fn secret(question: &str) -> io::Result<String> {
     line(question, false)
 }
@@ -29,14 +29,16 @@ pub(crate) fn line(question: &str, echo: bool) -> io::Result<String> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         output::aside(&visible(question));
         if io::stdin().lock().read_line(&mut answer)? == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "there is no terminal to ask at, and no input"));
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         return Ok(answer.trim_end_matches(['\r', '\n']).to_owned());
     };
     {
         let _unseen = if echo { None } else { Some(Unseen::on(&terminal)?) };
         write!(&terminal, "{}", visible(question))?;
-        BufReader::new(&terminal).read_line(&mut answer)?;
+        if BufReader::new(&terminal).read_line(&mut answer)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
     if !echo {
         writeln!(&terminal)?;

@@ -14,6 +14,7 @@ use rplay::{
     source::{Problems, Source},
     syntax::ReadError,
     vars::{ExtraVarsError, extra_vars_and_names},
+    vault::VaultError,
 };
 
 use crate::{
@@ -78,6 +79,10 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let mut exit_code = None;
     let (extra, extra_names) = extra_vars_and_names(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
         let misused = ExtraVarsError::is_misuse(&found);
+        let cannot_decrypt = matches!(
+            found.first_as(),
+            Some(VaultError::NoPassword { .. } | VaultError::WrongPassword { .. } | VaultError::Malformed { .. })
+        );
         problems.0.extend(found.0);
         // Ansible exits with 1 if such a file does not exist.
         let mut files = args.sources.extra_vars.iter().filter_map(|arg| arg.strip_prefix('@'));
@@ -85,6 +90,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         exit_code = Some(match () {
             () if !all_there => 1,
             () if misused => diagnostics::OPTIONS,
+            () if cannot_decrypt => 1,
             () => diagnostics::UNREADABLE,
         });
         Default::default()
@@ -199,6 +205,8 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let mut options = options(args, &config, &resolver.magic, rules, allowed, &secrets)?;
     if is_text {
         options.retry_files = None;
+        // Ad-hoc tasks have their own format, unless the settings enable callbacks.
+        options.invocations = verbosity > 2 || *config.load_callback_plugins && options.invocations;
     }
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
     let agent_build = Some(rplay_agent::BUILD.to_owned());

@@ -25,20 +25,25 @@ pub(crate) enum RunError {
     Links(std::io::Error),
 }
 
+/// Tags without the spaces around them.
+fn words(tags: &[String]) -> Vec<String> {
+    tags.iter().map(|tag| tag.trim().to_owned()).collect()
+}
+
 /// The magic variables of the whole run, from the command line and the settings.
 pub(crate) fn run_magic(args: &RunArgs, config: &Config, sources: &[String]) -> RunMagic {
     let absolute = |path: &std::path::Path| rplay::source::absolute(path);
     RunMagic {
         tags: TagSelection {
             only: match (args.tags.is_empty(), config.tags_run.value.is_empty()) {
-                (false, _) => args.tags.clone(),
+                (false, _) => words(&args.tags),
                 // The list of tags includes those of tasks with the tag `never`.
                 (true, true) if args.list_tags && args.skip_tags.is_empty() => {
                     vec!["all".to_owned(), "never".to_owned()]
                 }
                 (true, _) => config.tags_run.value.clone(),
             },
-            skip: if args.skip_tags.is_empty() { config.tags_skip.value.clone() } else { args.skip_tags.clone() },
+            skip: if args.skip_tags.is_empty() { config.tags_skip.value.clone() } else { words(&args.skip_tags) },
         },
         check: args.check,
         diff: args.diff || *config.diff_always,

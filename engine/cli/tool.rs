@@ -53,35 +53,6 @@ impl Called {
         // As for argparse, no option takes it as its value.
         self.tool.is_some() && self.words.iter().take_while(|word| *word != "--").any(|word| word == "--version")
     }
-
-    /// argparse's message where clap's differs: scripts search for it.
-    pub(crate) fn usage_error(&self, error: &clap::Error) -> Option<String> {
-        use clap::error::{ContextKind, ContextValue, ErrorKind};
-        let tool = self.tool?;
-        let word = |kind| match error.get(kind) {
-            Some(ContextValue::String(text)) => vec![text.clone()],
-            Some(ContextValue::Strings(texts)) => texts.clone(),
-            _ => Vec::new(),
-        };
-        let plain = |text: &String| text.trim_matches(['<', '>', '[', ']', '.']).to_lowercase();
-        let said = match error.kind() {
-            ErrorKind::MissingRequiredArgument => {
-                let missing: Vec<String> = word(ContextKind::InvalidArg).iter().map(plain).collect();
-                format!("the following arguments are required: {}", missing.join(", "))
-            }
-            ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                "the following arguments are required: action".to_owned()
-            }
-            ErrorKind::UnknownArgument => {
-                format!("unrecognized arguments: {}", word(ContextKind::InvalidArg).join(" "))
-            }
-            ErrorKind::InvalidSubcommand => {
-                format!("argument action: invalid choice: '{}'", word(ContextKind::InvalidSubcommand).join(" "))
-            }
-            _ => return None,
-        };
-        Some(format!("{tool}: error: {said}"))
-    }
 }
 
 #[cfg(test)]
@@ -101,18 +72,5 @@ mod tests {
         assert_eq!(called("/x/ansible-vault view f"), "/x/ansible-vault vault view f");
         assert_eq!(called("ansible-galaxy install x"), "ansible-galaxy galaxy install x");
         assert_eq!(called("ansible-pull -U x"), "ansible-pull pull -U x");
-    }
-
-    #[test]
-    fn usage_errors_are_in_the_words_of_argparse() {
-        for (line, said) in [
-            ("ansible", "ansible: error: the following arguments are required: pattern"),
-            ("ansible-playbook --nosuch x", "ansible-playbook: error: unrecognized arguments: --nosuch"),
-            ("ansible-vault", "ansible-vault: error: the following arguments are required: action"),
-        ] {
-            let called = Called::of(line.split(' ').map(OsString::from).collect());
-            let error = crate::args::Cli::read(called.words.clone()).unwrap_err();
-            assert_eq!(called.usage_error(&error).as_deref(), Some(said), "{line}");
-        }
     }
 }

@@ -242,6 +242,12 @@ fn create(wanted: &CreateArgs, config: &Config) -> Result<Printed, Ended> {
         return Err(refuse("not a tty, editor cannot be opened"));
     }
     let sealing = sealing(config, &wanted.with)?;
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists())
+    {
+        diagnostics::warn(&format!("{} does not exist, creating...", directory.display()));
+        let failed = |error| VaultCommandError::File { path: directory.to_owned(), error };
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
     if path.exists() {
         return Err(VaultCommandError::Exists { path: path.clone() }.into());
     }

@@ -60,9 +60,11 @@ fn found(called: &str) -> String {
 /// The versions of an interpreter, its Jinja and its PyYAML, one per line.
 fn about_python(python: &Path) -> Option<String> {
     const ASK: &str = "import sys, jinja2, yaml\n\
-        print('%s (%s)' % (' '.join(sys.version.split()), sys.executable))\n\
+        print('%s (%s)' % (sys.version.replace('\\n', ''), sys.executable))\n\
         print(jinja2.__version__)\n\
-        print('%s (%s)' % (yaml.__version__, 'with libyaml' if yaml.__with_libyaml__ else 'without libyaml'))";
+        lib = 'without libyaml'\n\
+        if yaml.__with_libyaml__:\n    lib = 'with libyaml v' + yaml._yaml.get_version_string()\n\
+        print('%s (%s)' % (yaml.__version__, lib))";
     let printed = rplay::program::run(Command::new(python).args(["-c", ASK])).ok()?;
     printed.status.success().then(|| String::from_utf8_lossy(&printed.stdout).into_owned())
 }

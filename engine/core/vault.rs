@@ -65,8 +65,8 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Fetches the passwords. `prompt` gets the ID and asks the user; `warn` gets an error about a file without a
-    /// password if another source has one.
+    /// Fetches the passwords. `prompt` asks the user for that of a source, and fails with `UnexpectedEof` if there is no
+    /// answer; `warn` is told what is wrong with a source.
     ///
     /// # Errors
     /// If the user does not answer, or all files and programs fail.
@@ -74,21 +74,28 @@ impl Vault {
         sources: &[PasswordSource],
         strict_ids: bool,
         secrets: Arc<Secrets>,
-        mut prompt: impl FnMut(&str) -> std::io::Result<String>,
+        mut prompt: impl FnMut(&PasswordSource) -> std::io::Result<String>,
         mut warn: impl FnMut(&str),
     ) -> Result<Self, VaultError> {
         let mut vault = Vault { strict_ids, secrets, ..Vault::default() };
         let mut failed = None;
         for source in sources {
-            let unusable = |origin: String, message: String| VaultError::Password { origin, message };
+            let id = &source.id;
             match &source.from {
-                PasswordFrom::Prompt => {
-                    let origin = format!("for `{}`", source.id);
-                    let typed = prompt(&source.id).map_err(|error| unusable(origin.clone(), error.to_string()))?;
-                    match typed.trim_ascii() {
-                        "" => return Err(unusable(origin, "it is empty".to_owned())),
-                        typed => vault.add(&source.id, typed.as_bytes()),
-                    }
+                PasswordFrom::Prompt | PasswordFrom::Ask => {
+                    let typed = prompt(source).map_err(|error| match error.kind() {
+                        std::io::ErrorKind::UnexpectedEof => format!("EOFError (ctrl-d) on prompt for ({id})"),
+                        _ => error.to_string(),
+                    });
+                    let filled = typed.and_then(|typed| match typed.trim_ascii() {
+                        "" => Err("Invalid vault password was provided".to_owned()),
+                        typed => Ok(typed.to_owned()),
+                    });
+                    let password = filled.map_err(|message| {
+                        warn(&format!("Error in vault password prompt ({id}): {message}"));
+                        VaultError::Prompt { message }
+                    })?;
+                    vault.add(id, password.as_bytes());
                 }
                 PasswordFrom::File(path) => match password_file(path, &source.id, &vault) {
                     Ok(password) => vault.add(&source.id, password.trim_ascii()),
@@ -99,7 +106,7 @@ impl Vault {
                             }
                             _ => "Error in vault password file loading",
                         };
-                        warn(&format!("{what} ({}): {error}", source.id));
+                        warn(&format!("{what} ({id}): {error}"));
                         failed = Some(error);
                     }
                 },
@@ -145,7 +152,7 @@ impl Vault {
 
     /// Whether a text begins like an encrypted one.
     pub fn is_encrypted(content: &[u8]) -> bool {
-        content.starts_with(b"$ANSIBLE_VAULT;")
+        content.starts_with(b"$ANSIBLE_VAULT")
     }
 
     /// Reads a file that may be encrypted as a whole; the content of an encrypted file is registered as secret.

@@ -128,3 +128,75 @@ fn the_strategy_debug_shows_failures_to_a_person() {
     assert_eq!(code, Some(99), "{out}{err}");
     assert!(err.contains("[ERROR]: User interrupted execution\n"), "{out}{err}");
 }
+
+#[test]
+fn usage_errors_end_with_argparses_words() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, args, said) in [
+        (
+            "ansible-playbook",
+            &["x.yml", "--tags"][..],
+            "ansible-playbook: error: argument -t/--tags: expected one argument",
+        ),
+        ("ansible-playbook", &[], "ansible-playbook: error: the following arguments are required: playbook"),
+        (
+            "ansible-config",
+            &["dump", "-t", "x"],
+            "ansible-config dump: error: argument -t/--type: invalid choice: 'x' (choose",
+        ),
+    ] {
+        let (_, err, code) = tool(directory.path(), name, args, &[], "");
+        assert!(err.starts_with(&format!("usage: {name} ")) && err.contains(&format!("\n{said}")), "{err}");
+        assert_eq!(code, Some(2), "{err}");
+    }
+}
+
+#[test]
+fn passwords_come_from_programs_and_may_be_missing_at_a_prompt() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(
+        at("site.yml"),
+        "- hosts: all\n  gather_facts: false\n  tasks: [{debug: {var: ansible_become_password}}]\n",
+    )
+    .unwrap();
+    std::fs::write(at("empty"), "\n").unwrap();
+    std::fs::write(at("fails"), "#!/bin/sh\necho no >&2; exit 3\n").unwrap();
+    std::fs::set_permissions(at("fails"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |args: &[&str]| {
+        let args = [&["-i", "a,", "-c", "local", "site.yml"], args].concat();
+        tool(directory.path(), "ansible-playbook", &args, &[], "")
+    };
+    for (file, said) in [
+        ("nosuch", "The password file {} was not found"),
+        ("empty", "Empty password was provided from file ({})"),
+        ("fails", "The password script {} returned an error (rc=3): no"),
+    ] {
+        let (_, err, code) = run(&["--become-password-file", file]);
+        let said = said.replace("{}", &at(file).display().to_string());
+        assert!(err.starts_with(&format!("[ERROR]: {said}")) && code == Some(1), "{err}");
+    }
+}
+
+#[test]
+fn colours_have_the_names_of_the_settings() {
+    let directory = tempfile::tempdir().unwrap();
+    let env = [("ANSIBLE_FORCE_COLOR", "1"), ("ANSIBLE_COLOR_OK", "blue"), ("ANSIBLE_COLOR_ERROR", "nosuch")];
+    let (out, err, code) =
+        tool(directory.path(), "ansible", &["localhost", "-m", "ping", "-i", "localhost,", "-c", "local"], &env, "");
+    assert!(out.starts_with("\x1b[0;34mlocalhost | SUCCESS => {\x1b[0m\n\x1b[0;34m    "), "{out:?}");
+    assert!(err.contains("`nosuch` is no colour (ANSIBLE_COLOR_ERROR)") && code == Some(0), "{err}");
+}
+
+#[test]
+fn ad_hoc_tasks_have_their_own_format() {
+    let directory = tempfile::tempdir().unwrap();
+    let args = ["localhost", "-m", "ping", "-i", "localhost,", "-c", "local"];
+    let run = |env: &[(&str, &str)]| tool(directory.path(), "ansible", &args, env, "").0;
+    let usual = run(&[]);
+    assert_eq!(run(&[("ANSIBLE_STDOUT_CALLBACK", "oneline")]), usual);
+    assert_eq!(run(&[("ANSIBLE_STDOUT_CALLBACK", "nosuch")]), usual);
+    let called = [("ANSIBLE_STDOUT_CALLBACK", "oneline"), ("ANSIBLE_LOAD_CALLBACK_PLUGINS", "1")];
+    assert!(run(&called).starts_with("localhost | SUCCESS => {\"changed\": false,"));
+}

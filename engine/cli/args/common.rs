@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
-use rplay::vault::{DEFAULT_ID, PasswordFrom, PasswordSource};
+use rplay::vault::PasswordSource;
 
 /// Headings of the help text, each with an example.
 pub(crate) const HOSTS: &str = "Hosts (rplay site.yml -i hosts.yml -l 'web:!web3')";
@@ -85,7 +85,7 @@ pub(crate) struct ConnectionArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ForksArgs {
     /// Hosts to work on at once
-    #[arg(short, long, value_name = "NUMBER", value_parser = forks, help_heading = CONNECTION)]
+    #[arg(short, long, value_name = "NUMBER", value_parser = forks, allow_negative_numbers = true, help_heading = CONNECTION)]
     pub forks: Option<u32>,
 }
 
@@ -100,10 +100,9 @@ impl ForksArgs {
 }
 
 fn forks(text: &str) -> Result<u32, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("The number of processes (--forks) must be >= 1".to_owned()),
-        Ok(forks) => Ok(forks),
-    }
+    let number: i64 = text.parse().map_err(|error: std::num::ParseIntError| error.to_string())?;
+    let number = u32::try_from(number.min(u32::MAX.into())).ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "The number of processes (--forks) must be >= 1".to_owned())
 }
 
 /// How tasks run as another user.
@@ -133,7 +132,7 @@ impl PasswordArgs {
         // File names may contain an @, so these are not parsed.
         sources.extend(self.vault_password_file.iter().map(|file| PasswordSource::file(file)));
         if self.ask_vault_password {
-            sources.push(PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::Prompt });
+            sources.push(PasswordSource::ask());
         }
         sources
     }

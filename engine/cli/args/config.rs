@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand, builder::PossibleValuesParser};
+use rplay::config::PLUGIN_TYPES;
 
 /// `rplay config`
 #[derive(Clone, Debug, Args)]
@@ -35,11 +36,16 @@ pub(crate) struct SettingsArgs {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Settings of this kind of plugin: `all`, `base`, `become`, `connection` ...
-    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "base")]
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "base", value_parser = types())]
     pub kind: String,
     /// Only these plugins
     #[arg(value_name = "PLUGIN")]
     pub plugins: Vec<String>,
+}
+
+/// The types of settings: those of ansible-core itself, and of the types of its plugins.
+fn types() -> PossibleValuesParser {
+    PossibleValuesParser::new(["all", "base"].iter().chain(PLUGIN_TYPES).copied())
 }
 
 #[derive(Clone, Debug, Args)]

@@ -44,6 +44,7 @@ Exit codes: 0 success, 1 error, 2 a host failed, 4 a host was unreachable, 250 i
     about = "Runs Ansible playbooks over ssh; hosts need no Python",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
+    args_override_self = true,
     disable_help_subcommand = true,
     infer_long_args = true,
     max_term_width = 100,
@@ -149,6 +150,15 @@ mod tests {
         assert_eq!(run.connection.ssh_common_args.as_deref(), Some("-oX=y"));
         let ids: Vec<String> = run.sources.passwords.password_sources().into_iter().map(|source| source.id).collect();
         assert_eq!(ids, ["d", "default"]);
+        // Of an option that is given twice, the last counts.
+        let run = read("x.yml -l a -l b -C -C -u me -u you -f 2 -f 3").run;
+        assert_eq!(
+            (run.limit.as_deref(), run.connection.user.as_deref(), run.forks.forks),
+            (Some("b"), Some("you"), Some(3))
+        );
+        assert!(
+            matches!(read("adhoc x -a y -a z").command, Some(Command::Adhoc(adhoc)) if adhoc.args.as_deref() == Some("z"))
+        );
         assert_eq!(read("x.yml --ssh-extra-args -C").run.connection.ssh_extra_args.as_deref(), Some("-C"));
         // Ansible accepts unambiguous prefixes of options.
         assert!(read("x.yml --list-ho").run.list_hosts);

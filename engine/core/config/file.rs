@@ -116,7 +116,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.cowpath",
     "defaults.cowsay_enabled_stencils",
     "defaults.devel_warning",
-    "defaults.display_args_to_stdout",
     "defaults.doc_fragment_plugins",
     "defaults.home",
     "defaults.inventory_plugins",

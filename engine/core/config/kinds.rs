@@ -133,7 +133,7 @@ impl Kind for Identities {
             PasswordFrom::File(path) => {
                 PasswordSource { from: PasswordFrom::File(base.path(&path.display().to_string())), ..source }
             }
-            PasswordFrom::Prompt => source,
+            PasswordFrom::Prompt | PasswordFrom::Ask => source,
         };
         let words = <Vec<String> as Kind>::parse(text, base)?;
         Ok(Identities(words.iter().map(|text| resolved(PasswordSource::parse(text))).collect()))

@@ -341,6 +341,26 @@ settings! {
     force_color: bool = false, ["defaults.force_color"], ["ANSIBLE_FORCE_COLOR"];
     /// Use no colours. `NO_COLOR` has the same effect, whatever its value.
     nocolor: bool = false, ["defaults.nocolor"], ["ANSIBLE_NOCOLOR"];
+    /// The colour of results that are ok.
+    color_ok: Option<String> = None, ["colors.ok"], ["ANSIBLE_COLOR_OK"];
+    /// The colour of results that changed something.
+    color_changed: Option<String> = None, ["colors.changed"], ["ANSIBLE_COLOR_CHANGED"];
+    /// The colour of results that were skipped, and of included files.
+    color_skip: Option<String> = None, ["colors.skip"], ["ANSIBLE_COLOR_SKIP"];
+    /// The colour of failures.
+    color_error: Option<String> = None, ["colors.error"], ["ANSIBLE_COLOR_ERROR"];
+    /// The colour of hosts that cannot be reached.
+    color_unreachable: Option<String> = None, ["colors.unreachable"], ["ANSIBLE_COLOR_UNREACHABLE"];
+    /// The colour of warnings.
+    color_warn: Option<String> = None, ["colors.warn"], ["ANSIBLE_COLOR_WARN"];
+    /// The colour of details that `-v` shows.
+    color_verbose: Option<String> = None, ["colors.verbose"], ["ANSIBLE_COLOR_VERBOSE"];
+    /// The colour of lines that a change adds.
+    color_diff_add: Option<String> = None, ["colors.diff_add"], ["ANSIBLE_COLOR_DIFF_ADD"];
+    /// The colour of lines that a change removes.
+    color_diff_remove: Option<String> = None, ["colors.diff_remove"], ["ANSIBLE_COLOR_DIFF_REMOVE"];
+    /// The colour of line numbers in changes.
+    color_diff_lines: Option<String> = None, ["colors.diff_lines"], ["ANSIBLE_COLOR_DIFF_LINES"];
     /// The verbosity, as with `-v`, `-vv` ...
     verbosity: u32 = 0, ["defaults.verbosity"], ["ANSIBLE_VERBOSITY"];
     /// Show tasks that were skipped.

@@ -34,10 +34,10 @@ impl Limit {
                 (_, path) if file.is_dir() => InventoryError::LimitDirectory { path },
                 (_, path) => InventoryError::LimitFile { path, message: error.to_string() },
             })?;
-            terms.extend(lines.lines().flat_map(cut));
+            // A line is one term, whatever it contains.
+            terms.extend(lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
         }
-        // Colons were already split; a comma prevents splitting addresses again.
-        Ok(Limit { pattern: Pattern::parse(&(terms.join(",") + ","))?, words: terms })
+        Ok(Limit { pattern: Pattern::of_terms(&terms)?, words: terms })
     }
 
     /// The hosts that `--limit` allows.
@@ -94,6 +94,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();
         assert_eq!(limited(&format!("@{}", file.path().display())), "web2 db2");
+        // A line is one term, with all its spaces and colons.
+        std::fs::write(file.path(), "web1 web2\nweb1:db2\n db2 \n").unwrap();
+        assert_eq!(limited(&format!("@{}", file.path().display())), "db2");
         assert!(matches!(allowed("@/nosuch"), Err(InventoryError::NoLimitFile { .. })));
         assert!(matches!(allowed("@/"), Err(InventoryError::LimitDirectory { .. })));
     }

@@ -73,10 +73,15 @@ impl Pattern {
     /// # Errors
     /// If a regular expression or subscript is invalid.
     pub fn parse(text: &str) -> Result<Self, InventoryError> {
-        let mut terms = Vec::new();
-        for part in cut(text) {
-            terms.push(Term::parse(&part)?);
-        }
+        Pattern::of_terms(&cut(text))
+    }
+
+    /// A pattern of terms that are already told apart.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub(super) fn of_terms(terms: &[String]) -> Result<Self, InventoryError> {
+        let mut terms = terms.iter().map(|term| Term::parse(term)).collect::<Result<Vec<_>, _>>()?;
         // Inclusions first, then `&`, then `!`, wherever they were written.
         terms.sort_by_key(|term| term.role as u8);
         if terms.first().is_none_or(|term| term.role != Role::Include) {

@@ -5,8 +5,13 @@ use std::{collections::HashSet, io::Write, path::PathBuf, sync::Arc};
 use minijinja::Value;
 
 use super::{
-    Deprecations, Level, Log, Reader, ResultFormat, differences, layout::Layout, look::Explain, message,
-    task_error::TaskError, values, warning,
+    Deprecations, Level, Log, Reader, ResultFormat, differences,
+    layout::Layout,
+    look::Explain,
+    message,
+    palette::{Colour, Palette},
+    task_error::TaskError,
+    values, warning,
 };
 use crate::{
     event::{Event, HostResult, Status, TaskResult, TaskStarted},
@@ -36,6 +41,7 @@ pub struct AdhocReport<W: Write> {
     one_line: bool,
     log: Option<Arc<Log>>,
     results: ResultFormat,
+    palette: Palette,
     /// A directory that also receives the results, in a file for each host.
     tree: Option<PathBuf>,
     /// Whether a warning about a deprecation was shown.
@@ -58,6 +64,7 @@ impl<W: Write> AdhocReport<W> {
             one_line,
             log: None,
             results: ResultFormat::Json { pretty: true },
+            palette: Palette::default(),
             tree: None,
             deprecations: Deprecations::default(),
         }
@@ -83,6 +90,11 @@ impl<W: Write> AdhocReport<W> {
         AdhocReport { results, ..self }
     }
 
+    /// Shows results in colours.
+    pub fn with_palette(self, palette: Palette) -> Self {
+        AdhocReport { palette, ..self }
+    }
+
     /// Tells others whether a warning about a deprecation was shown.
     pub fn with_deprecations(self, deprecations: Deprecations) -> Self {
         AdhocReport { deprecations, ..self }
@@ -104,17 +116,19 @@ impl<W: Write> AdhocReport<W> {
         }
     }
 
-    fn line(&mut self, text: &str) {
+    fn line(&mut self, text: &str, colour: Option<Colour>) {
         let masked = self.secrets.mask(text).into_owned();
-        self.masked_line(&masked);
+        self.masked_line(&masked, colour);
     }
 
     /// Writes a line that is already masked.
-    fn masked_line(&mut self, text: &str) {
+    fn masked_line(&mut self, text: &str, colour: Option<Colour>) {
+        let text = visible(text);
+        let shown = colour.map_or_else(|| text.clone(), |colour| self.palette.coloured(&text, colour).into());
         // A closed pipe must not stop the run.
-        let _ = writeln!(self.out, "{}", visible(text));
+        let _ = writeln!(self.out, "{shown}");
         if let Some(log) = &self.log {
-            log.record(Level::of(text), &visible(text));
+            log.record(Level::of(&text), &text);
         }
     }
 
@@ -137,7 +151,8 @@ impl<W: Write> AdhocReport<W> {
             return;
         }
         let _ = self.out.flush();
-        let _ = writeln!(self.aside, "{}", if self.explain.is_some() { piped(&text) } else { visible(&text) });
+        let shown = if self.explain.is_some() { piped(&text) } else { visible(&text) };
+        let _ = writeln!(self.aside, "{}", self.palette.coloured(&shown, Colour::Warning));
         if let Some(log) = &self.log {
             log.record(level, &visible(&text));
         }
@@ -151,7 +166,7 @@ impl<W: Write> AdhocReport<W> {
             // As in Ansible, an error is shown among the results, once.
             let text = explain(&TaskError::of(task, result, &self.secrets));
             if self.told.insert(text.clone()) {
-                let _ = writeln!(self.out, "{}", piped(&text));
+                let _ = writeln!(self.out, "{}", self.palette.coloured(&piped(&text), Colour::Failed));
                 if let Some(log) = &self.log {
                     log.record(Level::Error, &visible(&text));
                 }
@@ -160,20 +175,20 @@ impl<W: Write> AdhocReport<W> {
     }
 
     fn differences(&mut self, result: &HostResult) {
-        let lines = differences::lines(result, self.results, 3, &self.secrets);
-        if !lines.is_empty() {
-            self.line(&lines.join("\n"));
+        for line in differences::lines(result, self.results, 3, &self.secrets) {
+            self.line(&line, Colour::of_difference(&line));
         }
     }
 
     fn answer(&mut self, result: &HostResult) {
-        let word = match result.status {
-            Status::Ok => "SUCCESS",
-            Status::Changed => "CHANGED",
-            Status::Skipped => "SKIPPED",
-            Status::Failed | Status::Ignored => "FAILED",
-            Status::Unreachable | Status::UnreachableIgnored => "UNREACHABLE",
+        let (word, colour) = match result.status {
+            Status::Ok => ("SUCCESS", Colour::Ok),
+            Status::Changed => ("CHANGED", Colour::Changed),
+            Status::Skipped => ("SKIPPED", Colour::Skipped),
+            Status::Failed | Status::Ignored => ("FAILED", Colour::Failed),
+            Status::Unreachable | Status::UnreachableIgnored => ("UNREACHABLE", Colour::Unreachable),
         };
+        let colour = Some(colour);
         for warning in &result.task_result.warnings {
             self.warning(warning, None);
         }
@@ -185,8 +200,10 @@ impl<W: Write> AdhocReport<W> {
         let of = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined());
         let text = |name: &str| of(name).map(|value| values::label(&value)).unwrap_or_default();
         match (word, of("rc")) {
-            ("SKIPPED", _) => self.line(&format!("{host} | SKIPPED")),
-            ("UNREACHABLE", _) if self.one_line => self.line(&format!("{host} | UNREACHABLE!: {}", text("msg"))),
+            ("SKIPPED", _) => self.line(&format!("{host} | SKIPPED"), colour),
+            ("UNREACHABLE", _) if self.one_line => {
+                self.line(&format!("{host} | UNREACHABLE!: {}", text("msg")), colour);
+            }
             // As in Ansible, a background job shows its whole result.
             ("SUCCESS" | "CHANGED" | "FAILED", rc) if self.plain && of("ansible_job_id").is_none() => {
                 // As in Ansible, for results without one, such as a loop's combined result.
@@ -200,11 +217,11 @@ impl<W: Write> AdhocReport<W> {
                             true => err,
                             false => format!(" (stderr) {}", err.replace('\n', "\\n")),
                         };
-                        self.line(&format!("{host} | {word} | rc={rc} | (stdout) {out}{err}"));
+                        self.line(&format!("{host} | {word} | rc={rc} | (stdout) {out}{err}"), colour);
                     }
                     false => {
                         // As in Ansible, nothing separates them.
-                        self.line(&format!("{host} | {word} | rc={rc} >>\n{out}{err}{msg}"));
+                        self.line(&format!("{host} | {word} | rc={rc} >>\n{out}{err}{msg}"), colour);
                     }
                 }
             }
@@ -219,7 +236,7 @@ impl<W: Write> AdhocReport<W> {
                     () if self.one_line => values::one_line(result, &self.secrets),
                     () => self.results.show(&result.data, false, true, &self.secrets),
                 };
-                self.masked_line(&format!("{}{data}", self.secrets.mask(&head)));
+                self.masked_line(&format!("{}{data}", self.secrets.mask(&head)), colour);
             }
         }
     }
@@ -252,7 +269,7 @@ impl<W: Write + Send> Reader for AdhocReport<W> {
             Event::NoHosts { .. } if self.is_playbook => {}
             Event::NoHosts { .. } => self.warning("No hosts matched, nothing to do", None),
             Event::Warning { message, place } => self.warning(message, place.as_ref()),
-            Event::Message { text } => self.line(text),
+            Event::Message { text } => self.line(text, None),
             _ => {}
         }
     }

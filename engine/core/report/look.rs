@@ -2,7 +2,10 @@
 
 use miette::Diagnostic;
 
-use super::{Deprecations, ResultFormat};
+use super::{
+    Deprecations, ResultFormat,
+    palette::{Colour, Palette},
+};
 use crate::event::Counts;
 
 /// Renders a diagnostic. The command line defines its look, and makes control characters visible.
@@ -10,7 +13,7 @@ pub type Explain = Box<dyn Fn(&dyn Diagnostic) -> String + Send>;
 
 /// The options of the output.
 pub struct Look {
-    pub colour: bool,
+    pub palette: Palette,
     pub columns: usize,
     pub verbosity: u8,
     /// Show hosts without changes (`display_ok_hosts`, `display_skipped_hosts`).
@@ -40,33 +43,6 @@ pub struct Look {
     pub deprecations: Deprecations,
 }
 
-#[derive(Clone, Copy)]
-pub(super) enum Colour {
-    Ok,
-    Changed,
-    Skipped,
-    Failed,
-    Unreachable,
-    Warning,
-    Added,
-    Removed,
-    Dim,
-}
-
-impl Colour {
-    fn code(self) -> &'static str {
-        match self {
-            Colour::Ok | Colour::Added => "\x1b[0;32m",
-            Colour::Changed => "\x1b[0;33m",
-            Colour::Skipped => "\x1b[0;36m",
-            Colour::Failed | Colour::Removed => "\x1b[0;31m",
-            Colour::Unreachable => "\x1b[1;31m",
-            Colour::Warning => "\x1b[1;35m",
-            Colour::Dim => "\x1b[2m",
-        }
-    }
-}
-
 impl Look {
     /// A host's line of the recap.
     pub(super) fn recap_line(&self, host: &str, counts: &Counts) -> String {
@@ -80,8 +56,9 @@ impl Look {
             if count > 0 { self.coloured(&text, colour) } else { text }
         };
         format!(
-            "{} : {} {} {} {} {} {} {}",
-            self.coloured(&format!("{host:<26}"), colour),
+            "{}{} : {} {} {} {} {} {} {}",
+            self.coloured(host, colour),
+            " ".repeat(26_usize.saturating_sub(host.chars().count())),
             part("ok", counts.ok, Colour::Ok),
             part("changed", counts.changed, Colour::Changed),
             part("unreachable", counts.unreachable, Colour::Unreachable),
@@ -98,9 +75,6 @@ impl Look {
     }
 
     pub(super) fn coloured(&self, text: &str, colour: Colour) -> String {
-        match self.colour {
-            true => format!("{}{text}\x1b[0m", colour.code()),
-            false => text.to_owned(),
-        }
+        self.palette.coloured(text, colour)
     }
 }

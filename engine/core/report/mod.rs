@@ -15,6 +15,7 @@ mod log;
 mod look;
 mod message;
 mod page;
+mod palette;
 mod result_format;
 mod run_document;
 mod run_report;
@@ -34,6 +35,7 @@ pub use formats::{Dense, Format, JsonDocument, JsonLines, JsonOptions, Output, Q
 pub use live::{Live, Screen};
 pub use log::{Level, Log};
 pub use look::{Explain, Look};
+pub use palette::{Colour, Palette};
 pub use result_format::ResultFormat;
 pub use run_document::RunAbout;
 pub use run_report::RunReport;

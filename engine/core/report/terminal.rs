@@ -10,9 +10,10 @@ use std::{
 };
 
 use super::{
-    Level, Log, Reader, differences,
+    Level, Log, Reader, columns, differences,
     failures::Failures,
-    look::{Colour, Explain, Look},
+    look::{Explain, Look},
+    palette::Colour,
     values, warning,
 };
 use crate::{
@@ -81,7 +82,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
             Event::HostStarted { task, host } => {
                 if self.look.starts {
                     let name = self.tasks.get(task).map_or_else(String::new, |task| self.name(&task.name));
-                    self.line(&format!("[started {name} on {}]", self.name(host)), None);
+                    self.line(&format!(" [started TASK: {name} on {}]", self.name(host)), None);
                 }
             }
             Event::ItemDone { task, item, result } => {
@@ -108,7 +109,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
                     false => String::new(),
                 };
                 let head = format!("FAILED - RETRYING: [{host}]: {name} ({retries_left} retries left).");
-                self.line_and_data(&head, &more, Some(Colour::Dim));
+                self.line_and_data(&head, &more, Some(Colour::Verbose));
             }
             Event::Included { task, hosts, file, item, .. } => {
                 self.back_to(*task);
@@ -122,7 +123,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
             }
             Event::Notified { handler, .. } if self.look.verbosity > 1 => {
                 let handler = self.name(handler);
-                self.line(&format!("Notification for handler {handler} has been saved."), Some(Colour::Dim));
+                self.line(&format!("Notification for handler {handler} has been saved."), Some(Colour::Verbose));
             }
             Event::Notified { .. } | Event::Flushed { .. } => {}
             Event::Warning { message, place } => self.warning(message, place.as_ref()),
@@ -130,7 +131,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 self.explain();
                 self.line(text, None);
             }
-            Event::Detail { level, text } if *level <= self.look.verbosity => self.line(text, Some(Colour::Dim)),
+            Event::Detail { level, text } if *level <= self.look.verbosity => self.line(text, Some(Colour::Verbose)),
             Event::Detail { level, text } => {
                 if let Some(log) = self.log.as_ref().filter(|log| *level <= log.verbosity()) {
                     log.record(Level::Info, &self.secrets.mask(text));
@@ -210,7 +211,7 @@ impl<W: Write> Terminal<W> {
             Some(path) => format!("{}:{}", source::absolute(path), task.place.line_column().0),
             None => task.place.to_string(),
         };
-        self.line(&format!("task path: {}", self.name(&path)), Some(Colour::Dim));
+        self.line(&format!("task path: {}", self.name(&path)), Some(Colour::Verbose));
     }
 
     fn warnings(&mut self, result: &HostResult) {
@@ -262,13 +263,7 @@ impl<W: Write> Terminal<W> {
     /// Differences that a task has made.
     fn differences(&mut self, result: &HostResult) {
         for line in differences::lines(result, self.look.results, self.look.diff_context, &self.secrets) {
-            let colour = match line.as_bytes().first() {
-                Some(b'+') => Some(Colour::Added),
-                Some(b'-') => Some(Colour::Removed),
-                Some(b'@') => Some(Colour::Skipped),
-                _ => None,
-            };
-            self.line(&line, colour);
+            self.line(&line, Colour::of_difference(&line));
         }
     }
 
@@ -308,7 +303,7 @@ impl<W: Write> Terminal<W> {
 
     fn banner(&mut self, text: &str) {
         self.explain();
-        let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 1).max(3);
+        let stars = self.look.columns.saturating_sub(columns::of(text) + 1).max(3);
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
 

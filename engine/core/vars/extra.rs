@@ -148,7 +148,6 @@ fn read(arg: &str, vault: &Vault) -> Result<Vec<Found>, Problems> {
 fn mapping(source: &Arc<Source>, arg: &str) -> Result<Vec<Found>, Problems> {
     let node = syntax::yaml::load(source)?.node;
     match &node.kind {
-        Kind::Null => Ok(Vec::new()),
         Kind::Map(entries) => Ok(entries
             .iter()
             .map(|(key, value)| {

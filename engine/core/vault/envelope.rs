@@ -9,6 +9,7 @@ use sha2::Sha256;
 use super::password_source::DEFAULT_ID;
 
 const MAGIC: &str = "$ANSIBLE_VAULT";
+const CIPHER: &str = "AES256";
 const ROUNDS: u32 = 10_000;
 const BLOCK: usize = 16;
 
@@ -22,22 +23,27 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// Parses `$ANSIBLE_VAULT;...` and the hexadecimal lines after it; the error is a message.
+    /// Parses `$ANSIBLE_VAULT;...` and the hexadecimal lines after it; the error is a message, in ansible-core's words.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut lines = text.lines().map(str::trim);
         let header: Vec<&str> = lines.next().unwrap_or_default().split(';').map(str::trim).collect();
-        let id = match header[..] {
-            [MAGIC, "1.1", "AES256"] => None,
-            [MAGIC, "1.2", "AES256", id] => Some(id.to_owned()),
-            [MAGIC, version, cipher, ..] => return Err(format!("version {version} with {cipher} is not supported")),
-            _ => return Err(format!("it does not begin with {MAGIC}")),
+        // As in ansible-core, the version only says whether an ID may follow.
+        let (cipher, id) = match header[..] {
+            [_, "1.2", cipher, id, ..] => (cipher, Some(id.to_owned())),
+            [_, _, cipher, ..] => (cipher, None),
+            _ => return Err("Vault envelope format error: list index out of range".to_owned()),
         };
+        if cipher != CIPHER {
+            return Err(format!("Cipher '{cipher}' could not be found."));
+        }
         let inner = unhex(&lines.collect::<String>())?;
-        let mut parts = inner
-            .split(|byte| *byte == b'\n')
-            .map(|part| unhex(std::str::from_utf8(part).map_err(|_| "it is damaged".to_owned())?));
-        let mut next = || parts.next().unwrap_or_else(|| Err("it is truncated".to_owned()));
-        Ok(Envelope { id, salt: next()?, digest: next()?, ciphertext: next()? })
+        let parts: Vec<&[u8]> = inner.splitn(3, |byte| *byte == b'\n').collect();
+        let [salt, digest, ciphertext] = parts[..] else {
+            let expected = format!("not enough values to unpack (expected 3, got {})", parts.len());
+            return Err(format!("Vault vaulttext format error: {expected}"));
+        };
+        let part = |part: &[u8]| unhex(&String::from_utf8_lossy(part));
+        Ok(Envelope { id, salt: part(salt)?, digest: part(digest)?, ciphertext: part(ciphertext)? })
     }
 
     /// The content, if the password is correct.
@@ -102,8 +108,8 @@ pub fn encrypt_salted(content: &[u8], password: &[u8], id: Option<&str>, salt: &
     let parts = [hex::encode(salt), hex::encode(digest), hex::encode(ciphertext)];
     let inner = hex::encode(parts.join("\n"));
     let mut text = match id.filter(|id| *id != DEFAULT_ID) {
-        Some(id) => format!("{MAGIC};1.2;AES256;{id}\n"),
-        None => format!("{MAGIC};1.1;AES256\n"),
+        Some(id) => format!("{MAGIC};1.2;{CIPHER};{id}\n"),
+        None => format!("{MAGIC};1.1;{CIPHER}\n"),
     };
     for (at, digit) in inner.chars().enumerate() {
         if at > 0 && at % 80 == 0 {

@@ -31,7 +31,7 @@ pub enum VaultError {
         help: String,
     },
 
-    #[error("invalid vault text: {message}")]
+    #[error("{message}")]
     Malformed {
         message: String,
         #[source_code]
@@ -75,4 +75,8 @@ pub enum VaultError {
 
     #[error("vault password {origin}: {message}")]
     Password { origin: String, message: String },
+
+    /// What went wrong at a prompt.
+    #[error("{message}")]
+    Prompt { message: String },
 }

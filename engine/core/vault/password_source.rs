@@ -16,7 +16,10 @@ pub struct PasswordSource {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordFrom {
+    /// The user, who is asked for the password of this ID.
     Prompt,
+    /// The user, who is asked for the only password (`--ask-vault-password`).
+    Ask,
     /// A file that contains the password, or an executable that prints it.
     File(PathBuf),
 }
@@ -30,10 +33,16 @@ impl PasswordSource {
             None => (DEFAULT_ID, text),
         };
         let from = match from {
-            "prompt" | "prompt_ask_vault_pass" => PasswordFrom::Prompt,
+            "prompt" => PasswordFrom::Prompt,
+            "prompt_ask_vault_pass" => PasswordFrom::Ask,
             file => PasswordFrom::File(files::filled_in(file)),
         };
         PasswordSource { id: id.to_owned(), from }
+    }
+
+    /// The only password, for which the user is asked.
+    pub fn ask() -> Self {
+        PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::Ask }
     }
 
     /// A password without an ID, from a file or a program.

@@ -75,8 +75,14 @@ fn what_is_wrong_is_told() {
     for (text, message) in [
         ("$ANSIBLE_VAULT;1.1;AES256\nxyz1", "unhexlify error: Non-hexadecimal digit found"),
         ("$ANSIBLE_VAULT;1.1;AES256\n616", "unhexlify error: Odd-length string"),
-        ("$ANSIBLE_VAULT;1.1;AES256\n6161", "truncated"),
-        ("$ANSIBLE_VAULT;9.9;ROT13\n", "version 9.9 with ROT13"),
+        (
+            "$ANSIBLE_VAULT;1.1;AES256\n6161",
+            "Vault vaulttext format error: not enough values to unpack (expected 3, got 1)",
+        ),
+        ("$ANSIBLE_VAULT;9.9;AES256\n61610a6161\n", "not enough values to unpack (expected 3, got 2)"),
+        ("$ANSIBLE_VAULT;1.1;ROT13\n", "Cipher 'ROT13' could not be found."),
+        ("$ANSIBLE_VAULT;1.1\n6161\n", "Vault envelope format error: list index out of range"),
+        ("$ANSIBLE_VAULT\n6161\n", "Vault envelope format error: list index out of range"),
     ] {
         assert!(open(&right, text).unwrap_err().to_string().contains(message), "{text}");
     }
@@ -98,7 +104,8 @@ fn passwords_come_from_files_programs_and_prompts() {
     let gather = |sources: &[PasswordSource]| {
         let mut warnings = Vec::new();
         let warn = |warning: &str| warnings.push(warning.to_owned());
-        let vault = Vault::gather(sources, false, Arc::default(), |id| Ok(format!("typed for {id}")), warn);
+        let vault =
+            Vault::gather(sources, false, Arc::default(), |source| Ok(format!("typed for {}", source.id)), warn);
         (vault, warnings)
     };
     let gathered = gather(&sources).0.unwrap();
@@ -118,6 +125,24 @@ fn passwords_come_from_files_programs_and_prompts() {
     std::fs::write(&file, encrypt(b"inner", b"--vault-id dev", None).unwrap()).unwrap();
     let inner = [sources[1].clone(), sources[0].clone()];
     assert_eq!(gather(&inner).0.unwrap().password(Some(DEFAULT_ID)).unwrap().1, b"inner");
+}
+
+#[test]
+fn a_prompt_without_an_answer_ends_the_search() {
+    let sources = [PasswordSource::parse("dev@prompt")];
+    let gather = |answer: fn() -> std::io::Result<String>| {
+        let mut warnings = Vec::new();
+        let gathered =
+            Vault::gather(&sources, false, Arc::default(), |_| answer(), |text| warnings.push(text.to_owned()));
+        (gathered.unwrap_err().to_string(), warnings.join("\n"))
+    };
+    for (answer, message) in [
+        ((|| Err(std::io::ErrorKind::UnexpectedEof.into())) as fn() -> _, "EOFError (ctrl-d) on prompt for (dev)"),
+        (|| Err(std::io::Error::other("Passwords do not match")), "Passwords do not match"),
+        (|| Ok(" ".to_owned()), "Invalid vault password was provided"),
+    ] {
+        assert_eq!(gather(answer), (message.to_owned(), format!("Error in vault password prompt (dev): {message}")));
+    }
 }
 
 #[test]

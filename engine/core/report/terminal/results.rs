@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Terminal;
 use crate::{
     event::{HostResult, Item, Status, TaskId},
-    report::{Level, look::Colour, message, task_error::TaskError, values},
+    report::{Level, message, palette::Colour, task_error::TaskError, values},
     vars::{Value, mapping},
 };
 
@@ -73,7 +73,7 @@ impl<W: Write> Terminal<W> {
             let known = |data: &Value| data.get_attr("ansible_job_id").ok().filter(|id| !id.is_undefined());
             let job = known(&result.data).or_else(|| known(&result.data.get_attr("async_result").ok()?));
             let job = job.map(|id| values::label(&id)).unwrap_or_default();
-            self.line(&format!("ASYNC {how} on {}: jid={job}", self.name(&result.host)), Some(Colour::Dim));
+            self.line(&format!("ASYNC {how} on {}: jid={job}", self.name(&result.host)), Some(Colour::Verbose));
         }
     }
 

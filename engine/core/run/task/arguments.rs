@@ -26,17 +26,38 @@ fn defaults_in(field: &Field, scope: &Arc<Scope>) -> Result<Vec<(Arc<str>, Lazy)
     })
 }
 
+/// Actions that look at such text themselves.
+const LENIENT: [&str; 3] = ["add_host", "group_by", "set_fact"];
+
+/// Whether the arguments may have text that is not `name=value`.
+fn takes_text(task: &Task) -> bool {
+    task.action.traits().free_form.is_some() || LENIENT.contains(&task.action.name())
+}
+
+/// The name of the task's action with that of its collection.
+fn full_name(task: &Task) -> String {
+    let name = task.action.name();
+    let collection = if name.contains('.') { "" } else { "ansible.builtin." };
+    format!("{collection}{name}")
+}
+
 impl Run {
     /// The arguments, weakest first: module_defaults, a template for all arguments, the task's own.
     ///
     /// # Errors
-    /// One of them cannot be rendered, or the template for all is no mapping. The error names the module.
+    /// One of them cannot be rendered, the template for all is no mapping, or there is text that is not `name=value`. The
+    /// error names the module.
     pub(crate) fn arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
-        self.render_arguments(task, scope).map_err(|error| {
-            let name = task.action.name();
-            let collection = if name.contains('.') { "" } else { "ansible.builtin." };
-            error.within(format!("Finalization of task args for '{collection}{name}' failed"))
-        })
+        if task.args.free.is_some() && !takes_text(task) {
+            return Err(TemplateError::Failed {
+                message: format!("Action '{}' does not support raw params.", full_name(task)),
+                at: task.span.clone(),
+                help: None,
+                via: vec![],
+            });
+        }
+        self.render_arguments(task, scope)
+            .map_err(|error| error.within(format!("Finalization of task args for '{}' failed", full_name(task))))
     }
 
     fn render_arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
