@@ -86,7 +86,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{task_result::TaskResult, vars::from_wire};
+    use crate::{event::TaskResult, vars::from_wire};
 
     fn shown(diff: serde_json::Value, format: ResultFormat) -> Vec<String> {
         let mut result = HostResult::of(Arc::from("h"), Status::Changed, TaskResult::default());

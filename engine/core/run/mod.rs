@@ -8,7 +8,7 @@
 //! `state/json_facts`, `state/fact_cache`, `state/run`,
 //! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
 //! `connection/target`, `connection/reached`, `lookahead/rules`, `task/iteration`, `task/external`, `task/diffs`,
-//! `task/python_json`, `task/messages`, `task/module_result`,
+//! `task/python_json`, `task/strict`, `task/messages`, `task/module_result`,
 //! `task/plugin_effects`, `task/plugin`, `task/arguments`, `task/refusal`, `task/prepare`, `task/invocation`, `task/evaluated`,
 //! `task/register`, `task/task_run`, `task/evaluate`, `task/handlers`, `task/failure`, `task/debugger`,
 //! `task/failed_task`, `task/commit`,

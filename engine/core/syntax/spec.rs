@@ -12,7 +12,7 @@ use minijinja::{Value, value::ValueKind};
 
 use crate::source::Span;
 pub use argument_type::{ArgumentType, Wanted};
-use convert::{convert, entries, items, python_text, tagged_name, type_name, value_of};
+use convert::{entries, items, python_text, tagged_name, type_name, value_of};
 pub use relations::Relations;
 pub use types::{ArgumentOption, ArgumentSpec, ArgumentSpecs};
 
@@ -66,7 +66,7 @@ impl Check {
             let given = if value.kind() == ValueKind::Seq { items(value) } else { vec![value.clone()] };
             let wrong =
                 given.iter().find(|value| value.kind() != ValueKind::Map).and_then(|value| match value.as_str() {
-                    Some(_) => convert(ArgumentType::Dict, value).err(),
+                    Some(_) => ArgumentType::Dict.converted(value).err(),
                     None => Some(format!(
                         "Value '{}' in the sub parameter field '{name}' must be a list, not '{}'",
                         python_text(value),
@@ -234,7 +234,7 @@ impl Check {
 /// The value as the wanted type, or why it cannot be.
 fn converted(wanted: &Wanted, value: &Value) -> Result<Value, String> {
     match wanted.kind {
-        Some(kind) => convert(kind, value),
+        Some(kind) => kind.converted(value),
         None => Err("'NoneType' object is not callable".to_owned()),
     }
 }

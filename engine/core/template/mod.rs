@@ -6,12 +6,12 @@
 //!   template file, [`lookup`] runs a lookup plugin.
 //! - Callables are in `library`. The evaluator gets them by name from a `Library`.
 //!
-//! Order, each using only those before it: `extensions`, `error`, `origin`, `value/error`, `value/undefined`, `value/size`,
-//! `value/number`, `value/big`, `value/containers`, `value/time`, `value/show`, `value/place`, `value/items`, `value/integer_set`,
-//! `value/depth`, `value/text`, `value/format`, `value/ops`, `value/sort`, `value/freeze`, `value/exchange`, `args`, `page/reading`, `page/nesting`,
-//! `page/parsed_template`, `output`, `yaml`, `regex`, `eval`, `library/mersenne_twister`,
-//! `library/versions`, `library/paths`, `library/methods`, `library/filters`, `library/tests`, `library/lookups`,
-//! `library/functions`, `library`, `render`, `condition`, `view`.
+//! Order, each using only those before it: `extensions`, `error`, `origin`, `value/error`, `value/undefined`,
+//! `value/size`, `value/number`, `value/big`, `value/containers`, `value/time`, `value/show`, `value/place`,
+//! `value/items`, `value/integer_set`, `value/depth`, `value/text`, `value/format`, `value/ops`, `value/sort`,
+//! `value/freeze`, `value/exchange`, `args`, `page/reading`, `page/nesting`, `page/parsed_template`, `output`, `yaml`,
+//! `regex`, `eval`, `library/mersenne_twister`, `library/versions`, `library/paths`, `library/methods`,
+//! `library/filters`, `library/tests`, `library/lookups`, `library/functions`, `library`, `render`, `condition`, `view`.
 
 mod args;
 #[cfg(test)]

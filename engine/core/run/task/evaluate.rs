@@ -246,15 +246,6 @@ impl Run {
         }
     }
 
-    /// How results of modules and plugins are read.
-    pub(crate) fn reading(&self) -> messages::Reading {
-        let settings = &self.resolver.project.finder().settings;
-        messages::Reading {
-            tells_tracebacks: settings.tracebacks.iter().any(|event| event == "error"),
-            is_strict: !settings.lenient_utf8,
-        }
-    }
-
     /// Whether the task's results must not be shown. If `no_log` cannot be rendered, they are hidden, since showing
     /// them would be the worse mistake.
     pub(crate) fn hides(&self, task: &Task, scope: &Arc<Scope>) -> bool {

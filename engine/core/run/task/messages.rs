@@ -10,7 +10,7 @@ use super::{python_json, strict};
 use crate::{
     actions::{Effect, TaskResult, entries, text_of},
     plan::Action,
-    run::steering,
+    run::{state::run::Run, steering},
     template,
     vars::{Value, mapping},
 };
@@ -37,6 +37,17 @@ pub(crate) struct Reading {
     pub tells_tracebacks: bool,
     /// `module_strict_utf8_response`.
     pub is_strict: bool,
+}
+
+impl Run {
+    /// How results of modules and plugins are read.
+    pub(crate) fn reading(&self) -> Reading {
+        let settings = &self.resolver.project.finder().settings;
+        Reading {
+            tells_tracebacks: settings.tracebacks.iter().any(|event| event == "error"),
+            is_strict: !settings.lenient_utf8,
+        }
+    }
 }
 
 /// Reads what a module or a plugin that rplay does not implement has returned.

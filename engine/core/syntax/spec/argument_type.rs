@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use minijinja::Value;
-
 /// A type as a specification names it. As in Ansible, an unknown one only fails when there is a value to convert.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -48,14 +46,6 @@ impl ArgumentType {
         ("bytes", ArgumentType::Bytes),
         ("bits", ArgumentType::Bits),
     ];
-
-    /// A value converted to this type.
-    ///
-    /// # Errors
-    /// Why it cannot be, in the words of ansible-core.
-    pub fn converted(self, value: &Value) -> Result<Value, String> {
-        super::convert::convert(self, value)
-    }
 
     /// The type of that name.
     pub fn named(name: &str) -> Option<Self> {

@@ -27,72 +27,79 @@ pub(super) fn value_of(node: &Node) -> Value {
     }
 }
 
-/// The value converted to the type, or why it cannot be.
-pub(super) fn convert(kind: ArgumentType, value: &Value) -> Result<Value, String> {
-    let class = || match tagged_name(value).as_str() {
-        name if name.starts_with('_') => {
-            format!("<class 'ansible.module_utils._internal._datatag.{name}'> cannot be converted to")
-        }
-        name => format!("<class '{name}'> cannot be converted to"),
-    };
-    let text = value.as_str().map(str::trim);
-    match kind {
-        ArgumentType::Raw => Ok(value.clone()),
-        ArgumentType::Str | ArgumentType::Path => Ok(Value::from(python_text(value))),
-        ArgumentType::Bool => {
-            let word = match value.kind() {
-                ValueKind::Bool => return Ok(value.clone()),
-                ValueKind::String | ValueKind::Number => python_text(value).trim().to_ascii_lowercase(),
-                _ => return Err(format!("{} a bool", class())),
-            };
-            match word.as_str() {
-                "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Ok(Value::from(true)),
-                "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Ok(Value::from(false)),
-                _ => Err(format!(
-                    "The value '{}' is not a valid boolean. Valid booleans include: 'y', 'yes', 'on', '1', 'true', 't', 1, 'n', 'no', 'off', '0', 'false', 'f', 0",
-                    python_text(value)
-                )),
+impl ArgumentType {
+    /// A value converted to this type.
+    ///
+    /// # Errors
+    /// Why it cannot be, in the words of ansible-core.
+    pub fn converted(self, value: &Value) -> Result<Value, String> {
+        let class = || match tagged_name(value).as_str() {
+            name if name.starts_with('_') => {
+                format!("<class 'ansible.module_utils._internal._datatag.{name}'> cannot be converted to")
             }
-        }
-        ArgumentType::Int => {
-            let found = match value.kind() {
-                ValueKind::Bool => Some(value.is_true().into()),
-                ValueKind::Number => match value.as_i64() {
-                    Some(whole) => Some(whole.into()),
-                    None => i128::try_from(value.clone()).ok(),
-                },
-                _ => text.and_then(whole_number),
-            };
-            found.map(Value::from).ok_or_else(|| format!("\"{}\" cannot be converted to an int", python_repr(value)))
-        }
-        ArgumentType::Float => {
-            let found = match value.kind() {
-                ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
-                ValueKind::Number => f64::try_from(value.clone()).ok(),
-                _ => text.and_then(|text| text.replace('_', "").parse().ok()),
-            };
-            found.map(Value::from).ok_or_else(|| format!("{} a float", class()))
-        }
-        ArgumentType::List => match value.kind() {
-            ValueKind::Seq | ValueKind::Iterable => Ok(items(value).into()),
-            ValueKind::String => Ok(value.as_str().unwrap_or_default().split(',').map(Value::from).collect()),
-            ValueKind::Number | ValueKind::Bool => Ok(Value::from(vec![Value::from(python_text(value))])),
-            _ => Err(format!("{} a list", class())),
-        },
-        ArgumentType::Dict => match (value.kind(), text) {
-            (ValueKind::Map, _) => Ok(value.clone()),
-            (_, Some(text)) => dict(text).map_err(str::to_owned),
-            _ => Err(format!("{} a dict", class())),
-        },
-        ArgumentType::Json => match value.kind() {
-            ValueKind::String | ValueKind::Seq | ValueKind::Map => Ok(value.clone()),
-            _ => Err(format!("{} a json string", class())),
-        },
-        ArgumentType::Bytes | ArgumentType::Bits => {
-            let unit = if kind == ArgumentType::Bytes { ("B", "byte", "Byte") } else { ("b", "bit", "Bit") };
-            match is_size(&python_text(value), unit.0, unit.1) {
-                true => Ok(value.clone()),
-                false => Err(format!("{} a {} value", class(), unit.2)),
+            name => format!("<class '{name}'> cannot be converted to"),
+        };
+        let text = value.as_str().map(str::trim);
+        match self {
+            ArgumentType::Raw => Ok(value.clone()),
+            ArgumentType::Str | ArgumentType::Path => Ok(Value::from(python_text(value))),
+            ArgumentType::Bool => {
+                let word = match value.kind() {
+                    ValueKind::Bool => return Ok(value.clone()),
+                    ValueKind::String | ValueKind::Number => python_text(value).trim().to_ascii_lowercase(),
+                    _ => return Err(format!("{} a bool", class())),
+                };
+                match word.as_str() {
+                    "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Ok(Value::from(true)),
+                    "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Ok(Value::from(false)),
+                    _ => Err(format!(
+                        "The value '{}' is not a valid boolean. Valid booleans include: 'y', 'yes', 'on', '1', 'true', 't', 1, 'n', 'no', 'off', '0', 'false', 'f', 0",
+                        python_text(value)
+                    )),
+                }
+            }
+            ArgumentType::Int => {
+                let found = match value.kind() {
+                    ValueKind::Bool => Some(value.is_true().into()),
+                    ValueKind::Number => match value.as_i64() {
+                        Some(whole) => Some(whole.into()),
+                        None => i128::try_from(value.clone()).ok(),
+                    },
+                    _ => text.and_then(whole_number),
+                };
+                found
+                    .map(Value::from)
+                    .ok_or_else(|| format!("\"{}\" cannot be converted to an int", python_repr(value)))
+            }
+            ArgumentType::Float => {
+                let found = match value.kind() {
+                    ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
+                    ValueKind::Number => f64::try_from(value.clone()).ok(),
+                    _ => text.and_then(|text| text.replace('_', "").parse().ok()),
+                };
+                found.map(Value::from).ok_or_else(|| format!("{} a float", class()))
+            }
+            ArgumentType::List => match value.kind() {
+                ValueKind::Seq | ValueKind::Iterable => Ok(items(value).into()),
+                ValueKind::String => Ok(value.as_str().unwrap_or_default().split(',').map(Value::from).collect()),
+                ValueKind::Number | ValueKind::Bool => Ok(Value::from(vec![Value::from(python_text(value))])),
+                _ => Err(format!("{} a list", class())),
+            },
+            ArgumentType::Dict => match (value.kind(), text) {
+                (ValueKind::Map, _) => Ok(value.clone()),
+                (_, Some(text)) => dict(text).map_err(str::to_owned),
+                _ => Err(format!("{} a dict", class())),
+            },
+            ArgumentType::Json => match value.kind() {
+                ValueKind::String | ValueKind::Seq | ValueKind::Map => Ok(value.clone()),
+                _ => Err(format!("{} a json string", class())),
+            },
+            ArgumentType::Bytes | ArgumentType::Bits => {
+                let unit = if self == ArgumentType::Bytes { ("B", "byte", "Byte") } else { ("b", "bit", "Bit") };
+                match is_size(&python_text(value), unit.0, unit.1) {
+                    true => Ok(value.clone()),
+                    false => Err(format!("{} a {} value", class(), unit.2)),
+                }
             }
         }
     }

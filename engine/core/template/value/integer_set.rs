@@ -31,7 +31,9 @@ pub(crate) struct IntegerSet {
 fn integer(value: &Value) -> Option<i64> {
     match value.kind() {
         ValueKind::Bool => Some(i64::from(value.is_true())),
-        ValueKind::Number if value.is_integer() => i64::try_from(value.clone()).ok().filter(|i| i.abs() < (1 << 60)),
+        ValueKind::Number if value.is_integer() => {
+            i64::try_from(value.clone()).ok().filter(|i| i.unsigned_abs() < 1 << 60)
+        }
         _ => None,
     }
 }
@@ -197,5 +199,23 @@ impl IntegerSet {
             }
         }
         either
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order is CPython's, found by running it.
+    #[test]
+    fn members_are_in_the_order_of_their_places() {
+        let set = |members: &[i64]| IntegerSet::of(&members.iter().copied().map(Value::from).collect::<Vec<_>>());
+        let shown = |set: &IntegerSet| set.list().to_string();
+        let (few, more) = (set(&[9, 1, 8, -1]).unwrap(), set(&[8, 16, 1]).unwrap());
+        assert_eq!(shown(&few), "[8, 9, 1, -1]");
+        assert_eq!(shown(&few.union(&more)), "[16, 1, 8, 9, -1]");
+        assert_eq!(shown(&few.difference(&more)), "[9, -1]");
+        // Python's hash of a larger one is not its value.
+        assert!(set(&[i64::MIN]).is_none() && set(&[1 << 60]).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! docker_container_exec: runs a command in a running container.
 
+use rplay_contract::module_result::UNKNOWN_ERROR;
 use rplay_wire::{Failure, Map, data};
 use serde_json::{Value as Json, json};
 
@@ -78,13 +79,20 @@ impl Module for DockerContainerExec {
                 body[key] = json!(value);
             }
         }
-        Ok(Plan::unchanged().change(Change::new(what, move |host, data| self.run(host, &engine, &body, data))))
+        let change = Change::new(what, move |host, data| self.run(host, &engine, &body, data));
+        let unchecked = "remote module (community.docker.docker_container_exec) does not support check mode";
+        Ok(Plan::unchanged().change(change.unpredictable(unchecked)))
     }
 }
 
 impl DockerContainerExec {
     fn run(&self, host: &Host, engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
-        let made = engine.post(format!("/containers/{}/exec", encode(&self.container)), body)?;
+        let made = match engine.post(format!("/containers/{}/exec", encode(&self.container)), body) {
+            Err(error) if error.is_missing() => {
+                return Err(Failure::new(format!("Could not find container \"{}\"", self.container)));
+            }
+            made => made?,
+        };
         let id = made.get("Id").and_then(Json::as_str).unwrap_or_default();
         let start = engine.request("POST", format!("/exec/{id}/start"));
         let response = start.body(&json!({"Detach": self.detach.0, "Tty": self.tty.0})).patiently().send()?;
@@ -119,11 +127,9 @@ impl DockerContainerExec {
         }
         let ended = engine.get(format!("/exec/{id}/json"))?;
         let rc = ended.get("ExitCode").and_then(Json::as_i64).unwrap_or_default();
-        let result = data! { "stdout" => text(stdout), "stderr" => text(stderr), "rc" => rc };
-        if rc != 0 {
-            return Err(Failure::new("non-zero return code").data(result));
-        }
+        let result = data! { "stdout" => text(stdout), "stderr" => text(stderr), "rc" => rc, "changed" => true };
         data.extend(result);
-        Ok(())
+        // As in Ansible, where the module itself does not fail.
+        if rc == 0 { Ok(()) } else { Err(Failure::new(UNKNOWN_ERROR).data(data.clone())) }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use rplay_contract::module_result::UNKNOWN_ERROR;
 use rplay_modules::wire::{Mode, Outcome, data};
 use serde_json::json;
 
@@ -196,7 +197,7 @@ fn a_container_that_ends_returns_its_status_and_output() {
         data! { "container" => scene.name("a"), "argv" => words, "env" => data! { "RPLAY_TEST_INSIDE" => "fail" } };
     let outcome = scene.run("docker_container_exec", exec.clone(), Mode::default());
     assert_eq!((json(&outcome, "rc"), json(&outcome, "stderr")), (json!(3), json!("this is the end")));
-    assert!(outcome.failure.is_some());
+    assert_eq!((json(&outcome, "changed"), outcome.failure.unwrap().msg.as_str()), (json!(true), UNKNOWN_ERROR));
     let exec = with(&exec, data! { "env" => data! { "RPLAY_TEST_INSIDE" => "well" } });
     let outcome = scene.call("docker_container_exec", exec.clone());
     assert_eq!((json(&outcome, "rc"), json(&outcome, "stderr")), (json!(0), json!("")));
