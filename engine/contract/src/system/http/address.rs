@@ -85,7 +85,7 @@ impl Address {
         path.rsplit('/').next().filter(|name| !name.is_empty())
     }
 
-    /// Resolves `location`, which may be relative.
+    /// Resolves `location`, which may be relative (RFC 3986, section 5.2; as in Python, also after the same scheme).
     ///
     /// # Errors
     /// If the result is not a URL.
@@ -94,19 +94,41 @@ impl Address {
             let path = path.split('?').next().unwrap_or_default();
             path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned())
         };
-        let joined = if location.contains("://") {
-            location.to_owned()
-        } else if let Some(rest) = location.strip_prefix("//") {
+        let (scheme, rest) = location.split_once(':').unwrap_or(("", location));
+        let is_scheme = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        let location = match is_scheme {
+            true if !scheme.eq_ignore_ascii_case(&self.scheme) => return Address::parse(location),
+            true => rest,
+            false => location,
+        };
+        // Without a host, it is that of this URL.
+        let location = location.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(location);
+        let joined = if let Some(rest) = location.strip_prefix("//") {
             format!("{}://{rest}", self.scheme)
         } else if location.starts_with('/') {
-            format!("{}{location}", self.origin())
+            format!("{}{}", self.origin(), without_dots(location))
         } else if location.starts_with('?') {
             format!("{}{}{location}", self.origin(), self.path.split('?').next().unwrap_or_default())
         } else {
-            format!("{}{}/{location}", self.origin(), directory(&self.path))
+            format!("{}{}", self.origin(), without_dots(&format!("{}/{location}", directory(&self.path))))
         };
         Address::parse(&joined)
     }
+}
+
+/// An absolute path, with its query, without the segments `.` and `..`.
+fn without_dots(path: &str) -> String {
+    let (path, query) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            other => kept.push(other),
+        }
+    }
+    let end = if path.ends_with("/.") || path.ends_with("/..") { "/" } else { "" };
+    format!("/{}{}{query}", kept.join("/"), if kept.is_empty() { "" } else { end })
 }
 
 /// Whether `host` matches a `no_proxy` list: names, domains (with or without a leading dot), `*`.
@@ -176,6 +198,15 @@ mod tests {
             ("//b.org/z", "https://b.org/z"),
             ("http://c.org", "http://c.org/"),
             ("?p", "https://a.org/x/y?p"),
+            // As in Python's urljoin.
+            ("/login?next=http://c.org/d", "https://a.org/login?next=http://c.org/d"),
+            ("./z", "https://a.org/x/z"),
+            ("../../z/./w?..", "https://a.org/z/w?.."),
+            (".", "https://a.org/x/"),
+            ("/b/c/..", "https://a.org/b/"),
+            ("https:z", "https://a.org/x/z"),
+            ("https:///z", "https://a.org/z"),
+            ("HTTPS://B.org/Z", "https://b.org/Z"),
         ] {
             assert_eq!(from.join(location).unwrap().without_login(), expected);
         }
