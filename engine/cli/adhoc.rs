@@ -15,6 +15,7 @@ use crate::{
     args::adhoc::AdhocArgs,
     diagnostics,
     run::{self, Plays},
+    ssh_agent,
 };
 
 /// Modules that do nothing without arguments.
@@ -33,6 +34,7 @@ struct TreeError {
 /// Runs the module; the result is the exit code.
 pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let (config, _) = Config::load()?;
+    ssh_agent::join(&config)?;
     let module = args.module_name.clone().unwrap_or_else(|| config.module_name.value.clone());
     let given = args.args.clone().or_else(|| config.module_args.value.clone()).unwrap_or_default();
     let short = builtin_name(&module);

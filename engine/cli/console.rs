@@ -20,6 +20,7 @@ use crate::{
     args::{adhoc::ModuleRunArgs, run::RunArgs},
     diagnostics, output, passwords,
     run::{self, Plays},
+    ssh_agent,
 };
 
 /// Commands of the prompt itself, each with its description.
@@ -44,6 +45,7 @@ const COMMANDS: &[(&str, &str)] = &[
 /// Runs commands until the input ends; returns the exit code.
 pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    ssh_agent::join(&config)?;
     diagnostics::look_like(*config.diagnostics);
     diagnostics::show(&warnings);
     let vault = passwords::vault(&args.run.sources.passwords, &config, diagnostics::secrets())?;

@@ -40,10 +40,7 @@ mod why;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use rplay::{
-    link::{askpass, hold_stops, release_stops},
-    source::Problems,
-};
+use rplay::link::{askpass, hold_stops, release_stops};
 
 fn main() -> ExitCode {
     let first = std::env::args().nth(1).unwrap_or_default();
@@ -114,13 +111,10 @@ fn command() -> ExitCode {
         return ExitCode::from(2);
     }
     cli.run.announces = called.tool.is_none();
-    let runs = matches!(cli.command, None | Some(Command::Adhoc(_) | Command::Console(_) | Command::Pull(_)));
-    if !runs {
+    if !matches!(cli.command, None | Some(Command::Adhoc(_) | Command::Console(_) | Command::Pull(_))) {
         release_stops();
     }
-    let joined = if runs { ssh_agent::join() } else { Ok(()) };
     let result = match cli.command {
-        _ if joined.is_err() => joined.map(|()| 0).map_err(Problems::from),
         None => run::run(&cli.run, run::Plays::Files),
         Some(Command::Adhoc(wanted)) => adhoc::command(&wanted),
         Some(Command::Console(wanted)) => console::command(&wanted),

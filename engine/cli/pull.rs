@@ -24,6 +24,7 @@ use crate::{
     args::{common::BecomeArgs, run::RunArgs},
     diagnostics, output,
     run::{self, Plays},
+    ssh_agent,
 };
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -40,6 +41,10 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
     if !matches!(args.module_name.as_str(), "git" | "subversion") {
         let message = format!("Unsupported repo module {}, choices are git,subversion", args.module_name);
         return Ok(diagnostics::refuse(&message));
+    }
+    // The run itself reports settings that cannot be read.
+    if let Ok((config, _)) = Config::load() {
+        ssh_agent::join(&config)?;
     }
     if let Some(most) = args.sleep.filter(|most| *most > 0) {
         let seconds = rand::random_range(0..=most);

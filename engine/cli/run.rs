@@ -40,6 +40,7 @@ pub(crate) enum Plays {
 /// Runs plays and returns the exit code.
 pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    ssh_agent::join(&config)?;
     if args.connection.scp_extra_args.is_some() || args.connection.sftp_extra_args.is_some() {
         let message = "--scp-extra-args and --sftp-extra-args have no effect: rplay sends files over the connection of \
             ssh itself; use --ssh-extra-args";

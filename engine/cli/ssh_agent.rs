@@ -27,6 +27,7 @@ use rplay_contract::io_failure::python_error;
 
 use crate::diagnostics;
 
+/// The variable with an ssh-agent's socket, which is also what the output of an ssh-agent begins with.
 const SOCKET: &str = "SSH_AUTH_SOCK";
 
 /// Names this process and the ssh-agent that it started before it replaced itself: `PID AGENT`. Processes that inherit
@@ -35,9 +36,6 @@ const STARTED: &str = "RPLAY_SSH_AGENT";
 
 /// How long an ssh-agent may take to name its socket, as in Ansible.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What the output of an ssh-agent begins with.
-const EXPECTED: &str = "SSH_AUTH_SOCK";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("Failed to launch ssh agent: {0}")]
@@ -48,15 +46,13 @@ pub(crate) fn is_wanted(config: &Config) -> bool {
     !matches!(config.ssh_agent.value.as_str(), "none" | "")
 }
 
-/// Sees to it that this process has the ssh-agent of the settings in its environment, by starting anew if need be. To
-/// be called before anything is read or written.
+/// Puts the ssh-agent of the settings into the environment of this process, which starts again for that. Call it before
+/// anything is read or written.
 ///
 /// # Errors
 /// If the ssh-agent cannot be started or does not answer.
-pub(crate) fn join() -> Result<(), AgentError> {
-    // The command itself reports settings that cannot be read.
-    let Ok((config, _)) = Config::load() else { return Ok(()) };
-    if !is_wanted(&config) || own().is_some() {
+pub(crate) fn join(config: &Config) -> Result<(), AgentError> {
+    if !is_wanted(config) || own().is_some() {
         return Ok(());
     }
     let wanted = config.ssh_agent.value.as_str();
@@ -141,15 +137,14 @@ fn start(executable: &str) -> Result<(Child, PathBuf), AgentError> {
 }
 
 fn find(executable: &str) -> Result<PathBuf, AgentError> {
-    let is_program =
-        |path: &PathBuf| path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
-    let paths = env::var("PATH").unwrap_or_default();
-    let found = match executable.contains('/') {
-        true => Some(rplay::files::filled_in(executable)).filter(is_program),
-        false => env::split_paths(&paths).map(|directory| directory.join(executable)).find(is_program),
+    // PATH does not matter for an absolute path.
+    let named = match executable.contains('/') {
+        true => rplay::source::absolute(&rplay::files::filled_in(executable)),
+        false => executable.to_owned(),
     };
-    found.ok_or_else(|| {
+    rplay::program::in_path(&named).ok_or_else(|| {
         let what = "SSH_AGENT set to auto, but cannot find ssh-agent binary";
+        let paths = env::var("PATH").unwrap_or_default();
         AgentError(format!("{what}: Failed to find required executable \"{executable}\" in paths: {paths}"))
     })
 }
@@ -159,17 +154,17 @@ fn oddity(stdout: impl Read + Send + 'static, program: &Path) -> Option<String> 
     let (sender, read) = mpsc::channel();
     std::thread::spawn(move || {
         let mut text = Vec::new();
-        let _ = stdout.take(EXPECTED.len() as u64).read_to_end(&mut text);
+        let _ = stdout.take(SOCKET.len() as u64).read_to_end(&mut text);
         let _ = sender.send(text);
     });
     let what = match read.recv_timeout(PATIENCE) {
-        Ok(text) if text == EXPECTED.as_bytes() => return None,
+        Ok(text) if text == SOCKET.as_bytes() => return None,
         Ok(text) => {
             let text = String::from_utf8_lossy(&text);
-            format!("The ssh-agent output '{}' did not match expected '{EXPECTED}'.", text.escape_debug())
+            format!("The ssh-agent output '{}' did not match expected '{SOCKET}'.", text.escape_debug())
         }
         Err(_) => format!(
-            "Timed out waiting for expected stdout '{EXPECTED}' from ssh-agent: Timed out after {} second(s).",
+            "Timed out waiting for expected stdout '{SOCKET}' from ssh-agent: Timed out after {} second(s).",
             PATIENCE.as_secs()
         ),
     };

@@ -1,8 +1,9 @@
 //! Programs on the controller whose output is read: inventories, vault passwords, `pipe`. Output and time are limited.
 
 use std::{
-    fs,
+    env, fs,
     io::{self, Read},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
@@ -11,10 +12,18 @@ use std::{
 
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{AccessFlags, Pid, access},
 };
 
 use crate::limits;
+
+/// The executable file of that name in a directory of `PATH`.
+pub fn in_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file() && access(file, AccessFlags::X_OK).is_ok())
+}
 
 /// The output of a program and its exit status.
 #[derive(Debug)]

@@ -66,7 +66,7 @@ impl std::fmt::Debug for Vault {
 
 impl Vault {
     /// Fetches the passwords. `prompt` asks the user for that of a source, and fails with `UnexpectedEof` if there is no
-    /// answer; `warn` is told what is wrong with a source.
+    /// answer; `warn` receives what is wrong with a source.
     ///
     /// # Errors
     /// If the user does not answer, or all files and programs fail.

@@ -2,6 +2,7 @@
 
 use std::{cell::OnceCell, collections::BTreeMap};
 
+use rplay_contract::system::http::Request;
 use rplay_wire::percent;
 use serde_json::Value as Json;
 
@@ -75,6 +76,16 @@ impl<'g> Api<'g> {
         let json = self.galaxy.json_of(request)?;
         let token = json.get("access_token").and_then(Json::as_str).map(str::to_owned);
         token.ok_or_else(|| GalaxyError::new(format!("{url} gave no access_token")))
+    }
+
+    /// An authorized request.
+    fn request(&self, method: &str, url: &str) -> Result<Request> {
+        let mut request = self.galaxy.request(self.server.validate_certs, self.server.timeout, url);
+        request.method = method.to_owned();
+        if let Some(authorization) = self.authorization()? {
+            request.headers.push(("authorization".to_owned(), authorization.to_owned()));
+        }
+        Ok(request)
     }
 
     fn get(&self, url: &str) -> std::result::Result<Json, RequestError> {
@@ -196,12 +207,8 @@ impl<'g> Api<'g> {
     pub(super) fn send_collection(&self, upload: &Upload) -> Result<String> {
         let url = format!("{}artifacts/collections/", self.version_root("v3")?);
         let (body, kind) = upload.form();
-        let mut request = self.galaxy.request(self.server.validate_certs, self.server.timeout, &url);
-        request.method = "POST".to_owned();
+        let mut request = self.request("POST", &url)?;
         request.headers.push(("content-type".to_owned(), kind));
-        if let Some(authorization) = self.authorization()? {
-            request.headers.push(("authorization".to_owned(), authorization.to_owned()));
-        }
         request.body = Some(body);
         let json = self.galaxy.json_of(request)?;
         let task = json.get("task").and_then(Json::as_str);
@@ -299,11 +306,7 @@ impl<'g> Api<'g> {
     /// Sends a form to a path of version 1; the response may be empty.
     pub(super) fn send_form(&self, method: &str, path: &str, form: &[(&str, &str)]) -> Result<Json> {
         let url = format!("{}{path}", self.version_root("v1")?);
-        let mut request = self.galaxy.request(self.server.validate_certs, self.server.timeout, &url);
-        request.method = method.to_owned();
-        if let Some(authorization) = self.authorization()? {
-            request.headers.push(("authorization".to_owned(), authorization.to_owned()));
-        }
+        let mut request = self.request(method, &url)?;
         if !form.is_empty() {
             request.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
             let pair = |(name, value): &(&str, &str)| format!("{name}={}", percent::encode(value, ""));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Action, Meant, Project, catalogue::Named};
+use super::{Action, Meant, Project, arguments, catalogue::Named};
 use crate::{
     collections::BUILTIN,
     external::{Around, Missing, OfCore, Reason},
@@ -28,13 +28,21 @@ impl Project {
         self.resolved(written, around, false)
     }
 
-    /// The action for a task with these arguments, of which `action` lacks `unknown`. Where a built-in module of a
-    /// collection lacks an argument, the collection's own module runs if it is installed: it may have it.
-    pub fn action_with(&self, action: Action, unknown: &[Arc<str>], around: Around<'_>) -> Action {
+    /// The action for a task with arguments of these names. Where a built-in module of a collection lacks one, the
+    /// collection's own module runs if it is installed: it may have it.
+    pub fn action_with<'n>(
+        &self,
+        action: Action,
+        names: impl Iterator<Item = &'n Arc<str>>,
+        around: Around<'_>,
+    ) -> Action {
         let entry = match action {
-            Action::Module(entry) if !unknown.is_empty() && !BUILTIN.contains(&entry.collection) => entry,
+            Action::Module(entry) if !BUILTIN.contains(&entry.collection) => entry,
             _ => return action,
         };
+        if arguments::unknown(&action, names).is_empty() {
+            return action;
+        }
         let name = format!("{}.{}", entry.collection, entry.name);
         let module = self.collections.module_file(&name).map(|file| self.finder().of_collection(&name, file, around));
         module.and_then(Result::ok).map_or(action, Action::External)

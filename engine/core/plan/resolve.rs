@@ -126,7 +126,7 @@ impl Resolver {
             false => self.project.action(&task.action.name, around),
         };
         let action = match named {
-            Ok(action) => self.project.action_with(action, &unknown(&action, task), around),
+            Ok(action) => self.project.action_with(action, argument_names(task), around),
             Err(missing) => return found.problems.push(arguments::unknown_action(&task.action.name, missing)),
         };
         if action.statement() == Some(Statement::Meta)
@@ -256,7 +256,7 @@ impl Resolver {
             handler: place.handler,
             tags: Arc::default(),
             around: place.settings.clone(),
-            unknown: unknown(&action, task),
+            unknown: arguments::unknown(&action, argument_names(task)),
         }
     }
 
@@ -312,9 +312,8 @@ impl Resolver {
     }
 }
 
-/// The arguments of a task that its module does not have.
-fn unknown(action: &Action, task: &syntax::Task) -> Vec<Arc<str>> {
-    arguments::unknown(action, task.action.args.iter().map(|(name, _)| &name.value))
+fn argument_names(task: &syntax::Task) -> impl Iterator<Item = &Arc<str>> {
+    task.action.args.iter().map(|(name, _)| &name.value)
 }
 
 /// The number of concurrent items of a loop: `loop_control: parallel`, or the task's variable `rplay_parallel`, which

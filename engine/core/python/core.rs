@@ -12,6 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value as Json, json};
 
 use super::{Cache, HostError, PluginHost, Serve, Stamp};
+use crate::program::in_path;
 
 /// Information about an installed ansible-core.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,13 +239,6 @@ fn candidates() -> Vec<PathBuf> {
         }
     }
     found
-}
-
-fn in_path(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|directory| directory.join(program))
-        .find(|file| file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok())
 }
 
 /// The interpreter in a script's first lines. pip writes long paths after `exec`, in the second line.

@@ -3,18 +3,22 @@
 use minijinja::value::{Value, ValueKind};
 use rplay_wire::Diff;
 
-use super::{layout::Layout, result_format::ResultFormat, values};
+use super::{
+    layout::Layout,
+    result_format::ResultFormat,
+    values::{self, IS_BINARY, IS_LARGER},
+};
 use crate::{
     event::{HostResult, Status},
     secrets::Secrets,
 };
 
 /// Reasons in a result why the content of a side is not shown, and the words for them.
-const UNSHOWN: [(&str, &str); 4] = [
-    ("dst_binary", "destination file appears to be binary"),
-    ("src_binary", "source file appears to be binary"),
-    ("dst_larger", "destination file size is greater than"),
-    ("src_larger", "source file size is greater than"),
+const UNSHOWN: [(&str, &str, &str); 4] = [
+    ("dst_binary", "destination", IS_BINARY),
+    ("src_binary", "source", IS_BINARY),
+    ("dst_larger", "destination", IS_LARGER),
+    ("src_larger", "source", IS_LARGER),
 ];
 
 /// The lines of the differences in a result: those of its `diff`, as ansible-core shows them. Single-line secrets are not
@@ -40,10 +44,10 @@ fn of_part(part: &Value, format: ResultFormat, context: usize, secrets: &Secrets
         ValueKind::Map => part.get_attr(name).ok().filter(|field| !field.is_undefined()),
         _ => None,
     };
-    let unshown = UNSHOWN.iter().filter_map(|(name, words)| {
+    let unshown = UNSHOWN.iter().filter_map(|(name, side, words)| {
         let size = field(name)?;
         let size = if name.ends_with("larger") { format!(" {size}") } else { String::new() };
-        Some(format!("diff skipped: {words}{size}"))
+        Some(format!("diff skipped: {side} {words}{size}"))
     });
     let mut lines: Vec<String> = unshown.collect();
     if let (Some(before), Some(after)) = (field("before"), field("after")) {
@@ -55,7 +59,7 @@ fn of_part(part: &Value, format: ResultFormat, context: usize, secrets: &Secrets
     if let Some(prepared) = field("prepared")
         && let Some(text) = prepared.as_str()
     {
-        lines.extend(secrets.mask_lines(text).lines().map(str::to_owned));
+        lines.extend(values::prepared_lines(text, secrets));
     }
     lines
 }

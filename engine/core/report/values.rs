@@ -236,19 +236,29 @@ pub(super) fn label(value: &Value) -> String {
     }
 }
 
+/// Why a side of a difference is not shown, in the words of ansible-core.
+pub(super) const IS_BINARY: &str = "file appears to be binary";
+/// The limit follows.
+pub(super) const IS_LARGER: &str = "file size is greater than";
+
+/// The lines of a difference that a program formatted.
+pub(super) fn prepared_lines(text: &str, secrets: &Secrets) -> Vec<String> {
+    secrets.mask_lines(text).lines().map(str::to_owned).collect()
+}
+
 /// The lines of a diff, each with its sign, and an empty one at its end; none if both sides are equal. Of content that is
 /// not shown, one line says why, in the words of ansible-core. Single-line secrets are not masked yet.
 pub(super) fn difference(diff: &Diff, context: usize, secrets: &Secrets) -> Vec<String> {
     let unshown = |word: &str, header: &str| match Unshown::of(header)? {
-        Unshown::Binary => Some(format!("diff skipped: {word} file appears to be binary")),
-        Unshown::Long(most) => Some(format!("diff skipped: {word} file size is greater than {most}")),
+        Unshown::Binary => Some(format!("diff skipped: {word} {IS_BINARY}")),
+        Unshown::Long(most) => Some(format!("diff skipped: {word} {IS_LARGER} {most}")),
     };
     let (destination, source) = (unshown("destination", &diff.before_header), unshown("source", &diff.after_header));
     if destination.is_some() || source.is_some() {
         return destination.into_iter().chain(source).collect();
     }
     if is_prepared(diff) {
-        return secrets.mask_lines(&diff.after).lines().map(str::to_owned).collect();
+        return prepared_lines(&diff.after, secrets);
     }
     if diff.before == diff.after {
         return Vec::new();

@@ -431,10 +431,7 @@ impl Run {
             modules_only: false,
         };
         let action = match self.resolver.project.action(name.trim(), around) {
-            Ok(action) => {
-                let unknown = crate::plan::unknown(&action, task.args.named.keys());
-                self.resolver.project.action_with(action, &unknown, around)
-            }
+            Ok(action) => self.resolver.project.action_with(action, task.args.named.keys(), around),
             Err(missing) if missing.reason == Reason::Unknown => {
                 return Ok(Err(TaskResult::failed(format!("Cannot resolve '{name}' to an action or module."))));
             }

@@ -267,9 +267,9 @@ mod tests {
         fs::write(at("old"), "old").unwrap();
         std::os::unix::fs::symlink("old", at("link")).unwrap();
         std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
-        let mut anew = args("f", &at("link"));
-        anew.insert("force".into(), true.into());
-        let through = call("get_url", anew);
+        let mut forced = args("f", &at("link"));
+        forced.insert("force".into(), true.into());
+        let through = call("get_url", forced);
         assert_eq!((&through.data["dest"], &through.data["state"]), (&at("link").into(), &"link".into()));
         assert_eq!(fs::read_to_string(at("old")).unwrap(), "hi");
         assert!(call("get_url", args("f", &at("dangling"))).changed);

@@ -155,7 +155,7 @@ fn said(mut stream: TcpStream, regex: &Pattern, end: Instant) -> Option<Map> {
         bytes.drain(..bytes.len().saturating_sub(MOST_SAID));
         let text = lossless::decode(&bytes);
         if regex.find(&text).is_some() {
-            // As in ansible-core, only a file's groups are told.
+            // As in ansible-core, only a match in a file returns its groups.
             return Some(Map::new());
         }
     }
