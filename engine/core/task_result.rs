@@ -46,6 +46,10 @@ pub struct TaskResult {
     pub unbegun: bool,
     /// The action gave up before it did anything, which no condition of the task can change.
     pub raised: bool,
+    /// The action itself says that it failed, not a module that it called.
+    pub by_action: bool,
+    /// Its data is not shown with the verbosity that shows all results.
+    pub silent: bool,
     /// Shown even without `-v`, like the message of `debug`.
     pub verbose_always: bool,
     /// Hidden even without `no_log`: it comes from an encrypted file.

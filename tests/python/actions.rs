@@ -51,6 +51,25 @@ class ActionModule(ActionBase):
             raise AnsibleActionSkip('not now')
         if do == 'error':
             raise AnsibleError('an error')
+        if do == 'own':
+            return dict(result, failed=True, msg='my own', warnings=['w', 'w'])
+        if do == 'unreachable':
+            return dict(result, unreachable=True, msg='gone')
+        if do == 'templates':
+            from ansible.template import trust_as_template
+            self._display.v('seen with -v')
+            self._display.vvv('seen with -vvv')
+            return dict(result, _ansible_verbose_override=True, good=trust_as_template('{{ word }}'), bad=trust_as_template('{{ nope }}'), plain='{{ word }}')
+        if do == 'task':
+            task, context = self._task, self._play_context
+            called = self._execute_module(module_name='stat', module_args={'path': '/', 'get_mime': False}, task_vars=task_vars)
+            try:
+                self._execute_module(module_name='fail', module_args={}, task_vars=task_vars)
+            except AnsibleError as error:
+                result['raised'] = str(error)
+            return dict(result, name=task._parent._play.get_name(), vars=task.vars, ignore_errors=task.ignore_errors,
+                        resolved=task.resolved_action, method=[task.become_method, context.become_method],
+                        password=context.password, called=called['invocation']['module_args'])
         if do == 'sleep':
             return self._low_level_execute_command('sleep 100')
         if do == 'value':
@@ -180,6 +199,69 @@ fn a_plugin_fails_and_skips_in_ansibles_words_and_what_hosts_say_is_data() {
 "#;
     let text = project.plays(VARS, tasks, &[]);
     assert!(text.contains("Removed restricted key from module data: ansible_host"), "{text}");
+}
+
+#[test]
+fn no_condition_saves_a_plugin_that_raises() {
+    let Some((project, _sshd)) = project() else { return };
+    let tasks = r#"
+  - mine: {do: '{{ item }}'}
+    loop: [fail, error, own]
+    failed_when: false
+    ignore_errors: true
+    register: r
+  - assert:
+      that:
+        - r is failed and r.results | map(attribute='failed') == [true, true, false]
+        - "'failed_when_suppressed_exception' not in r.results[2]"
+  - mine: {do: fail}
+    retries: 2
+    delay: 0
+    until: r is success
+    ignore_errors: true
+    register: r
+  - assert: {that: [r is failed, r.attempts is undefined]}
+  - mine: {do: unreachable}
+    ignore_unreachable: true
+    register: r
+  - assert: {that: [r is unreachable, r.failed == false]}
+  - mine: {do: own}
+    ignore_errors: true
+    register: r
+  - assert: {that: ["r.warnings == ['w']"]}
+"#;
+    project.plays(VARS, tasks, &[]);
+}
+
+#[test]
+fn a_plugin_may_return_templates_and_keep_its_result_quiet() {
+    let Some((project, _sshd)) = project() else { return };
+    let tasks = r#"
+  - mine: {do: templates}
+    register: r
+  - assert: {that: [r.good == 'ok', r.bad | length == 10, r.plain | length == 10]}
+"#;
+    let text = project.plays(VARS, tasks, &["-v"]);
+    assert!(text.contains("ok: [host]\n") && text.contains("seen with -v\n"), "{text}");
+    assert!(!text.contains("seen with -vvv"), "{text}");
+}
+
+#[test]
+fn a_plugin_knows_its_task_and_what_a_module_was_called_with() {
+    let Some((project, _sshd)) = project() else { return };
+    let tasks = r#"
+  - mine: {do: task}
+    ignore_errors: true
+    vars: {own: 1, late: '{{ nope }}'}
+    register: r
+  - assert:
+      that:
+        - r.name == 'host' and r.vars.own == 1 and r.ignore_errors == true and r.resolved == 'mine'
+        - r.method == ['sudo', 'sudo'] and r.password is none
+        - r.called.path == '/' and r.called.get_mime == false and r.called.get_checksum == true
+        - r.raised == 'module (fail) is missing interpreter line'
+"#;
+    project.plays(VARS, tasks, &[]);
 }
 
 #[test]

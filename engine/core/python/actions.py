@@ -204,6 +204,8 @@ class ExecuteModule(object):
             result.pop(name, None)
         result['_ansible_parsed'] = True
         result.setdefault('changed', False)
+        if result.get('failed'):
+            way.call.templates.blame_module(result)
         return result
 
 
@@ -228,8 +230,11 @@ def role_of(about):
     return Role()
 
 
-def task_of(about, args, directories, role):
-    """ansible-core's Task with the attributes that plugins read."""
+def task_of(about, args, variables, directories, role, set_resolved_action):
+    """ansible-core's Task with the attributes that plugins read. `variables` are those of the task itself."""
+    from ansible import constants
+    from ansible.playbook.block import Block
+    from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
     class Given(Task):
@@ -249,8 +254,18 @@ def task_of(about, args, directories, role):
                  'delegate_to', 'register', 'name'):
         if about[name] is not None:
             setattr(task, name, about[name])
+    if task.become_method is None:
+        task.become_method = constants.DEFAULT_BECOME_METHOD
+    for name in ('ignore_errors', 'when'):
+        if about[name] is not None:
+            setattr(task, name, about[name])
     task.environment = [about['environment']]
     task.tags = list(about['tags'])
+    task.vars = variables
+    play = Play()
+    play.name = about['play']
+    task._parent = Block(play=play)
+    set_resolved_action(task, about['resolved'])
     if about['collections']:
         task.collections = list(about['collections'])
         # ansible-core searches a list of collections alone; its own modules come last in each.
@@ -276,7 +291,8 @@ def context_of(task, about, variables, verbosity):
         if name is not None and attribute not in OURS:
             setattr(context, attribute, variables[name])
     context.connection = about['kind']
-    context.remote_addr = about['address']
+    context.remote_addr = about['address'] or variables.get('ansible_host') or variables.get('inventory_hostname')
+    context.password = context.become_pass = None
     context.remote_user = about['user']
     context.port = about['port']
     context.verbosity = verbosity
@@ -295,6 +311,15 @@ def run(host, name, args, task, connection, directories, role, verbosity, turn=N
         def decoded(self, json):
             return self.templates.data(json) if isinstance(json, str) else values.Call.decoded(self, json)
 
+        def plain(self, text):
+            """A template in the plugin's own result is rendered now; one that cannot be rendered stays as it is."""
+            try:
+                return values.Call.plain(self, text)
+            except AnsibleError:
+                return str.__str__(text)
+
+    from ansible.errors import AnsibleError
+
     call = Call(host, 'action', name)
     prepared()
     from ansible.utils.display import Display
@@ -303,7 +328,8 @@ def run(host, name, args, task, connection, directories, role, verbosity, turn=N
     variables = values.Fetched(call, [])
     plugin = None
     try:
-        given = task_of(task, {key: call.decoded(value) for key, value in args.items()}, directories, role)
+        given = task_of(task, *({key: call.decoded(value) for key, value in those.items()} for those in (args, task['vars'])),
+                        directories, role, host.core.versions.set_resolved_action)
         theirs = variables
         if task['delegate_to']:
             theirs = values.Fetched(call, ['ansible_delegated_vars', task['delegate_to']])
@@ -312,9 +338,10 @@ def run(host, name, args, task, connection, directories, role, verbosity, turn=N
             call.world.globals.enter(turn)
         reach = reached if connection['own'] else connected
         way = reach(call, connection, given, context, theirs)
+        templar = call.templates.templar(call.world.data, variables)
         plugin = call.world.loader.action_loader.get(
-            name, task=given, connection=way, play_context=context, loader=call.world.data,
-            templar=call.templates.templar(call.world.data, variables), shared_loader_obj=call.world.loader)
+            name, task=given, connection=way, play_context=context, loader=call.world.data, templar=templar,
+            shared_loader_obj=call.world.loader)
         if plugin is None:
             raise RequestError("the action plugin '%s' was not found" % name)
         with LOCK:
@@ -328,14 +355,15 @@ def run(host, name, args, task, connection, directories, role, verbosity, turn=N
     except RequestError:
         raise
     except Exception as error:
-        result = call.templates.result(error)
-        if result.get('skipped'):
-            # One that a plugin raises says nothing about a failure.
-            result['_ansible_raised'] = True
+        result = dict(call.templates.result(error), _ansible_raised=True)
     if not isinstance(result, dict):
         result = call.templates.result(not_a_dict(result))
+    elif not call.templates.blames_module(result):
+        result = dict(result, _ansible_own=True)
+    # While the plugin ran, templates were its own affair.
+    call.engine = call.templates.engine_of(call.templates.templar(call.world.data, variables))
     result = call.templates.texts(dict(result))
-    if result.get('exception', '') is None:
+    if result.get('exception', '') in (None, host.core.versions.NO_TRACEBACK):
         # Nobody asked for tracebacks.
         del result['exception']
     return {'result': call.encoded(result)}

@@ -317,7 +317,7 @@ class Call(object):
             return value
         if isinstance(value, str):
             if self.templates.is_trusted(value):
-                plain = self.templates.plain(self.engine, value)
+                plain = self.plain(value)
                 if plain is value:
                     return {'$': 'trusted', 'v': str.__str__(value)}
                 return self.encoded(plain, level) if not isinstance(plain, str) else self.text(plain)
@@ -364,6 +364,10 @@ class Call(object):
         if callable(getattr(value, '_decrypt', None)):
             return str(value)
         raise RequestError("Type '%s' is unsupported for variable storage." % type(value).__name__)
+
+    def plain(self, text):
+        """The value of a trusted text. Without an engine it stays text."""
+        return self.templates.plain(self.engine, text) if self.engine is not None else str.__str__(text)
 
     def text(self, value):
         envelope = self.templates.envelope(value)

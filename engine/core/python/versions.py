@@ -2,8 +2,12 @@
 
 import dataclasses
 import os
+import sys
 
 SUPPORTED = 'rplay uses 2.16 to 2.21'
+
+# What stands for the traceback of a failure if there is none.
+NO_TRACEBACK = '(traceback unavailable)'
 
 
 def numbers(version):
@@ -179,9 +183,26 @@ class Since219(object):
 
         return Templar._from_template_engine(self.engine(loader=loader, variables=variables))
 
+    def engine_of(self, templar):
+        return templar._engine
+
     def data(self, text):
         """Text from a host: not a template, since it is not trusted."""
         return text
+
+    def blame_module(self, result):
+        """Adds to the result of a module that failed what shows that it comes from a module."""
+        from ansible.module_utils._internal import _messages
+
+        if hasattr(_messages, 'ErrorSummary') and not isinstance(result.get('exception'), _messages.ErrorSummary):
+            event = _messages.Event(msg=str(result.get('msg', '')), formatted_traceback=result.get('exception'))
+            result['exception'] = _messages.ErrorSummary(event=event)
+
+    def blames_module(self, result):
+        """Whether a result that says that it failed has this from a module."""
+        from ansible.module_utils._internal import _messages
+
+        return isinstance(result.get('exception'), _messages.ErrorSummary)
 
     def result(self, error):
         """The result of a task whose plugin raised this."""
@@ -220,7 +241,7 @@ class Since219(object):
         if isinstance(value, _messages.DeprecationSummary):
             return self.deprecation(value)
         if isinstance(value, _messages.ErrorSummary):
-            return value.event.formatted_traceback
+            return value.event.formatted_traceback or NO_TRACEBACK
         if isinstance(value, _messages.SummaryBase):
             return value.event.msg
         return value
@@ -323,6 +344,15 @@ class Before219(object):
     def templar(self, loader, variables):
         return self.templar_class(loader=loader, variables=variables)
 
+    def engine_of(self, templar):
+        return templar
+
+    def blame_module(self, result):
+        pass
+
+    def blames_module(self, result):
+        return True
+
     def data(self, text):
         from ansible.utils.unsafe_proxy import AnsibleUnsafeText
 
@@ -371,14 +401,26 @@ class Before219(object):
 
 
 def show_messages(display, tell):
-    """Passes what plugins display to tell('message', text). Lines for `-v` are not shown: they are about ansible-core's
-    own work."""
+    """Passes what plugins display to tell('message', text). Of lines for `-v`, only those of the user's plugins are shown,
+    not those about ansible-core's own work."""
+    import ansible
+
+    core = os.path.dirname(ansible.__file__) + os.sep
+
     def message(msg, color=None, stderr=False, screen_only=False, log_only=False, *more, **named):
         if not log_only:
             tell('message', str(msg))
 
+    def verbose(msg, host=None, caplevel=2):
+        if display.verbosity > caplevel:
+            caller = sys._getframe(1)
+            if caller.f_code.co_filename.endswith(os.path.join('utils', 'display.py')):
+                caller = caller.f_back
+            if caller is None or not caller.f_code.co_filename.startswith(core):
+                tell('message', str(msg) if host is None else '<%s> %s' % (host, msg))
+
     display.display = message
-    display.verbose = lambda *more, **named: None
+    display.verbose = verbose
 
 
 def vars_plugins():

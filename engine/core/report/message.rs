@@ -96,7 +96,8 @@ pub(super) fn message(result: &HostResult, action: &str) -> String {
     if result.task_result.unbegun || msg.starts_with("Task failed") {
         return msg;
     }
-    if matches!(result.status, Status::Unreachable | Status::UnreachableIgnored) {
+    let is_raised = result.task_result.raised && !msg.is_empty();
+    if is_raised || matches!(result.status, Status::Unreachable | Status::UnreachableIgnored) {
         return format!("Task failed: {msg}");
     }
     let short = action.rsplit('.').next().unwrap_or(action);
@@ -104,7 +105,8 @@ pub(super) fn message(result: &HostResult, action: &str) -> String {
     let succeeded = field("rc").map(|rc| rc == Value::from(0));
     let by_condition = field("failed_when_result").is_some_and(|value| value.is_true()) && succeeded != Some(false)
         || field("attempts").is_some() && succeeded == Some(true);
-    let whose = if OWN.contains(&short) || by_condition { "Action" } else { "Module" };
+    let is_own = OWN.contains(&short) || result.task_result.by_action;
+    let whose = if is_own || by_condition { "Action" } else { "Module" };
     match msg.is_empty() {
         // An action rejects its arguments before it acts.
         false if (whose == "Action" || SENDERS.contains(&short)) && is_refusal(&msg) => format!("Task failed: {msg}"),
@@ -156,6 +158,17 @@ mod tests {
             ("debug", vec![msg("Task failed: Finalization of")], "Task failed: Finalization of"),
         ] {
             assert_eq!(told(action, data), expected);
+        }
+        // Those of plugins, whose names say nothing.
+        for (raised, by_action, expected) in [
+            (false, false, "Task failed: Module failed: no"),
+            (false, true, "Task failed: Action failed: no"),
+            (true, false, "Task failed: no"),
+        ] {
+            let result = TaskResult { raised, by_action, ..TaskResult::default() };
+            let failed =
+                HostResult { data: mapping([msg("no")]), ..HostResult::of("a".into(), Status::Failed, result) };
+            assert_eq!(message(&failed, "mine"), expected);
         }
         let unreachable = HostResult {
             data: mapping([msg("no way")]),

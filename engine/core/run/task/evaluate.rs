@@ -230,7 +230,7 @@ impl Run {
                 },
                 shows_diff,
                 polled,
-                silent: task_of.action.traits().is_silent,
+                silent: task_of.action.traits().is_silent || result.silent,
                 elapsed: Duration::from_micros(result.micros),
                 ..HostResult::of(host.name.clone(), status, result)
             },
@@ -331,7 +331,7 @@ fn apply_conditions(task: &Task, scope: &Arc<Scope>, result: &mut TaskResult) ->
         match (result.failed, failed) {
             // It failed by its exit code alone: ansible-core then raises nothing, and says nothing.
             (true, false) if says(result, UNKNOWN_ERROR) => drop(result.data.shift_remove("msg")),
-            (true, false) if in_words => {}
+            (true, false) if in_words || result.by_action => {}
             (true, false) => result.set("failed_when_suppressed_exception", NO_TRACEBACK),
             (false, true) if !result.data.contains_key("msg") => result.set("msg", UNKNOWN_ERROR),
             _ => {}

@@ -1,11 +1,15 @@
 //! What a module was called with: shown from `-vvv` on, and registered for the items of loops.
 
-use rplay_contract::{Arg, module_result::NO_LOG_VALUE, wire::Value as Wire};
+use rplay_contract::{
+    Arg,
+    module_result::NO_LOG_VALUE,
+    wire::{Call, Value as Wire},
+};
 
 use crate::{
     actions::entries,
     plan::module,
-    run::task::prepare::Ready,
+    run::{hidden_values::HiddenValues, task::prepare::Ready},
     syntax::spec::ArgumentType,
     vars::{Value, from_wire, mapping},
 };
@@ -36,10 +40,15 @@ pub(crate) fn removed(result: &Value) -> Value {
 /// The arguments of a prepared call, those that were not given with their defaults; `None` if no module is called.
 pub(crate) fn of(ready: &Ready) -> Option<Value> {
     let Ready::Call(prepared) = ready else { return None };
-    let entry = module(&prepared.call.module)?;
+    of_call(&prepared.call, prepared.hidden.as_ref())
+}
+
+/// The arguments of a call, those that were not given with their defaults; `None` if the module is not native.
+pub(super) fn of_call(call: &Call, hidden: Option<&HiddenValues>) -> Option<Value> {
+    let entry = module(&call.module)?;
     let args = (entry.args)();
     let is_unshown = |name: &str| UNSHOWN.contains(&(entry.name, name));
-    let given = |arg: &Arg| prepared.call.args.iter().rfind(|(name, _)| arg.is_called(name));
+    let given = |arg: &Arg| call.args.iter().rfind(|(name, _)| arg.is_called(name));
     let is_told = |arg: &&Arg| !arg.name.starts_with('_') || KNOWN_INTERNALS.contains(&arg.name);
     let shown = args.iter().filter(is_told).flat_map(|arg| {
         let (value, alias) = match given(arg) {
@@ -47,7 +56,7 @@ pub(crate) fn of(ready: &Ready) -> Option<Value> {
             Some(_) if is_unshown(arg.name) => (NO_LOG_VALUE.into(), None),
             Some((name, value)) => {
                 let mut value = value.clone();
-                if let Some(hidden) = &prepared.hidden {
+                if let Some(hidden) = hidden {
                     hidden.mask_value(&mut value);
                 }
                 let value = from_wire(value);

@@ -4,6 +4,7 @@
 mod context;
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -34,8 +35,9 @@ use crate::{
         state::{play::PlayRun, run::Run},
         task::{
             external::Caller,
-            module_result,
-            plugin_effects::{HIDES, NO_LOG, NOTIFY, RAISED, SHOWS},
+            invocation, module_result,
+            plugin_effects::{HIDES, NO_LOG, NOTIFY, OWN, RAISED, SHOWS},
+            refusal::unsupported,
         },
     },
     template::Exchange,
@@ -162,7 +164,7 @@ impl PluginRun {
             Ok(result) => to_wire_map(&result),
             Err(why) => return failed(why),
         };
-        let control: Vec<(String, Wire)> = [NO_LOG, NOTIFY, SHOWS, HIDES, RAISED]
+        let control: Vec<(String, Wire)> = [NO_LOG, NOTIFY, SHOWS, HIDES, RAISED, OWN]
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), result.get(name)?.clone())))
             .collect();
@@ -173,7 +175,10 @@ impl PluginRun {
             failure.msg = UNKNOWN_ERROR.to_owned();
         }
         if unreachable {
-            outcome.data.shift_remove("unreachable");
+            // What the plugin itself says is registered as it came.
+            if control.iter().any(|(name, _)| name == RAISED) {
+                outcome.data.shift_remove("unreachable");
+            }
             let failure = outcome.failure.get_or_insert_with(|| {
                 let msg = outcome.data.shift_remove("msg").unwrap_or_default();
                 Failure::new(msg.as_str().unwrap_or("the host cannot be reached"))
@@ -181,12 +186,23 @@ impl PluginRun {
             failure.unreachable = true;
         }
         outcome.warnings.splice(0..0, said.warnings);
+        let mut seen = HashSet::new();
+        outcome.warnings.retain(|warning| seen.insert(warning.clone()));
         if !said.deprecations.is_empty() {
             let Wire::List(told) = outcome.data.entry("deprecations".to_owned()).or_insert(Wire::List(Vec::new()))
             else {
                 return failed("`deprecations` is not a list".to_owned());
             };
             told.splice(0..0, said.deprecations);
+        }
+        if let Some(Wire::List(told)) = outcome.data.get_mut("deprecations") {
+            let mut seen: Vec<Wire> = Vec::new();
+            told.retain(|each| {
+                !seen.contains(each) && {
+                    seen.push(each.clone());
+                    true
+                }
+            });
         }
         // A module that ansible-core runs over a connection plugin may ask for nothing.
         if matches!(self.task.action, Action::Plugin(_)) {
@@ -337,8 +353,9 @@ impl PluginRun {
                     args.retain(|name, _| unknown.iter().all(|unknown| **unknown != **name));
                     unknown.clear();
                 }
-                if let Some(name) = unknown.first() {
-                    return Ok(module_result::failed(&format!("Unsupported parameters for ({module}) module: {name}")));
+                if !unknown.is_empty() {
+                    let refused = unsupported(&action, action.name(), &unknown);
+                    return Ok(module_result::value(&action, self.run.reading(), refused));
                 }
                 if let Some(error) = ArgError::foremost(action.check(&args, &[])) {
                     let about = error.arg.as_ref().filter(|_| !error.stands_alone());
@@ -351,12 +368,11 @@ impl PluginRun {
             }
             Action::External(module) => {
                 let (target, variables) = (&self.target, &self.variables);
-                let keeps_invocation = self.task.keeps_invocation();
-                let caller = Caller { module, target, variables, no_log: self.no_log, keeps_invocation };
-                match self.run.order(&caller, std::mem::take(&mut args)) {
-                    Ok(order) => args = order,
-                    Err(result) => return Ok(module_result::value(&action, self.run.reading(), *result)),
-                }
+                let caller = Caller { module, target, variables, no_log: self.no_log, keeps_invocation: true };
+                args = self.run.order(&caller, std::mem::take(&mut args)).map_err(|result| {
+                    let msg = result.data.get("msg").map(text_of).unwrap_or_default();
+                    msg.strip_prefix("Task failed: ").map(str::to_owned).unwrap_or(msg)
+                })?;
                 MODULE
             }
             Action::Controller(_) | Action::Statement(_) | Action::Plugin(_) => {
@@ -368,11 +384,17 @@ impl PluginRun {
         let hidden =
             HiddenValues::of(&secrets, &args, crate::plan::module(module).is_some_and(|entry| entry.hides_keys));
         let call = Call { module: module.to_owned(), args, mode, environment, background };
+        let invocation = invocation::of_call(&call, hidden.as_ref());
         let mut outcome = self.call(call, true)?;
         if let Some(hidden) = hidden {
             hidden.mask(&mut outcome);
         }
-        Ok(module_result::value(&action, self.run.reading(), TaskResult::from_outcome(outcome)))
+        let unreachable = outcome.failure.as_ref().is_some_and(|failure| failure.unreachable);
+        let mut result = TaskResult::from_outcome(outcome);
+        if let Some(invocation) = invocation.filter(|_| !unreachable) {
+            result.set("invocation", invocation);
+        }
+        Ok(module_result::value(&action, self.run.reading(), result))
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) const SHOWS: &str = "_ansible_verbose_always";
 pub(super) const HIDES: &str = "_ansible_verbose_override";
 /// The key of a result that stands for an exception.
 pub(super) const RAISED: &str = "_ansible_raised";
+/// The key of a result that no module gave.
+pub(super) const OWN: &str = "_ansible_own";
 
 /// Takes what the keys of a plugin's result ask for.
 pub(crate) fn take_effects(result: &mut TaskResult) {
@@ -24,9 +26,11 @@ pub(crate) fn take_effects(result: &mut TaskResult) {
         result.notify.extend(words(&names));
     }
     result.raised |= result.data.shift_remove(RAISED).is_some();
+    result.by_action |= result.data.shift_remove(OWN).is_some();
     let shows = result.data.shift_remove(SHOWS).is_some_and(|shows| shows.is_true());
-    if result.data.shift_remove(HIDES).is_none() {
-        result.verbose_always |= shows;
+    match result.data.shift_remove(HIDES).is_some() {
+        true => result.silent = true,
+        false => result.verbose_always |= shows,
     }
     if result.failed || result.unreachable {
         return;
@@ -98,6 +102,7 @@ mod tests {
             keys.iter().for_each(|key| result.set(key, true));
             take_effects(&mut result);
             assert!(result.verbose_always == shown && result.data.is_empty(), "{keys:?}");
+            assert_eq!(result.silent, keys.contains(&HIDES), "{keys:?}");
         }
     }
 }

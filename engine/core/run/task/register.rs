@@ -25,8 +25,9 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
     // What a module says itself changes nothing else.
     let is_lost = result.unreachable && !result.data.contains_key("unreachable");
     if has_failed && !is_lost {
-        let failed = fields.entry("failed".into()).or_insert_with(|| Value::from(result.failed));
-        if result.failed {
+        let has_failed = result.failed && !result.unreachable;
+        let failed = fields.entry("failed".into()).or_insert_with(|| Value::from(has_failed));
+        if has_failed {
             *failed = Value::from(true);
         }
     }

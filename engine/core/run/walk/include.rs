@@ -336,7 +336,10 @@ impl Run {
             dependency: false,
         };
         let parents = plan::line_of(run.task.role.as_ref());
-        let Some((role, step)) = self.resolver.role(&call, place, &parents, found) else { return Vec::new() };
+        // The include's own keyword says which collections may have the role.
+        let settings = place.settings.searching(&run.task.settings.collections);
+        let place = Place { settings, ..place.clone() };
+        let Some((role, step)) = self.resolver.role(&call, &place, &parents, found) else { return Vec::new() };
         run.play.included.lock().push(role.clone());
         // As in ansible-core, the setting makes a role public only if it was set.
         let is_public = wanted.public.map_or(self.options.private_role_vars == Some(false), |public| public.0);
