@@ -198,7 +198,7 @@ fn tell(output: &str, code: i32, own_ways: bool) -> Vec<String> {
     if own_ways {
         order.retain(|word| word == "PLAY" || word == "NO MORE HOSTS LEFT");
     }
-    let mut shown = vec![format!("exit {code}: {}", order.join(", "))];
+    let mut shown = vec![format!("exit {code}: {}", order.join(", ")).trim_end().to_owned()];
     for host in counts.keys().cloned().collect::<Vec<_>>() {
         hosts.entry(host).or_default();
     }

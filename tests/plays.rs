@@ -82,6 +82,21 @@ fn commands_on_the_controller_begin_in_the_directory_of_their_play() {
     }
 }
 
+/// As in Ansible, the address is told if it is not the name.
+#[test]
+fn a_delegate_is_named_with_its_address() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("hosts"), "a\nb ansible_host=b.example\nc ansible_host=c\n").unwrap();
+    let play = "- hosts: a\n  gather_facts: false\n  tasks:\n  - debug: msg=x\n    delegate_to: '{{ item }}'\n    loop: [a, b, c]\n";
+    std::fs::write(directory.path().join("play.yml"), play).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
+    let output = command.args(["-i", "hosts", "play.yml"]).env("NO_COLOR", "1").current_dir(directory.path()).output();
+    let shown = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
+    for expected in ["ok: [a] =>", "ok: [a -> b(b.example)] =>", "ok: [a -> c] =>"] {
+        assert!(shown.contains(expected), "{shown}");
+    }
+}
+
 #[test]
 fn a_task_whose_results_are_all_hidden_is_not_named() {
     insta::assert_snapshot!(shown(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/hidden/play.yml"))));

@@ -47,7 +47,7 @@ pub(crate) fn run_magic(args: &RunArgs, config: &Config, sources: &[String]) -> 
         },
         check: args.check,
         diff: args.diff || *config.diff_always,
-        forks: args.forks.number(config.forks.value) as usize,
+        forks: args.forks.chosen(config.forks.value),
         verbosity: args.sources.verbose.max(*config.verbosity as u8),
         limit: args.limit.clone(),
         config_file: config.file.as_deref().map(absolute),
@@ -123,7 +123,7 @@ pub(crate) fn options(
         check: magic.check,
         diff: magic.diff,
         max_diff: max_diff(*config.max_diff_size),
-        forks: magic.forks,
+        forks: args.forks.number(*config.forks) as usize,
         verbosity,
         debugger: DebuggerOptions {
             enabled: *config.enable_task_debugger,

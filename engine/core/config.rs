@@ -30,7 +30,7 @@ pub use settings::Config;
 pub use shown::{Effect, Shown};
 
 use crate::{
-    inventory::{SourceRules, VarsFiles},
+    inventory::{GroupVars, SourceRules, VarsFiles},
     limits::Limits,
     source::{Problems, Source, nearest},
     syntax::builtin_name,
@@ -95,6 +95,8 @@ impl Config {
             enabled: self.inventory_enabled.value.clone(),
             records_places: false,
             files: self.vars_files(),
+            precedence: self.precedence.value.clone().map_or(usual.precedence, |names| GroupVars::named(&names)),
+            yaml_extensions: self.yaml_valid_extensions.value.clone().unwrap_or(usual.yaml_extensions),
             tells_deprecated: *self.deprecation_warnings,
             plugins: None,
         }

@@ -145,12 +145,30 @@ pub struct Item {
     pub label: Value,
 }
 
+/// The host that ran a task for another one.
+#[derive(Clone, Debug)]
+pub struct Delegate {
+    pub name: Arc<str>,
+    /// Its `ansible_host`, unless that is its name.
+    pub address: Option<Arc<str>>,
+}
+
+impl Delegate {
+    /// As shown: the name, and the address if that is another one.
+    pub fn shown(&self) -> String {
+        match &self.address {
+            Some(address) => format!("{}({address})", self.name),
+            None => self.name.to_string(),
+        }
+    }
+}
+
 /// The result of a task, or of one item of it, in an event: with its host and status.
 #[derive(Clone, Debug)]
 pub struct HostResult {
     pub host: Arc<str>,
     /// The host that ran the task instead (`delegate_to`).
-    pub delegated_to: Option<Arc<str>>,
+    pub delegated_to: Option<Delegate>,
     pub status: Status,
     /// The value that `register` stores. Under `no_log`, only the note that the output was hidden.
     pub data: Value,

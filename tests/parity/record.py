@@ -113,7 +113,7 @@ def told(output, code):
             hosts.setdefault(host, []).append(last)
             if not order or order[-1] != task:
                 order.append(task)
-    shown = [f"exit {code}: " + ", ".join(order)]
+    shown = [(f"exit {code}: " + ", ".join(order)).rstrip()]
     for host in sorted(set(hosts) | set(counts)):
         results = ["{} {} {}".format(*entry).strip() for entry in hosts.get(host, [])]
         shown.append(f"{host} ({counts.get(host, '')}) " + " | ".join(results))

@@ -95,7 +95,12 @@ impl ForksArgs {
 
     /// The number of hosts to work on at once; `configured` is the setting.
     pub(crate) fn number(&self, configured: Option<u32>) -> u32 {
-        self.forks.or(configured).unwrap_or(Self::DEFAULT)
+        self.chosen(configured).unwrap_or(Self::DEFAULT)
+    }
+
+    /// The number of hosts to work on at once, if it was chosen; `configured` is the setting.
+    pub(crate) fn chosen(&self, configured: Option<u32>) -> Option<u32> {
+        self.forks.or(configured)
     }
 }
 

@@ -125,6 +125,11 @@ settings! {
     /// The enabled vars plugins among those that must be named.
     vars_plugins_enabled: Vec<String> = vec!["host_group_vars".to_owned()],
         ["defaults.vars_plugins_enabled"], ["ANSIBLE_VARS_ENABLED"];
+    /// The order of a host's group variables, weakest first.
+    precedence: Option<Vec<String>> = None, ["defaults.precedence"], ["ANSIBLE_PRECEDENCE"];
+    /// Extensions of files with variables of groups and hosts, and of inventories in YAML.
+    yaml_valid_extensions: Option<Vec<String>> = None,
+        ["defaults.yaml_valid_extensions"], ["ANSIBLE_YAML_FILENAME_EXT"];
     /// When vars plugins run: `demand` or `start`.
     run_vars_plugins: String = "demand".to_owned(), ["defaults.run_vars_plugins"], ["ANSIBLE_RUN_VARS_PLUGINS"];
     /// The Python of hosts: a path, or `auto`.

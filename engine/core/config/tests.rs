@@ -124,13 +124,13 @@ fn unknown_keys_cause_warnings_with_a_suggestion() {
 #[test]
 fn ignored_settings_cause_warnings() {
     let directory = tempfile::tempdir().unwrap();
-    let text = "[defaults]\nprecedence = all_inventory\nretry_files_enabled = no\nnocows = 1\n";
+    let text = "[defaults]\nfacts_modules = x\nretry_files_enabled = no\nnocows = 1\n";
     std::fs::write(directory.path().join("ansible.cfg"), text).unwrap();
     let env = |name: &str| (name == "ANSIBLE_PLAYBOOK_VARS_ROOT").then(|| "all".to_owned());
     let (_, warnings) = Config::read(&ConfigInputs { env: &env, directory: directory.path() }).unwrap();
     let told: Vec<String> = warnings.0.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().any(|warning| warning.contains("`precedence`") && warning.contains("ansible.cfg")));
+    assert!(told.iter().any(|warning| warning.contains("`facts_modules`") && warning.contains("ansible.cfg")));
     assert!(told.iter().any(|warning| warning.contains("ANSIBLE_PLAYBOOK_VARS_ROOT")), "{told:?}");
 }
 

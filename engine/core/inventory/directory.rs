@@ -18,9 +18,6 @@ use crate::{
     vault::Vault,
 };
 
-/// In order of preference: of `web`, `web.yml` and `web.json`, only the first existing one is read.
-const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
-
 /// Warnings that wait to be shown.
 pub(super) type Warnings = Mutex<Vec<String>>;
 
@@ -34,18 +31,21 @@ pub(super) struct VarsDirectory {
 /// The files of `group_vars` or `host_vars`, listed once, so that hosts need no further disk access.
 #[derive(Debug, Default)]
 struct Listing {
-    /// By group or host; the number is the extension's index in [`EXTENSIONS`].
+    /// By group or host; the number is the place of the extension in their order of preference: of `web`, `web.yml` and
+    /// `web.json`, only the first existing one is read.
     paths: HashMap<String, (usize, PathBuf)>,
     /// Files that are not read, each with the file that takes precedence.
     passed_over: Vec<(PathBuf, PathBuf)>,
+    extensions: Vec<String>,
     loaded: Mutex<HashMap<String, Arc<Layer>>>,
 }
 
 impl VarsDirectory {
-    pub(super) fn open(path: &Path) -> Result<Self, Problems> {
+    /// Lists the files; those without an extension, or with one of these, hold variables.
+    pub(super) fn open(path: &Path, extensions: &[String]) -> Result<Self, Problems> {
         Ok(VarsDirectory {
-            groups: Listing::of(&path.join("group_vars"))?,
-            hosts: Listing::of(&path.join("host_vars"))?,
+            groups: Listing::of(&path.join("group_vars"), extensions)?,
+            hosts: Listing::of(&path.join("host_vars"), extensions)?,
         })
     }
 
@@ -79,10 +79,10 @@ impl VarsDirectory {
 }
 
 impl Listing {
-    fn of(directory: &Path) -> Result<Self, Problems> {
-        let mut listing = Listing::default();
+    fn of(directory: &Path, extensions: &[String]) -> Result<Self, Problems> {
+        let mut listing = Listing { extensions: extensions.to_vec(), ..Listing::default() };
         for (name, path) in entries(directory)? {
-            for (rank, extension) in EXTENSIONS.iter().enumerate() {
+            for (rank, extension) in std::iter::once("").chain(extensions.iter().map(String::as_str)).enumerate() {
                 let Some(subject) = name.strip_suffix(extension).filter(|subject| !subject.is_empty()) else {
                     continue;
                 };
@@ -107,7 +107,7 @@ impl Listing {
     fn files(&self, name: &str) -> Result<Vec<PathBuf>, Problems> {
         let mut files = Vec::new();
         if let Some((_, path)) = self.paths.get(name) {
-            collect(path, &mut files, &mut Descent::default())?;
+            collect(path, &self.extensions, &mut files, &mut Descent::default())?;
         }
         Ok(files)
     }
@@ -136,7 +136,12 @@ impl Listing {
 }
 
 /// A file, or all variable files below a directory, in order of their names.
-fn collect(path: &Path, files: &mut Vec<PathBuf>, descent: &mut Descent) -> Result<(), Problems> {
+fn collect(
+    path: &Path,
+    extensions: &[String],
+    files: &mut Vec<PathBuf>,
+    descent: &mut Descent,
+) -> Result<(), Problems> {
     if !path.is_dir() {
         files.push(path.to_owned());
         return Ok(());
@@ -148,9 +153,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>, descent: &mut Descent) -> Resu
         }
         if path.is_dir() {
             if extension.is_empty() {
-                descent.within(&path, |descent| collect(&path, files, descent)).unwrap_or(Ok(()))?;
+                descent.within(&path, |descent| collect(&path, extensions, files, descent)).unwrap_or(Ok(()))?;
             }
-        } else if EXTENSIONS.contains(&extension) {
+        } else if extension.is_empty() || extensions.iter().any(|known| known == extension) {
             files.push(path);
         }
     }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::{
     directory::{VarsDirectory, Warnings},
     host::{Host, LOCALHOST},
-    rules::VarsFiles,
+    rules::{GroupVars, SourceRules, VarsFiles},
     vars_state::VarsPlugins,
 };
 use crate::{
@@ -36,6 +36,10 @@ pub(super) struct Layers {
     pub vars_plugins: VarsPlugins,
     /// Whether `group_vars` and `host_vars` are read, and when.
     pub files: VarsFiles,
+    /// The order of the variables of groups, weakest first.
+    pub precedence: Vec<GroupVars>,
+    /// Extensions of files with variables.
+    pub yaml_extensions: Vec<String>,
     /// Warnings about ignored files, found when directories were opened.
     pub warnings: Warnings,
     /// Warnings about reserved names of variables in these files.
@@ -74,6 +78,8 @@ impl Default for Layers {
             directories: Mutex::default(),
             vars_plugins: VarsPlugins::default(),
             files: VarsFiles::default(),
+            precedence: GroupVars::ALL.to_vec(),
+            yaml_extensions: SourceRules::default().yaml_extensions,
             reserved: Mutex::default(),
             warnings: Mutex::default(),
             groups: Mutex::default(),
@@ -107,7 +113,7 @@ impl Layers {
         if let Some(directory) = self.directories.lock().get(path) {
             return Ok(directory.clone());
         }
-        let directory = Arc::new(VarsDirectory::open(path)?);
+        let directory = Arc::new(VarsDirectory::open(path, &self.yaml_extensions)?);
         self.warnings.lock().extend(directory.passed_over());
         self.directories.lock().insert(path.to_owned(), directory.clone());
         Ok(directory)

@@ -43,7 +43,7 @@ pub use limit::Limit;
 pub use listing::{Listing, TreeVars};
 pub use pattern::{Matched, Pattern};
 pub use plugins::{Plugins, PluginsError};
-pub use rules::{GroupNames, SourceRules, VarsFiles};
+pub use rules::{GroupNames, GroupVars, SourceRules, VarsFiles};
 
 #[cfg(test)]
 mod tests;

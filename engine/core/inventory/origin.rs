@@ -7,8 +7,11 @@ use std::{
 };
 
 use super::{
-    GroupNames, HostSource, Inventory, InventoryError, SourceRules, address, directory::entries, ini,
-    rules::has_foreign, script, yaml,
+    GroupNames, HostSource, Inventory, InventoryError, SourceRules, address,
+    directory::entries,
+    ini,
+    rules::{GroupVars, has_foreign},
+    script, yaml,
 };
 use crate::{
     files::{self, Descent},
@@ -83,6 +86,13 @@ impl Inventory {
         inventory.plugins = None;
         inventory.source = None;
         inventory.layers.files = rules.files;
+        inventory.layers.precedence.clone_from(&rules.precedence);
+        inventory.layers.yaml_extensions.clone_from(&rules.yaml_extensions);
+        for part in &rules.precedence {
+            if let GroupVars::Unknown(name) = part {
+                inventory.warnings.push(format!("Ignoring unknown variable precedence entry: {name}"));
+            }
+        }
         inventory.layers.vars_plugins.plugins = rules.plugins.clone();
         inventory.add_vars_of_plugins()?;
         Ok(inventory)
@@ -198,26 +208,31 @@ impl Inventory {
             directory: Some(source::absolute(&path.join(".."))),
         }));
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+        let extension = extension.as_deref();
+        let is_yaml = rules.is_yaml(extension);
         let text = path.to_string_lossy();
         let read = self.with_enabled(&text, rules).unwrap_or_else(|| match is_program(path) {
-            true => rules.enables("script", &text).and_then(|()| script::read(self, path)),
-            false if extension.as_deref() == Some("toml") => match self.plugins.clone() {
+            true => rules.enables("script", &text).and_then(|()| {
+                script::read(self, path)
+                    .or_else(|errors| self.read_instead_of_running(errors, path, extension, is_yaml))
+            }),
+            false if extension == Some("toml") => match self.plugins.clone() {
                 Some(plugins) => self.read_with_plugins(&*plugins, &text, None),
                 None => {
                     self.refused = true;
                     Err(InventoryError::Toml { path: path.display().to_string() }.into())
                 }
             },
-            false if matches!(extension.as_deref(), Some("yml" | "yaml" | "json")) => {
+            false if is_yaml => {
                 // A file that names its plugin is read by `auto`.
                 let read = rules.enables("yaml", &text).or_else(|_| rules.enables("auto", &text));
-                read.and_then(|()| self.read_text(path, extension.as_deref()))
+                read.and_then(|()| self.read_text(path, extension, is_yaml))
             }
             // A name without an extension may be either.
             false => rules
                 .enables("ini", &text)
                 .or_else(|error| if extension.is_none() { rules.enables("yaml", &text) } else { Err(error) })
-                .and_then(|()| self.read_text(path, extension.as_deref())),
+                .and_then(|()| self.read_text(path, extension, is_yaml)),
         });
         match read {
             Ok(()) => {
@@ -227,7 +242,7 @@ impl Inventory {
             // Only errors in the file itself are collected; a source that rplay does not support ends the run.
             Err(problems) if self.refused => found.problems.0.extend(problems.0),
             Err(problems) => {
-                let by = if self.is_plugins { "" } else { begun(path, extension.as_deref(), &problems) };
+                let by = if self.is_plugins { "" } else { begun(path, extension, is_yaml, &problems) };
                 found.malformed.push((source::absolute(path), by, problems));
             }
         }
@@ -235,12 +250,10 @@ impl Inventory {
     }
 
     /// Reads a file in the format that it seems to have and, if that fails, in the other format.
-    fn read_text(&mut self, path: &Path, extension: Option<&str>) -> Result<(), Problems> {
+    fn read_text(&mut self, path: &Path, extension: Option<&str>, is_yaml: bool) -> Result<(), Problems> {
         let source = &self.layers.vault.clone().read(path)?;
         let read = match extension {
-            Some("yml" | "yaml" | "json") => {
-                yaml::read(self, source).or_else(|errors| self.instead(errors, ini::read, source))
-            }
+            _ if is_yaml => yaml::read(self, source).or_else(|errors| self.instead(errors, ini::read, source)),
             Some(_) => ini::read(self, source),
             None if looks_like_yaml(&source.text) => {
                 yaml::read(self, source).or_else(|errors| self.instead(errors, ini::read, source))
@@ -258,6 +271,21 @@ impl Inventory {
         })
     }
 
+    /// Reads the text of a program that failed: as in ansible-core, the plugins after `script` are tried, too. If it is no
+    /// inventory either, the errors are the program's.
+    fn read_instead_of_running(
+        &mut self,
+        errors: Problems,
+        path: &Path,
+        extension: Option<&str>,
+        is_yaml: bool,
+    ) -> Result<(), Problems> {
+        if self.refused || self.is_plugins {
+            return Err(errors);
+        }
+        self.read_text(path, extension, is_yaml).map_err(|_| errors)
+    }
+
     /// Reads a source with another parser; if that fails too, the errors are those of the first one.
     fn instead(
         &mut self,
@@ -273,7 +301,7 @@ impl Inventory {
 }
 
 /// The start of ansible-core's message about a source: it names the plugin that the errors come from.
-fn begun(path: &Path, extension: Option<&str>, problems: &Problems) -> &'static str {
+fn begun(path: &Path, extension: Option<&str>, is_yaml: bool, problems: &Problems) -> &'static str {
     // A file that cannot be read at all has no plugin.
     let is_format = |problem: &source::Problem| {
         let error: &(dyn std::error::Error + 'static) = &**problem;
@@ -287,7 +315,7 @@ fn begun(path: &Path, extension: Option<&str>, problems: &Problems) -> &'static 
     }
     match extension {
         _ if is_program(path) => "Failed to parse inventory with 'script' plugin: ",
-        Some("yml" | "yaml" | "json") => "Failed to parse inventory with 'yaml' plugin: ",
+        _ if is_yaml => "Failed to parse inventory with 'yaml' plugin: ",
         None if files::read_text(path).is_ok_and(|text| looks_like_yaml(&text)) => {
             "Failed to parse inventory with 'yaml' plugin: "
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Inventory, VarsFiles,
+    GroupVars, Inventory, VarsFiles,
     host::{ALL, Group, Host},
     layers::Stack,
     vars_plugins::Owners,
@@ -99,6 +99,21 @@ impl Inventory {
         playbook_dir.into_iter().chain(self.directories.iter().rev().map(PathBuf::as_path))
     }
 
+    /// The layers of these groups in the inventory's directories.
+    fn push_inventory_files(&self, groups: &[&Group], stack: &mut Vec<Arc<Layer>>) -> Result<(), Problems> {
+        self.directories.iter().rev().try_for_each(|directory| self.push_groups(directory, groups, stack))
+    }
+
+    /// The layers of these groups in a directory, if there is one.
+    fn push_files(
+        &self,
+        directory: Option<&Path>,
+        groups: &[&Group],
+        stack: &mut Vec<Arc<Layer>>,
+    ) -> Result<(), Problems> {
+        directory.map_or(Ok(()), |directory| self.push_groups(directory, groups, stack))
+    }
+
     fn group_layers(&self, host: &Host, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let key = (host.groups.iter().copied().collect::<Vec<_>>(), playbook_dir.map(Path::to_owned));
         if let Some(stack) = self.layers.groups.lock().get(&key) {
@@ -116,12 +131,17 @@ impl Inventory {
                 stack.push(group.vars.clone());
             }
         } else {
-            for part in [&groups, &all] {
-                for directory in self.var_directories(playbook_dir) {
-                    self.push_groups(directory, part, &mut stack)?;
+            for part in self.layers.precedence.iter().rev() {
+                match part {
+                    GroupVars::GroupsPluginsPlay => self.push_files(playbook_dir, &groups, &mut stack)?,
+                    GroupVars::GroupsPluginsInventory => self.push_inventory_files(&groups, &mut stack)?,
+                    GroupVars::AllPluginsPlay => self.push_files(playbook_dir, &all, &mut stack)?,
+                    GroupVars::AllPluginsInventory => self.push_inventory_files(&all, &mut stack)?,
+                    GroupVars::GroupsInventory => stack.extend(groups.iter().map(|group| group.vars.clone())),
+                    GroupVars::AllInventory => stack.extend(all.iter().map(|group| group.vars.clone())),
+                    GroupVars::Unknown(_) => {}
                 }
             }
-            stack.extend(groups.iter().chain(&all).map(|group| group.vars.clone()));
         }
         stack.retain(|layer| !layer.is_empty());
         let stack: Stack = stack.into();

@@ -11,6 +11,9 @@ use crate::{source::Problems, syntax::builtin_name};
 const IGNORED: [&str; 12] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
 
+/// Extensions of YAML files, in order of preference.
+const YAML_EXTENSIONS: [&str; 3] = [".yml", ".yaml", ".json"];
+
 /// Built-in plugins; `auto` stands for a plugin that the source itself names.
 const NATIVE: [&str; 6] = ["host_list", "script", "auto", "yaml", "ini", "toml"];
 
@@ -39,6 +42,10 @@ pub struct SourceRules {
     pub records_places: bool,
     /// Whether `group_vars` and `host_vars` are read, and when.
     pub files: VarsFiles,
+    /// The order of the variables of a host's groups, weakest first (VARIABLE_PRECEDENCE).
+    pub precedence: Vec<GroupVars>,
+    /// Extensions of files with variables of groups and hosts, and of inventories in YAML (YAML_FILENAME_EXTENSIONS).
+    pub yaml_extensions: Vec<String>,
     /// Whether to warn about deprecated features.
     pub tells_deprecated: bool,
     /// Runs inventory plugins that are not built in, and vars plugins.
@@ -57,6 +64,8 @@ impl Default for SourceRules {
             enabled: None,
             records_places: false,
             files: VarsFiles::default(),
+            precedence: GroupVars::ALL.to_vec(),
+            yaml_extensions: YAML_EXTENSIONS.map(str::to_owned).to_vec(),
             tells_deprecated: true,
             plugins: None,
         }
@@ -68,6 +77,12 @@ impl SourceRules {
     pub(super) fn ignores(&self, name: &str) -> bool {
         self.ignored_extensions.iter().any(|end| name.ends_with(end.as_str()))
             || self.ignored_patterns.iter().any(|pattern| pattern.is_in(name))
+    }
+
+    /// Whether a file with this extension is YAML.
+    pub(super) fn is_yaml(&self, extension: Option<&str>) -> bool {
+        let dotted = extension.map(|extension| format!(".{extension}"));
+        dotted.is_some_and(|dotted| self.yaml_extensions.contains(&dotted))
     }
 
     /// The warning about groups with these names, if one is invalid in a variable's name.
@@ -97,6 +112,49 @@ pub enum VarsFiles {
     WithInventory,
     /// `host_group_vars` is not enabled.
     Never,
+}
+
+/// A part of the variables that a host has from its groups: of `all` or of the other groups, and from a source of the
+/// inventory or from vars plugins (`group_vars` among them) in the inventory's or the playbook's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupVars {
+    AllInventory,
+    GroupsInventory,
+    AllPluginsInventory,
+    AllPluginsPlay,
+    GroupsPluginsInventory,
+    GroupsPluginsPlay,
+    /// A name that is none of these; it is passed over with a warning.
+    Unknown(String),
+}
+
+impl GroupVars {
+    /// Ansible's order, weakest first.
+    pub(super) const ALL: [GroupVars; 6] = [
+        GroupVars::AllInventory,
+        GroupVars::GroupsInventory,
+        GroupVars::AllPluginsInventory,
+        GroupVars::AllPluginsPlay,
+        GroupVars::GroupsPluginsInventory,
+        GroupVars::GroupsPluginsPlay,
+    ];
+    const NAMES: [&str; 6] = [
+        "all_inventory",
+        "groups_inventory",
+        "all_plugins_inventory",
+        "all_plugins_play",
+        "groups_plugins_inventory",
+        "groups_plugins_play",
+    ];
+
+    /// The parts with these names.
+    pub fn named(names: &[String]) -> Vec<Self> {
+        let known = |name: &String| Self::NAMES.iter().zip(Self::ALL).find(|(known, _)| *known == name);
+        names
+            .iter()
+            .map(|name| known(name).map_or_else(|| GroupVars::Unknown(name.clone()), |(_, part)| part))
+            .collect()
+    }
 }
 
 /// How to handle characters in group names that are invalid in variable names (TRANSFORM_INVALID_GROUP_CHARS).

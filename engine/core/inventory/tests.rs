@@ -436,3 +436,12 @@ fn old_forms_of_scripts_output_and_their_errors_are_told() {
     let wrong = of(r#"echo '{"g": {"hosts": ["a"]}, "_meta": {"hostvars": []}}'"#);
     assert!(wrong[0].contains("Value contains '_meta.hostvars' which is 'list' instead of 'dict'."), "{wrong:?}");
 }
+
+/// As in ansible-core, the other plugins read what `script` cannot run.
+#[test]
+fn a_program_that_fails_is_read_as_a_list_of_hosts() {
+    let usual = SourceRules::default();
+    assert_eq!(warnings_of("hosts", "#!/usr/bin/env no-such-program-here\n[web]\none a=1\n", &usual), [""; 0]);
+    let told = warnings_of("hosts", "#!/bin/sh\nexit 3\n", &usual);
+    assert!(told[0].contains("'script' plugin: Inventory script returned non-zero exit code 3."), "{told:?}");
+}

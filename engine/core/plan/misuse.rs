@@ -18,7 +18,7 @@ pub(super) fn of(statement: Option<Statement>, task: &syntax::Task) -> Option<Pl
              is reserved for internal use only.",
             written.value, name.value
         );
-        return Some(PlanError::misplaced(msg, &name.span));
+        return Some(PlanError::unusable(msg, &name.span));
     }
     // As in ansible-core, the place is the task's.
     let misplaced = |msg: String| Some(PlanError::misplaced(msg, &first_line(&task.span)));

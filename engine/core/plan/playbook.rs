@@ -150,7 +150,7 @@ impl Resolver {
             let scope = self.static_scope(settings, None, &overlaid(vars, &found), directory);
             let names = candidates.iter().map_while(|candidate| template::render(&candidate.value, &scope).ok());
             let path = names.filter_map(|name| vars_file(directory, name.as_str()?)).next();
-            if let Some(layer) = path.and_then(|path| self.project.vars(&path, None).ok()) {
+            if let Some(layer) = path.and_then(|path| self.project.play_vars(&path, None).ok()) {
                 lay_over(&mut found, &layer);
             }
         }
@@ -240,7 +240,14 @@ impl Resolver {
 
 fn vars_files(node: &Node) -> Vec<Vec<Field>> {
     match node.as_seq() {
-        Some(items) => items.iter().map(fields).collect(),
+        Some(items) => items
+            .iter()
+            .map(|item| match item.kind {
+                // An empty item is of the wrong type.
+                syntax::Kind::Null => vec![field(item)],
+                _ => fields(item),
+            })
+            .collect(),
         None => vec![fields(node)],
     }
 }

@@ -262,6 +262,27 @@ impl Project {
         Ok(file.vars.clone())
     }
 
+    /// The variables of a file in `vars_files`. As in ansible-core, such a file may also be a list of mappings, of which
+    /// later ones win.
+    ///
+    /// # Errors
+    /// If it cannot be read or decrypted, or is neither a mapping nor such a list.
+    pub fn play_vars(&self, path: &Path, at: Option<&Span>) -> Result<Arc<Layer>, Problems> {
+        self.vars(path, at).or_else(|problems| self.listed_vars(path).ok_or(problems))
+    }
+
+    fn listed_vars(&self, path: &Path) -> Option<Arc<Layer>> {
+        let node = syntax::yaml::load(&self.source(path, None).ok()?).ok()?.node;
+        let mut vars = Layer::new();
+        for item in node.as_seq().filter(|items| !items.is_empty())? {
+            item.as_map()?;
+            vars.extend(
+                super::settings::layer(item).iter().flat_map(|layer| layer.iter()).map(|(k, v)| (k.clone(), v.clone())),
+            );
+        }
+        Some(Arc::new(vars))
+    }
+
     fn vars_file(&self, path: &Path, at: Option<&Span>) -> Result<Arc<VarsFile>, Problems> {
         self.vars.get_or_read(path.to_owned(), || {
             let source = self.source(path, at)?;
@@ -290,14 +311,21 @@ impl Project {
     pub fn check_vars_files(&self, play: &Play) -> Problems {
         let mut problems = Problems::default();
         for candidates in &play.vars_files {
-            let found = candidates
-                .iter()
-                .map_while(|candidate| Some((candidate, candidate.value.data()?)))
-                .find_map(|(candidate, name)| Some((candidate, vars_file(&play.directory, name.as_str()?)?)));
-            if let Some((candidate, path)) = found
-                && let Err(more) = self.vars(&path, Some(&candidate.span))
+            for (candidate, name) in candidates.iter().map_while(|candidate| Some((candidate, candidate.value.data()?)))
             {
-                problems.0.extend(more.0);
+                let Some(name) = name.as_str() else {
+                    let msg = format!("Invalid `vars_files` value of type '{}'.", crate::template::type_name(&name));
+                    let help = "A `vars_files` value should either be a string or list of strings.".to_owned();
+                    let (label, help) = ("not a file name".to_owned(), Some(help));
+                    problems.push(PlanError::Argument { msg, at: candidate.span.clone(), label, help });
+                    break;
+                };
+                if let Some(path) = vars_file(&play.directory, name) {
+                    problems
+                        .0
+                        .extend(self.play_vars(&path, Some(&candidate.span)).err().into_iter().flat_map(|more| more.0));
+                    break;
+                }
             }
         }
         problems

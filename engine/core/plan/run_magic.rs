@@ -14,7 +14,8 @@ pub struct RunMagic {
     pub tags: TagSelection,
     pub check: bool,
     pub diff: bool,
-    pub forks: usize,
+    /// If it was chosen.
+    pub forks: Option<u32>,
     pub verbosity: u8,
     /// `--limit` as it was given.
     pub limit: Option<String>,
@@ -33,7 +34,8 @@ impl RunMagic {
             // As in Ansible, that of the run, whatever the task says.
             "ansible_check_mode" => self.check.into(),
             "ansible_diff_mode" => self.diff.into(),
-            "ansible_forks" => self.forks.into(),
+            // Plays calculate with Ansible's default, whatever rplay's own is.
+            "ansible_forks" => self.forks.unwrap_or(5).into(),
             "ansible_verbosity" => self.verbosity.into(),
             "ansible_limit" => self.limit.clone()?.into(),
             "ansible_config_file" => self.config_file.clone().map_or(Value::from(()), Value::from),

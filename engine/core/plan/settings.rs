@@ -91,7 +91,7 @@ fn says_nothing(keywords: &Keywords) -> bool {
         port remote_user run_once throttle timeout)
 }
 
-/// `tags: a,b` means two tags; an item of a list is one, whatever it contains.
+/// `tags: a,b` means two tags; an item of a list is one, whatever it contains, but lists in lists count as one list.
 pub(super) fn split_tags(node: &Node) -> Vec<super::Field> {
     let whole = field(node);
     match (&node.kind, whole.value.data().as_ref().and_then(|value| value.as_str())) {
@@ -99,7 +99,17 @@ pub(super) fn split_tags(node: &Node) -> Vec<super::Field> {
             .split(',')
             .map(|part| super::Field { value: Lazy::Data(part.trim().into()), span: whole.span.clone() })
             .collect(),
-        _ => fields(node),
+        _ => match &node.kind {
+            Kind::Seq(items) => items.iter().flat_map(tags_in).collect(),
+            _ => fields(node),
+        },
+    }
+}
+
+fn tags_in(item: &Node) -> Vec<super::Field> {
+    match &item.kind {
+        Kind::Seq(items) => items.iter().flat_map(tags_in).collect(),
+        _ => vec![field(item)],
     }
 }
 

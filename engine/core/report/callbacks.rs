@@ -160,7 +160,7 @@ impl Callbacks {
             Event::HostDone { task, result } => self.done("host_done", task, result)?,
             Event::Retrying { task, host, item, retries_left, result, .. } if self.tasks.contains_key(task) => {
                 json!({ "event": "retrying", "task": task.0, "host": &**host, "left": retries_left,
-                    "data": values::to_json(&result.data), "delegated_to": result.delegated_to.as_deref(),
+                    "data": values::to_json(&result.data), "delegated_to": result.delegated_to.as_ref().map(|other| &*other.name),
                     "item": item.as_ref().map(label) })
             }
             Event::Included { task, hosts, file, item, .. } if self.tasks.contains_key(task) => {
@@ -198,7 +198,7 @@ impl Callbacks {
             json!({ "msg": msg, "path": values::file(place), "line": line, "column": column })
         });
         Some(json!({ "event": event, "task": task.0, "host": &*result.host, "status": status,
-            "data": values::whole(result), "delegated_to": result.delegated_to.as_deref(),
+            "data": values::whole(result), "delegated_to": result.delegated_to.as_ref().map(|other| &*other.name),
             "shown": result.task_result.verbose_always, "shows_diff": result.shows_diff, "polled": result.polled,
             "causes": causes.collect::<Vec<_>>() }))
     }

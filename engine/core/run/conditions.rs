@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     actions::text_of,
     plan::{Condition, Field, Settings, Task},
+    syntax::DEBUGGERS,
     template::{self, TemplateError},
     vars::{Lazy, Scope, Value, is_omit},
 };
@@ -166,6 +167,24 @@ fn parsed(value: &Value) -> Option<f64> {
     text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
+/// When the debugger starts. As in ansible-core, only text can be wrong.
+///
+/// # Errors
+/// If it cannot be rendered, or is text that names no moment.
+fn debugger(settings: &Settings, scope: &Arc<Scope>) -> Result<(), TemplateError> {
+    let Some((value, field)) = value(DEBUGGER, settings, scope)? else { return Ok(()) };
+    match value.as_str() {
+        Some(word) if !DEBUGGERS.contains(&word) => {
+            let message = format!(
+                "Error processing keyword 'debugger': '{word}' is not a valid value for debugger. Must be one of {}",
+                DEBUGGERS.join(", ")
+            );
+            Err(TemplateError::Failed { message, at: field.span.clone(), help: None, via: vec![] })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Checks the keywords that are only read after the task, by some tasks, or not at all: as in Ansible, a task with a
 /// wrong one does not start, and none of them can read the task's own result.
 ///
@@ -176,9 +195,10 @@ pub(crate) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError
     for keyword in [ANY_ERRORS_FATAL, BECOME, DELEGATE_FACTS, IGNORE_ERRORS, IGNORE_UNREACHABLE, NO_LOG, RUN_ONCE] {
         flag(keyword, settings, scope)?;
     }
-    for keyword in [BECOME_EXE, BECOME_FLAGS, BECOME_METHOD, BECOME_USER, CONNECTION, DEBUGGER, REMOTE_USER] {
+    for keyword in [BECOME_EXE, BECOME_FLAGS, BECOME_METHOD, BECOME_USER, CONNECTION, REMOTE_USER] {
         text(keyword, settings, scope)?;
     }
+    debugger(settings, scope)?;
     timeout(settings, scope)?;
     for field in task.notify.iter().chain(&settings.notify) {
         template::render(&field.value, scope).map_err(|error| of_keyword("notify", error))?;

@@ -50,7 +50,8 @@ pub(crate) enum PlayError {
         #[label("in this item")]
         at: Span,
     },
-    #[error("Invalid `vars_files` value of type '{kind}'")]
+    #[error("Invalid `vars_files` value of type '{kind}'.")]
+    #[diagnostic(help("A `vars_files` value should either be a string or list of strings."))]
     VarsFileType {
         kind: String,
         #[source_code]

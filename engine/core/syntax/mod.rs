@@ -26,6 +26,7 @@ pub(crate) use escapes::unescaped;
 pub use event::pyyaml_place;
 pub use locate::locate;
 pub use node::{Kind, Node, Style, Text};
+pub(crate) use read::DEBUGGERS;
 pub use read::{
     Known, Modules, ReadError, Warning, argument_specs, collection_names, read_argument_specs, read_playbook,
     read_role_meta, read_tasks, read_vars,

@@ -112,7 +112,8 @@ fn read(arg: &str, vault: &Vault) -> Result<Vec<Found>, Problems> {
         return mapping(&vault.read(Path::new(path))?, arg);
     }
     let source = Source::inline("-e", arg);
-    if arg.trim_start().starts_with(['{', '[']) {
+    // As in ansible-core, a space before it makes it `key=value` pairs.
+    if arg.starts_with(['{', '[']) {
         return mapping(&source, arg);
     }
     if arg.starts_with(['/', '.']) {

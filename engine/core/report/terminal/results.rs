@@ -18,7 +18,7 @@ impl<W: Write> Terminal<W> {
 
     pub(super) fn result(&mut self, task: TaskId, item: Option<&Item>, result: &HostResult) {
         let host = match &result.delegated_to {
-            Some(other) => format!("{} -> {}", self.name(&result.host), self.name(other)),
+            Some(other) => format!("{} -> {}", self.name(&result.host), self.name(&other.shown())),
             None => self.name(&result.host),
         };
         let label = item.map(|item| self.label(item));

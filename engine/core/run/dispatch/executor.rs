@@ -27,7 +27,6 @@ use crate::{
         facts::Facts,
         lookahead::{continuation::Continuation, look_ahead::look_ahead},
         reads::ReadTracker,
-        shorthand::data,
         state::{
             host::{HostState, Hosts},
             play::HostExit,
@@ -363,7 +362,7 @@ impl<'r> Executor<'r> {
         host_task.stopped |= evaluated.stop;
         if let (Some(name), true, false) = (&task.task.register, host_task.looped, host_task.together) {
             // Later items may read it.
-            host.set([(name.value.clone(), data(evaluated.registered.clone()))]);
+            host.set([(name.value.clone(), evaluated.variable())]);
         }
         host_task.results[iteration] = Some(evaluated);
         self.show(at);

@@ -62,7 +62,7 @@ impl Viewpoint {
                 Some((vars_file(&play.play.directory, name.as_str()?)?, candidate))
             });
             if let Some((path, candidate)) = named {
-                layers.insert(0, run.resolver.project.vars(&path, Some(&candidate.span))?);
+                layers.insert(0, run.resolver.project.play_vars(&path, Some(&candidate.span))?);
                 files.insert(0, path);
                 play.files.write().insert(host.name.clone(), layers.clone());
             }

@@ -61,11 +61,11 @@ impl Run {
                 Err(error) => return Err(error.into()),
             };
             let Some(name) = name.as_str() else {
-                let kind = name.kind().to_string();
+                let kind = template::type_name(&name).to_owned();
                 return Err(PlayError::VarsFileType { kind, at: at() }.into());
             };
             if let Some(found) = crate::plan::vars_file(&play.play.directory, name) {
-                return self.resolver.project.vars(&found, Some(&candidate.span));
+                return self.resolver.project.play_vars(&found, Some(&candidate.span));
             }
         }
         // As in Ansible, a missing file is ignored.

@@ -229,7 +229,8 @@ impl HostMagic {
                 level: template::Level::now(),
             }),
             "playbook_dir" => absolute(&self.play.play.directory).into(),
-            "inventory_dir" => self.of_source(|source| source.directory.as_deref())?,
+            // As in ansible-core, a list of hosts is in the directory `None`.
+            "inventory_dir" => self.of_source(|source| Some(source.directory.as_deref().unwrap_or("None")))?,
             "inventory_file" => self.of_source(|source| Some(&source.file))?,
             "play_hosts" | "ansible_play_batch" => self.play.shown(ShownHosts::Batch),
             "ansible_play_hosts" => self.play.shown(ShownHosts::Present),

@@ -23,7 +23,7 @@ use crate::{
             task_run::TaskRun,
         },
     },
-    vars::Value,
+    vars::{Lazy, Value},
 };
 
 impl Run {
@@ -133,7 +133,7 @@ impl Run {
             Debugged::Shown => true,
             Debugged::Over => return false,
         };
-        self.register(&task.task, host, result.registered.clone());
+        self.register(&task.task, host, result.variable());
         let name = &host.name;
         for (handler, at) in std::mem::take(&mut result.notify) {
             match self.notify(&task.play, host, &handler) {
@@ -200,10 +200,10 @@ impl Run {
     }
 
     /// Sets the variable that a task registers, if it does.
-    pub(crate) fn register(&self, task: &Task, host: &HostState, result: Value) {
+    pub(crate) fn register(&self, task: &Task, host: &HostState, result: Lazy) {
         if let Some(name) = &task.register {
             self.warn_of_reserved([(name.value.as_ref(), &name.span)]);
-            host.set([(name.value.clone(), data(result))]);
+            host.set([(name.value.clone(), result)]);
         }
     }
 

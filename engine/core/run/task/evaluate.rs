@@ -10,12 +10,11 @@ use rplay_contract::{
 
 use crate::{
     actions::{Effect, TaskResult, entries, text_of},
-    event::{HostResult, Status},
+    event::{Delegate, HostResult, Status},
     plan::{Field, Task},
     run::{
         conditions,
         lookahead::rules,
-        shorthand::data,
         state::{host::HostState, run::Run},
         task::{
             diffs,
@@ -23,13 +22,13 @@ use crate::{
             iteration::{Attempt, Iteration},
             messages,
             prepare::{job_id, seconds},
-            register::{add_loop_fields, register_value},
+            register::{Included, add_loop_fields, register_value},
             task_run::TaskRun,
         },
     },
     source::Span,
     template::{self, TemplateError},
-    vars::{Scope, Value, mapping},
+    vars::{Lazy, Scope, Value, mapping},
 };
 
 impl Run {
@@ -64,7 +63,7 @@ impl Run {
             && !result.unreachable
             && (result.skipped.is_none() || result.micros > 0)
             && !result.data.contains_key("finished")
-            && seconds(task_of, &self.evaluation_scope(task, host, attempt, &Value::UNDEFINED))
+            && seconds(task_of, &self.evaluation_scope(task, host, attempt, Lazy::Data(Value::UNDEFINED)))
                 .is_ok_and(|time| time.is_some());
         let is_late = result.data.contains_key("async_result");
         if polled && !is_late {
@@ -89,11 +88,12 @@ impl Run {
         let diff = diffs::value(result.data.get("diff"), &result.diff);
         diffs::as_registered(diff.as_ref(), &mut result.diff);
         let mut registered = register_value(task_of, &result, diff.as_ref(), attempt);
+        let included = Included::of(&result.effects);
         let mut retry = None;
         let mut gave_up = false;
         let mut stop = false;
         let mut broken = None;
-        let scope = self.evaluation_scope(task, host, attempt, &registered);
+        let scope = self.evaluation_scope(task, host, attempt, included.within(&registered));
         let is_done = !result.unreachable && result.skipped.is_none();
         // As in Ansible, no condition changes what became of a task that did not begin.
         if is_done && begun {
@@ -110,7 +110,7 @@ impl Run {
             if had != (result.failed, result.changed) || !task.task.failed_when.is_empty() {
                 registered = register_value(task_of, &result, diff.as_ref(), attempt);
             }
-            match self.until(task, host, attempt, &result, &registered) {
+            match self.until(task, host, attempt, &result, included.within(&registered)) {
                 Ok(Verdict::Enough) => {}
                 Ok(Verdict::Single) => {
                     result.data.shift_remove("attempts");
@@ -136,7 +136,7 @@ impl Run {
             }
         }
         if is_done && !task.task.control.break_when.is_empty() && attempt.looped {
-            let scope = self.evaluation_scope(task, host, attempt, &registered);
+            let scope = self.evaluation_scope(task, host, attempt, included.within(&registered));
             match conditions::all_hold(&task.task.control.break_when, &scope) {
                 Ok(enough) => stop = enough,
                 // As in Ansible, the task fails as a whole, and nothing is left of its items.
@@ -219,7 +219,10 @@ impl Run {
         result.place = (result.failed || result.unreachable).then(|| place(&task.task, &result));
         Evaluated {
             report: HostResult {
-                delegated_to: attempt.delegated.map(|host| host.name.clone()),
+                delegated_to: attempt.delegated.map(|other| Delegate {
+                    name: other.name.clone(),
+                    address: self.address_of(task, other).filter(|address| *address != other.name),
+                }),
                 data: match task_of.action.controller() {
                     Some(entry) if entry.shows_data_alone && matches!(status, Status::Ok | Status::Changed) => {
                         let mut fields = result.data.clone().into_entries();
@@ -236,6 +239,7 @@ impl Run {
             },
             item: item(attempt.iteration, label),
             registered,
+            included,
             no_log,
             ignore_errors,
             ignore_unreachable,
@@ -260,18 +264,25 @@ impl Run {
         task: &TaskRun,
         host: &Arc<HostState>,
         attempt: &Attempt<'_>,
-        registered: &Value,
+        registered: Lazy,
     ) -> Arc<Scope> {
         let top = match (&task.task.register, &attempt.iteration.top) {
             (None, top) => top.clone(),
             (Some(name), top) => {
                 let mut layer = top.as_deref().cloned().unwrap_or_default();
-                layer.insert(name.value.clone(), data(registered.clone()));
+                layer.insert(name.value.clone(), registered);
                 Some(Arc::new(layer))
             }
         };
-        let top = self.with_delegated(&task.play, &task.task, top, attempt.delegated, None);
+        let top = self.with_delegated(&task.play, host, &task.task, top, attempt.delegated, None);
         self.begun_scope(&task.play, host, &task.task, top, None)
+    }
+
+    /// The variable `ansible_host` of the host that ran the task instead.
+    fn address_of(self: &Arc<Self>, task: &TaskRun, other: &Arc<HostState>) -> Option<Arc<str>> {
+        let scope = self.scope(&task.play, other, Some(&task.task), None);
+        let address = template::render(&scope.find("ansible_host")?, &scope).ok()?;
+        Some(text_of(&address)).filter(|address| !address.is_empty()).map(Arc::from)
     }
 
     fn until(
@@ -280,7 +291,7 @@ impl Run {
         host: &Arc<HostState>,
         attempt: &Attempt<'_>,
         result: &TaskResult,
-        registered: &Value,
+        registered: Lazy,
     ) -> Result<Verdict, TemplateError> {
         if !task.task.tries() {
             return Ok(Verdict::Enough);

@@ -9,10 +9,13 @@ use crate::{
     actions::{Effect, entries},
     event::{HostResult, Item, Status},
     plan::Task,
-    run::{state::host::HostState, task::iteration::Iteration},
+    run::{
+        state::host::HostState,
+        task::{iteration::Iteration, register::Included},
+    },
     source::Span,
     task_result::TaskResult,
-    vars::{Value, mapping},
+    vars::{Lazy, Value, mapping},
 };
 
 /// A result with what its task says of it: how it counts, what is registered, and what the run does next.
@@ -22,6 +25,8 @@ pub(crate) struct Evaluated {
     pub item: Option<Item>,
     /// The value that `register` stores.
     pub registered: Value,
+    /// What of it is rendered only when it is read.
+    pub included: Included,
     pub no_log: bool,
     pub ignore_errors: bool,
     pub ignore_unreachable: bool,
@@ -52,6 +57,11 @@ impl Evaluated {
     /// Takes the effects, which are applied once.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.result_mut().effects)
+    }
+
+    /// The value that `register` stores, with what is rendered when it is read.
+    pub(crate) fn variable(&self) -> Lazy {
+        self.included.within(&self.registered)
     }
 
     /// Sets `changed`, once it is known whether the inventory changed.
@@ -101,6 +111,7 @@ pub(crate) fn sum(host: &Arc<HostState>, mut parts: Vec<Evaluated>) -> Evaluated
             },
             item: None,
             registered,
+            included: Included::None,
             no_log: parts.iter().any(|part| part.no_log),
             ignore_errors: parts.iter().all(|part| part.ignore_errors),
             ignore_unreachable: false,
@@ -123,6 +134,7 @@ pub(crate) fn sum(host: &Arc<HostState>, mut parts: Vec<Evaluated>) -> Evaluated
     };
     let skipped = whole.skipped.is_some();
     let mut told = Told::default();
+    let included = Included::of_items(parts.iter().map(|part| part.included.clone()).collect());
     let results: Value = parts.iter().map(|part| told.take(&part.registered)).collect();
     let mut fields: Vec<(&str, Value)> = vec![("results", results), ("changed", Value::from(whole.changed))];
     let msg = match () {
@@ -155,6 +167,7 @@ pub(crate) fn sum(host: &Arc<HostState>, mut parts: Vec<Evaluated>) -> Evaluated
         },
         item: None,
         registered: data,
+        included,
         no_log: parts.iter().any(|part| part.no_log),
         ignore_errors: parts.iter().all(|part| part.ignore_errors) && !parts.is_empty(),
         ignore_unreachable: parts.iter().all(|part| part.ignore_unreachable) && !parts.is_empty(),

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use minijinja::value::ValueKind;
 use rplay_contract::{
     ArgError, external,
     system::jobs,
@@ -38,7 +39,7 @@ use crate::{
     source::Spanned,
     task_result::TemplateWarning,
     template::{self, TemplateError},
-    vars::{Layer, Lazy, Scope, is_omit, mapping},
+    vars::{Layer, Lazy, Scope, Value, is_omit, mapping},
 };
 
 /// The warning about arguments that are one template, in ansible-core's words.
@@ -114,10 +115,11 @@ impl Run {
             return Ok(Ready::Done(TaskResult::failed(why.to_string()), delegated));
         }
         let check = conditions::flag(conditions::CHECK_MODE, &task.settings, &scope)?.unwrap_or(self.options.check);
-        let scope = match delegated.is_none() {
-            true => scope,
-            false => {
-                let top = self.with_delegated(play, task, iteration.top.clone(), delegated.as_ref(), reads);
+        // A task that is delegated to its own host has these variables, too.
+        let scope = match delegated.as_ref().or(delegate.is_some().then_some(host)) {
+            None => scope,
+            other => {
+                let top = self.with_delegated(play, host, task, iteration.top.clone(), other, reads);
                 self.begun_scope(play, host, task, top, reads)
             }
         };
@@ -359,10 +361,13 @@ impl Run {
         })))
     }
 
-    /// The temporary variables, with `ansible_delegated_vars` if another host runs the task.
+    /// The temporary variables, with `ansible_delegated_vars` if another host runs the task. As in ansible-core, these
+    /// are the other host's variables under the name of the host that delegates, with a port and a user even if it has
+    /// none.
     pub(crate) fn with_delegated(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
+        host: &HostState,
         task: &Arc<Task>,
         top: Option<Arc<Layer>>,
         delegated: Option<&Arc<HostState>>,
@@ -370,6 +375,16 @@ impl Run {
     ) -> Option<Arc<Layer>> {
         let Some(other) = delegated else { return top };
         let known = self.tracked_scope(play, other, Some(task), None, reads);
+        let mut own = Layer::from_iter([("inventory_hostname".into(), Lazy::Data(host.name.clone().into()))]);
+        let lacks = |names: [&str; 2]| names.iter().all(|name| known.find(name).is_none());
+        if lacks(["ansible_port", "ansible_ssh_port"]) {
+            own.insert("ansible_port".into(), Lazy::Data(Value::from(())));
+        }
+        if lacks(["ansible_user", "ansible_ssh_user"]) {
+            let user = play.play.settings.remote_user.as_ref().map(|field| field.value.clone());
+            own.insert("ansible_user".into(), user.unwrap_or_else(|| Lazy::Data(Value::from(()))));
+        }
+        let known = self.tracked_scope(play, other, Some(task), Some(Arc::new(own)), reads);
         let vars = mapping([(other.name.clone(), template::scope_value(known, template::Level::now()))]);
         let mut layer = top.as_deref().cloned().unwrap_or_default();
         layer.insert("ansible_delegated_vars".into(), Lazy::Data(vars));
@@ -460,7 +475,19 @@ impl Run {
                     }
                 }
                 whole => match template::render(whole, scope) {
-                    Ok(value) => values.extend(actions::entries(&value)),
+                    Ok(value) => {
+                        let names = value.try_iter().into_iter().flatten();
+                        // In ansible-core, environments are merged as keyword arguments.
+                        if value.kind() == ValueKind::Map && names.into_iter().any(|name| name.as_str().is_none()) {
+                            return Err(TemplateError::Failed {
+                                message: "keywords must be strings".to_owned(),
+                                at: field.span.clone(),
+                                help: Some("quote the names of environment variables".to_owned()),
+                                via: vec![],
+                            });
+                        }
+                        values.extend(actions::entries(&value));
+                    }
                     Err(error) if lacks_facts(&error) => {}
                     Err(error) => return Err(error.within("Error processing keyword 'environment'")),
                 },

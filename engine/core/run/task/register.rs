@@ -6,10 +6,10 @@ use indexmap::IndexMap;
 use rplay_contract::{external::DEPRECATED, module_result::NO_TRACEBACK};
 
 use crate::{
-    actions::{Effect, TaskResult, text_of},
+    actions::{Effect, TaskResult, entries, text_of},
     plan::{Action, Task},
     run::{steering::variable_of, task::iteration::Attempt},
-    vars::{Value, mapping},
+    vars::{Layer, Lazy, Value, mapping},
 };
 
 /// The value of the registered variable. `diff` is what [`diffs::value`](super::diffs::value) makes of the result's.
@@ -77,6 +77,55 @@ pub(crate) fn register_value(task: &Task, result: &TaskResult, diff: Option<&Val
     }
     add_loop_fields(&mut fields, attempt);
     mapping(fields)
+}
+
+/// The variables that `include_vars` read, as part of what is registered: as in ansible-core, they stay templates, which
+/// are rendered when they are read.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Included {
+    #[default]
+    None,
+    Vars(Arc<Layer>),
+    /// Of each item of a loop.
+    Items(Arc<[Included]>),
+}
+
+impl Included {
+    /// Those of a single result.
+    pub(crate) fn of(effects: &[Effect]) -> Self {
+        let layer = effects.iter().find_map(|effect| match effect {
+            Effect::IncludeVars(layer) => Some(layer),
+            _ => None,
+        });
+        layer.map_or(Included::None, |layer| Included::Vars(Arc::new(layer.clone())))
+    }
+
+    /// Those of a loop.
+    pub(crate) fn of_items(items: Vec<Included>) -> Self {
+        match items.iter().all(|item| matches!(item, Included::None)) {
+            true => Included::None,
+            false => Included::Items(items.into()),
+        }
+    }
+
+    /// The registered value with them in their places.
+    pub(crate) fn within(&self, registered: &Value) -> Lazy {
+        let with = |name: &str, inner: Lazy| {
+            let mut fields: Layer =
+                entries(registered).into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
+            fields.insert(name.into(), inner);
+            Lazy::Map(Arc::new(fields))
+        };
+        match self {
+            Included::None => Lazy::Data(registered.clone()),
+            Included::Vars(layer) => with("ansible_facts", Lazy::Map(layer.clone())),
+            Included::Items(items) => {
+                let results = registered.get_attr("results").unwrap_or_default();
+                let results = results.try_iter().into_iter().flatten().zip(&**items);
+                with("results", Lazy::List(results.map(|(result, item)| item.within(&result)).collect()))
+            }
+        }
+    }
 }
 
 /// Adds the loop variables of an attempt: the item, and what `loop_control` asks for.

@@ -22,6 +22,7 @@ use crate::{
     run::{
         conditions,
         facts::{Facts, with_facts},
+        shorthand::data,
         state::{
             host::{HostState, Hosts, Members},
             play::PlayRun,
@@ -140,8 +141,8 @@ impl Run {
                     }
                     match (includes, looped) {
                         (false, _) => _ = self.commit(&run, host, sum(host, skipped), Default::default()),
-                        (true, true) => self.register(task, host, all_of(registered)),
-                        (true, false) => self.register(task, host, registered.pop().unwrap_or_default()),
+                        (true, true) => self.register(task, host, data(all_of(registered))),
+                        (true, false) => self.register(task, host, data(registered.pop().unwrap_or_default())),
                     }
                 }
                 Err(result) => {

@@ -57,14 +57,18 @@ impl Run {
     ) -> MetaResult {
         let Some(first) = hosts.first() else { return MetaResult::Done };
         let scope = self.scope(play, first, Some(task), None);
-        let Some(field) = task.args.free.clone().or_else(|| task.args.field("free_form")) else {
-            return MetaResult::Done;
+        let field = task.args.free.clone().or_else(|| task.args.field("free_form"));
+        let word = match &field {
+            Some(field) => match template::render(&field.value, &scope) {
+                Ok(value) => text_of(&value),
+                Err(error) => return self.fail_meta(hosts, &error.to_string(), &field.span),
+            },
+            None => String::new(),
         };
-        let word = match template::render(&field.value, &scope) {
-            Ok(value) => text_of(&value),
-            Err(error) => return self.fail_meta(hosts, &error.to_string(), &field.span),
+        let word = match word.trim() {
+            "" => "None",
+            word => word,
         };
-        let word = word.trim();
         if !WORDS.contains(&word) {
             self.start(&TaskRun::new(self, play, task), name.to_owned());
             let msg = format!("invalid meta action requested: {word}");
@@ -141,7 +145,11 @@ impl Run {
             "refresh_inventory" => {
                 if let Err(problems) = self.reload_inventory(play) {
                     let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
-                    return self.fail_meta(hosts, &told.join("; "), &field.span);
+                    return self.fail_meta(
+                        hosts,
+                        &told.join("; "),
+                        field.as_ref().map_or(&task.span, |field| &field.span),
+                    );
                 }
             }
             "reset_connection" => {

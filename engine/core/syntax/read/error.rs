@@ -125,6 +125,12 @@ pub enum ReadError {
         name: String,
         also: String,
     },
+    #[error("tags must be specified as a list")]
+    Tags {
+        #[source_code]
+        #[label("neither text nor a list")]
+        at: Span,
+    },
     #[error("unclosed quote or template in the arguments of `{module}`")]
     Unbalanced {
         #[source_code]
@@ -137,11 +143,12 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Whether ansible-core ends with 1 and not with 4 at this error, as it does at a removed module and a wrong loop.
+    /// Whether ansible-core ends with 1 and not with 4 at this error, as it does at a removed module, a wrong
+    /// loop and wrong tags.
     pub fn is_plain(&self) -> bool {
         match self {
             ReadError::Removed { kind, .. } => *kind == "module",
-            ReadError::Loop { .. } => true,
+            ReadError::Loop { .. } | ReadError::Tags { .. } => true,
             _ => false,
         }
     }

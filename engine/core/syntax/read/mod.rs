@@ -12,6 +12,7 @@ mod specs;
 mod task;
 
 pub use error::ReadError;
+pub(crate) use shape::DEBUGGERS;
 pub use specs::{argument_specs, read_argument_specs};
 
 use std::sync::Arc;

@@ -33,6 +33,8 @@ impl Shape {
     fn is_read_late(self, keyword: &str) -> bool {
         match self {
             Shape::Bool | Shape::Whole | Shape::Number | Shape::Condition | Shape::Environment | Shape::Order => true,
+            // A list or a mapping is refused before.
+            Shape::Debugger => true,
             Shape::Words => matches!(keyword, "notify" | "listen" | "collections"),
             _ => false,
         }
@@ -50,7 +52,7 @@ fn shape(name: &str) -> Shape {
         | "remote_user" | "strategy" | "fact_path" | "label" => Shape::Text,
         "order" => Shape::Order,
         "debugger" => Shape::Debugger,
-        "tags" | "collections" | "gather_subset" | "notify" | "listen" => Shape::Words,
+        "collections" | "gather_subset" | "notify" | "listen" => Shape::Words,
         "when" | "changed_when" | "failed_when" | "until" | "break_when" => Shape::Condition,
         "register" | "loop_var" | "index_var" => Shape::Variable,
         "vars" => Shape::Variables,
@@ -68,7 +70,8 @@ pub(super) fn is_template(text: &str) -> bool {
 
 const ORDERS: [&str; 5] = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"];
 
-const DEBUGGERS: [&str; 5] = ["always", "never", "on_failed", "on_unreachable", "on_skipped"];
+/// The values of `debugger`.
+pub(crate) const DEBUGGERS: [&str; 5] = ["always", "on_failed", "on_skipped", "on_unreachable", "never"];
 
 const BOOLEANS: [&str; 12] = ["yes", "no", "true", "false", "on", "off", "y", "n", "t", "f", "1", "0"];
 
@@ -79,6 +82,9 @@ impl Reader<'_> {
         let scalar = !matches!(node.kind, Kind::Seq(_) | Kind::Map(_));
         // Every keyword but these may be a template.
         let may_be_open = name != "register" && !matches!(shape, Shape::Variables | Shape::Defaults);
+        if name == "tags" {
+            return self.check_tags(node);
+        }
         if node.is_null() || (may_be_open && node.as_str().is_some_and(is_template)) {
             return;
         }
@@ -162,17 +168,14 @@ impl Reader<'_> {
                 Kind::Seq(items) => items.iter().all(|item| matches!(item.kind, Kind::Map(_))),
                 _ => false,
             },
-            Shape::Debugger => node.as_str().is_some_and(|text| DEBUGGERS.contains(&text)),
+            Shape::Debugger => scalar && node.as_str().is_none_or(|text| DEBUGGERS.contains(&text)),
             Shape::Order => node.as_str().is_some_and(|text| ORDERS.contains(&text)),
             Shape::Files => matches!(node.kind, Kind::Seq(_) | Kind::Str(_)),
         };
         if fits {
             return;
         }
-        if name == "tags" {
-            return self.report("tags must be specified as a list", found(node), &node.span, None);
-        }
-        if let (Shape::Text, Kind::Seq(_) | Kind::Map(_)) = (shape, &node.kind) {
+        if let (Shape::Text | Shape::Debugger, Kind::Seq(_) | Kind::Map(_)) = (shape, &node.kind) {
             let kind = if matches!(node.kind, Kind::Map(_)) { "Dict" } else { "List" };
             let problem = format!(
                 "The field '{name}' is supposed to be a string type, however the incoming data structure is a <class \
@@ -212,6 +215,25 @@ impl Reader<'_> {
             Shape::Files => ("a file or a list of files", None),
         };
         self.misfit(name, shape, format!("`{name}`"), expected, node, help);
+    }
+
+    /// As in ansible-core, tags are text or a list, which may contain lists; `tags:` alone is neither.
+    fn check_tags(&mut self, node: &Node) {
+        match &node.kind {
+            Kind::Str(_) => {}
+            Kind::Seq(items) => self.check_tags_in(items),
+            _ => self.problems.push(ReadError::Tags { at: head(&node.span) }),
+        }
+    }
+
+    fn check_tags_in(&mut self, items: &[Node]) {
+        for item in items {
+            match &item.kind {
+                Kind::Seq(inner) => self.check_tags_in(inner),
+                Kind::Map(_) => self.wrong_type("an item of `tags`".to_owned(), "text", item, None),
+                _ => {}
+            }
+        }
     }
 
     /// A value of the wrong type: an error, or a warning if Ansible detects it only when the task runs.

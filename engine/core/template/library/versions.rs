@@ -139,6 +139,18 @@ pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
     if b.is_empty() {
         return Err(EvalError::new("Version parameter to compare against cannot be empty"));
     }
+    let holds: fn(Ordering) -> bool = match &*operator {
+        "==" | "=" | "eq" => Ordering::is_eq,
+        "<" | "lt" => Ordering::is_lt,
+        "<=" | "le" => Ordering::is_le,
+        ">" | "gt" => Ordering::is_gt,
+        ">=" | "ge" => Ordering::is_ge,
+        "!=" | "<>" | "ne" => Ordering::is_ne,
+        _ => {
+            let operators = "'==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'";
+            return Err(EvalError::new(format!("Invalid operator type ({operator}). Must be one of {operators}")));
+        }
+    };
     let order = match (kind.as_deref(), by_rule) {
         (Some(_), Some(_)) => return Err(EvalError::new("Cannot specify both 'strict' and 'version_type'")),
         (None, None | Some(false)) | (Some("loose"), _) => loose_order(&a, &b)?,
@@ -150,16 +162,5 @@ pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
             return Err(EvalError::new(format!("Invalid version type ({other}). Must be one of {types}")));
         }
     };
-    Ok(match &*operator {
-        "==" | "=" | "eq" => order.is_eq(),
-        "<" | "lt" => order.is_lt(),
-        "<=" | "le" => order.is_le(),
-        ">" | "gt" => order.is_gt(),
-        ">=" | "ge" => order.is_ge(),
-        "!=" | "<>" | "ne" => order.is_ne(),
-        _ => {
-            let operators = "'==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'";
-            return Err(EvalError::new(format!("Invalid operator type ({operator}). Must be one of {operators}")));
-        }
-    })
+    Ok(holds(order))
 }

@@ -263,16 +263,13 @@ fn flatten(value: Value, mut args: Args) -> EvalResult {
 
 fn groupby(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
     let path = args.required("attribute")?;
-    let default = args.optional("default")?;
+    // As in ansible-core 2.19, it does not help where the attribute is missing.
+    args.optional("default")?;
     let case_sensitive = args.flag("case_sensitive", false)?;
     args.finish()?;
     let mut keyed = Vec::new();
     for item in items::items(&value)? {
-        let key = attribute(machine, &item, &path)?;
-        let key = match (&default, is_undefined(&key)) {
-            (Some(default), true) => default.clone(),
-            _ => present(key)?,
-        };
+        let key = present(attribute(machine, &item, &path)?)?;
         keyed.push((folded(&key, case_sensitive), Value::from(Tuple::from(vec![key, item]))));
     }
     sort_keyed(&mut keyed, false)?;
