@@ -190,7 +190,7 @@ fn options(args: &RunArgs, config: &Config, is_playbook: bool) -> Json {
         "timeout": connection.timeout.unwrap_or(*config.timeout),
         "become": becoming.become_ || *config.become_,
         "become_method": becoming.become_method.as_ref().unwrap_or(&config.become_method.value),
-        "become_user": becoming.become_user.as_ref().unwrap_or(&config.become_user.value),
+        "become_user": becoming.become_user,
         "listhosts": false,
         "listtasks": false,
         "listtags": false,

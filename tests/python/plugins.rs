@@ -324,11 +324,21 @@ class CallbackModule(Default):
     def v2_playbook_on_play_start(self, play):
         super().v2_playbook_on_play_start(play)
         self._display.display('%s %s' % (play.hosts, len(play.get_tasks()[0])))
+        self._display.display('%s %s %s' % (play.environment, play.tags, len(play.tasks)))
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         super().v2_playbook_on_task_start(task, is_conditional)
         self._display.display('%s' % (task._ds.copy(),))
         self._display.display('%s %s' % (task.vars, sorted(task.get_vars().items())))
+        self._display.display('%s %s %s %s' % (task.when, task.register, task.environment, task.become_user))
+
+    def v2_playbook_on_start(self, playbook):
+        super().v2_playbook_on_start(playbook)
+        self._display.display('%s' % [play.get_name() for play in playbook.get_plays()])
+
+    def v2_runner_on_ok(self, result):
+        super().v2_runner_on_ok(result)
+        self._display.display('%s %s' % (result._task_fields['register'], result._task_fields.get('nothing', 'none')))
 "#;
 
 /// Compared with what ansible-playbook prints.
@@ -344,6 +354,9 @@ fn a_callback_may_ask_for_patterns_sources_and_causes() {
     - name: told
       debug: {msg: '{{ word }}'}
       vars: {word: text, doubled: '{{ word * 2 }}'}
+      when: doubled is defined
+      register: r
+      environment: {A: '{{ word }}'}
     - vars: {word: outer, other: 1}
       block:
         - vars: {word: inner}
@@ -357,7 +370,10 @@ fn a_callback_may_ask_for_patterns_sources_and_causes() {
     - fail: {msg: whole}
       ignore_errors: true
 ";
-    project.write("site.yml", &format!("- hosts: [web, 'h*']\n  gather_facts: false\n  tasks:{tasks}"));
+    project.write(
+        "site.yml",
+        &format!("- hosts: [web, 'h*']\n  gather_facts: false\n  environment: {{B: c}}\n  tags: p\n  tasks:{tasks}"),
+    );
     let words = ["-i", "hosts", "site.yml"];
     let (out, err) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "curious")]);
     let mut command = Command::new(project.python.with_file_name("ansible-playbook"));

@@ -9,6 +9,7 @@ Plugins are loaded, chosen and called by ansible-core's own TaskQueueManager, an
 """
 
 import argparse
+import inspect
 import json
 import os
 import signal
@@ -95,7 +96,17 @@ class Callbacks(object):
     def playbook_started(self, path):
         from ansible.playbook import Playbook
 
-        self.playbook = Playbook(self.loader)
+        loader, variables = self.loader, self.variables
+
+        class Written(Playbook):
+            def get_plays(self):
+                try:
+                    return Playbook.load(path, variable_manager=variables, loader=loader).get_plays()
+                except Exception:
+                    # Encrypted, or not a file at all.
+                    return []
+
+        self.playbook = Written(self.loader)
         self.playbook._file_name = path
         self.playbook._basedir = os.path.dirname(os.path.abspath(path))
         self.loader.set_basedir(self.playbook._basedir)
@@ -193,10 +204,9 @@ class Callbacks(object):
             data['_ansible_item_label'] = item['label']
         if shown:
             data['_ansible_verbose_always'] = True
-        if task.no_log:
-            data['_ansible_no_log'] = True
+        data['_ansible_no_log'] = bool(task.no_log)
         self.versions.messages(data, causes)
-        fields = {'name': task.get_name(), 'action': task.action, 'args': task.args, 'loop': task.loop}
+        fields = Fields(task, {'name': task.get_name(), 'action': task.action, 'args': task.args, 'loop': task.loop})
         fields.update(no_log=task.no_log, delegate_to=task.delegate_to, ignore_errors=status.endswith('ignored'))
         return self.versions.task_result(self.host(host), task, data, fields)
 
@@ -293,6 +303,73 @@ class Sources(object):
             self.add(part, found)
 
 
+class Fields(dict):
+    """The keywords of a task for one host; those that the controller does not render are as written."""
+
+    def __init__(self, task, known):
+        dict.__init__(self, known)
+        self.task = task
+
+    def __missing__(self, name):
+        if name not in self.task.fattributes:
+            raise KeyError(name)
+        return getattr(self.task, name)
+
+    def get(self, name, default=None):
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
+# Keywords that plays and tasks have as their file has them; the controller says all others. Those that ansible-core reads
+# for every event are not among them: files are read only for plugins that ask.
+AS_WRITTEN = {
+    'any_errors_fatal', 'async_val', 'become', 'become_method', 'become_user', 'changed_when', 'collections', 'connection',
+    'delay', 'delegate_facts', 'delegate_to', 'diff', 'environment', 'failed_when', 'gather_facts',
+    'ignore_errors', 'ignore_unreachable', 'loop_control', 'loop_with', 'max_fail_percentage', 'module_defaults', 'notify',
+    'order', 'poll', 'port', 'register', 'remote_user', 'retries', 'run_once', 'serial', 'tags', 'throttle', 'timeout', 'until',
+    'vars_files', 'vars_prompt', 'when', 'tasks', 'pre_tasks', 'post_tasks', 'handlers', 'roles',
+}
+
+
+def keyword(kind, name):
+    """An attribute that is read from the file when a plugin asks for it, unless it was set."""
+    usual = inspect.getattr_static(kind, name)
+
+    def read(self):
+        if name in self._rplay_known:
+            return self._rplay_known[name]
+        loaded = self._rplay_loaded()
+        return usual.__get__(self, kind) if loaded is None else getattr(loaded, name)
+
+    def write(self, value):
+        self._rplay_known[name] = value
+
+    return property(read, write)
+
+
+def loaded(self):
+    """A play or task as ansible-core itself reads it; None if it is not in a file."""
+    if self._rplay_read is None:
+        self._rplay_read = [None]
+        try:
+            written = self._ds
+            if written is not None:
+                self._rplay_read = [self._rplay_kind.load(written, variable_manager=self._variable_manager, loader=self._loader)]
+                parent = getattr(self, '_parent', None)
+                play = parent and parent._play._rplay_loaded()
+                if play is not None:
+                    # What it inherits.
+                    from ansible.playbook.block import Block
+
+                    self._rplay_read[0]._parent = Block(play=play)
+        except Exception:
+            # It names what only the controller finds.
+            pass
+    return self._rplay_read[0]
+
+
 def new_of(kind, place, sources=None):
     """An object of one of ansible-core's classes, with its place as given by the controller."""
     if kind not in new_of.kinds:
@@ -311,10 +388,14 @@ def new_of(kind, place, sources=None):
 
         members = {'_rplay_path': '', '_rplay_sources': None, '_rplay_written': None, '_ds': property(written, write)}
         members['get_path'] = lambda self: self._rplay_path
+        members.update(_rplay_kind=kind, _rplay_read=None, _rplay_known={}, _rplay_loaded=loaded)
+        members.update((name, keyword(kind, name)) for name in AS_WRITTEN if name in kind.fattributes)
         if hasattr(kind, 'get_tasks'):
             members['get_tasks'] = tasks
         new_of.kinds[kind] = type(kind.__name__, (kind,), members)
     made = new_of.kinds[kind]()
+    # What its constructor sets are defaults.
+    made._rplay_known = {}
     made._rplay_path = place
     made._rplay_sources = sources
     return made
