@@ -25,6 +25,22 @@ void __assert_fail(const char *assertion, const char *file, unsigned line, const
     abort();
 }
 
+/* glibc formats no floating-point number, nor does anything else in C here: printf's code and tables for them, with the
+ * arithmetic of large numbers, and printf for streams of wide characters would be a seventieth of what is sent. */
+static int unused(void) {
+    static const char message[] = "the C library formats what it never does\n";
+    (void) !write(2, message, sizeof message - 1);
+    abort();
+}
+
+int __printf_fp(void) { return unused(); }
+int __printf_fp_l(void) { return unused(); }
+int __printf_fphex(void) { return unused(); }
+int __vfwprintf_internal(void) { return unused(); }
+
+/* Nobody asks for characters that look like others; the result is __GCONV_ILLEGAL_INPUT. */
+int __gconv_transliterate(void) { return 6; }
+
 /* Only pthread_getattr_np scans: lines of /proc/self/maps for two hexadecimal numbers, `FROM-TO`. */
 int __isoc99_sscanf(const char *line, const char *format, ...) {
     if (strcmp(format, "%lx-%lx") != 0) abort();

@@ -3,21 +3,29 @@
 
 use rplay_wire::{Map, Value};
 
-/// The description of one argument.
+use crate::system::order;
+
+/// The description of one argument. An agent knows its names alone: the rest would be a part of what is sent to hosts.
 #[derive(Clone, Debug)]
 pub struct Arg {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     /// The doc comment.
+    #[cfg(feature = "described")]
     pub doc: &'static str,
     /// `str`, `bool`, `int`, `float`, `list`, `dict`, `path`, `raw`, `mode` ...
+    #[cfg(feature = "described")]
     pub kind: &'static str,
     /// The accepted values, if restricted.
+    #[cfg(feature = "described")]
     pub choices: &'static [&'static str],
+    #[cfg(feature = "described")]
     pub required: bool,
     /// The default as written in the source.
+    #[cfg(feature = "described")]
     pub default: Option<&'static str>,
     /// Whether it is secret, like passwords and tokens.
+    #[cfg(feature = "described")]
     pub secret: bool,
 }
 
@@ -84,7 +92,7 @@ impl ArgError {
     pub fn foremost(errors: Vec<ArgError>) -> Option<ArgError> {
         let mut missing: Vec<&str> = errors.iter().filter_map(|error| error.msg.strip_prefix(MISSING)).collect();
         if !missing.is_empty() {
-            missing.sort_unstable();
+            order::sort(&mut missing);
             let msg = format!("{MISSING}{}", missing.join(", "));
             let arg = errors.iter().find(|error| error.msg.starts_with(MISSING)).and_then(|error| error.arg.clone());
             return Some(ArgError { arg, msg, help: None });
@@ -125,6 +133,8 @@ impl ArgError {
 pub trait Args: Sized {
     /// The doc comment of the struct: a description of the module.
     const DOC: &'static str;
+    /// Those that the struct itself defines.
+    const OWN: &'static [Arg] = &[];
 
     /// All arguments, in order of definition.
     fn args() -> Vec<Arg>;
@@ -141,11 +151,11 @@ pub trait Args: Sized {
 /// # Errors
 /// What is wrong with it, in ansible-core's words: it is no dict, or an argument in it is unknown, missing or invalid.
 pub fn nested<T: Args>(value: &Value, of: &str) -> Result<T, String> {
-    let Value::Map(map) = value else { return Err(format!("must be a dict, not {}", value.type_name())) };
+    let map = dict(value)?;
     let known = T::args();
-    if let Some(other) = map.keys().find(|key| !known.iter().any(|arg| arg.is_called(key))) {
+    if let Some(other) = unknown(&known, map) {
         let mut names: Vec<&str> = known.iter().map(|arg| arg.name).collect();
-        names.sort_unstable();
+        order::sort(&mut names);
         let names = names.join(", ");
         return Err(format!("Unsupported parameters for {of}: {other}. Supported parameters include: {names}."));
     }
@@ -153,6 +163,22 @@ pub fn nested<T: Args>(value: &Value, of: &str) -> Result<T, String> {
         let error = ArgError::foremost(errors);
         format!("{} found in {of}", error.map(|error| error.msg).unwrap_or_default())
     })
+}
+
+/// A dict within an argument.
+///
+/// # Errors
+/// It is none.
+pub fn dict(value: &Value) -> Result<&Map, String> {
+    match value {
+        Value::Map(map) => Ok(map),
+        other => Err(format!("must be a dict, not {}", other.type_name())),
+    }
+}
+
+/// The first key that none of these arguments has as its name.
+pub fn unknown<'m>(known: &[Arg], map: &'m Map) -> Option<&'m str> {
+    map.keys().map(String::as_str).find(|key| !known.iter().any(|arg| arg.is_called(key)))
 }
 
 /// The type of an argument: how it is parsed from a value.
@@ -196,47 +222,75 @@ impl<T: ArgType> ArgType for Option<T> {
     }
 }
 
-/// The value of an argument under its name or an alias, with the name used. As in Ansible, `null` counts as not given,
-/// and of several names the last one counts.
-#[inline(never)]
-pub fn given<'m>(map: &'m Map, name: &'static str, aliases: &[&'static str]) -> Option<(&'m str, &'m Value)> {
-    let names = aliases.iter().rev().chain(std::iter::once(&name));
-    names
-        .into_iter()
-        .find_map(|n| map.get_key_value(*n))
-        .filter(|(_, value)| **value != Value::Null)
-        .map(|(key, value)| (key.as_str(), value))
+/// Reads arguments from a map, and collects what is wrong with them.
+pub struct ArgReader<'m> {
+    map: &'m Map,
+    pub errors: Vec<ArgError>,
 }
 
-/// The value of an argument. It is one function for all arguments of a type: written out for each argument, these lines
-/// would be a tenth of the agent.
-///
-/// What is wrong with it is added to `errors`; `missing` gives the value of one that is not there.
-#[inline(never)]
-pub fn parsed<T: ArgType>(
-    map: &Map,
-    name: &'static str,
-    aliases: &[&'static str],
-    errors: &mut Vec<ArgError>,
-    missing: fn() -> Option<T>,
-) -> Option<T> {
-    match given(map, name, aliases)
-        .or_else(|| map.get_key_value(name).filter(|_| T::TAKES_NULL).map(|(_, v)| (name, v)))
-    {
-        Some((used, value)) => match T::parse(value) {
-            Ok(value) => Some(value),
-            Err(expected) => {
-                errors.push(ArgError::of_value(name, used, value, &expected));
+impl<'m> ArgReader<'m> {
+    pub fn new(map: &'m Map) -> Self {
+        ArgReader { map, errors: Vec::new() }
+    }
+
+    /// The arguments of another struct that are among these.
+    pub fn group<T: Args>(&mut self) -> Option<T> {
+        T::from_map(self.map).map_err(|more| self.errors.extend(more)).ok()
+    }
+
+    /// The value of an argument. It is one function for all arguments of a type: written out for each argument, these
+    /// lines would be a tenth of the agent. `missing` gives the value of one that is not there.
+    #[inline(never)]
+    pub fn value<T: ArgType>(&mut self, arg: &'static Arg, missing: fn() -> Option<T>) -> Option<T> {
+        let given = match self.given(arg, T::TAKES_NULL) {
+            None => match missing() {
+                Some(value) => return Some(value),
+                // As in Ansible, the `null` of a required argument is a value: empty text, or one of a wrong type.
+                None => self.null(arg),
+            },
+            given => given,
+        };
+        match given.map(|(used, value)| (used, value, T::parse(value))) {
+            Some((_, _, Ok(value))) => Some(value),
+            Some((used, value, Err(reason))) => {
+                self.refuse(arg, used, value, &reason);
                 None
             }
-        },
-        None => {
-            let value = missing();
-            if value.is_none() {
-                errors.push(ArgError::new(name, format!("{MISSING}{name}")));
+            None => {
+                self.lacks(arg);
+                None
             }
-            value
         }
+    }
+
+    /// An argument that is written, but has no value.
+    #[inline(never)]
+    fn null(&self, arg: &'static Arg) -> Option<(&'m str, &'m Value)> {
+        let mut names = std::iter::once(&arg.name).chain(arg.aliases);
+        names.find_map(|name| self.map.get_key_value(*name)).map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The value of an argument under its name or an alias, with the name used. As in Ansible, `null` counts as not
+    /// given, and of several names the last one counts.
+    #[inline(never)]
+    fn given(&self, arg: &'static Arg, takes_null: bool) -> Option<(&'m str, &'m Value)> {
+        let mut names = arg.aliases.iter().rev().chain(std::iter::once(&arg.name));
+        let (used, value) = names.find_map(|name| self.map.get_key_value(*name))?;
+        match value {
+            Value::Null if takes_null => self.map.get_key_value(arg.name).map(|(name, value)| (name.as_str(), value)),
+            Value::Null => None,
+            value => Some((used, value)),
+        }
+    }
+
+    #[inline(never)]
+    fn refuse(&mut self, arg: &'static Arg, used: &str, value: &Value, reason: &str) {
+        self.errors.push(ArgError::of_value(arg.name, used, value, reason));
+    }
+
+    #[inline(never)]
+    fn lacks(&mut self, arg: &'static Arg) {
+        self.errors.push(ArgError::new(arg.name, format!("{MISSING}{}", arg.name)));
     }
 }
 
@@ -308,56 +362,71 @@ macro_rules! args {
         impl $crate::args::Args for $name {
             const DOC: &'static str = $crate::documentation!($($doc),*);
 
+            const OWN: &'static [$crate::args::Arg] = &[$( $crate::argument!(
+                [$crate::args::argument_name(stringify!($field))] [$($alias),*] [$($fdoc),*] [$ty] [$($default)?]
+            ) ),*];
+
             fn args() -> Vec<$crate::args::Arg> {
-                const OWN: &[$crate::args::Arg] = &[$( $crate::args::Arg {
-                    name: $crate::args::argument_name(stringify!($field)),
-                    aliases: &[$($alias),*],
-                    doc: $crate::documentation!($($fdoc),*),
-                    kind: <$ty as $crate::args::ArgType>::KIND,
-                    choices: <$ty as $crate::args::ArgType>::CHOICES,
-                    required: $crate::args!(@required $ty $(, $default)?),
-                    default: $crate::args!(@default $($default)?),
-                    secret: <$ty as $crate::args::ArgType>::SECRET,
-                } ),*];
                 #[allow(unused_mut)]
-                let mut all = OWN.to_vec();
+                let mut all = Self::OWN.to_vec();
                 $( all.extend(<$group_ty as $crate::args::Args>::args()); )*
                 all
             }
 
             #[allow(unused_variables)]
             fn from_map(map: &$crate::wire::Map) -> Result<Self, Vec<$crate::args::ArgError>> {
+                #[allow(non_camel_case_types)]
+                enum ArgumentIndex { $( $field ),* }
                 #[allow(unused_mut)]
-                let mut errors: Vec<$crate::args::ArgError> = Vec::new();
+                let mut reader = $crate::args::ArgReader::new(map);
+                $( let $group: Option<$group_ty> = reader.group(); )*
                 $(
-                    let $group = match <$group_ty as $crate::args::Args>::from_map(map) {
-                        Ok(group) => Some(group),
-                        Err(more) => { errors.extend(more); None }
-                    };
-                )*
-                $(
-                    let $field: Option<$ty> = $crate::args::parsed(
-                        map,
-                        $crate::args::argument_name(stringify!($field)),
-                        &[$($alias),*],
-                        &mut errors,
+                    let $field: Option<$ty> = reader.value(
+                        &Self::OWN[ArgumentIndex::$field as usize],
                         || $crate::args!(@missing $ty $(, $default)?),
                     );
                 )*
                 #[allow(unreachable_patterns, reason = "without any argument nothing can be missing")]
                 match ( $( $group, )* $( $field, )* ) {
                     ( $( Some($group), )* $( Some($field), )* ) => Ok($name { $( $group, )* $( $field, )* }),
-                    _ => Err(errors),
+                    _ => Err(reader.errors),
                 }
             }
+        }
+    };
+    (@missing $ty:ty) => { <$ty as $crate::args::ArgType>::missing() };
+    (@missing $ty:ty, $default:expr) => { Some::<$ty>($default) };
+}
+
+/// The description of an argument: its name, aliases, doc comment, type, default.
+#[cfg(feature = "described")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! argument {
+    ([$name:expr] [$($alias:literal),*] [$($doc:literal),*] [$ty:ty] [$($default:expr)?]) => {
+        $crate::args::Arg {
+            name: $name,
+            aliases: &[$($alias),*],
+            doc: $crate::documentation!($($doc),*),
+            kind: <$ty as $crate::args::ArgType>::KIND,
+            choices: <$ty as $crate::args::ArgType>::CHOICES,
+            required: $crate::argument!(@required $ty $(, $default)?),
+            default: $crate::argument!(@default $($default)?),
+            secret: <$ty as $crate::args::ArgType>::SECRET,
         }
     };
     (@required $ty:ty) => { !<$ty as $crate::args::ArgType>::OPTIONAL };
     (@required $ty:ty, $default:expr) => { false };
     (@default) => { None };
     (@default $default:expr) => { Some(stringify!($default)) };
-    (@missing $ty:ty) => { <$ty as $crate::args::ArgType>::missing() };
-    (@missing $ty:ty, $default:expr) => { Some::<$ty>($default) };
+}
+#[cfg(not(feature = "described"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! argument {
+    ([$name:expr] [$($alias:literal),*] [$($doc:literal),*] [$ty:ty] [$($default:expr)?]) => {
+        $crate::args::Arg { name: $name, aliases: &[$($alias),*] }
+    };
 }
 
 /// The lines of a doc comment, as one text. Hosts never show it: their agent is built without, for it would be a
@@ -410,19 +479,54 @@ macro_rules! choice {
             const CHOICES: &'static [&'static str] = &[$( $word $(, $other)* ),*];
 
             fn parse(value: &$crate::wire::Value) -> Result<Self, String> {
-                let text = <$crate::argtypes::Text as $crate::args::ArgType>::parse(value)?;
-                match text.as_str() {
-                    $( $word $(| $other)* => Ok(Self::$variant), )*
-                    // YAML 1.1 reads `yes`, `no`, `on`, `off` as booleans before a module sees them.
-                    other => match $crate::argtypes::boolean_words(value).iter().find_map(|word| match *word {
-                        $( $word $(| $other)* => Some(Self::$variant), )*
-                        _ => None,
-                    }) {
-                        Some(found) => Ok(found),
-                        None => Err(format!("{}{}, got: {other}", $crate::args::NO_CHOICE, [$( $word ),*].join(", "))),
-                    },
-                }
+                const MEANT: &[$name] = &[$( $name::$variant $(, ($other, $name::$variant).1)* ),*];
+                let at = $crate::argtypes::choice_at(value, Self::CHOICES, &[$( $word ),*])?;
+                Ok(MEANT[at])
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+    use crate::argtypes::{Flag, PathArg, Text};
+
+    args! {
+        /// Required arguments of several types.
+        struct Required {
+            /// A path.
+            path: PathArg | "dest",
+            /// A list.
+            names: Vec<Text>,
+            /// A boolean.
+            sure: Flag,
+            /// One that is not required.
+            other: Option<Text>,
+        }
+    }
+
+    /// As ansible-core 2.19 does.
+    #[test]
+    fn null_is_a_value_of_required_arguments_alone() {
+        let good = data! { "dest" => Value::Null, "names" => "a", "sure" => true, "other" => Value::Null };
+        let read = Required::from_map(&good).unwrap();
+        assert_eq!((read.path.0.as_str(), read.names, read.sure, read.other), ("", vec!["a".into()], Flag(true), None));
+        let wrong = |arg: &str| {
+            let mut args = good.clone();
+            args.insert(arg.to_owned(), Value::Null);
+            Required::from_map(&args).map(|_| ()).unwrap_err().remove(0).msg
+        };
+        let of = |kind: &str, a: &str| {
+            format!(
+                "is of type NoneType and we were unable to convert to {kind}: <class 'NoneType'> cannot be converted to a {a}"
+            )
+        };
+        assert_eq!(wrong("names"), format!("argument 'names' {}", of("list", "list")));
+        assert_eq!(wrong("sure"), format!("argument 'sure' {}", of("bool", "bool")));
+        let missing = Required::from_map(&data! { "names" => "a", "sure" => true }).map(|_| ()).unwrap_err();
+        assert_eq!(missing[0].msg, "missing required arguments: path");
+    }
 }

@@ -1,6 +1,8 @@
 //! The types of arguments, parsed as leniently as in Ansible: `"yes"` is a boolean, `"5"` a number, `a,b` a list.
 
-use rplay_wire::{Map, Value};
+use std::borrow::Cow;
+
+use rplay_wire::{Map, Value, number::MARK};
 
 use crate::{
     args::{ArgType, ELEMENT, NO_CHOICE, NO_CHOICES, NOT_CONVERTED},
@@ -92,6 +94,17 @@ pub fn boolean_words(value: &Value) -> &'static [&'static str] {
     }
 }
 
+/// Which of some words a value is. `named` are those that an error names, the others are their synonyms.
+///
+/// # Errors
+/// It is none of them.
+pub fn choice_at(value: &Value, all: &[&str], named: &[&str]) -> Result<usize, String> {
+    let text = String::parse(value)?;
+    // YAML 1.1 reads `yes`, `no`, `on`, `off` as booleans before a module sees them.
+    let is_meant = |word: &&str| **word == *text || boolean_words(value).contains(word);
+    all.iter().position(is_meant).ok_or_else(|| format!("{NO_CHOICE}{}, got: {text}", named.join(", ")))
+}
+
 /// Text; numbers and booleans are converted as in Python.
 pub type Text = String;
 
@@ -100,7 +113,8 @@ impl ArgType for String {
 
     fn parse(value: &Value) -> Result<Self, String> {
         Ok(match value {
-            Value::Str(s) => s.clone(),
+            // An integer of any size is its digits.
+            Value::Str(s) => s.strip_prefix(MARK).unwrap_or(s).to_owned(),
             Value::Bool(true) => "True".to_owned(),
             Value::Bool(false) => "False".to_owned(),
             Value::Int(i) => i.to_string(),
@@ -184,29 +198,33 @@ impl<T: ArgType> ArgType for Vec<T> {
     const CHOICES: &'static [&'static str] = T::CHOICES;
 
     fn parse(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::List(items) => items.iter().map(element).collect(),
-            Value::Str(text) if text.is_empty() => Ok(Vec::new()),
-            Value::Str(text) => text.split(',').map(|part| element(&Value::Str(part.trim().to_owned()))).collect(),
-            other if matches!(other, Value::Map(_)) && matches!(T::KIND, "str" | "path" | "int" | "float" | "bool") => {
-                Err(not_converted("list", &unconvertible(other, "a list")))
-            }
-            other => Ok(vec![element(other)?]),
-        }
+        let is_plain = matches!(T::KIND, "str" | "path" | "int" | "float" | "bool");
+        let items = items(value, is_plain)?;
+        items.iter().map(|item| T::parse(item).map_err(|reason| of_element(item, reason))).collect()
     }
 }
 
-/// One value of a list.
-fn element<T: ArgType>(value: &Value) -> Result<T, String> {
-    T::parse(value).map_err(|reason| {
-        if reason.starts_with(NOT_CONVERTED) {
-            return format!("{ELEMENT}{} {reason}", value.type_name());
-        }
-        match reason.strip_prefix(NO_CHOICE).and_then(|rest| rest.rsplit_once(", got: ")) {
-            Some((words, given)) => format!("{NO_CHOICES}{words}. Got no match for: {given}"),
-            None => reason,
-        }
+/// What is a list for itself. `is_plain`: a dict is no element.
+fn items(value: &Value, is_plain: bool) -> Result<Cow<'_, [Value]>, String> {
+    Ok(match value {
+        Value::List(items) => Cow::Borrowed(items),
+        Value::Str(text) if text.is_empty() => Cow::Borrowed(&[]),
+        Value::Str(text) => text.split(',').map(|part| Value::Str(part.trim().to_owned())).collect(),
+        Value::Map(_) if is_plain => return Err(not_converted("list", &unconvertible(value, "a list"))),
+        Value::Null => return Err(not_converted("list", &unconvertible(value, "a list"))),
+        other => Cow::Borrowed(std::slice::from_ref(other)),
     })
+}
+
+/// The reason why a list's element is refused.
+fn of_element(value: &Value, reason: String) -> String {
+    if reason.starts_with(NOT_CONVERTED) {
+        return format!("{ELEMENT}{} {reason}", value.type_name());
+    }
+    match reason.strip_prefix(NO_CHOICE).and_then(|rest| rest.rsplit_once(", got: ")) {
+        Some((words, given)) => format!("{NO_CHOICES}{words}. Got no match for: {given}"),
+        None => reason,
+    }
 }
 
 /// A dict; text is read as JSON, or as `key=value` pairs.
@@ -284,6 +302,12 @@ mod tests {
         let (present_first, absent_first) = told("gone");
         assert_eq!(present_first.as_deref(), Some("must be one of: present, absent, got: gone"));
         assert_eq!(absent_first.as_deref(), Some("must be one of: absent, present, got: gone"));
+    }
+
+    #[test]
+    fn an_integer_of_any_size_is_its_digits() {
+        let digits = "1234567890123456789012345678901234567890";
+        assert_eq!(Text::parse(&Value::Str(format!("{MARK}{digits}"))), Ok(digits.to_owned()));
     }
 
     #[test]

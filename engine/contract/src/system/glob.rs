@@ -112,7 +112,7 @@ pub fn matching(pattern: &Path) -> Vec<PathBuf> {
         };
     }
     found.retain(|path| path.symlink_metadata().is_ok());
-    found.sort();
+    crate::system::order::sort(&mut found);
     found
 }
 

@@ -21,6 +21,7 @@ pub mod lossless;
 pub mod machine;
 pub mod mode;
 pub mod octal;
+pub mod order;
 pub mod paths;
 pub mod pattern;
 pub mod place;

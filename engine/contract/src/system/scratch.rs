@@ -310,7 +310,7 @@ mod tests {
         drop(new);
         let mut left: Vec<_> =
             fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
+        crate::system::order::sort(&mut left);
         assert_eq!(left, [".rplay-Young1", ".rplay-backup", "other", "rplay-100000"]);
     }
 

@@ -87,7 +87,7 @@ fn descend(
     above.push(id);
     let entries = fs::read_dir(&directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     let mut names: Vec<_> = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name()).collect();
-    names.sort();
+    crate::system::order::sort(&mut names);
     for name in names {
         let path = under.join(name);
         let source = top.join(&path);

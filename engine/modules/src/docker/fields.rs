@@ -146,7 +146,7 @@ pub(super) fn split(field: &Field, value: &Json) -> Vec<(String, Json)> {
                     *item = json!(short);
                 }
             }
-            items.sort_by_key(|item| item.to_string());
+            crate::system::order::sort_by(&mut items, |a, b| a.to_string().cmp(&b.to_string()));
             vec![(field.arg.to_owned(), Json::Array(items))]
         }
         Kind::Pairs => strings()

@@ -4,7 +4,10 @@ use std::ops::Deref;
 
 use rplay_wire::Value;
 
-use crate::{Args, args::ArgType};
+use crate::{
+    ArgError, Args,
+    args::{self, ArgType},
+};
 
 /// The arguments `T` as a dict. Unknown keys are errors.
 #[derive(Clone, Debug)]
@@ -14,22 +17,22 @@ impl<T: Args> ArgType for Nested<T> {
     const KIND: &'static str = "dict";
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let Value::Map(map) = value else {
-            return Err(format!("must be a dict, not {}", value.type_name()));
-        };
-        let args = T::args();
-        if let Some(unknown) = map.keys().find(|key| !args.iter().any(|arg| arg.is_called(key))) {
-            let known: Vec<_> = args.iter().map(|arg| arg.name).collect();
-            return Err(format!("has an unknown key `{unknown}` (supported: {})", known.join(", ")));
+        let map = args::dict(value)?;
+        let known = T::args();
+        if let Some(other) = args::unknown(&known, map) {
+            let known: Vec<_> = known.iter().map(|arg| arg.name).collect();
+            return Err(format!("has an unknown key `{other}` (supported: {})", known.join(", ")));
         }
-        T::from_map(map).map(Nested).map_err(|errors| {
-            let errors = errors.into_iter().map(|error| match error.arg {
-                Some(arg) if !error.msg.contains(&format!("`{arg}`")) => format!("`{arg}` {}", error.msg),
-                _ => error.msg,
-            });
-            format!("is incomplete or invalid: {}", errors.collect::<Vec<_>>().join("; "))
-        })
+        T::from_map(map).map(Nested).map_err(incomplete)
     }
+}
+
+fn incomplete(errors: Vec<ArgError>) -> String {
+    let errors = errors.into_iter().map(|error| match error.arg {
+        Some(arg) if !error.msg.contains(&format!("`{arg}`")) => format!("`{arg}` {}", error.msg),
+        _ => error.msg,
+    });
+    format!("is incomplete or invalid: {}", errors.collect::<Vec<_>>().join("; "))
 }
 
 impl<T> Deref for Nested<T> {

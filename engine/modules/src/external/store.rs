@@ -162,7 +162,7 @@ mod tests {
         sweep(directory.path());
         let mut left: Vec<_> =
             fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
+        crate::system::order::sort(&mut left);
         assert_eq!(left, ["bb", "bb.cpython-311"]);
     }
 

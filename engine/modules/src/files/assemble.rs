@@ -112,7 +112,7 @@ impl Assemble {
         if !self.ignore_hidden.0 {
             files.extend(glob::matching(&directory.join(".*")));
         }
-        files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
+        crate::system::order::sort_by(&mut files, |a, b| a.file_name().cmp(&b.file_name()));
         files.retain(|file| {
             let name = paths::text(file.file_name().unwrap_or_default());
             file.is_file() && pattern.as_ref().is_none_or(|pattern| pattern.is_in(&name))

@@ -6,8 +6,8 @@ use rplay_wire::{Failure, Value, data};
 
 use crate::{
     ArgError, Change, Host, Module, Plan, args,
-    args::{ArgType, NO_CHOICE},
-    argtypes::{AbsentPresent as State, Flag, Text},
+    args::ArgType,
+    argtypes::{AbsentPresent as State, Flag, Text, choice_at},
     choice,
     system::program::Program,
 };
@@ -61,11 +61,7 @@ impl ArgType for LogLevel {
     ];
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let text = Text::parse(value)?;
-        match Self::CHOICES.contains(&text.as_str()) {
-            true => Ok(LogLevel(text)),
-            false => Err(format!("{NO_CHOICE}{}, got: {text}", Self::CHOICES.join(", "))),
-        }
+        choice_at(value, Self::CHOICES, Self::CHOICES).map(|at| LogLevel(Self::CHOICES[at].to_owned()))
     }
 }
 

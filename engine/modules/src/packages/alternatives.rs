@@ -143,8 +143,8 @@ impl Alternatives {
         self.priority.is_some_and(|priority| own.priority != priority)
             || self.subcommands(host).is_some_and(|mut wanted| {
                 let mut present = known.subcommands(own);
-                wanted.sort();
-                present.sort();
+                crate::system::order::sort(&mut wanted);
+                crate::system::order::sort(&mut present);
                 wanted != present
             })
     }

@@ -231,7 +231,7 @@ fn files(apt: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten();
     let mut more = entries.map(|entry| entry.path()).collect::<Vec<_>>();
     more.retain(|path| path.extension().is_some_and(|suffix| suffix == "list"));
-    more.sort();
+    crate::system::order::sort(&mut more);
     files.extend(more);
     files
 }

@@ -3,8 +3,8 @@
 use rplay_wire::{Failure, Map};
 
 use crate::{
-    Arg, ArgError, Args, Host, Module, Plan,
-    args::{self, ArgType},
+    Arg, ArgError, Args, Host, Module, Plan, args,
+    args::ArgType,
     choice,
     packages::{
         apk::{self, Apk},
@@ -35,23 +35,20 @@ pub(crate) struct Package {
     rest: Map,
 }
 
-const USE: Arg = Arg {
-    name: "use",
-    aliases: &[],
-    doc: "The package manager; detected by default.",
-    kind: "str",
-    choices: &["auto", "apk", "apt", "dnf", "dnf5", "yum", "pacman", "zypper"],
-    required: false,
-    default: Some("auto"),
-    secret: false,
-};
+args! {
+    /// What this module itself takes.
+    struct Chosen {
+        /// The package manager; detected by default.
+        r#use: Use = Use::Auto,
+    }
+}
 
 impl Args for Package {
     const DOC: &'static str = "Installs, upgrades and removes packages with the host's own package manager. Takes the arguments of its module.\n";
 
     /// The arguments of all managers; which are valid is only known on the host.
     fn args() -> Vec<Arg> {
-        let mut all = vec![USE];
+        let mut all = Chosen::args();
         for arg in own_args().into_iter().flatten() {
             if !all.iter().any(|known| known.is_called(arg.name)) {
                 all.push(arg);

@@ -164,7 +164,7 @@ impl Pacman {
         };
         let diff = data! { "before" => frame(|upgrade| &upgrade.old), "after" => frame(|upgrade| &upgrade.new) };
         let mut packages: Vec<String> = upgrades.iter().map(|upgrade| upgrade.name.clone()).collect();
-        packages.sort();
+        crate::system::order::sort(&mut packages);
         let msg = match host.check {
             true => format!("{} packages would have been upgraded", packages.len()),
             false => "System upgraded".to_owned(),
@@ -255,7 +255,7 @@ impl Pacman {
         let mut packages: Vec<String> = new.iter().map(|(name, _)| name.clone()).collect();
         let marked = to_mark.iter().filter(|name| !new.iter().any(|(new, _)| new == *name));
         packages.extend(marked.cloned());
-        packages.sort();
+        crate::system::order::sort(&mut packages);
         if packages.is_empty() && plan.warnings.is_empty() {
             return Ok(plan.set("packages", packages).set("msg", "package(s) already installed"));
         }
@@ -400,7 +400,7 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// The packages, one a line.
 fn frame(mut lines: Vec<String>) -> String {
-    lines.sort();
+    crate::system::order::sort(&mut lines);
     lines.into_iter().map(|line| line + "\n").collect()
 }
 

@@ -334,7 +334,7 @@ impl Section {
                 _ => {}
             }
         }
-        settings.sort();
+        crate::system::order::sort(&mut settings);
         settings
     }
 }

@@ -51,7 +51,9 @@ impl Spec {
             replace.push(Difference::new("image"));
         }
         replace.retain(|difference| !rules.lets_be(difference));
-        replace.sort_by(|a, b| (a.field != "image", &a.field).cmp(&(b.field != "image", &b.field)));
+        crate::system::order::sort_by(&mut replace, |a, b| {
+            (a.field != "image", &a.field).cmp(&(b.field != "image", &b.field))
+        });
         replace.dedup();
         Comparison { replace, updates }
     }

@@ -76,7 +76,7 @@ fn text(path: &Path) -> String {
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
+    crate::system::order::sort(&mut names);
     names
 }
 

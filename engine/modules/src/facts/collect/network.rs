@@ -60,8 +60,8 @@ pub(super) fn gather(source: &Source) -> Map {
         let key: String = name.chars().map(|c| if matches!(c, '-' | ':' | '.') { '_' } else { c }).collect();
         facts.insert(key, interface(&class.join(name), name, own).into());
     }
-    here_v4.sort();
-    here_v6.sort();
+    crate::system::order::sort(&mut here_v4);
+    crate::system::order::sort(&mut here_v6);
     let by_kind = |name: &str| interface(&class.join(name), name, of(name));
     let v4 = default_v4(&source.text("/proc/net/route"));
     let v6 = default_v6(&source.text("/proc/net/ipv6_route"));
@@ -134,7 +134,8 @@ fn addresses(if_inet6: &str) -> HashMap<String, Addresses> {
     }
     // As ip(8) lists them.
     let rank = |scope: &str| ["global", "site", "link", "host"].iter().position(|known| *known == scope);
-    all.values_mut().for_each(|own| own.v6.sort_by_key(|(.., scope)| rank(scope)));
+    let by_rank = |a: &(_, _, &str), b: &(_, _, &str)| rank(a.2).cmp(&rank(b.2));
+    all.values_mut().for_each(|own| crate::system::order::sort_by(&mut own.v6, by_rank));
     all
 }
 

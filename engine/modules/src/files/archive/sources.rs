@@ -106,7 +106,7 @@ impl Sources {
     fn walk(&self, directory: &Path, dest: &Path, members: &mut Vec<Member>) {
         let mut below: Vec<PathBuf> =
             fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        below.sort();
+        crate::system::order::sort(&mut below);
         let is_directory = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
         let (directories, files): (Vec<PathBuf>, Vec<PathBuf>) = below.into_iter().partition(is_directory);
         for path in directories.iter().chain(&files).filter(|path| path.as_path() != dest) {

@@ -65,6 +65,12 @@ impl Job {
 
     pub(super) fn touch(self, path: PathBuf) -> Result<Plan, Failure> {
         let target = if self.follow && path.is_symlink() { paths::real(&path) } else { path.clone() };
+        // As in ansible-core, a link that leads nowhere is there already, and nothing has the times.
+        if path.is_symlink() && !path.exists() {
+            let what = "Error while updating modification or access time: [Errno 2] No such file or directory";
+            let msg = format!("{what}: b'{}'", target.display());
+            return Err(Failure::new(msg).arg("path").help("the link leads nowhere: remove it first"));
+        }
         if present(&target) != "absent" {
             let mut plan = self.settled(&target, Plan::unchanged())?;
             for change in &mut plan.changes {
@@ -127,7 +133,7 @@ impl Job {
     fn recurse(&self, directory: &Path, mut plan: Plan) -> Result<Plan, Failure> {
         let entries = fs::read_dir(directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
         let mut entries = entries.map_err(|error| io_failure("read", directory, &error))?;
-        entries.sort_by_key(fs::DirEntry::file_name);
+        crate::system::order::sort_by(&mut entries, |a, b| a.file_name().cmp(&b.file_name()));
         for entry in entries {
             let path = entry.path();
             plan = self.wanted.plan(&path, false, plan)?;
@@ -219,7 +225,7 @@ pub(super) fn absent(path: &Path, host: &Host) -> Result<Plan, Failure> {
 fn held(directory: &Path, directories: &mut Vec<String>, files: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     let mut own: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    own.sort();
+    crate::system::order::sort(&mut own);
     let (below, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|path| path.is_dir());
     directories.extend(below.iter().map(paths::text));
     files.extend(rest.iter().map(paths::text));

@@ -92,7 +92,7 @@ impl Search<'_> {
                 (kind.is_ok_and(|kind| kind.is_dir()) || is_link && path.is_dir(), path)
             })
             .collect();
-        found.sort();
+        crate::system::order::sort(&mut found);
         self.examined += found.len();
         // Like Ansible, counts what is one level too deep.
         if self.asked.depth.is_some_and(|deepest| depth > deepest) {

@@ -220,7 +220,7 @@ pub(super) fn matching(host: &Host, spec: &Spec) -> Result<Vec<String>, Failure>
     let known = known.success("cannot list the known packages")?;
     let names = known.stdout.lines().filter(|name| spec::matches(&spec.name, name));
     let mut names: Vec<String> = names.map(str::to_owned).collect();
-    names.sort_unstable();
+    crate::system::order::sort(&mut names);
     Ok(names)
 }
 
