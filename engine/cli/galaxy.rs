@@ -42,7 +42,18 @@ pub(crate) fn command(args: &GalaxyArgs) -> Result<u8, Problems> {
         GalaxyAction::Role { action } => role(action, &config, false),
         GalaxyAction::Either(action) => role(action, &config, true),
     };
-    Ok(u8::from(!result?))
+    match result {
+        // That no directory of roles exists counts as a wrong option.
+        Err(error)
+            if matches!(
+                args.action,
+                GalaxyAction::Role { action: RoleAction::List(_) } | GalaxyAction::Either(RoleAction::List(_))
+            ) =>
+        {
+            Ok(diagnostics::end(&error.into(), diagnostics::OPTIONS))
+        }
+        result => Ok(u8::from(!result?)),
+    }
 }
 
 type Done = Result<bool, GalaxyError>;

@@ -42,11 +42,16 @@ pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
         let message = format!("Unsupported repo module {}, choices are git,subversion", args.module_name);
         return Ok(diagnostics::refuse(&message));
     }
+    // As in ansible-core, what is no number is a wrong option, and not one of argparse's errors.
+    let sleep = match args.sleep.as_deref().map(|most| most.trim().parse::<u64>().map_err(|_| most)).transpose() {
+        Ok(sleep) => sleep,
+        Err(most) => return Ok(diagnostics::refuse(&format!("{most} is not a number."))),
+    };
     // The run itself reports settings that cannot be read.
     if let Ok((config, _)) = Config::load() {
         ssh_agent::join(&config)?;
     }
-    if let Some(most) = args.sleep.filter(|most| *most > 0) {
+    if let Some(most) = sleep.filter(|most| *most > 0) {
         let seconds = rand::random_range(0..=most);
         output::tell(&format!("Sleeping for {seconds} seconds...\n"));
         std::thread::sleep(Duration::from_secs(seconds));

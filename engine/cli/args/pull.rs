@@ -41,7 +41,7 @@ pub(crate) struct PullArgs {
     pub clean: bool,
     /// First wait for a random time of at most this many seconds
     #[arg(short, long, value_name = "SECONDS")]
-    pub sleep: Option<u64>,
+    pub sleep: Option<String>,
     /// Accept the key of the repository's host if it is not known yet
     #[arg(long)]
     pub accept_host_key: bool,

@@ -71,7 +71,8 @@ pub(crate) fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems
         return Ok(2);
     }
     let is_plain = !args.list && !args.list_files && !args.json && !args.metadata_dump && args.kind == "module";
-    if is_plain && args.names.is_empty() {
+    let is_unnamed = !args.list && !args.list_files && !args.metadata_dump && args.names.is_empty();
+    if is_plain && args.names.is_empty() || tool.is_some() && is_unnamed {
         if tool.is_some() {
             return Ok(refused(NO_NAMES, diagnostics::OPTIONS));
         }

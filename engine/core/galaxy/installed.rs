@@ -75,7 +75,7 @@ impl Galaxy {
     /// Lists all collections, or one.
     ///
     /// # Errors
-    /// If its name is invalid, or no place of collections exists.
+    /// If its name is invalid.
     pub fn list_collections(&self, only: Option<&str>, format: ListFormat, given: &[PathBuf]) -> Result<()> {
         if let Some(name) = only.filter(|name| !is_collection_name(name)) {
             return Err(GalaxyError::new(format!(
@@ -84,19 +84,17 @@ impl Galaxy {
         }
         let mut json = Map::new();
         let mut shown = false;
-        let mut there = false;
         for place in &self.collections_path {
             let directory = collections_directory(place);
             if !directory.is_dir() {
-                if given.contains(place) {
-                    self.warn(format!(
-                        "- the configured path {}, exists, but it is not a directory.",
-                        directory.display()
-                    ));
+                // One without collections is as good as an empty one.
+                if given.contains(place) && !place.is_dir() {
+                    let problem =
+                        if place.exists() { ", exists, but it is not a directory" } else { " does not exist" };
+                    self.warn(format!("- the configured path {}{problem}.", place.display()));
                 }
                 continue;
             }
-            there = true;
             let mut found = in_directory(&directory);
             if let Some(name) = only {
                 found.retain(|found, _| found == name);
@@ -124,10 +122,6 @@ impl Galaxy {
                 self.warn(format!("- unable to find {name} in collection paths"));
                 Ok(())
             }
-            (None, ListFormat::Human) if !there => Err(GalaxyError::new(format!(
-                "- None of the provided paths were usable. Please specify a valid path with --collections-path. Looked in {}",
-                self.collections_path.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-            ))),
             (_, ListFormat::Json) => {
                 self.say(python_json(&Json::Object(json)));
                 Ok(())

@@ -43,6 +43,7 @@ impl Galaxy {
                 self.say(format!("- {}, {}", role.name, version.as_deref().unwrap_or("(unknown version)")));
             }
         }
+        missing.into_iter().for_each(|problem| self.warn(problem));
         if !there {
             return Err(GalaxyError::new(
                 "- None of the provided paths were usable. Please specify a valid path with --roles-path",
@@ -51,7 +52,6 @@ impl Galaxy {
         if let Some(name) = only.filter(|_| !found) {
             self.warn(format!("- the role {name} was not found"));
         }
-        missing.into_iter().for_each(|problem| self.warn(problem));
         Ok(())
     }
 

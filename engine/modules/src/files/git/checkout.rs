@@ -82,7 +82,9 @@ impl Checkout {
         // An abbreviated commit is only known in the checkout.
         let is_there = is_there || (wanted.is_none() && git.resolve(&git.task.version, host)? == Some(present.clone()));
         let submodules = git.task.recursive.0 && !git.task.bare.0 && git.has_stale_submodules(host)?;
-        if is_there && !is_dirty && !moves && !submodules {
+        // At the same commit, but on another branch or on none.
+        let is_elsewhere = is_there && !git.task.bare.0 && !host.check && git.is_elsewhere(&version, host)?;
+        if is_there && !is_dirty && !moves && !submodules && !is_elsewhere {
             if !host.check {
                 git.verify(host)?;
             }
@@ -95,6 +97,10 @@ impl Checkout {
             && host.diff
             && let Some(wanted) = &wanted
         {
+            // What is shown must be there; the checkout stays as it is. If it cannot be fetched, the difference says so.
+            if !git.task.bare.0 {
+                let _ = git.fetch(host);
+            }
             plan = plan.set("diff", git.difference(&present, wanted, host)?);
         }
         let diff = Diff {
@@ -102,16 +108,17 @@ impl Checkout {
             after: format!("{}\n", wanted.unwrap_or_default()),
             ..Diff::default()
         };
-        let change = Change::new(format!("update {}", git.dest.display()), move |host, data| {
+        let counts = !is_there || is_dirty || moves || submodules;
+        let change = Change::maybe(format!("update {}", git.dest.display()), move |host, data| {
             git.update(&version, moves, host)?;
             let after = git.present(host)?.unwrap_or_default();
-            if host.diff {
+            if host.diff && counts {
                 data.insert("diff".to_owned(), git.difference(&present, &after, host)?.into());
             }
             data.insert("after".to_owned(), after.into());
-            Ok(())
+            Ok(counts)
         });
-        Ok(plan.change(change.diff(diff)))
+        Ok(plan.change(if counts { change.diff(diff) } else { change }))
     }
 }
 
@@ -178,8 +185,10 @@ impl Checkout {
     pub(super) fn clean(&self, mut done: Output) -> Output {
         let login = self.task.repo.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
         if let Some((login, _)) = login.filter(|(login, _)| !login.is_empty()) {
-            done.stdout = done.stdout.replace(login, "***");
-            done.stderr = done.stderr.replace(login, "***");
+            // As ansible-core masks passwords; a name alone may be a token.
+            let shown = login.split_once(':').map_or("***".to_owned(), |(user, _)| format!("{user}:********"));
+            done.stdout = done.stdout.replace(login, &shown);
+            done.stderr = done.stderr.replace(login, &shown);
         }
         done
     }
@@ -218,6 +227,16 @@ impl Checkout {
             return Err(done.failure("cannot read the checkout").arg("dest"));
         }
         Ok(Some(done.stdout.trim().to_owned()))
+    }
+
+    /// Whether the checkout is on another branch than the version is, or on one while that is a tag.
+    fn is_elsewhere(&self, version: &Version, host: &Host) -> Result<bool, Failure> {
+        let now = self.run(host, &["symbolic-ref", "--quiet", "--short", "HEAD"])?.stdout;
+        Ok(match version {
+            Version::Branch { name, .. } => now.trim() != name,
+            Version::Tag { .. } => !now.trim().is_empty(),
+            Version::Commit(_) => false,
+        })
     }
 
     fn resolve(&self, version: &str, host: &Host) -> Result<Option<String>, Failure> {
@@ -285,7 +304,9 @@ impl Checkout {
         if let Some(reference) = &self.task.reference {
             args.push(format!("--reference={reference}"));
         }
-        if let Version::Branch { name, .. } | Version::Tag { name, .. } = version {
+        if let Version::Branch { name, .. } | Version::Tag { name, .. } = version
+            && self.task.version != "HEAD"
+        {
             args.extend(["--branch".to_owned(), name.clone()]);
         }
         if let Some(place) = &self.task.separate_git_dir {
@@ -323,18 +344,7 @@ impl Checkout {
             let verb = if known { "set-url" } else { "add" };
             self.must(host, &["remote", verb, remote, &self.task.repo], "cannot set the repository's URL")?;
         }
-        let heads = format!("+refs/heads/*:refs/{}", if self.task.bare.0 { "heads/*" } else { "remotes/" });
-        let heads = if self.task.bare.0 { heads } else { format!("{heads}{remote}/*") };
-        let depth = self.depth();
-        let mut args = vec!["fetch", "--force", "--tags"];
-        args.extend(depth.iter().map(String::as_str));
-        args.extend([remote, &heads]);
-        args.extend(self.task.refspec.as_deref());
-        let done = self.clean(self.run(host, &args)?);
-        if done.rc != 0 {
-            let msg = format!("Failed to download remote objects and refs:  {}{}", done.stdout, done.stderr);
-            return Err(Failure::new(msg).data(done.data()));
-        }
+        self.fetch(host)?;
         if self.task.bare.0 {
             return Ok(());
         }
@@ -354,6 +364,24 @@ impl Checkout {
         self.update_submodules(host)
     }
 
+    /// Brings what the remote has into the repository, not into the checkout.
+    fn fetch(&self, host: &Host) -> Result<(), Failure> {
+        let remote = self.task.remote.as_str();
+        let heads = format!("+refs/heads/*:refs/{}", if self.task.bare.0 { "heads/*" } else { "remotes/" });
+        let heads = if self.task.bare.0 { heads } else { format!("{heads}{remote}/*") };
+        let depth = self.depth();
+        let mut args = vec!["fetch", "--force", "--tags"];
+        args.extend(depth.iter().map(String::as_str));
+        args.extend([remote, &heads]);
+        args.extend(self.task.refspec.as_deref());
+        let done = self.clean(self.run(host, &args)?);
+        if done.rc != 0 {
+            let msg = format!("Failed to download remote objects and refs:  {}{}", done.stdout, done.stderr);
+            return Err(Failure::new(msg).data(done.data()));
+        }
+        Ok(())
+    }
+
     fn check_out_commit(&self, commit: &str, host: &Host) -> Result<(), Failure> {
         if self.resolve(commit, host)?.is_none() {
             // In no branch, or beyond the depth.
@@ -365,8 +393,12 @@ impl Checkout {
         }
         if self.resolve(commit, host)?.is_none() {
             // As git tells it, which might take the name for that of a file.
-            let said = format!("error: pathspec '{commit}' did not match any file(s) known to git\n");
-            let told = data! { "rc" => 1, "stdout" => "", "stderr" => said };
+            let is_whole = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let (rc, said) = match is_whole {
+                true => (128, format!("fatal: reference is not a tree: {commit}\n")),
+                false => (1, format!("error: pathspec '{commit}' did not match any file(s) known to git\n")),
+            };
+            let told = data! { "rc" => rc, "stdout" => "", "stderr" => said };
             let cmd = self.told(&format!("checkout --force {commit}"), host);
             return Err(Failure::new(format!("Failed to checkout {commit}")).arg("version").data(told).data(cmd));
         }

@@ -65,14 +65,18 @@ fn a_checkout_follows_its_repository() {
     assert!(refused.failure.unwrap().msg.starts_with("fatal: destination path "));
     assert!(cloned.changed && cloned.failure.is_none(), "{cloned:?}");
     assert_eq!(cloned.data["after"], first.as_str().into());
-    assert!(!call("git", args("HEAD")).changed && !call("git", args("v1")).changed);
+    // The tag is at the same commit: nothing changes but where the checkout stands.
+    let branch = || git(&dest, &["rev-parse", "--abbrev-ref", "HEAD"]);
+    assert!(!call("git", args("HEAD")).changed && branch() == "main");
+    assert!(!checked("git", args("v1")).changed && branch() == "main");
+    assert!(!call("git", args("v1")).changed && branch() == "HEAD");
     let second = commit(&repo, "two");
     let updated = call("git", args("main"));
     assert_eq!(
         (updated.changed, &updated.data["before"], &updated.data["after"]),
         (true, &first.as_str().into(), &second.as_str().into())
     );
-    assert!(!call("git", args("main")).changed);
+    assert!(!call("git", args("main")).changed && branch() == "main");
     assert!(call("git", args("v1")).changed, "back to the tag");
     assert_eq!(fs::read_to_string(dest.join("f")).unwrap(), "one");
     assert!(!call("git", args("v1")).changed && !call("git", args(&first)).changed);
