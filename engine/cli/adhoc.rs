@@ -97,6 +97,7 @@ pub(crate) fn answers(
     AdhocReport::new(out, Box::new(std::io::stderr()), short, one_line, secrets.clone())
         .with_errors(diagnostics::explanation().filter(|_| !one_line))
         .with_palette(crate::formats::palette(config))
+        .with_verbose_aside(*config.verbose_to_stderr)
         .with_log(log)
         .with_results(crate::formats::result_format(config))
         .with_deprecations(diagnostics::deprecations().clone())

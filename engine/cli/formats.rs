@@ -28,11 +28,6 @@ pub(crate) fn is_for_people(config: &Config) -> bool {
     Format::of(&config.stdout_callback.value).is_some_and(Format::is_for_people)
 }
 
-/// Whether results must contain the arguments of their modules, as in Ansible's JSON and as plugins in Python expect.
-pub(crate) fn wants_invocations(config: &Config) -> bool {
-    matches!(Format::of(&config.stdout_callback.value), None | Some(Format::Json | Format::JsonLines))
-}
-
 /// The format for standard output; the default one if the configured one is not built in.
 ///
 /// # Errors
@@ -74,6 +69,7 @@ pub(crate) fn reader(
                     .of_playbooks()
                     .with_errors(diagnostics::explanation().filter(|_| format == Format::Minimal))
                     .with_palette(palette(config))
+                    .with_verbose_aside(*config.verbose_to_stderr)
                     .with_log(log)
                     .with_results(result_format(config))
                     .with_deprecations(diagnostics::deprecations().clone()),
@@ -204,6 +200,7 @@ fn terminal(
         results,
         boxes,
         failures_aside: *config.display_failed_stderr,
+        verbose_aside: *config.verbose_to_stderr,
         check_markers: *config.check_mode_markers,
         check: args.check,
         failed_paths: *config.show_task_path_on_failure,

@@ -101,6 +101,7 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         problems.0.extend(found.0);
         Inventory::default()
     });
+    let wants_invocations = reader.wants_invocations();
     let channel = Arc::new(Channel::new(reader));
     let verbosity = args.sources.verbose.max(*config.verbosity as u8);
     if verbosity > 0 && formats::is_for_people(&config) {
@@ -110,13 +111,13 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             Some(file) => format!("Using {} as config file", rplay::source::absolute(file)),
             None => "No config file found; using defaults".to_owned(),
         };
-        channel.send(Event::Message { text: (version.unwrap_or_default() + &file).into() });
+        channel.send(Event::Verbose { text: (version.unwrap_or_default() + &file).into() });
     }
     for text in ssh_agent::told() {
         channel.send(Event::Detail { level: 3, text: text.into() });
     }
     for note in std::mem::take(&mut inventory.notes) {
-        channel.send(Event::Message { text: note.into() });
+        channel.send(Event::Verbose { text: note.into() });
     }
     for warning in std::mem::take(&mut inventory.warnings) {
         channel.send(Event::Warning { message: warning.into(), place: None });
@@ -204,10 +205,9 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         channel.send(Event::Message { text });
     }
     let mut options = options(args, &config, &resolver.magic, rules, allowed, &secrets)?;
+    options.invocations |= wants_invocations;
     if is_text {
         options.retry_files = None;
-        // Ad-hoc tasks have their own format, unless the settings enable callbacks.
-        options.invocations = verbosity > 2 || *config.load_callback_plugins && options.invocations;
     }
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
     let agent_build = Some(rplay_agent::BUILD.to_owned());

@@ -14,7 +14,7 @@ use rplay::{
     vars::Lenience,
 };
 
-use crate::{args::run::RunArgs, formats, passwords};
+use crate::{args::run::RunArgs, passwords};
 
 /// An error in the options of a run.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -130,7 +130,7 @@ pub(crate) fn options(
             passes_over_ignored: *config.task_debugger_ignore_errors,
         },
         details: if config.log_path.is_some() { verbosity.max(*config.log_verbosity as u8) } else { verbosity },
-        invocations: verbosity > 2 || formats::wants_invocations(config),
+        invocations: verbosity > 2,
         allowed,
         host_pattern_mismatch: *config.host_pattern_mismatch,
         force_handlers: args.force_handlers || *config.force_handlers,

@@ -56,17 +56,26 @@ pub enum Event {
         delay: Duration,
         result: Arc<HostResult>,
     },
+    /// What an include resolves to on a host, for an item of its loop (`item`) or for all; the included tasks follow.
+    IncludeDone {
+        task: TaskId,
+        item: Option<Item>,
+        result: HostResult,
+    },
     /// Tasks were included for some hosts.
     Included {
         task: TaskId,
         hosts: Vec<Arc<str>>,
         file: Arc<str>,
         item: Option<Item>,
-        /// The include's result, as an ad-hoc task shows it.
-        data: Value,
     },
     /// A handler was notified on a host.
     Notified {
+        handler: Arc<str>,
+        host: Arc<str>,
+    },
+    /// A notified handler was looked up, before the handlers of a host run.
+    HandlerFound {
         handler: Arc<str>,
         host: Arc<str>,
     },
@@ -78,6 +87,10 @@ pub enum Event {
     },
     /// A message to the user, shown as it is (the prompt of `pause`).
     Message {
+        text: Arc<str>,
+    },
+    /// A line that the verbosity (`-v`) asks for. With `verbose_to_stderr` it goes to standard error.
+    Verbose {
         text: Arc<str>,
     },
     /// A line that is shown if the verbosity (`-v`) is at least `level`, and logged if `log_verbosity` is at least

@@ -94,6 +94,21 @@ fn exit_codes_are_those_of_ansible() {
     }
 }
 
+/// Last, a role's name is a path from the working directory, whose last part names it.
+#[test]
+fn a_role_is_found_from_the_working_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir_all(directory.path().join("roles/web/tasks")).unwrap();
+    fs::write(directory.path().join("roles/web/tasks/main.yml"), "- {name: found, ping: }\n").unwrap();
+    fs::create_dir(directory.path().join("plays")).unwrap();
+    fs::write(directory.path().join("plays/site.yml"), "- hosts: all\n  roles: [roles/web, ./roles/web]\n").unwrap();
+    let mut command = rplay();
+    command.args(["-i", "a,", "plays/site.yml", "--list-tasks"]).current_dir(directory.path());
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text.matches("      web : found\tTAGS: []\n").count(), 2, "{text}");
+}
+
 /// A role may be named by a path that leaves a directory that does not exist, as `roles` beside the playbook.
 #[test]
 fn a_role_outside_of_directories_that_are_not_there() {

@@ -62,6 +62,32 @@ fn verbose_runs_name_the_tool_and_its_configuration() {
     assert!(twice.starts_with("ansible-playbook [core ") && twice.contains(about), "{twice}");
 }
 
+/// Molecule sets this.
+#[test]
+fn what_the_verbosity_asks_for_goes_to_standard_error_if_the_settings_say_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let tasks = "  tasks:\n  - {command: 'true', notify: h}\n  handlers:\n  - {name: h, ping: }\n";
+    let play = format!("- hosts: localhost\n  connection: local\n  gather_facts: false\n{tasks}");
+    std::fs::write(directory.path().join("site.yml"), play).unwrap();
+    let asked = [
+        "No config file found; using defaults\n",
+        "1 plays in site.yml\n",
+        "Notification for handler h has been saved.\n",
+        "NOTIFIED HANDLER h for localhost\n",
+    ];
+    for (value, is_aside) in [("1", true), ("0", false)] {
+        let env = [("ANSIBLE_VERBOSE_TO_STDERR", value)];
+        let (out, err, code) = tool(directory.path(), "ansible-playbook", &["-vv", "site.yml"], &env, "");
+        assert!(code == Some(0) && out.contains("PLAYBOOK: site.yml ") && out.contains("task path: "), "{out}{err}");
+        for line in asked {
+            assert!(out.contains(line) != is_aside && err.contains(line) == is_aside, "{line}: {out}{err}");
+        }
+    }
+    let args = ["localhost", "-m", "ping", "-v"];
+    let (out, err, _) = tool(directory.path(), "ansible", &args, &[("ANSIBLE_VERBOSE_TO_STDERR", "1")], "");
+    assert!(!out.contains(asked[0]) && err.contains(asked[0]), "{out}{err}");
+}
+
 #[test]
 fn settings_are_listed_and_dumped_as_documents() {
     let directory = tempfile::tempdir().unwrap();

@@ -273,6 +273,76 @@ fn a_callback_next_to_the_playbook_gets_all_events() {
     assert!(!out.contains("S3CR3T") && !err.contains("S3CR3T"), "{out}{err}");
 }
 
+/// Writes down each call, with the keys of results and what is included.
+const ORDER: &str = r#"
+DOCUMENTATION = '{name: order, type: aggregate, short_description: what is called when}'
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, 'aggregate', 'order'
+
+    def __getattribute__(self, name):
+        if not name.startswith('v2_') or name == 'v2_on_any':
+            return object.__getattribute__(self, name)
+
+        def call(*args, **options):
+            with open('order', 'a') as file:
+                file.write('%s %s %s\n' % (name, [told(arg) for arg in args], options))
+        return call
+
+def told(arg):
+    if hasattr(arg, '_result'):
+        shown = sorted(key for key in arg._result if key not in ('_ansible_no_log', 'exception'))
+        return arg._host.name, arg._task.action, shown
+    if hasattr(arg, '_filename'):
+        name = arg._filename.rsplit('/', 1)[-1]
+        return name, [host.name for host in arg._hosts], arg._task.action, arg._vars, arg._is_role
+    return type(arg).__name__
+"#;
+
+/// Calls, their order and what results contain are those of ansible-playbook; standard output shows no more for it.
+#[test]
+fn callbacks_are_called_as_by_ansible_core() {
+    let Some(project) = Project::new() else { return };
+    if ansible::version(&project.python) < (2, 19) {
+        return println!("skipped: other versions call in another order");
+    }
+    project.write("callback_plugins/order.py", ORDER);
+    project.write("inc.yml", "- debug: {msg: inc}\n");
+    project.write("roles/r/tasks/main.yml", "- debug: {msg: role}\n");
+    project.write("vars.yml", "a: 1\n");
+    let tasks = "
+    - include_tasks: inc.yml
+    - include_tasks: inc.yml
+      loop: [1, 2, 3]
+      when: item != 2
+    - {include_tasks: inc.yml, when: false}
+    - include_role: {name: r}
+    - import_tasks: inc.yml
+    - {command: 'false', ignore_errors: true}
+    - {command: 'echo {{ item }}', loop: [1, 2], notify: h}
+    - {command: 'false', until: false, retries: 1, delay: 0, ignore_errors: true}
+    - include_vars: vars.yml
+    - add_host: {name: z}
+    - meta: flush_handlers
+";
+    let play = format!("- hosts: all\n  gather_facts: false\n  tasks:{tasks}  handlers:\n    - {{name: h, ping: }}\n");
+    project.write("site.yml", &play);
+    let interpreter = format!("ansible_python_interpreter={}", project.python.display());
+    let words = ["-i", "one,", "-c", "local", "-e", &interpreter, "site.yml"];
+    let order = || {
+        let order = std::fs::read_to_string(project.at("order")).unwrap();
+        std::fs::remove_file(project.at("order")).unwrap();
+        order
+    };
+    let (out, _) = project.passes(&words, &[]);
+    let ours = order();
+    let mut command = Command::new(project.python.with_file_name("ansible-playbook"));
+    command.args(words).current_dir(project.directory.path()).output().unwrap();
+    assert_eq!(ours, order());
+    assert!(out.contains("\"msg\": \"non-zero return code\"") && !out.contains("invocation"), "{out}");
+}
+
 /// A callback for standard output: ansible-core's minimal by another name.
 const OWN_MINIMAL: &str = "
 DOCUMENTATION = '''

@@ -464,6 +464,8 @@ settings! {
     /// The debugger skips ignored failures.
     task_debugger_ignore_errors: bool = true,
         ["defaults.task_debugger_ignore_errors"], ["ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS"];
+    /// Whether lines that the verbosity asks for go to standard error.
+    verbose_to_stderr: bool = false, ["defaults.verbose_to_stderr"], ["ANSIBLE_VERBOSE_TO_STDERR"];
     /// The verbosity of the log, if it is higher than that of the output.
     log_verbosity: u32 = 0, ["defaults.log_verbosity"], ["ANSIBLE_LOG_VERBOSITY"];
     /// Always show the differences in changed files.

@@ -29,7 +29,7 @@ pub use catalogue::{Meant, Named};
 pub use error::{PlanError, exit_code};
 pub use head::{PlayHead, host_patterns, name_of_hosts, words_written, written};
 pub use place::{Place, task_file};
-pub use project::{Decrypt, Project, Warn};
+pub use project::{Decrypt, FoundRole, Project, Warn};
 pub use resolve::{Found, Resolver, secrets};
 pub use role::{RoleCall, RoleFiles, included, line_of};
 pub use run_magic::RunMagic;

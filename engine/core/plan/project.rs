@@ -2,6 +2,8 @@
 
 mod roles;
 
+pub use roles::FoundRole;
+
 use std::{
     collections::HashSet,
     io,

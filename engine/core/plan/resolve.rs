@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 use rayon::prelude::*;
 
 use super::{
-    Action, PlanError, Project, RunMagic, Statement, arguments, misuse,
+    Action, FoundRole, PlanError, Project, RunMagic, Statement, arguments, misuse,
     place::{Place, directory_of, real, search_directories, task_file},
     statics,
     step::*,
@@ -77,7 +77,8 @@ impl Resolver {
     fn announce(&self, uses: &[syntax::RoleUse], place: &Place) {
         for role_use in uses {
             let (name, searched) = (&role_use.name, &place.settings.collections);
-            if let Ok((path, None)) = self.project.role(name, &place.playbook, None, searched, &name.span) {
+            let role = self.project.role(name, &place.playbook, None, searched, &name.span);
+            if let Ok(FoundRole { path, collection: None, .. }) = role {
                 self.project.finder().add_plugins(&path, false);
             }
         }

@@ -1,12 +1,12 @@
 //! Roles as used by plays and tasks: found, read, and preceded by their dependencies.
 
 use std::{
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
     sync::Arc,
 };
 
 use super::{
-    Action, PlanError, arguments,
+    Action, FoundRole, PlanError, arguments,
     place::{Place, search_directories},
     resolve::{Found, Resolver},
     settings::{layer, searched, split_tags},
@@ -136,20 +136,19 @@ impl Resolver {
     ) -> Option<(Arc<Role>, Step)> {
         let asking = place.role.as_ref().map(|role| role.path.clone());
         let searched = &place.settings.collections;
-        let (path, collection) =
-            match self.project.role(wanted.name, &place.playbook, asking.as_deref(), searched, wanted.at) {
-                Ok(found) => found,
-                Err(problem) => {
-                    found.problems.push(problem);
-                    return None;
-                }
-            };
+        let role = match self.project.role(wanted.name, &place.playbook, asking.as_deref(), searched, wanted.at) {
+            Ok(role) => role,
+            Err(problem) => {
+                found.problems.push(problem);
+                return None;
+            }
+        };
         // An include may lead back to its role, since a condition can end the recursion.
-        if wanted.dependency && parents.iter().any(|parent| parent.path == path) {
+        if wanted.dependency && parents.iter().any(|parent| parent.path == role.path) {
             found.problems.push(PlanError::Endless { file: wanted.name.to_owned(), at: wanted.at.clone() });
             return None;
         }
-        match self.role_at(path, collection, wanted, place, parents, found) {
+        match self.role_at(role, wanted, place, parents, found) {
             Ok(role) => Some(role),
             Err(more) => {
                 found.problems.0.extend(more.0);
@@ -160,8 +159,7 @@ impl Resolver {
 
     fn role_at(
         &self,
-        path: PathBuf,
-        collection: Option<Arc<str>>,
+        FoundRole { path, collection, by_path }: FoundRole,
         wanted: &RoleCall<'_>,
         place: &Place,
         parents: &[Arc<Role>],
@@ -178,8 +176,7 @@ impl Resolver {
         let mut role = Role {
             name: match &collection {
                 Some(collection) => format!("{collection}.{short}").into(),
-                // As in ansible-core, only a path that had to be expanded is shortened to its last part.
-                None if wanted.name.starts_with(['~', '$']) => short,
+                None if by_path => short,
                 None => wanted.name.into(),
             },
             collections: searched(collection.as_ref().or(place.settings.home.as_ref()), &listed),

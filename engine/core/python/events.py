@@ -143,7 +143,7 @@ class Callbacks(object):
     def task_started(self, id, name, action, handler, args, vars, around, tags, role, role_path, looped, no_log,
                      check_mode, place):
         # With `no_log`, the file would show what the task hides.
-        task = new_task(handler, place, None if no_log else self.sources)
+        task = new_task(handler, place, None if no_log else self.sources, action)
         task.name = name
         task.action = action
         self.versions.set_resolved_action(task, action if '.' in action else 'ansible.builtin.' + action)
@@ -192,8 +192,9 @@ class Callbacks(object):
         if delegated_to is not None:
             task.delegate_to = delegated_to
             data.setdefault('_ansible_delegated_vars', {'ansible_delegated_host': delegated_to})
-        # The controller omits results that show nothing.
-        data.setdefault('changed', status == 'changed')
+        # The controller omits results that show nothing. As in ansible-core, an item of an include has none.
+        if item is None or 'include_args' not in data:
+            data.setdefault('changed', status == 'changed')
         for word in ('skipped', 'failed', 'unreachable'):
             if status.startswith(word) or (word == 'failed' and status == 'ignored'):
                 data.setdefault(word, True)
@@ -249,8 +250,10 @@ class Callbacks(object):
     def included(self, task, hosts, file, item):
         from ansible.playbook.included_file import IncludedFile
 
-        variables = {} if item is None else {'item': item['label']}
-        included = IncludedFile(file, {}, variables, self.tasks[task])
+        task, variables = self.tasks[task], {}
+        if item is not None:
+            variables = {'item': item['label'], 'ansible_loop_var': 'item', '_ansible_item_label': item['label']}
+        included = IncludedFile(file, {}, variables, task, is_role=short(task.action) == 'include_role')
         for host in hosts:
             included._hosts.append(self.host(host))
         self.tqm.send_callback('v2_playbook_on_include', included)
@@ -404,11 +407,25 @@ def new_of(kind, place, sources=None):
 new_of.kinds = {}
 
 
-def new_task(handler, place='', sources=None):
-    from ansible.playbook.handler import Handler
-    from ansible.playbook.task import Task
+def short(action):
+    """The name of one of ansible-core's actions without its collection."""
+    return action.rpartition('.')[2] if action.startswith(('ansible.builtin.', 'ansible.legacy.')) else action
 
-    return new_of(Handler if handler else Task, place, sources)
+
+def new_task(handler, place='', sources=None, action=''):
+    """A task; plugins tell includes by their class."""
+    from ansible.playbook.handler import Handler
+    from ansible.playbook.handler_task_include import HandlerTaskInclude
+    from ansible.playbook.role_include import IncludeRole
+    from ansible.playbook.task import Task
+    from ansible.playbook.task_include import TaskInclude
+
+    kind = Handler if handler else Task
+    if short(action) == 'include_tasks':
+        kind = HandlerTaskInclude if handler else TaskInclude
+    elif short(action) == 'include_role':
+        kind = IncludeRole
+    return new_of(kind, place, sources)
 
 
 def receive(link):

@@ -14,7 +14,7 @@ use super::{
     values, warning,
 };
 use crate::{
-    event::{Event, HostResult, Status, TaskResult, TaskStarted},
+    event::{Event, HostResult, Status, TaskStarted},
     secrets::Secrets,
     source::Span,
     visible::{one_line, piped, visible},
@@ -42,6 +42,8 @@ pub struct AdhocReport<W: Write> {
     log: Option<Arc<Log>>,
     results: ResultFormat,
     palette: Palette,
+    /// Lines that the verbosity asks for go to `aside`.
+    verbose_aside: bool,
     /// A directory that also receives the results, in a file for each host.
     tree: Option<PathBuf>,
     /// Whether a warning about a deprecation was shown.
@@ -65,6 +67,7 @@ impl<W: Write> AdhocReport<W> {
             log: None,
             results: ResultFormat::Json { pretty: true },
             palette: Palette::default(),
+            verbose_aside: false,
             tree: None,
             deprecations: Deprecations::default(),
         }
@@ -95,6 +98,11 @@ impl<W: Write> AdhocReport<W> {
         AdhocReport { palette, ..self }
     }
 
+    /// Lines that the verbosity asks for go to where warnings are written.
+    pub fn with_verbose_aside(self, verbose_aside: bool) -> Self {
+        AdhocReport { verbose_aside, ..self }
+    }
+
     /// Tells others whether a warning about a deprecation was shown.
     pub fn with_deprecations(self, deprecations: Deprecations) -> Self {
         AdhocReport { deprecations, ..self }
@@ -113,6 +121,19 @@ impl<W: Write> AdhocReport<W> {
         let text = values::json(&result.data, false, &self.secrets);
         if let Err(error) = std::fs::write(&path, text) {
             self.warning(&format!("the answer cannot be written to {}: {error}", path.display()), None);
+        }
+    }
+
+    /// Writes a line that the verbosity asks for.
+    fn verbose(&mut self, text: &str) {
+        if !self.verbose_aside {
+            return self.line(text, Some(Colour::Verbose));
+        }
+        let text = visible(&self.secrets.mask(text)).into_owned();
+        let _ = self.out.flush();
+        let _ = writeln!(self.aside, "{}", self.palette.coloured(&text, Colour::Verbose));
+        if let Some(log) = &self.log {
+            log.record(Level::Info, &text);
         }
     }
 
@@ -245,7 +266,7 @@ impl<W: Write> AdhocReport<W> {
 impl<W: Write + Send> Reader for AdhocReport<W> {
     fn read(&mut self, event: &Event) {
         match event {
-            Event::HostDone { result, .. } => {
+            Event::HostDone { result, .. } | Event::IncludeDone { item: None, result, .. } => {
                 self.answer(result);
                 self.keep(result);
             }
@@ -256,20 +277,11 @@ impl<W: Write + Send> Reader for AdhocReport<W> {
                 self.is_debug = short == "debug";
                 self.task = Some(task.clone());
             }
-            Event::Included { hosts, data, .. } => {
-                for host in hosts {
-                    let result = HostResult {
-                        data: data.clone(),
-                        ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
-                    };
-                    self.answer(&result);
-                    self.keep(&result);
-                }
-            }
             Event::NoHosts { .. } if self.is_playbook => {}
             Event::NoHosts { .. } => self.warning("No hosts matched, nothing to do", None),
             Event::Warning { message, place } => self.warning(message, place.as_ref()),
             Event::Message { text } => self.line(text, None),
+            Event::Verbose { text } => self.verbose(text),
             _ => {}
         }
     }

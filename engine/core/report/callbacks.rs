@@ -62,6 +62,8 @@ pub struct Callbacks {
     /// Our own report; if a plugin writes the output, it only shows warnings and messages.
     own: Box<dyn Reader>,
     is_stdout: bool,
+    /// Our own report shows the arguments of modules, too.
+    shows_invocations: bool,
     secrets: Arc<Secrets>,
     process: Option<Process>,
     playbook: Option<&'static str>,
@@ -108,6 +110,7 @@ impl Callbacks {
         Ok(Box::new(Callbacks {
             own,
             is_stdout: setup.stdout.is_some(),
+            shows_invocations: setup.options["verbosity"].as_u64() > Some(2),
             secrets: secrets.clone(),
             process: Some(process),
             playbook: setup.playbook,
@@ -152,12 +155,14 @@ impl Callbacks {
             Event::HostStarted { task, host } if self.tasks.contains_key(task) => {
                 json!({ "event": "host_started", "task": task.0, "host": &**host })
             }
-            Event::ItemDone { task, item, result } => {
+            Event::ItemDone { task, item, result } | Event::IncludeDone { task, item: Some(item), result } => {
                 let mut told = self.done("item_done", task, result)?;
                 told["item"] = label(item);
                 told
             }
-            Event::HostDone { task, result } => self.done("host_done", task, result)?,
+            Event::HostDone { task, result } | Event::IncludeDone { task, item: None, result } => {
+                self.done("host_done", task, result)?
+            }
             Event::Retrying { task, host, item, retries_left, result, .. } if self.tasks.contains_key(task) => {
                 json!({ "event": "retrying", "task": task.0, "host": &**host, "left": retries_left,
                     "data": values::to_json(&result.data), "delegated_to": result.delegated_to.as_ref().map(|other| &*other.name),
@@ -168,7 +173,7 @@ impl Callbacks {
                 json!({ "event": "included", "task": task.0, "hosts": hosts, "file": &**file,
                     "item": item.as_ref().map(label) })
             }
-            Event::Notified { handler, host } => {
+            Event::HandlerFound { handler, host } => {
                 json!({ "event": "notified", "handler": &**handler, "host": &**host })
             }
             Event::RunEnded(recap) | Event::PlaybookEnded(recap) => ended(recap),
@@ -207,8 +212,11 @@ impl Callbacks {
 impl Reader for Callbacks {
     fn read(&mut self, event: &Event) {
         match (self.is_stdout && self.process.is_some(), event) {
+            (false, Event::HostDone { .. } | Event::ItemDone { .. }) if !self.shows_invocations => {
+                self.own.read(&without_invocation(event));
+            }
             (false, _) => self.own.read(event),
-            (true, Event::Warning { .. } | Event::Message { .. } | Event::Detail { .. }) => {
+            (true, Event::Warning { .. } | Event::Message { .. } | Event::Verbose { .. } | Event::Detail { .. }) => {
                 // Standard output belongs to Python: what it has buffered comes first.
                 self.tell(json!({ "event": "flush" }), true);
                 self.own.read(event);
@@ -244,6 +252,19 @@ impl Reader for Callbacks {
     fn clear(&mut self) {
         self.own.clear();
     }
+
+    fn wants_invocations(&self) -> bool {
+        true
+    }
+}
+
+/// A result as our own report shows it if the verbosity does not ask for the arguments of modules.
+fn without_invocation(event: &Event) -> Event {
+    let mut event = event.clone();
+    if let Event::HostDone { result, .. } | Event::ItemDone { result, .. } = &mut event {
+        result.data = values::without(&result.data, "invocation");
+    }
+    event
 }
 
 impl Process {

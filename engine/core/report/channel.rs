@@ -23,6 +23,11 @@ pub trait Reader: Send {
 
     /// Called before something else is written.
     fn clear(&mut self) {}
+
+    /// Whether results must contain the arguments of their modules, as in Ansible's JSON and as plugins in Python expect.
+    fn wants_invocations(&self) -> bool {
+        false
+    }
 }
 
 /// Where the run sends its events. The reporting thread ends with [`Channel::close`].

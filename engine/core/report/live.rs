@@ -227,6 +227,10 @@ impl Reader for Live {
         self.draw();
     }
 
+    fn wants_invocations(&self) -> bool {
+        self.own.wants_invocations()
+    }
+
     fn clear(&mut self) {
         self.remove();
         self.is_held = true;

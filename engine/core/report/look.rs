@@ -27,6 +27,8 @@ pub struct Look {
     pub boxes: bool,
     /// Failures go to standard error (`display_failed_stderr`).
     pub failures_aside: bool,
+    /// Lines that the verbosity asks for go to standard error (`verbose_to_stderr`).
+    pub verbose_aside: bool,
     /// Mark plays and tasks in check mode (`check_mode_markers`).
     pub check_markers: bool,
     /// The run as a whole is in check mode.

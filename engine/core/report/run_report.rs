@@ -335,9 +335,12 @@ impl Reader for RunReport {
             Event::NoHosts { .. }
             | Event::PlaybookEnded(_)
             | Event::Retrying { .. }
+            | Event::IncludeDone { .. }
             | Event::Notified { .. }
+            | Event::HandlerFound { .. }
             | Event::NoHostsLeft
             | Event::Message { .. }
+            | Event::Verbose { .. }
             | Event::Detail { .. }
             | Event::Flushed { .. } => {}
         }
@@ -345,6 +348,10 @@ impl Reader for RunReport {
 
     fn rest(&mut self) {
         self.own.rest();
+    }
+
+    fn wants_invocations(&self) -> bool {
+        self.own.wants_invocations()
     }
 
     fn tick(&mut self) {

@@ -123,15 +123,25 @@ impl<W: Write + Send> Reader for Terminal<W> {
             }
             Event::Notified { handler, .. } if self.look.verbosity > 1 => {
                 let handler = self.name(handler);
-                self.line(&format!("Notification for handler {handler} has been saved."), Some(Colour::Verbose));
+                self.verbose(&format!("Notification for handler {handler} has been saved."));
             }
-            Event::Notified { .. } | Event::Flushed { .. } => {}
+            Event::HandlerFound { handler, host } if self.look.verbosity > 1 => {
+                let text = format!("NOTIFIED HANDLER {} for {}", self.name(handler), self.name(host));
+                self.verbose(&text);
+            }
+            // As in ansible-core, the lines about what is included follow.
+            Event::IncludeDone { .. } | Event::Notified { .. } | Event::HandlerFound { .. } | Event::Flushed { .. } => {
+            }
             Event::Warning { message, place } => self.warning(message, place.as_ref()),
             Event::Message { text } => {
                 self.explain();
                 self.line(text, None);
             }
-            Event::Detail { level, text } if *level <= self.look.verbosity => self.line(text, Some(Colour::Verbose)),
+            Event::Verbose { text } => {
+                self.explain();
+                self.verbose(text);
+            }
+            Event::Detail { level, text } if *level <= self.look.verbosity => self.verbose(text),
             Event::Detail { level, text } => {
                 if let Some(log) = self.log.as_ref().filter(|log| *level <= log.verbosity()) {
                     log.record(Level::Info, &self.secrets.mask(text));
@@ -193,7 +203,7 @@ impl<W: Write> Terminal<W> {
             let name = one_line(name);
             let short = name.rsplit('/').next().unwrap_or(&name);
             self.banner(&format!("PLAYBOOK: {short}"));
-            self.line(&format!("{plays} plays in {name}"), None);
+            self.verbose(&format!("{plays} plays in {name}"));
         }
         self.dry_run();
     }
@@ -311,6 +321,13 @@ impl<W: Write> Terminal<W> {
     /// are recognized by their original text.
     fn line(&mut self, text: &str, colour: Option<Colour>) {
         self.line_and_data(text, "", colour);
+    }
+
+    /// Lines that the verbosity asks for.
+    fn verbose(&mut self, text: &str) {
+        self.aside_now = self.look.verbose_aside;
+        self.line(text, Some(Colour::Verbose));
+        self.aside_now = false;
     }
 
     /// A line that ends with data in which secrets are already masked.

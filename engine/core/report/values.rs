@@ -55,11 +55,11 @@ pub(super) fn shown_of(data: &Value, debug: bool, secrets: &Secrets) -> serde_js
     value
 }
 
-/// A loop's combined result without the results of the items.
-pub(super) fn without_results(data: &Value) -> Value {
+/// A result without one of its keys.
+pub(super) fn without(data: &Value, key: &str) -> Value {
     let mut value = to_json(data);
     if let serde_json::Value::Object(map) = &mut value {
-        map.shift_remove("results");
+        map.shift_remove(key);
     }
     crate::vars::from_wire(value.into())
 }

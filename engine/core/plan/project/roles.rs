@@ -67,8 +67,8 @@ impl Project {
         Ok(Some(Arc::new(all)))
     }
 
-    /// The directory of a role and its collection. Searched in order: the collection in its name or those to search,
-    /// next to the playbook, next to the requesting role, and the roles path.
+    /// Finds a role. Searched in order: the collection in its name or those to search, next to the playbook, next to
+    /// the requesting role, the roles path, and the name as a path.
     ///
     /// # Errors
     /// If there is no such role; the help names where it was searched.
@@ -79,10 +79,10 @@ impl Project {
         asking: Option<&Path>,
         search: &[Arc<str>],
         at: &Span,
-    ) -> Result<(PathBuf, Option<Arc<str>>), PlanError> {
+    ) -> Result<FoundRole, PlanError> {
         if let Some((path, collection)) = self.collections.role(name, search) {
             return match self.begin_to_use(&collection) {
-                Ok(()) => Ok((path, Some(collection.name.clone()))),
+                Ok(()) => Ok(FoundRole { path, collection: Some(collection.name.clone()), by_path: false }),
                 Err(msg) => Err(PlanError::unusable(msg, at)),
             };
         }
@@ -98,9 +98,12 @@ impl Project {
             true => PathBuf::from(crate::source::absolute(&directory.join(&given))),
             false => directory.join(&given),
         };
-        let candidates = directories.iter().map(place);
-        if let Some(found) = candidates.clone().find(|path| path.is_dir()) {
-            return Ok((without_links(found), None));
+        // What has to be expanded is no path in a directory.
+        let is_expanded = name.starts_with(['~', '$']);
+        let searched = directories.iter().filter(|_| !is_expanded).map(place).map(|path| (path, false));
+        let from_here = std::iter::once((PathBuf::from(crate::source::absolute(&given)), true));
+        if let Some((path, by_path)) = searched.chain(from_here).find(|(path, _)| path.is_dir()) {
+            return Ok(FoundRole { path: without_links(path), collection: None, by_path });
         }
         let of_collection = Qualified::parse(name).map(|qualified| match self.collections.find(&qualified.collection) {
             Some(collection) => format!("the collection in {} has no such role", collection.path.display()),
@@ -127,6 +130,16 @@ impl Project {
                 .or_else(|| Some(format!("searched in {looked}"))),
         })
     }
+}
+
+/// Where a role is.
+#[derive(Debug)]
+pub struct FoundRole {
+    pub path: PathBuf,
+    pub collection: Option<Arc<str>>,
+    /// Its name is a path from the working directory, or one that had to be expanded. As in ansible-core, the last part
+    /// is the name of the role.
+    pub by_path: bool,
 }
 
 /// The real path of a role that is reached through symbolic links, as under ansible-core: what its files name relative

@@ -10,7 +10,7 @@ use std::{
 
 use super::Addition;
 use crate::{
-    event::{Event, HostResult, Status, TaskId, TaskResult, TaskStarted},
+    event::{Event, HostResult, Status, TaskId, TaskStarted},
     report::values,
     secrets::Secrets,
     visible::visible,
@@ -200,17 +200,10 @@ impl Addition for Junit {
             Event::TaskStarted(task) => {
                 self.tasks.insert(task.id, (task.clone(), Instant::now()));
             }
-            Event::HostDone { task, result } => self.result(*task, result),
-            Event::Included { task, hosts, file, data, .. } => {
-                for host in hosts {
-                    self.result(
-                        *task,
-                        &HostResult {
-                            data: data.clone(),
-                            ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
-                        },
-                    );
-                }
+            Event::HostDone { task, result } | Event::IncludeDone { task, item: None, result } => {
+                self.result(*task, result);
+            }
+            Event::Included { task, hosts, file, .. } => {
                 let text = format!("{file} (args={{}} vars={{}}): [{}]", hosts.join(", "));
                 self.case(*task, "include", false, Outcome::Passed(text));
             }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs::OpenOptions, io::Write, os::unix::fs::OpenOp
 
 use super::Addition;
 use crate::{
-    event::{Event, HostResult, Status, TaskId, TaskResult, TaskStarted},
+    event::{Event, HostResult, Status, TaskId, TaskStarted},
     report::{layout::Layout, values},
     secrets::Secrets,
 };
@@ -62,14 +62,9 @@ impl Addition for LogPlays {
                 self.tasks.insert(task.id, task.clone());
                 Ok(None)
             }
-            Event::HostDone { task, result } => self.log(*task, result).map(|()| None),
-            Event::Included { task, hosts, data, .. } => hosts.iter().try_fold(None, |_, host| {
-                let result = HostResult {
-                    data: data.clone(),
-                    ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
-                };
-                self.log(*task, &result).map(|()| None)
-            }),
+            Event::HostDone { task, result } | Event::IncludeDone { task, item: None, result } => {
+                self.log(*task, result).map(|()| None)
+            }
             _ => Ok(None),
         }
     }

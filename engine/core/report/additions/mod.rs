@@ -80,6 +80,10 @@ impl Reader for WithAdditions {
         self.own.rest();
     }
 
+    fn wants_invocations(&self) -> bool {
+        self.own.wants_invocations()
+    }
+
     fn tick(&mut self) {
         self.own.tick();
     }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::Addition;
 use crate::{
-    event::{Event, HostResult, Status, TaskResult},
+    event::{Event, HostResult},
     report::{layout::Layout, values},
     secrets::Secrets,
 };
@@ -33,14 +33,9 @@ impl Tree {
 impl Addition for Tree {
     fn read(&mut self, event: &Event) -> Result<Option<String>, String> {
         match event {
-            Event::HostDone { result, .. } => self.keep(result).map(|()| None),
-            Event::Included { hosts, data, .. } => hosts.iter().try_fold(None, |_, host| {
-                let result = HostResult {
-                    data: data.clone(),
-                    ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
-                };
-                self.keep(&result).map(|()| None)
-            }),
+            Event::HostDone { result, .. } | Event::IncludeDone { item: None, result, .. } => {
+                self.keep(result).map(|()| None)
+            }
             _ => Ok(None),
         }
     }

@@ -183,7 +183,7 @@ impl Reader for Dense {
                 self.output.warning(message, place.as_ref());
                 self.draw();
             }
-            Event::Message { text } => {
+            Event::Message { text } | Event::Verbose { text } => {
                 self.clear();
                 self.output.message(text);
             }

@@ -12,9 +12,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Output;
 use crate::{
-    event::{Event, HostResult, PlayStarted, Recap, Status, TaskId, TaskResult, TaskStarted},
+    event::{Event, HostResult, PlayStarted, Recap, Status, TaskId, TaskStarted},
     report::{Reader, layout::Layout, values},
-    vars::Value,
 };
 
 /// Options of both.
@@ -89,7 +88,7 @@ impl Parts {
     fn other(&mut self, event: &Event) {
         match event {
             Event::Warning { message, place } => self.output.warning(message, place.as_ref()),
-            Event::Message { text } => self.output.message(text),
+            Event::Message { text } | Event::Verbose { text } => self.output.message(text),
             _ => {}
         }
     }
@@ -113,14 +112,6 @@ fn told(result: &HostResult, action: &str) -> Json {
         Some("meta") => data,
         _ => values::with_changed(data, result),
     }
-}
-
-/// The result of an include on each of its hosts.
-fn included(hosts: &[Arc<str>], data: &Value) -> impl Iterator<Item = HostResult> {
-    hosts.iter().map(|host| HostResult {
-        data: data.clone(),
-        ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
-    })
 }
 
 /// Keeps the run and writes it at its end.
@@ -161,9 +152,8 @@ impl Reader for JsonDocument {
                 self.tasks.insert(task.id, (tasks.len(), task.clone()));
                 tasks.push(row);
             }
-            Event::HostDone { task, result } => self.result(*task, result),
-            Event::Included { task, hosts, data, .. } => {
-                included(hosts, data).for_each(|result| self.result(*task, &result));
+            Event::HostDone { task, result } | Event::IncludeDone { task, item: None, result } => {
+                self.result(*task, result);
             }
             Event::RunEnded(recap) => {
                 let mut document = json!({ "plays": std::mem::take(&mut self.plays) });
@@ -178,6 +168,10 @@ impl Reader for JsonDocument {
 
     fn rest(&mut self) {
         self.parts.output.flush();
+    }
+
+    fn wants_invocations(&self) -> bool {
+        true
     }
 }
 
@@ -230,9 +224,8 @@ impl Reader for JsonLines {
                 let name = if task.handler { "playbook_on_handler_task_start" } else { "playbook_on_task_start" };
                 self.event(name, [("task", row), ("hosts", json!({}))]);
             }
-            Event::HostDone { task, result } => self.result(*task, result),
-            Event::Included { task, hosts, data, .. } => {
-                included(hosts, data).for_each(|result| self.result(*task, &result));
+            Event::HostDone { task, result } | Event::IncludeDone { task, item: None, result } => {
+                self.result(*task, result);
             }
             Event::RunEnded(recap) | Event::PlaybookEnded(recap) => {
                 let stats = self.parts.stats(recap);
@@ -245,6 +238,10 @@ impl Reader for JsonLines {
     fn rest(&mut self) {
         self.parts.output.flush();
     }
+
+    fn wants_invocations(&self) -> bool {
+        true
+    }
 }
 
 /// The time in UTC, with microseconds.
@@ -256,6 +253,7 @@ fn now() -> Json {
 mod tests {
     use super::*;
     use crate::vars::mapping;
+    use crate::{event::TaskResult, vars::Value};
 
     #[test]
     fn a_hidden_result_tells_its_status() {

@@ -16,7 +16,7 @@ impl Reader for Quiet {
     fn read(&mut self, event: &Event) {
         match event {
             Event::Warning { message, place } => self.0.warning(message, place.as_ref()),
-            Event::Message { text } => self.0.message(text),
+            Event::Message { text } | Event::Verbose { text } => self.0.message(text),
             _ => {}
         }
     }

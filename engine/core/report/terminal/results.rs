@@ -47,7 +47,7 @@ impl<W: Write> Terminal<W> {
         let data = match detailed || self.look.verbosity > 0 && !silent {
             // Only a loop without items has an empty `results`.
             true if result.data.get_attr("results").is_ok_and(|results| results.len() == Some(0)) => {
-                format!(" => {}", self.data(task, &values::without_results(&result.data), detailed))
+                format!(" => {}", self.data(task, &values::without(&result.data, "results"), detailed))
             }
             true => format!(" => {}", self.data(task, &result.data, detailed)),
             false => String::new(),
@@ -175,7 +175,7 @@ impl<W: Write> Terminal<W> {
             }
             Status::Skipped if self.look.show_skipped => {
                 let data = match self.look.verbosity > 0 {
-                    true => format!(" => {}", self.data(task, &values::without_results(&result.data), false)),
+                    true => format!(" => {}", self.data(task, &values::without(&result.data, "results"), false)),
                     false => String::new(),
                 };
                 let line = format!("skipping: [{}]", self.name(&result.host));

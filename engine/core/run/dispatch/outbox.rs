@@ -207,7 +207,7 @@ impl<'r> Outbox<'r> {
         if self.run.options.verbosity >= 3 {
             let calls: usize = stages.iter().map(|stage| stage.calls.len()).sum();
             let text = format!("<{}> sent together: tasks {tasks}, calls {calls}", host_task.host.name);
-            self.run.send(Event::Message { text: text.into() });
+            self.run.send(Event::Verbose { text: text.into() });
         }
         let (blobs, downloads) = (self.run.blobs.clone(), self.run.blobs.clone());
         self.run.links.dispatch(Job {

@@ -112,12 +112,9 @@ impl Run {
         let handlers = play.handlers();
         let places: Vec<usize> =
             names.iter().flat_map(|name| self.find_handlers(play, host, &handlers, name, None)).collect();
-        if self.options.verbosity > 1 {
-            for task in places.iter().filter_map(|at| handlers.tasks().get(*at)) {
-                let name = self.task_name(task, &self.scope(play, host, Some(task), None));
-                let text = format!("NOTIFIED HANDLER {name} for {}", host.name);
-                self.send(Event::Message { text: text.into() });
-            }
+        for task in places.iter().filter_map(|at| handlers.tasks().get(*at)) {
+            let name = self.task_name(task, &self.scope(play, host, Some(task), None));
+            self.send(Event::HandlerFound { handler: name.into(), host: host.name.clone() });
         }
         play.pending.lock().entry(host.name.clone()).or_default().extend(places.iter().copied());
         places

@@ -16,7 +16,7 @@ use rplay_contract::{
 
 use crate::{
     actions::{TaskResult, wire_args},
-    event::{Event, Item},
+    event::{Event, HostResult, Item, Status},
     limits,
     plan::{self, Found, Place, PlanError, RoleCall, RoleFiles, Settings, Step, Task, statement as args},
     run::{
@@ -29,7 +29,7 @@ use crate::{
             run::Run,
         },
         task::{
-            evaluated::{CENSORED, sum},
+            evaluated::{CENSORED, censored, sum},
             iteration::{Attempt, Iteration, iterations, skipped},
             register::add_loop_fields,
             task_run::{TaskRun, is_once},
@@ -50,6 +50,8 @@ struct Wish {
     item: Option<Value>,
     /// The item as it is shown.
     label: Option<Value>,
+    /// Its result is not shown (`no_log`).
+    hidden: bool,
     args: Map,
 }
 
@@ -109,7 +111,7 @@ impl Run {
                     let mut skipped = Vec::new();
                     let mut registered = Vec::new();
                     let mut includes = false;
-                    let mut looped = true;
+                    let (mut looped, mut hidden) = (true, false);
                     for (iteration, wish) in wishes {
                         let attempt = Attempt { iteration: &iteration, number: 1, looped: true, delegated: None };
                         let wish = match wish {
@@ -127,9 +129,13 @@ impl Run {
                         };
                         includes = true;
                         looped = iteration.item.is_some();
-                        if task.register.is_some() {
-                            registered.push(registered_of(&wish, role, &attempt));
+                        hidden = wish.hidden;
+                        let result = registered_of(&wish, role, &attempt);
+                        if let (true, Some(label)) = (looped, wish.label.clone()) {
+                            let item = Item { index: wish.at_index, label };
+                            self.include_done(&run, host, Some(item), result.clone(), hidden);
                         }
+                        registered.push(result);
                         let same = of_name.entry((wish.name.clone(), wish.at_index)).or_default();
                         match same.iter().copied().find(|at| groups[*at].wish == wish) {
                             Some(at) => groups[at].hosts.push(host.clone()),
@@ -139,11 +145,19 @@ impl Run {
                             }
                         }
                     }
-                    match (includes, looped) {
-                        (false, _) => _ = self.commit(&run, host, sum(host, skipped), Default::default()),
-                        (true, true) => self.register(task, host, data(all_of(registered))),
-                        (true, false) => self.register(task, host, data(registered.pop().unwrap_or_default())),
+                    if !includes {
+                        self.commit(&run, host, sum(host, skipped), Default::default());
+                        continue;
                     }
+                    let (shown, result) = match looped {
+                        true => all_of(registered),
+                        false => {
+                            let result = registered.pop().unwrap_or_default();
+                            (result.clone(), result)
+                        }
+                    };
+                    self.include_done(&run, host, None, shown, hidden);
+                    self.register(task, host, data(result));
                 }
                 Err(result) => {
                     let iteration = Iteration::default();
@@ -169,6 +183,15 @@ impl Run {
             }
         }
         Included { parts, failed }
+    }
+
+    /// Reports what the host includes.
+    fn include_done(&self, run: &TaskRun, host: &Arc<HostState>, item: Option<Item>, data: Value, hidden: bool) {
+        let looped = item.is_none() && data.get_attr("results").is_ok_and(|results| !results.is_undefined());
+        let result =
+            HostResult { data, looped, ..HostResult::of(host.name.clone(), Status::Ok, TaskResult::default()) };
+        let result = if hidden { censored(&result) } else { result };
+        self.send(Event::IncludeDone { task: run.id, item, result });
     }
 
     fn wishes(self: &Arc<Self>, run: &TaskRun, host: &Arc<HostState>) -> Wishes {
@@ -198,16 +221,17 @@ impl Run {
             let Some(name) = name else {
                 return Err(Box::new(TaskResult::failed(format!("{} names no file or role", run.task.written))));
             };
+            let hidden = self.hides(&run.task, &scope);
             let label = match (&iteration.item, &run.task.control.label) {
                 // As in Ansible, also without a loop.
-                _ if self.hides(&run.task, &scope) => Some(CENSORED.into()),
+                _ if hidden => Some(CENSORED.into()),
                 (None, _) => None,
                 (Some(item), None) => Some(item.clone()),
                 (Some(item), Some(label)) => {
                     Some(template::render(&label.value, &scope).unwrap_or_else(|_| item.clone()))
                 }
             };
-            let wish = Wish { name, at_index: iteration.index, item: iteration.item.clone(), label, args };
+            let wish = Wish { name, at_index: iteration.index, item: iteration.item.clone(), label, hidden, args };
             wishes.push((iteration, Ok(wish)));
         }
         Ok(wishes)
@@ -277,7 +301,6 @@ impl Run {
             hosts: hosts.iter().map(|host| host.name.clone()).collect(),
             file: file.into(),
             item: group.wish.label.clone().map(|label| Item { index: group.wish.at_index, label }),
-            data: result_of(&group.wish, role),
         });
         for host in hosts {
             self.count(&host.name, |counts| counts.ok += 1);
@@ -394,14 +417,14 @@ fn registered_of(wish: &Wish, role: bool, attempt: &Attempt<'_>) -> Value {
     }
 }
 
-/// What is registered of an include with a loop.
-fn all_of(results: Vec<Value>) -> Value {
-    mapping([
-        ("results", Value::from(results)),
-        ("skipped", Value::from(false)),
-        ("msg", Value::from("All items completed")),
-        ("changed", Value::from(false)),
-    ])
+/// What is shown and what is registered of an include with a loop.
+fn all_of(results: Vec<Value>) -> (Value, Value) {
+    let of = |skipped: Option<bool>| {
+        let skipped = skipped.map(|skipped| ("skipped", Value::from(skipped)));
+        let rest = [("msg", Value::from("All items completed")), ("changed", Value::from(false))];
+        mapping([("results", Value::from(results.clone()))].into_iter().chain(skipped).chain(rest))
+    };
+    (of(None), of(Some(false)))
 }
 
 fn place_of(task: &Task) -> Span {

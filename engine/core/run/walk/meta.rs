@@ -170,7 +170,7 @@ impl Run {
     /// Reports the outcome of a meta task, at high verbosity.
     fn detail(&self, text: Option<String>) {
         if let Some(text) = text.filter(|_| self.options.verbosity > 1) {
-            self.send(Event::Message { text: format!("META: {text}").into() });
+            self.send(Event::Verbose { text: format!("META: {text}").into() });
         }
     }
 

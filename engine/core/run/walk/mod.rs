@@ -349,7 +349,7 @@ impl Walk {
         if run.options.debug {
             for host in hosts.iter().filter(|host| takes_part(host) && play.was_notified(&host.name)) {
                 let text = format!("META: triggered running handlers for {}", host.name);
-                run.send(Event::Message { text: text.into() });
+                run.send(Event::Verbose { text: text.into() });
             }
         }
         let mut lost = Hosts::new();
