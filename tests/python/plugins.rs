@@ -228,8 +228,8 @@ skipped skips
 task r : in role | in role command [] main.yml:1
 args [('_raw_params', 'true')] r
 start h in role
-notify done h
 ok h in role {'msg': '', 'changed': True} True
+notify done h
 handler done
 start h done
 ok h done {'msg': 'handled', 'changed': False} False

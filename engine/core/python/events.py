@@ -106,6 +106,7 @@ class Callbacks(object):
                     # Encrypted, or not a file at all.
                     return []
 
+        Written.__name__ = Playbook.__name__
         self.playbook = Written(self.loader)
         self.playbook._file_name = path
         self.playbook._basedir = os.path.dirname(os.path.abspath(path))

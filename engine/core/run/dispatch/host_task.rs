@@ -22,7 +22,6 @@ use crate::{
         },
         task::{
             evaluated::{Evaluated, sum},
-            invocation,
             iteration::{Iteration, iterations},
             prepare::{Prepared, Ready},
         },
@@ -150,7 +149,7 @@ impl HostTask {
         }
         host_task.ready.resize_with(host_task.iterations.len(), || None);
         if run.options.invocations || task.keeps_invocation() {
-            host_task.invocations = host_task.ready.iter().map(|ready| invocation::of(ready.as_ref()?)).collect();
+            host_task.invocations = host_task.ready.iter().map(|ready| ready.as_ref()?.invocation()).collect();
         }
         host_task.attempts = vec![0; host_task.iterations.len()];
         host_task.results.resize_with(host_task.iterations.len(), || None);

@@ -9,7 +9,7 @@ use rplay_contract::{
 use crate::{
     actions::entries,
     plan::module,
-    run::{hidden_values::HiddenValues, task::prepare::Ready},
+    run::hidden_values::HiddenValues,
     syntax::spec::ArgumentType,
     vars::{Value, from_wire, mapping},
 };
@@ -37,14 +37,8 @@ pub(crate) fn removed(result: &Value) -> Value {
     mapping(data)
 }
 
-/// The arguments of a prepared call, those that were not given with their defaults; `None` if no module is called.
-pub(crate) fn of(ready: &Ready) -> Option<Value> {
-    let Ready::Call(prepared) = ready else { return None };
-    of_call(&prepared.call, prepared.hidden.as_ref())
-}
-
 /// The arguments of a call, those that were not given with their defaults; `None` if the module is not native.
-pub(super) fn of_call(call: &Call, hidden: Option<&HiddenValues>) -> Option<Value> {
+pub(crate) fn of(call: &Call, hidden: Option<&HiddenValues>) -> Option<Value> {
     let entry = module(&call.module)?;
     let args = (entry.args)();
     let is_unshown = |name: &str| UNSHOWN.contains(&(entry.name, name));

@@ -384,7 +384,7 @@ impl PluginRun {
         let hidden =
             HiddenValues::of(&secrets, &args, crate::plan::module(module).is_some_and(|entry| entry.hides_keys));
         let call = Call { module: module.to_owned(), args, mode, environment, background };
-        let invocation = invocation::of_call(&call, hidden.as_ref());
+        let invocation = invocation::of(&call, hidden.as_ref());
         let mut outcome = self.call(call, true)?;
         if let Some(hidden) = hidden {
             hidden.mask(&mut outcome);

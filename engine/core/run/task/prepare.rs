@@ -30,6 +30,7 @@ use crate::{
         steering,
         task::{
             external::Caller,
+            invocation,
             iteration::{Iteration, skipped},
             plugin::PluginRun,
             refusal::{refused, unsupported},
@@ -51,6 +52,14 @@ pub(crate) enum Ready {
     /// Answered without an agent; with the host it was delegated to.
     Done(TaskResult, Option<Arc<HostState>>),
     Call(Box<Prepared>),
+}
+
+impl Ready {
+    /// What the module is called with; `None` if no module of our own is called.
+    pub(crate) fn invocation(&self) -> Option<Value> {
+        let Ready::Call(prepared) = self else { return None };
+        invocation::of(&prepared.call, prepared.hidden.as_ref())
+    }
 }
 
 /// A prepared call.

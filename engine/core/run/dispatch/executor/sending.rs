@@ -11,10 +11,7 @@ use crate::{
             restart::Restart,
         },
         facts::with_facts,
-        task::{
-            invocation,
-            prepare::{Prepared, Ready},
-        },
+        task::prepare::{Prepared, Ready},
     },
 };
 
@@ -62,7 +59,7 @@ impl Executor<'_> {
             }
         };
         if let Some(slot) = host_task.invocations.get_mut(iteration) {
-            *slot = invocation::of(&ready);
+            *slot = ready.invocation();
         }
         let mut prepared = match ready {
             Ready::Done(result, delegated) => {
