@@ -122,6 +122,10 @@ impl Prompt for Person {
         Some(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 
+    fn is_attended(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
     fn wait(&self, text: &str, prompt: Option<&str>, duration: Duration) -> Result<(), String> {
         self.report.flush();
         let told = |text: &str| format!("{}\n", visible(&self.secrets.mask(text)));

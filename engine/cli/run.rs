@@ -204,6 +204,8 @@ pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         let text = announcement(args, &sources, &resolved, &inventory, allowed.as_ref()).into();
         channel.send(Event::Message { text });
     }
+    // Questions for passwords come after what is already to be shown.
+    channel.flush();
     let mut options = options(args, &config, &resolver.magic, rules, allowed, &secrets)?;
     options.invocations |= wants_invocations;
     if is_text {

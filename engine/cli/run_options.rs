@@ -78,10 +78,17 @@ pub(crate) fn options(
     let extra = connection.ssh_extra_args.as_ref().or(config.ssh_extra_args.value.as_ref());
     let login_file =
         connection.connection_password_file.as_deref().or(config.connection_password_file.value.as_deref());
-    let password = passwords::password(login_file, connection.ask_pass || *config.ask_pass, "SSH password: ", secrets)?;
+    let asks_login = connection.ask_pass || *config.ask_pass;
+    let password = passwords::password(login_file, asks_login, "SSH password: ", secrets)?;
     let become_file = becoming.become_password_file.as_deref().or(config.become_password_file.value.as_deref());
     let ask = becoming.ask_become_pass || *config.become_ask_pass;
-    let become_password = passwords::password(become_file, ask, "BECOME password: ", secrets)?
+    let method = match *config.agnostic_become_prompt {
+        true => "BECOME".to_owned(),
+        false => becoming.become_method.as_ref().unwrap_or(&config.become_method.value).to_uppercase(),
+    };
+    let or_else = if asks_login { "[defaults to SSH password]" } else { "" };
+    let become_password = passwords::password(become_file, ask, &format!("{method} password{or_else}: "), secrets)?
+        .filter(|typed| !asks_login || !typed.reveal().is_empty())
         .or_else(|| password.clone().filter(|_| ask))
         .or_else(|| secret(&config.become_pass.value, secrets));
     let defaults = Defaults {

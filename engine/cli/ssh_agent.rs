@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use miette::Diagnostic;
@@ -124,16 +124,28 @@ fn start(executable: &str) -> Result<(Child, PathBuf), AgentError> {
     if let Some(warning) = agent.stdout.take().and_then(|stdout| oddity(stdout, &program)) {
         diagnostics::warn(&warning);
     }
-    if agent.try_wait().is_ok_and(|ended| ended.is_some()) {
-        return Err(AgentError("The ssh-agent terminated prematurely".to_owned()));
-    }
     if let Err(error) = answers(&socket) {
+        let has_ended = ends_soon(&mut agent);
         end_child(agent, &socket);
-        return Err(error);
+        return Err(match has_ended {
+            true => AgentError("The ssh-agent terminated prematurely".to_owned()),
+            false => error,
+        });
     }
     // From here on, `end` removes it.
     let _ = directory.keep();
     Ok((agent, socket))
+}
+
+/// Whether an ssh-agent that does not answer has ended, or is about to: its output ends a moment before itself.
+fn ends_soon(agent: &mut Child) -> bool {
+    let until = Instant::now() + Duration::from_secs(1);
+    loop {
+        match agent.try_wait() {
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(10)),
+            ended => return ended.is_ok_and(|status| status.is_some()),
+        }
+    }
 }
 
 fn find(executable: &str) -> Result<PathBuf, AgentError> {

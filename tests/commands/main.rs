@@ -9,5 +9,6 @@ mod seen;
 mod ssh_agent;
 #[path = "../sshd/mod.rs"]
 mod sshd;
+mod terminal;
 mod tools;
 mod why;

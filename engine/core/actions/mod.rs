@@ -62,7 +62,12 @@ pub trait Prompt: Send + Sync {
     /// Shows `text` and reads a line, with hidden input unless `echo`. `None` if nobody can answer.
     fn ask(&self, text: &str, echo: bool) -> Option<String>;
 
-    /// The same for `pause`, where a person may also interrupt.
+    /// Whether a person is at the terminal. One that does not answer has left.
+    fn is_attended(&self) -> bool {
+        false
+    }
+
+    /// The same as `ask`, for `pause`, where a person may also interrupt.
     ///
     /// # Errors
     /// The task is to be aborted.

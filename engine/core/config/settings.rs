@@ -283,6 +283,8 @@ settings! {
     become_user: String = "root".to_owned(), ["privilege_escalation.become_user"], ["ANSIBLE_BECOME_USER"];
     /// Prompt for the become password.
     become_ask_pass: bool = false, ["privilege_escalation.become_ask_pass"], ["ANSIBLE_BECOME_ASK_PASS"];
+    /// Call the password in the prompt `BECOME`, and not by the become method.
+    agnostic_become_prompt: bool = true, ["privilege_escalation.agnostic_become_prompt"], ["ANSIBLE_AGNOSTIC_BECOME_PROMPT"];
     /// File with the become password.
     become_password_file: Option<PathBuf> = None, ["defaults.become_password_file"], ["ANSIBLE_BECOME_PASSWORD_FILE"];
     /// The program of the become method.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     actions::text_of,
     event::Event,
-    plan::{Field, Play, VarsPrompt},
+    plan::{Field, PlanError, Play, VarsPrompt},
     run::{play_keywords::rendered, shorthand::data, state::run::Run},
     secrets,
     source::{Problems, Source, Span, Spanned},
@@ -43,6 +43,9 @@ impl Run {
                 }
                 self.send(Event::Message { text: "***** VALUES ENTERED DO NOT MATCH ****".into() });
             };
+            if answer.is_none() && self.prompt.is_attended() {
+                return Err(PlanError::Interrupted.into());
+            }
             // As in Ansible, an unattended run gets this text where there is no default.
             let unattended = answer.is_none().then(|| "None".to_owned());
             if unattended.is_some() {
