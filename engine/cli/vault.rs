@@ -93,7 +93,7 @@ fn run(args: &VaultArgs, config: &Config, input: &mut dyn Read) -> Result<Printe
         VaultAction::Encrypt(files) => {
             single_output(files)?;
             let sealing = sealing(config, &files.with)?;
-            each(files, input, |name, content| match Vault::is_encrypted(&content) {
+            each(files, input, "plaintext", |name, content| match Vault::is_encrypted(&content) {
                 true => Err(VaultCommandError::Encrypted { name: name.to_owned() }.into()),
                 false => Ok(sealing.seal(&content)?),
             })
@@ -101,7 +101,7 @@ fn run(args: &VaultArgs, config: &Config, input: &mut dyn Read) -> Result<Printe
         VaultAction::Decrypt(files) => {
             single_output(files)?;
             let vault = open(config, &files.with.passwords)?;
-            each(files, input, |name, content| decrypted(&vault, name, content))
+            each(files, input, "ciphertext", |name, content| decrypted(&vault, name, content))
         }
         VaultAction::View(files) => {
             let vault = open(config, &files.with.passwords)?;
@@ -135,16 +135,18 @@ fn single_output(files: &VaultFiles) -> Result<(), VaultCommandError> {
     }
 }
 
-/// Converts files in place, or one file to the output or another file; without files, standard input.
+/// Converts files in place, or one file to the output or another file; without files, standard input, of which a person
+/// is told that it is read as `what`.
 fn each(
     files: &VaultFiles,
     input: &mut dyn Read,
+    what: &str,
     turn: impl Fn(&str, Vec<u8>) -> Result<Vec<u8>, Problems>,
 ) -> Result<Printed, Ended> {
     let file = files.output.clone().filter(|path| !is_dash(path));
     let asks = files.files.is_empty() && io::stdin().is_terminal();
     if asks {
-        output::aside("Reading the text from standard input; ctrl-d ends it\n");
+        output::aside(&format!("Reading {what} input from stdin\n"));
     }
     let mut printed = Printed { file, ..Printed::nothing() };
     if files.files.is_empty() {
@@ -189,7 +191,10 @@ fn encrypt_strings(wanted: &StringArgs, config: &Config, input: &mut dyn Read) -
     }
     if from_input {
         if io::stdin().is_terminal() {
-            output::aside("Reading the text from standard input; ctrl-d ends it\n");
+            output::aside(
+                "Reading plaintext input from stdin. (ctrl-d to end input, twice if your content does not already have \
+                 a newline)\n",
+            );
         }
         let content = all(input)?;
         if content.is_empty() {
