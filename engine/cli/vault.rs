@@ -135,8 +135,8 @@ fn single_output(files: &VaultFiles) -> Result<(), VaultCommandError> {
     }
 }
 
-/// Converts files in place, or one file to the output or another file; without files, standard input, of which a person
-/// is told that it is read as `what`.
+/// Converts files in place, or one file to the output or another file. Without files it reads standard input, and says
+/// so at a terminal: `what` is `plaintext` or `ciphertext`.
 fn each(
     files: &VaultFiles,
     input: &mut dyn Read,

@@ -145,11 +145,8 @@ impl Run {
             "refresh_inventory" => {
                 if let Err(problems) = self.reload_inventory(play) {
                     let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
-                    return self.fail_meta(
-                        hosts,
-                        &told.join("; "),
-                        field.as_ref().map_or(&task.span, |field| &field.span),
-                    );
+                    let at = field.as_ref().map_or(&task.span, |field| &field.span);
+                    return self.fail_meta(hosts, &told.join("; "), at);
                 }
             }
             "reset_connection" => {
