@@ -99,10 +99,8 @@ pub(super) fn split_tags(node: &Node) -> Vec<super::Field> {
             .split(',')
             .map(|part| super::Field { value: Lazy::Data(part.trim().into()), span: whole.span.clone() })
             .collect(),
-        _ => match &node.kind {
-            Kind::Seq(items) => items.iter().flat_map(tags_in).collect(),
-            _ => fields(node),
-        },
+        (Kind::Seq(_), _) => tags_in(node),
+        _ => fields(node),
     }
 }
 
